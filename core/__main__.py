@@ -1,0 +1,136 @@
+"""The command line: `python -m core --help`. The page starts these very commands."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from core import checkpoint
+from core.config import add_flags, describe_os_error, names
+from core.data import corpus as corpora
+from core.evaluate import bits_per_byte
+from core.generate import Sampling, stream_text
+from core.model import PRESETS
+from core.stages.pretrain import PretrainConfig, pretrain
+from core.tokenizer import Tokenizer
+from core.train.loop import pick_device
+from core.train.run import Run, Status
+
+log = logging.getLogger("core")
+STAGES: dict[str, Callable[[Run], Status]] = {"pretrain": pretrain}
+
+
+def main(argv: list[str] | None = None) -> int:
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    args = build_parser().parse_args(argv)
+    try:
+        return args.command(args)
+    except ValueError as error:
+        return complain(str(error))
+    except OSError as error:
+        return complain(describe_os_error(error))
+    except KeyboardInterrupt:
+        return complain("interrupted")
+
+
+def complain(sentence: str) -> int:
+    sys.stderr.write(f"error: {sentence}\n")
+    return 1
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m core", description="Make, train and use GPTs, without the page.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, command: Callable[[argparse.Namespace], int], help: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=help, description=help)
+        sub.set_defaults(command=command)
+        return sub
+
+    sub = add("pretrain", run_pretrain, "Train a model from random weights on a text. Ctrl-C saves and stops.")
+    sub.add_argument("directory", type=Path, help="where the run and its checkpoint go, e.g. checkpoints/my-gpt")
+    sub.add_argument("--preset", choices=tuple(PRESETS), default="nano", help="shape and recipe to start from [nano]")
+    add_flags(sub, PretrainConfig, PretrainConfig.preset("nano"))
+
+    sub = add("run", run_run, "Execute the run in a directory, or resume it from its last saved step.")
+    sub.add_argument("directory", type=Path)
+
+    sub = add("generate", run_generate, "Continue a text.")
+    sub.add_argument("checkpoint", type=Path)
+    sub.add_argument("--prompt", default="", help="the text to continue; empty begins a new document")
+    sub.add_argument("--device", choices=("auto", "cuda", "mps", "cpu"), default="auto")
+    add_flags(sub, Sampling, Sampling())
+
+    sub = add("evaluate", run_evaluate, "Bits per byte on the validation text of a corpus.")
+    sub.add_argument("checkpoint", type=Path)
+    sub.add_argument("--corpus", default="shakespeare", help="a corpus's name, or the path of a text [shakespeare]")
+    sub.add_argument("--device", choices=("auto", "cuda", "mps", "cpu"), default="auto")
+
+    sub = add("tokenizer", run_tokenizer, "Learn a vocabulary and save it, for pretrain --tokenizer DIRECTORY.")
+    sub.add_argument("directory", type=Path)
+    sub.add_argument("--corpus", default="shakespeare", help="a corpus's name, or the path of a text [shakespeare]")
+    sub.add_argument("--vocab-size", type=int, default=4096, help="tokens, special ones included [4096]")
+
+    sub = add("corpus", run_corpus, "Write a corpus as train.txt and val.txt, to carry it to another machine.")
+    sub.add_argument("name", help=f"{', '.join(corpora.CORPORA)}, or the path of a text")
+    sub.add_argument("directory", type=Path)
+    return parser
+
+
+def run_pretrain(args: argparse.Namespace) -> int:
+    typed = {name: value for name, value in vars(args).items() if name in names(PretrainConfig)}
+    config = PretrainConfig.preset(args.preset, **typed)
+    return execute(Run.create(args.directory, "pretrain", config.to_dict()))
+
+
+def run_run(args: argparse.Namespace) -> int:
+    return execute(Run(args.directory))
+
+
+def execute(run: Run) -> int:
+    stage, _ = run.read()
+    if stage not in STAGES:
+        raise ValueError(f"{run.directory} is a run of the stage {stage!r}, which is not known here")
+    status = STAGES[stage](run)
+    return complain(status.message) if status.state == "failed" else 0
+
+
+def run_generate(args: argparse.Namespace) -> int:
+    sampling = Sampling.from_dict({k: v for k, v in vars(args).items() if k in names(Sampling)})
+    loaded = checkpoint.load(args.checkpoint, pick_device(args.device))
+    sys.stdout.write(args.prompt)
+    for step in stream_text(loaded.model, loaded.tokenizer, args.prompt, sampling):
+        sys.stdout.write(step.text)
+        sys.stdout.flush()
+    sys.stdout.write("\n")
+    return 0
+
+
+def run_evaluate(args: argparse.Namespace) -> int:
+    loaded = checkpoint.load(args.checkpoint, pick_device(args.device))
+    corpus = corpora.load(args.corpus)
+    log.info("%s on %s: %.4f bits per byte", args.checkpoint, corpus.name, bits_per_byte(loaded, corpus))
+    return 0
+
+
+def run_tokenizer(args: argparse.Namespace) -> int:
+    corpus = corpora.load(args.corpus)
+    tokenizer = Tokenizer.train(
+        corpus.train,
+        args.vocab_size,
+        lambda done, all: log.info("%s of %s merges", done, all) if done % 1024 == 0 else None,
+    )
+    tokenizer.save(args.directory)
+    log.info("%s tokens learned from %s, saved in %s", f"{tokenizer.vocab_size:,}", corpus.name, args.directory)
+    return 0
+
+
+def run_corpus(args: argparse.Namespace) -> int:
+    corpora.save(corpora.load(args.name), args.directory)
+    log.info("%s written to %s", args.name, args.directory)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,256 @@
+"""The one on-disk format: a directory that Hugging Face opens as GPT-2, plus a card that says where it came from.
+
+    config.json  model.safetensors      transformers.AutoModelForCausalLM.from_pretrained(dir) gives the same logits
+    tokenizer.json  tokenizer_config.json   transformers.AutoTokenizer.from_pretrained(dir) gives the same ids
+    card.json                           lineage (parent, stage, configuration, data, seed, versions) and measurements
+
+Nothing is pickled. A directory is written under a temporary name first and renamed when it is complete and on disk.
+"""
+
+import json
+import os
+import platform
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from core.config import describe_os_error
+from core.model import GPT, GPTConfig
+from core.tokenizer import END_OF_TEXT, Tokenizer
+
+FILES = ("config.json", "model.safetensors", "tokenizer.json")  # without these a directory is no checkpoint
+
+# OpenAI wrote GPT-2's linear layers as (in, out) matrices and so does Hugging Face; nn.Linear holds (out, in).
+TRANSPOSED = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
+
+
+@dataclass(frozen=True)
+class Card:
+    """Where a checkpoint comes from and what was measured on it."""
+
+    stage: str = "random"  # what made it: pretrain, sft, ...
+    parent: str | None = None  # the checkpoint it was trained from
+    step: int = 0  # optimiser steps
+    config: dict[str, Any] = field(default_factory=dict)  # of the stage, flat
+    data: dict[str, Any] = field(default_factory=dict)  # corpus name and sha256, vocabulary sha256
+    report: dict[str, float] = field(default_factory=dict)  # e.g. "bpb/val"
+    versions: dict[str, str] = field(
+        default_factory=lambda: {"python": platform.python_version(), "torch": torch.__version__}
+    )
+    created: str = field(default_factory=lambda: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    model: GPT
+    tokenizer: Tokenizer
+    card: Card
+
+
+def save(directory: str | Path, model: GPT, tokenizer: Tokenizer, card: Card, dtype: torch.dtype | None = None) -> None:
+    """Write a checkpoint. `dtype` (torch.float16, say) makes the file smaller than the model in memory.
+
+    Raises OSError, and leaves what `directory` held untouched, if the disk is full or read-only.
+    """
+    with atomic_directory(Path(directory)) as temporary:
+        write_files(temporary, model, tokenizer, card, dtype)
+
+
+def write_files(
+    directory: Path, model: GPT, tokenizer: Tokenizer, card: Card, dtype: torch.dtype | None = None
+) -> None:
+    write_json(directory / "config.json", huggingface_config(model.config, tokenizer))
+    tokenizer.save(directory)
+    write_json(
+        directory / "tokenizer_config.json",
+        {
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "model_max_length": model.config.block_size,
+            "bos_token": END_OF_TEXT,
+            "eos_token": END_OF_TEXT,
+            "clean_up_tokenization_spaces": False,
+        },
+    )
+    write_json(directory / "card.json", asdict(card))
+    write_tensors(directory / "model.safetensors", {k: v.to(dtype) for k, v in huggingface_tensors(model).items()})
+
+
+def load(directory: str | Path, device: str | torch.device = "cpu") -> Checkpoint:
+    """Read a checkpoint; the model comes in float32 and evaluation mode.
+
+    Raises ValueError that says what is missing, truncated or in disagreement.
+    """
+    directory = Path(directory)
+    if not directory.is_dir():
+        raise ValueError(f"there is no checkpoint directory {directory}")
+    missing = [name for name in FILES if not (directory / name).is_file()]
+    if missing:
+        raise ValueError(f"{directory} is not a complete checkpoint: {', '.join(missing)} missing")
+    tokenizer = Tokenizer.load(directory)
+    config = read_config(directory / "config.json")
+    if tokenizer.vocab_size != config.vocab_size:
+        raise ValueError(
+            f"{directory}: the vocabulary has {tokenizer.vocab_size} tokens, but config.json says {config.vocab_size}"
+        )
+    tensors = read_tensors(directory / "model.safetensors")
+    model = GPT(config)
+    fill(model, tensors, directory / "model.safetensors")
+    return Checkpoint(model.to(device).eval(), tokenizer, read_card(directory / "card.json"))
+
+
+def read_card(path: Path) -> Card:
+    """A checkpoint's card; one that came from elsewhere has none."""
+    if not path.is_file():
+        return Card(stage="imported")
+    try:
+        return Card(**read_json(path))
+    except TypeError as error:
+        raise ValueError(f"{path} is no card of ours: {error}") from error
+
+
+def is_checkpoint(directory: Path) -> bool:
+    return all((directory / name).is_file() for name in FILES)
+
+
+# --- the Hugging Face side ------------------------------------------------------------------------------------
+
+
+def huggingface_config(config: GPTConfig, tokenizer: Tokenizer) -> dict[str, Any]:
+    return {
+        "model_type": "gpt2",
+        "architectures": ["GPT2LMHeadModel"],
+        "n_layer": config.n_layer,
+        "n_head": config.n_head,
+        "n_embd": config.n_embd,
+        "n_positions": config.block_size,
+        "vocab_size": config.vocab_size,
+        "activation_function": config.activation_function,
+        "layer_norm_epsilon": config.layer_norm_epsilon,
+        "resid_pdrop": config.dropout,
+        "embd_pdrop": config.dropout,
+        "attn_pdrop": config.dropout,
+        "scale_attn_weights": config.attn_scale != 1.0,
+        "attn_scale": config.attn_scale,  # other values than none and 1 are known to us alone
+        "bos_token_id": tokenizer.eot,
+        "eos_token_id": tokenizer.eot,
+        "tie_word_embeddings": True,
+    }
+
+
+def read_config(path: Path) -> GPTConfig:
+    content = read_json(path)
+    if content.get("model_type") != "gpt2":
+        raise ValueError(f"{path} describes a model of type {content.get('model_type')!r}; only gpt2 can be opened")
+    names = ("n_layer", "n_head", "n_embd", "vocab_size", "activation_function", "layer_norm_epsilon", "attn_scale")
+    values = {name: content[name] for name in names if name in content}
+    try:
+        return GPTConfig(**values, block_size=content["n_positions"], dropout=content.get("resid_pdrop", 0.0))
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def huggingface_tensors(model: GPT) -> dict[str, Tensor]:
+    """The model's weights in Hugging Face's names and orientation, without padding rows."""
+    tensors = {}
+    for name, parameter in model.state_dict().items():
+        if name.endswith(TRANSPOSED):
+            parameter = parameter.T
+        elif name == "transformer.wte.weight":
+            parameter = parameter[: model.config.vocab_size]
+        tensors[name] = parameter.contiguous().cpu()
+    return tensors
+
+
+def fill(model: GPT, tensors: dict[str, Tensor], source: Path) -> None:
+    """Copy Hugging Face's tensors into the model. Raises ValueError if a name or a shape does not fit."""
+    expected = huggingface_tensors(model)
+    if difference := set(expected) ^ set(tensors):
+        raise ValueError(
+            f"{source} and its config.json disagree about {min(difference)} (and {len(difference)} in all)"
+        )
+    for name, tensor in tensors.items():
+        if tensor.shape != expected[name].shape:
+            raise ValueError(
+                f"{source}: {name} is {tuple(tensor.shape)}, but config.json makes it {tuple(expected[name].shape)}"
+            )
+    with torch.no_grad():
+        for name, parameter in model.state_dict().items():
+            if name == "transformer.wte.weight":
+                parameter = parameter[: model.config.vocab_size]
+            parameter.copy_(tensors[name].T if name.endswith(TRANSPOSED) else tensors[name])
+
+
+# --- files ----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def atomic_directory(directory: Path) -> Iterator[Path]:
+    """A temporary directory that becomes `directory`, or is merged into it file by file, when the block succeeds."""
+    temporary = directory.with_name(f".{directory.name}.{os.getpid()}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        for path in temporary.iterdir():
+            sync(path)
+        if directory.exists():
+            for path in temporary.iterdir():
+                os.replace(path, directory / path.name)
+        else:
+            os.replace(temporary, directory)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole file or nothing: under a temporary name, to disk, then renamed."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        sync(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file. Raises ValueError with the file's name if it cannot be read as such."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(describe_os_error(error)) from error
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
+    """A safetensors file. Raises OSError if it cannot be written whole."""
+    try:
+        safetensors.torch.save_file(tensors, path, metadata={"format": "pt"})
+    except safetensors.SafetensorError as error:
+        raise OSError(f"{path.name} could not be written: {error}") from error
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return safetensors.torch.load_file(path)
+    except (safetensors.SafetensorError, OSError) as error:
+        raise ValueError(f"{path} is truncated or damaged: {error}") from error
+
+
+def sync(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())

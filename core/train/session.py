@@ -66,6 +66,7 @@ class Session:
         self.run, self.config, self.device = run, config, device
         self.status = Status("starting", "starting", max_steps=config.max_steps, device=device.type)
         self.written = 0.0
+        self.held_out: tuple[int, dict[str, float]] = (-1, {})  # the latest evaluation and its step
 
     def run_to_end(self, prepare: Prepare) -> Status:
         """Never raises for what can go wrong in a training: the status says it, in words."""
@@ -142,7 +143,7 @@ class Session:
         if self.device.type == "cuda":
             metrics["memory/peak"] = torch.cuda.max_memory_allocated(self.device) / 2**20  # MiB
         if entry.step % job.config.eval_interval == 0 or entry.step == job.config.max_steps:
-            held_out = job.evaluate(job.model)
+            held_out = self.evaluate(job, entry.step)
             metrics |= held_out
             append_line(self.run.samples, {"step": entry.step, **job.sample(job.model)})
             described = "  ".join(f"{name} {value:.4f}" for name, value in held_out.items())
@@ -151,6 +152,11 @@ class Session:
         self.status = replace(self.status, state="running", message="training", step=entry.step)
         if time.monotonic() - self.written > STATUS_INTERVAL:
             self.write_status()
+
+    def evaluate(self, job: Job, step: int) -> dict[str, float]:
+        if self.held_out[0] != step:
+            self.held_out = (step, job.evaluate(job.model))
+        return self.held_out[1]
 
     def pause(self, job: Job, optimizer: AdamW, step: int) -> None:
         """Wait, with everything saved, until asked to go on or to stop."""
@@ -175,7 +181,7 @@ class Session:
     def finish(self, job: Job, step: int) -> None:
         """The run directory becomes the checkpoint."""
         self.say("writing the checkpoint")
-        report = {k: v for k, v in job.evaluate(job.model).items() if math.isfinite(v)}
+        report = {k: v for k, v in self.evaluate(job, step).items() if math.isfinite(v)}
         card = replace(job.card, step=step, report=report)
         dtype = getattr(torch, job.config.save_dtype)
         checkpoint.save(self.run.directory, job.model, job.tokenizer, card, dtype)

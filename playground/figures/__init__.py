@@ -1,0 +1,1 @@
+"""Data to Plotly figures, as plain JSON for the page. No gradio."""

@@ -1,0 +1,92 @@
+"""Start the playground: `python -m playground --help`."""
+
+import argparse
+import logging
+import os
+import socket
+import sys
+import tempfile
+from pathlib import Path
+
+from core.train.loop import pick_device
+from playground.app import THEME, build
+from playground.security import middleware
+from playground.services import Services
+from playground.widgets import assets
+
+log = logging.getLogger("playground")
+MAX_UPLOAD = "100mb"
+
+
+def main(argv: list[str] | None = None) -> int:
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    log.setLevel(logging.INFO)
+    args = parse(argv)
+    try:
+        refuse_taken_port(args.host, args.port)
+        services = Services.open(args.checkpoints, pick_device(args.device))
+        launch(services, args.host, args.port, browser=args.browser)
+    except (ValueError, OSError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    return 0
+
+
+def parse(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("python -m playground", description="Open the playground in the browser.")
+    parser.add_argument("--port", type=int, default=7860, help="port of the page [7860]")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on [127.0.0.1, this machine only]")
+    parser.add_argument("--no-browser", dest="browser", action="store_false", help="do not open the browser")
+    parser.add_argument(
+        "--checkpoints", type=Path, default=Path("checkpoints"), metavar="DIR", help="where models live [checkpoints]"
+    )
+    parser.add_argument(
+        "--device", choices=("auto", "cuda", "mps", "cpu"), default="auto", help="where models run on the page [auto]"
+    )
+    return parser.parse_args(argv)
+
+
+def refuse_taken_port(host: str, port: int) -> None:
+    """Raise ValueError, before anything slow happens, if the port cannot be had."""
+    if not 1 <= port <= 65535:
+        raise ValueError(f"--port must be between 1 and 65535, got {port}")
+    with socket.socket() as probe:
+        if sys.platform != "win32":  # there, this option would let two servers share a port
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise ValueError(
+                f"port {port} cannot be used ({error.strerror}): choose another one with --port"
+            ) from error
+
+
+def launch(services: Services, host: str, port: int, browser: bool, wait: bool = True) -> None:
+    """Serve the page; returns when it is stopped, or at once if not told to `wait`."""
+    os.environ.setdefault("GRADIO_TEMP_DIR", str(Path(tempfile.gettempdir()) / "gpt-playground"))
+    blocks = build(services)
+    blocks.launch(
+        server_name=host,
+        server_port=port,
+        inbrowser=browser,
+        prevent_thread_lock=True,
+        quiet=True,
+        theme=THEME,
+        css_paths=assets() / "playground.css",
+        footer_links=[],
+        run_history=False,
+        enable_monitoring=False,
+        ssr_mode=False,
+        pwa=False,
+        mcp_server=False,
+        strict_cors=True,
+        max_file_size=MAX_UPLOAD,
+        app_kwargs={"middleware": middleware(port, host), "openapi_url": None, "docs_url": None, "redoc_url": None},
+    )
+    log.info("GPT Playground is open at http://%s:%s (Ctrl-C ends it; trainings go on)", host, port)
+    if wait:
+        blocks.block_thread()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

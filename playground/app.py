@@ -1,0 +1,67 @@
+"""The page: header, tabs in order, and how they share the model and the text."""
+
+from typing import Any
+
+import gradio as gr
+
+from playground.services import Services
+from playground.tabs import attention, chat, tokenizer, train
+from playground.widgets import Page, live, server_function
+
+TABS = {"Tokenizer": tokenizer, "Attention": attention, "Train": train, "Chat": chat}
+THEME = gr.themes.Base(
+    primary_hue="blue",
+    neutral_hue="slate",
+    font=["system-ui", "sans-serif"],
+    font_mono=["ui-monospace", "Consolas", "monospace"],
+)
+
+
+def build(services: Services) -> gr.Blocks:
+    with gr.Blocks(title="GPT Playground", analytics_enabled=False) as blocks:
+        page = header(blocks, services)
+        with gr.Tabs(elem_id="tabs"):
+            for name, tab in TABS.items():
+                with gr.Tab(name, id=name.lower(), elem_id=f"tab-{name.lower()}"):
+                    tab.build(services, page)
+        page.wire()
+    return blocks
+
+
+def header(blocks: gr.Blocks, services: Services) -> Page:
+    @server_function
+    def running(_: Any = None) -> dict[str, Any]:
+        run = services.jobs.active()
+        device = services.checkpoints.device.type
+        if run is None:
+            return {"device": device, "run": None}
+        status = run.status()
+        return {
+            "device": device,
+            "run": {"name": run.name, "state": status.state, "step": status.step, "max_steps": status.max_steps},
+        }
+
+    def refresh(chosen: str | None) -> dict[str, Any]:
+        names = services.checkpoints.names()
+        return gr.update(choices=names, value=chosen if chosen in names else next(iter(names), None))
+
+    names = services.checkpoints.names()
+    with gr.Row(elem_classes="pg-header", equal_height=False):
+        gr.HTML(
+            "<h1>GPT Playground</h1><p>The life of a language model, on your machine</p>",
+            elem_classes=["pg-title", "pg-flush"],
+            min_width=260,
+        )
+        model = gr.Dropdown(
+            names,
+            value=next(iter(names), None),
+            label="Model",
+            info="Used by every tab",
+            elem_id="model-picker",
+            interactive=True,
+            min_width=220,
+        )
+        live("badge", "playground.badge(element, server)", "pg-header-badge", server_functions=[running], min_width=220)
+    blocks.load(refresh, model, model, api_name="models", show_progress="hidden")
+    model.focus(refresh, model, model, api_name="refresh_picker", show_progress="hidden")
+    return Page(blocks, model)

@@ -1,0 +1,123 @@
+"""Trainings as processes of their own: start, follow, pause, stop, resume. No gradio.
+
+A training is `python -m core run DIRECTORY`, detached: closing the page, reloading it or killing this process does not
+touch it. All that is known about it is in its run directory, so whoever comes back finds it again.
+"""
+
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from core.config import Config
+from core.train.loop import pick_device
+from core.train.run import Run, Status, busy_sentence, read_lines, runs
+
+MOST_POINTS = 2000  # in the first look at a long run; what comes later is sent whole
+
+
+class Jobs:
+    """The runs below one checkpoints directory."""
+
+    def __init__(self, directory: Path):
+        self.directory = directory
+        self.processes: dict[str, subprocess.Popen] = {}
+
+    def names(self) -> list[str]:
+        return [run.name for run in runs(self.directory)]
+
+    def run(self, name: str) -> Run:
+        """The run called `name`. Raises ValueError if there is none."""
+        if name not in self.names():
+            raise ValueError(f"there is no run called {name!r}")
+        return Run(self.directory / name)
+
+    def active(self) -> Run | None:
+        """The run that is being trained now, if any."""
+        return next((run for run in runs(self.directory) if run.status().active), None)
+
+    def start(self, name: str, stage: str, config: Config) -> Run:
+        """Create a run and begin it. Raises ValueError if the name is unfit or taken, or the device busy."""
+        device = pick_device(config.to_dict()["device"]).type
+        self.refuse_if_busy(device)
+        run = Run.create(self.directory / name.strip(), stage, config.to_dict())
+        self.spawn(run, device)
+        return run
+
+    def resume(self, name: str) -> None:
+        """Go on with a paused run, or from the last saved step of one that was stopped, failed or was killed."""
+        run = self.run(name)
+        status = run.status()
+        if status.state == "paused":
+            run.request("resume")
+        elif status.active:
+            raise ValueError(f"{name} is being trained already")
+        elif status.state == "finished":
+            raise ValueError(f"{name} is finished: there is nothing left to resume")
+        else:
+            device = pick_device(run.read()[1]["device"]).type
+            self.refuse_if_busy(device)
+            self.spawn(run, device)
+
+    def request(self, name: str, command: str) -> None:
+        """Ask a run to `pause` or `stop`. Raises ValueError if it is not running."""
+        run = self.run(name)
+        if not run.status().active:
+            raise ValueError(f"{name} is not running")
+        run.request(command)
+
+    def refuse_if_busy(self, device: str) -> None:
+        if any((status := run.status()).active and status.device == device for run in runs(self.directory)):
+            raise ValueError(busy_sentence(self.directory, device))
+
+    def spawn(self, run: Run, device: str) -> None:
+        before = run.status()
+        run.write_status(replace(before, state="created", message="waiting for its process", device=device))
+        detached: dict[str, Any] = (
+            {"creationflags": subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP}  # type: ignore[attr-defined]
+            if sys.platform == "win32"
+            else {"start_new_session": True}
+        )
+        with run.log.open("ab") as log:
+            self.processes[run.name] = subprocess.Popen(
+                [sys.executable, "-m", "core", "run", str(run.directory)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                **detached,
+            )
+
+    def status(self, name: str) -> Status:
+        """As the run says; a process of ours that died before it could say anything counts as interrupted."""
+        run = self.run(name)
+        process = self.processes.get(name)
+        died = process is not None and process.poll() is not None  # poll also lets the system forget the process
+        status = run.status()
+        if died and status.state == "created":
+            return replace(status, state="interrupted", message=f"its process could not start: see {run.log}")
+        return status
+
+    def follow(self, name: str, offset: int, sample_offset: int) -> dict[str, Any]:
+        """What is new in a run since the byte offsets of the last call; the first call (0, 0) is thinned out.
+
+        Plain values, ready for the page: status, metric columns with None where a step has no such metric, samples.
+        """
+        run = self.run(name)
+        status = self.status(name)
+        if offset > (run.metrics.stat().st_size if run.metrics.exists() else 0):
+            offset = sample_offset = 0  # the run was resumed and rewound: begin again
+        lines, new_offset = read_lines(run.metrics, offset)
+        samples, new_sample_offset = read_lines(run.samples, sample_offset)
+        thin = max(1, len(lines) // MOST_POINTS) if offset == 0 else 1
+        kept = [line for i, line in enumerate(lines) if i % thin == 0 or "loss/val" in line or i == len(lines) - 1]
+        metrics = ("step", "loss/train", "loss/val", "bpb/val", "lr", "grad_norm", "tokens_per_second")
+        return {
+            "name": name,
+            "status": asdict(status) | {"active": status.active},
+            "restart": offset == 0,
+            "columns": {metric: [line.get(metric) for line in kept] for metric in metrics},
+            "samples": samples,
+            "offset": new_offset,
+            "sample_offset": new_sample_offset,
+        }

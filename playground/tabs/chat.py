@@ -1,0 +1,121 @@
+"""Chat tab: the chosen model writes on, token by token."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from core.generate import Sampling, stream_text
+from playground.services import Services
+from playground.widgets import Form, Page, handler, intro, page_text
+
+PAINT_SECONDS = 0.045  # the browser paints no faster, so tokens are sent in bunches
+EXAMPLE = "ROMEO:\nBut soft, what light through yonder window breaks?\n\nJULIET:\n"
+
+Message = dict[str, Any]  # {"role": "user" or "assistant", "content": text}
+
+
+def scene(messages: list[Message]) -> str:
+    """The conversation as one text for a base model to continue; what a person adds begins a new paragraph."""
+    text = ""
+    for message in messages:
+        content = plain(message["content"])
+        if text and message["role"] == "user":
+            text = text.rstrip("\n") + "\n\n"
+        text += content
+    return text
+
+
+def plain(content: Any) -> str:
+    """The text of a message: the browser sends it back as a list of parts."""
+    if isinstance(content, str):
+        return content
+    return "".join(part["text"] for part in content if part.get("type") == "text")
+
+
+def build(services: Services, page: Page) -> None:
+    @handler
+    def add(text: str, messages: list[Message]) -> tuple[str, list[Message]]:
+        if not text.strip() and not messages:
+            raise ValueError("write a line first, for the model to continue")
+        return "", [*messages, {"role": "user", "content": page_text(text)}] if text.strip() else messages
+
+    @handler
+    def answer(values: dict[Any, Any]) -> Iterator[tuple[list[Message], str]]:
+        messages = values[log]
+        loaded = services.checkpoints.load(values[page.model])
+        sampling = form.read(values)
+        assert isinstance(sampling, Sampling)
+        prompt = scene(messages)
+        reply: Message = {"role": "assistant", "content": ""}
+        messages = [*messages, reply]
+        began = painted = time.perf_counter()
+        first, count, text = 0.0, 0, ""
+        for count, step in enumerate(stream_text(loaded.model, loaded.tokenizer, prompt, sampling), 1):
+            now = time.perf_counter()
+            first = first or now - began
+            text += step.text
+            if now - painted > PAINT_SECONDS or count == 1:
+                painted = now
+                reply["content"] = text
+                yield messages, speed(count, first, now - began)
+        reply["content"] = text or "(the model ended the text here)"
+        yield messages, speed(count, first, time.perf_counter() - began)
+
+    def speed(count: int, first: float, seconds: float) -> str:
+        if not count:
+            return ""
+        return f"{count} tokens · {count / seconds:.0f} tokens/s · first after {first * 1000:.0f} ms"
+
+    intro(
+        "A base model knows only how to continue a text: your line and its answer are one growing scene.",
+        "End with a name and a colon, such as JULIET:, to choose who speaks next.",
+    )
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=5, min_width=320):
+            log = gr.Chatbot(
+                label="Scene",
+                elem_id="chat-log",
+                height=360,
+                render_markdown=False,
+                placeholder="The scene is empty. Write its first line below.",
+                buttons=["copy", "copy_all"],
+            )
+            text = page.share_text(
+                gr.Textbox(
+                    EXAMPLE,
+                    label="Your line",
+                    lines=3,
+                    max_lines=10,
+                    elem_id="chat-text",
+                    info="Shift+Enter sends",
+                    max_length=200_000,
+                )
+            )
+            with gr.Row():
+                send = gr.Button("Continue the scene", variant="primary", elem_id="chat-send")
+                stop = gr.Button("Stop", variant="stop", elem_id="chat-stop")
+                clear = gr.Button("Clear", elem_id="chat-clear")
+            speed_note = gr.Markdown("", elem_id="chat-speed", elem_classes="pg-note")
+        with gr.Column(scale=2, min_width=280):
+            form = Form(Sampling(), ("max_new_tokens", "temperature", "top_k", "top_p", "seed"))
+
+    asked = gr.on([send.click, text.submit], add, [text, log], [text, log], show_progress="hidden", api_name="add_line")
+    answered = asked.success(
+        answer,
+        {page.model, log, *form.widgets.values()},
+        [log, speed_note],
+        show_progress="hidden",
+        api_name="continue_scene",
+    )
+    stop.click(None, None, None, cancels=[answered], api_name="stop_scene")
+    gr.on(
+        [clear.click, log.clear],
+        lambda: ([], ""),
+        None,
+        [log, speed_note],
+        cancels=[answered],
+        show_progress="hidden",
+        api_name="clear_scene",
+    )

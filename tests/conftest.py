@@ -1,0 +1,57 @@
+"""A small vocabulary, small models and a small text, shared by the tests."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import settings
+
+from core.model import GPT, GPTConfig
+from core.tokenizer import Tokenizer
+
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
+
+SENTENCES = """Tomorrow, and tomorrow, and tomorrow, creeps in this petty pace from day to day.
+To be, or not to be: that is the question: whether 'tis nobler in the mind to suffer.
+Was ist der Käfer, fragte die Häsin; 漢字 and a 🙂 were not in the play, he said.
+If music be the food of love, play on; give me excess of it, that, surfeiting, we'll die.
+"""
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> Tokenizer:
+    """300 tokens: not a multiple of 64, so models made for it have padding rows."""
+    return Tokenizer.train(SENTENCES, 300)
+
+
+@pytest.fixture(scope="session")
+def make_model() -> Callable[..., GPT]:
+    """`make_model(**changes)`: a tiny model whose weights are far larger than at birth, so that its predictions and
+    its attention are far from uniform and an error shows. Equal arguments give equal weights."""
+
+    def make(std: float = 0.3, **changes: object) -> GPT:
+        shape = dict(n_layer=2, n_head=2, n_embd=32, block_size=16, vocab_size=300) | changes
+        model = GPT(GPTConfig(**shape))  # type: ignore[arg-type]
+        generator = torch.Generator().manual_seed(0)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.normal_(0.0, std, generator=generator)
+            model.transformer.wte.weight[model.config.vocab_size :] = 0
+        return model.eval()
+
+    return make
+
+
+@pytest.fixture
+def model(make_model: Callable[..., GPT]) -> GPT:
+    return make_model()
+
+
+@pytest.fixture
+def text_file(tmp_path: Path) -> Path:
+    """A corpus of some 20,000 characters."""
+    path = tmp_path / "text.txt"
+    path.write_text(SENTENCES * 60, encoding="utf-8")
+    return path

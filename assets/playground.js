@@ -13,6 +13,10 @@ window.playground = (() => {
 
   const isVisible = (element) => element.isConnected && element.offsetParent !== null && !document.hidden;
 
+  // A server function's answer; `undefined` is Gradio's way to say that nobody answered.
+  const ask = async (call) =>
+    (await call.catch(() => undefined)) ?? { error: "The playground does not answer. A training goes on without it; start the playground again to see it here." };
+
   // Call `render` now and whenever Python sends something new.
   const follow = (props, watch, render) => {
     const update = () => props.value && render(props.value);
@@ -61,7 +65,9 @@ window.playground = (() => {
     return themedLayout;
   }
 
-  const plotOptions = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
+  // Plotly's own "Share chart" would upload it: nothing leaves this machine.
+  const unwanted = ["sendChartToCloud", "sendDataToCloud", "select2d", "lasso2d"];
+  const plotOptions = { responsive: true, displaylogo: false, plotlyServerURL: "", modeBarButtonsToRemove: unwanted };
 
   const colorTable = (scale) => {
     const stops = scale.map((hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16)));
@@ -80,6 +86,7 @@ window.playground = (() => {
     let chosen = [0, 0];
 
     follow(props, watch, (value) => {
+      if (value.empty) return root.replaceChildren(make("p", "pg-note", value.empty));
       const { n_layer, n_head, n_tokens, weights, scale, note } = value;
       const bytes = Uint8Array.from(atob(weights), (c) => c.charCodeAt(0));
       const colors = colorTable(scale);
@@ -93,7 +100,7 @@ window.playground = (() => {
       const choose = async (layer, head) => {
         chosen = [layer, head];
         buttons.forEach((b) => b.setAttribute("aria-pressed", b.dataset.head === `${layer},${head}`));
-        const figure = await server.focus_head({ key: value.key, layer, head });
+        const figure = await ask(server.focus_head({ key: value.key, layer, head }));
         if (figure.error) return plot.replaceChildren(make("p", "pg-error", figure.error));
         await Plotly.react(plot, figure.data, themed(figure.layout), plotOptions);
       };
@@ -153,23 +160,25 @@ window.playground = (() => {
       const plot = make("div", "pg-curves");
       const story = make("div", "pg-samples");
       root.replaceChildren(state, bar, plot, make("h3", "", "What it writes"), story);
-      let [offset, sampleOffset, drawn, wasActive] = [0, 0, null, null];
+      let [cursor, drawn, wasActive] = [null, false, null];
       const began = { time: 0, step: 0 };
 
-      const showStatus = ({ status, columns }) => {
+      const showStatus = ({ status, columns, restart }) => {
         const last = (metric) => columns[metric].findLast((v) => v !== null);
-        const speed = (Date.now() - began.time) / (status.step - began.step); // ms a step, since we look
+        if (restart || status.state !== "running") [began.time, began.step] = [Date.now(), status.step];
+        const elapsed = Date.now() - began.time;
         const facts = [status.message];
         if (status.max_steps) facts.push(`step ${status.step.toLocaleString("en")} of ${status.max_steps.toLocaleString("en")}`);
         if (last("bpb/val") !== undefined) state.dataset.bpb = `validation ${last("bpb/val").toFixed(3)} bits per byte`;
         if (state.dataset.bpb) facts.push(state.dataset.bpb);
-        if (status.state === "running" && status.step > began.step && began.time)
-          facts.push(`about ${duration(((status.max_steps - status.step) * speed) / 1000)} left`);
+        if (elapsed > 2000 && status.step > began.step) {
+          const left = ((status.max_steps - status.step) * elapsed) / (status.step - began.step);
+          facts.push(`about ${duration(left / 1000)} left`);
+        }
         const badge = make("strong", `pg-badge pg-${status.state}`, status.state);
         state.replaceChildren(badge, ` ${name} · ${facts.join(" · ")}`);
         bar.max = Math.max(1, status.max_steps);
         bar.value = status.step;
-        if (!began.time || status.state !== "running") [began.time, began.step] = [Date.now(), status.step];
       };
 
       const showCurves = async ({ columns, restart }) => {
@@ -203,17 +212,17 @@ window.playground = (() => {
         if (mine !== generation || !root.isConnected) return;
         let active = true;
         if (isVisible(root)) {
-          const news = await server.follow_run({ name, offset, sample_offset: sampleOffset }).catch((error) => ({ error: String(error) }));
+          const news = await ask(server.follow_run({ name, cursor }));
           if (mine !== generation) return;
           if (news.error) {
             state.replaceChildren(make("span", "pg-error", news.error));
-            setTimeout(poll, 5000); // the playground may come back
+            setTimeout(poll, 2000); // the playground may come back
             return;
           }
           await showCurves(news);
           showStatus(news);
           showSamples(news.samples);
-          [offset, sampleOffset, active] = [news.offset, news.sample_offset, news.status.active];
+          [cursor, active] = [news.cursor, news.status.active];
           root.dataset.points = plot.data ? plot.data[0].x.length : 0;
           root.dataset.state = news.status.state;
           if (wasActive !== null && wasActive !== active) trigger("changed"); // ended, or begun again
@@ -232,7 +241,7 @@ window.playground = (() => {
     const poll = async () => {
       let busy = false;
       if (!document.hidden) {
-        const { device, run } = await server.running().catch(() => ({ device: "disconnected", run: null }));
+        const { device = "disconnected", run = null } = await ask(server.running());
         busy = run !== null;
         const parts = [make("span", "pg-badge", device)];
         if (run) parts.push(make("span", `pg-badge pg-${run.state}`, `${run.name}: ${run.state}, step ${run.step} of ${run.max_steps}`));

@@ -23,7 +23,6 @@ class Setting:
     high: float | None = None
     choices: tuple[str, ...] | None = None
     step: float | None = None  # a slider with this step is the handiest control
-    advanced: bool = False  # folded away in the form
 
 
 def setting(
@@ -34,10 +33,9 @@ def setting(
     high: float | None = None,
     choices: tuple[str, ...] | None = None,
     step: float | None = None,
-    advanced: bool = False,
 ) -> Any:
     """A dataclass field with its explanation, bounds (both inclusive) and choices."""
-    return field(default=default, metadata={"setting": Setting(help, low, high, choices, step, advanced)})
+    return field(default=default, metadata={"setting": Setting(help, low, high, choices, step)})
 
 
 @dataclass(frozen=True)

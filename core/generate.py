@@ -21,11 +21,19 @@ class Sampling(Config):
 
     max_new_tokens: int = setting(200, "Tokens to write at most", low=1, high=100_000)
     temperature: float = setting(
-        0.8, "Below 1 sharpens the distribution, above 1 flattens it; 0 always takes the likeliest", low=0.0, high=5.0, step=0.05
+        0.8,
+        "Below 1 sharpens the distribution, above 1 flattens it; 0 always takes the likeliest",
+        low=0.0,
+        high=5.0,
+        step=0.05,
     )
     top_k: int = setting(0, "Draw from this many likeliest tokens only; 0 = from all", low=0)
     top_p: float = setting(
-        0.95, "Draw from the likeliest tokens that together reach this probability; 1 = from all", low=0.01, high=1.0, step=0.01
+        0.95,
+        "Draw from the likeliest tokens that together reach this probability; 1 = from all",
+        low=0.01,
+        high=1.0,
+        step=0.01,
     )
     seed: int = setting(0, "The same seed gives the same text", low=0, high=2**53)
 

@@ -47,12 +47,9 @@ class GPTConfig(Config):
         "gelu_new",
         "GELU of the MLP: exact (gelu) or GPT-2's tanh form (gelu_new, slower on a CPU)",
         choices=tuple(ACTIVATIONS),
-        advanced=True,
     )
-    layer_norm_epsilon: float = setting(1e-5, "Keeps layer norm from dividing by 0", low=0.0, high=1.0, advanced=True)
-    attn_scale: float | None = setting(
-        None, "Factor on attention scores; none = 1/sqrt(head size)", low=0.0, high=1e6, advanced=True
-    )
+    layer_norm_epsilon: float = setting(1e-5, "Keeps layer norm from dividing by 0", low=0.0, high=1.0)
+    attn_scale: float | None = setting(None, "Factor on attention scores; none = 1/sqrt(head size)", low=0.0, high=1e6)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -18,8 +18,7 @@ def attention_inputs(model: GPT) -> Iterator[list[Tensor]]:
     """Inside the block, a list that every forward pass fills with each layer's input to attention, (B, T, C)."""
     inputs: list[Tensor] = []
     handles = [
-        block.attn.register_forward_pre_hook(lambda _module, args: inputs.append(args[0]))
-        for block in model.blocks
+        block.attn.register_forward_pre_hook(lambda _module, args: inputs.append(args[0])) for block in model.blocks
     ]
     try:
         yield inputs

@@ -8,6 +8,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+import gradio as gr
+
+from core.config import describe_os_error
 from core.train.loop import pick_device
 from playground.app import THEME, build
 from playground.security import middleware
@@ -27,7 +30,7 @@ def main(argv: list[str] | None = None) -> int:
         services = Services.open(args.checkpoints, pick_device(args.device))
         launch(services, args.host, args.port, browser=args.browser)
     except (ValueError, OSError) as error:
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write(f"error: {describe_os_error(error) if isinstance(error, OSError) else error}\n")
         return 1
     return 0
 
@@ -61,7 +64,7 @@ def refuse_taken_port(host: str, port: int) -> None:
             ) from error
 
 
-def launch(services: Services, host: str, port: int, browser: bool, wait: bool = True) -> None:
+def launch(services: Services, host: str, port: int, browser: bool, wait: bool = True) -> gr.Blocks:
     """Serve the page; returns when it is stopped, or at once if not told to `wait`."""
     os.environ.setdefault("GRADIO_TEMP_DIR", str(Path(tempfile.gettempdir()) / "gpt-playground"))
     blocks = build(services)
@@ -86,6 +89,7 @@ def launch(services: Services, host: str, port: int, browser: bool, wait: bool =
     log.info("GPT Playground is open at http://%s:%s (Ctrl-C ends it; trainings go on)", host, port)
     if wait:
         blocks.block_thread()
+    return blocks
 
 
 if __name__ == "__main__":

@@ -22,9 +22,8 @@ def build(services: Services) -> gr.Blocks:
         page = header(blocks, services)
         with gr.Tabs(elem_id="tabs"):
             for name, tab in TABS.items():
-                with gr.Tab(name, id=name.lower(), elem_id=f"tab-{name.lower()}"):
+                with gr.Tab(name, id=name.lower(), elem_id=f"tab-{name.lower()}") as page.tab:
                     tab.build(services, page)
-        page.wire()
     return blocks
 
 
@@ -61,7 +60,14 @@ def header(blocks: gr.Blocks, services: Services) -> Page:
             interactive=True,
             min_width=220,
         )
-        live("badge", "playground.badge(element, server)", "pg-header-badge", server_functions=[running], min_width=220)
+        live(
+            "badge",
+            "playground.badge(element, server)",
+            "pg-header-badge",
+            empty=services.checkpoints.device.type,
+            server_functions=[running],
+            min_width=220,
+        )
     blocks.load(refresh, model, model, api_name="models", show_progress="hidden")
     model.focus(refresh, model, model, api_name="refresh_picker", show_progress="hidden")
-    return Page(blocks, model)
+    return Page(blocks, model, gr.State(None))

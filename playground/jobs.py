@@ -12,9 +12,11 @@ from typing import Any
 
 from core.config import Config
 from core.train.loop import pick_device
-from core.train.run import Run, Status, busy_sentence, read_lines, runs
+from core.train.run import Run, Status, busy_sentence, check_name, read_lines, runs
 
 MOST_POINTS = 2000  # in the first look at a long run; what comes later is sent whole
+SHOWN_METRICS = ("step", "loss/train", "loss/val", "bpb/val", "lr", "grad_norm", "tokens_per_second")
+BEGINNING = ("created", "starting")  # a resumed run may still hold steps that it is about to take again
 
 
 class Jobs:
@@ -39,9 +41,10 @@ class Jobs:
 
     def start(self, name: str, stage: str, config: Config) -> Run:
         """Create a run and begin it. Raises ValueError if the name is unfit or taken, or the device busy."""
+        check_name(name)
         device = pick_device(config.to_dict()["device"]).type
         self.refuse_if_busy(device)
-        run = Run.create(self.directory / name.strip(), stage, config.to_dict())
+        run = Run.create(self.directory / name, stage, config.to_dict())
         self.spawn(run, device)
         return run
 
@@ -98,26 +101,32 @@ class Jobs:
             return replace(status, state="interrupted", message=f"its process could not start: see {run.log}")
         return status
 
-    def follow(self, name: str, offset: int, sample_offset: int) -> dict[str, Any]:
-        """What is new in a run since the byte offsets of the last call; the first call (0, 0) is thinned out.
+    def follow(self, name: str, since: dict[str, int] | None = None) -> dict[str, Any]:
+        """What is new in a run `since` the cursor that the last call returned; the first look is thinned out.
 
-        Plain values, ready for the page: status, metric columns with None where a step has no such metric, samples.
+        Plain values, ready for the page: status, metric columns with None where a step has no such metric, samples, and
+        the next cursor. `restart` says that what came before is void: another process resumed the run and may have
+        taken steps again.
         """
         run = self.run(name)
         status = self.status(name)
-        if offset > (run.metrics.stat().st_size if run.metrics.exists() else 0):
-            offset = sample_offset = 0  # the run was resumed and rewound: begin again
-        lines, new_offset = read_lines(run.metrics, offset)
-        samples, new_sample_offset = read_lines(run.samples, sample_offset)
-        thin = max(1, len(lines) // MOST_POINTS) if offset == 0 else 1
+        since = since or {"pid": 0, "metrics": 0, "samples": 0}
+        restart = status.pid != since["pid"] and status.state not in BEGINNING
+        if restart:
+            since = {"pid": status.pid, "metrics": 0, "samples": 0}
+        lines: list[dict[str, Any]] = []
+        samples: list[dict[str, Any]] = []
+        cursor = since
+        if status.state not in BEGINNING:
+            lines, metrics_end = read_lines(run.metrics, since["metrics"])
+            samples, samples_end = read_lines(run.samples, since["samples"])
+            cursor = {"pid": since["pid"], "metrics": metrics_end, "samples": samples_end}
+        thin = max(1, len(lines) // MOST_POINTS) if restart else 1
         kept = [line for i, line in enumerate(lines) if i % thin == 0 or "loss/val" in line or i == len(lines) - 1]
-        metrics = ("step", "loss/train", "loss/val", "bpb/val", "lr", "grad_norm", "tokens_per_second")
         return {
-            "name": name,
             "status": asdict(status) | {"active": status.active},
-            "restart": offset == 0,
-            "columns": {metric: [line.get(metric) for line in kept] for metric in metrics},
+            "restart": restart,
+            "columns": {metric: [line.get(metric) for line in kept] for metric in SHOWN_METRICS},
             "samples": samples,
-            "offset": new_offset,
-            "sample_offset": new_sample_offset,
+            "cursor": cursor,
         }

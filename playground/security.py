@@ -1,8 +1,8 @@
 """Only this page may talk to this server.
 
 By default any other page in the same browser could drive a localhost app: browsers send its requests, and a rebound
-host name even lets it read the answers. So: a known `Host`, no foreign `Origin`, no cross-site request other than opening
-the page, and no frame around it.
+host name even lets it read the answers. So: a known `Host`, no foreign `Origin`, no cross-site request other than
+opening the page, and no frame around it.
 """
 
 from starlette.datastructures import Headers, MutableHeaders

@@ -1,9 +1,12 @@
 """What tabs share: a form made from a dataclass, one way to show errors, and the page's common controls."""
 
+import contextlib
 import functools
 import importlib.util
 import inspect
+import itertools
 import logging
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import Field, dataclass, field
 from pathlib import Path
@@ -11,37 +14,37 @@ from typing import Any
 
 import gradio as gr
 
-from core.config import Config, Setting, describe_os_error, leaves, value_type
+from core.config import Config, Setting, describe_os_error, is_optional, leaves, parse_optional, value_type
 
 log = logging.getLogger(__name__)
 
 
 @dataclass
 class Page:
-    """Controls that all tabs share while the page is being built."""
+    """What all tabs share while the page is being built."""
 
     blocks: gr.Blocks
     model: gr.Dropdown  # the header's picker
-    texts: list[gr.Textbox] = field(default_factory=list)
+    text: gr.State  # what was typed last, in whatever tab; None at first
+    tab: gr.Tab = field(init=False)  # the one that is being built
 
     def share_text(self, box: gr.Textbox) -> gr.Textbox:
-        """What is typed into `box` is offered in every other shared box."""
-        self.texts.append(box)
+        """What is typed into `box` is offered in every other shared box as soon as its tab is opened."""
+        quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+        box.change(
+            keep, [box, self.text], self.text, trigger_mode="always_last", api_name=f"keep_{box.elem_id}", **quiet
+        )
+        self.tab.select(offer, [self.text, box], box, api_name=f"offer_{box.elem_id}", **quiet)
         return box
 
-    def wire(self) -> None:
-        for box in self.texts:
-            others = [other for other in self.texts if other is not box]
-            box.input(
-                lambda text, n=len(others): [text] * n if n > 1 else text,
-                box,
-                others,
-                queue=False,
-                show_progress="hidden",
-                trigger_mode="always_last",
-                api_visibility="private",
-                api_name=f"share_{box.elem_id}",
-            )
+
+def keep(typed: str, shared: str | None) -> str | None:
+    return typed or shared  # a box that was emptied, by sending its text say, has nothing to offer
+
+
+def offer(shared: str | None, own: str) -> Any:
+    # A tab opened for the first time says so twice; a second answer must not undo what was typed in between.
+    return gr.skip() if shared in (None, own) else shared
 
 
 # --- errors ---------------------------------------------------------------------------------------------------
@@ -58,7 +61,9 @@ def explain(error: Exception) -> str:
 
 
 def sentence(text: str) -> str:
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+    first = text.split(" ", 1)[0]
+    begun = text[:1].upper() + text[1:] if first.isalpha() else text  # not the name of a setting or of a file
+    return begun + ("" if text.endswith((".", "!", "?")) else ".")
 
 
 def handler(function: Callable) -> Callable:
@@ -99,7 +104,7 @@ def server_function(function: Callable[[dict[str, Any]], dict[str, Any]]) -> Cal
 
 def page_text(text: str) -> str:
     """Text that can travel as UTF-8: lone surrogates, which have no such form, become U+FFFD."""
-    return text.encode("utf-8", "replace").decode("utf-8") if any("\ud800" <= c <= "\udfff" for c in text) else text
+    return re.sub("[\ud800-\udfff]", "\ufffd", text)
 
 
 def visible_token(token: bytes) -> str:
@@ -134,11 +139,11 @@ def scripts() -> str:
     return "".join(f'<script src="/gradio_api/file={path.resolve().as_posix()}"></script>' for path in paths)
 
 
-def live(elem_id: str, script: str, css_class: str, **options: Any) -> gr.HTML:
-    """A part of the page that a function of assets/playground.js draws."""
+def live(elem_id: str, script: str, css_class: str, empty: str = "", **options: Any) -> gr.HTML:
+    """A part of the page that a function of assets/playground.js draws; `empty` stands there until it does."""
     return gr.HTML(
         value=None,
-        html_template=f'<div class="{css_class}"></div>',
+        html_template=f'<div class="{css_class}"><p class="pg-note">{empty}</p></div>',
         js_on_load=script,
         head=scripts(),
         apply_default_css=False,
@@ -156,33 +161,63 @@ class Form:
 
     def __init__(self, config: Config, main: Iterable[str], choices: dict[str, list[str]] | None = None):
         self.cls = type(config)
-        values, shown, choices = config.to_dict(), list(main), choices or {}
-        by_name = {f.name: f for f in leaves(self.cls)}
+        self.values, self.choices = config.to_dict(), choices or {}
         self.widgets: dict[str, Any] = {}
-        for name in shown:
-            self.widgets[name] = widget(by_name[name], values[name], choices.get(name))
-        if rest := [name for name in by_name if name not in shown]:
+        by_name = {f.name: f for f in leaves(self.cls)}
+        self.lay_out([by_name.pop(name) for name in main])
+        if by_name:
             with gr.Accordion("All settings", open=False):
-                for name in rest:
-                    self.widgets[name] = widget(by_name[name], values[name], choices.get(name))
+                self.lay_out(by_name.values())
+
+    def lay_out(self, wanted: Iterable[Field]) -> None:
+        """Widgets in order; plain numbers, which are narrow, side by side."""
+        for narrow, together in itertools.groupby(wanted, is_plain_number):
+            with gr.Row(elem_classes="pg-numbers") if narrow else contextlib.nullcontext():
+                for f in together:
+                    self.widgets[f.name] = widget(f, self.values[f.name], self.choices.get(f.name))
 
     def read(self, values: dict[Any, Any]) -> Config:
         """The configuration from an event's {widget: value}. Raises ValueError naming what is out of range."""
-        typed = {name: values[component] for name, component in self.widgets.items()}
-        empty = [name for name, value in typed.items() if value is None and name != "attn_scale"]
-        if empty:
-            raise ValueError(f"{empty[0]} is empty: type a number")
+        typed = {}
+        for f in leaves(self.cls):
+            value = values[self.widgets[f.name]]
+            if is_optional(f):
+                value = optional_number(f, value)
+            elif value is None:
+                raise ValueError(f"{f.name} is empty: type a number")
+            typed[f.name] = value
         return self.cls.from_dict(typed)
 
     def show(self, config: Config) -> dict[Any, Any]:
         """{widget: value} that fills the form with `config`."""
-        return {self.widgets[name]: value for name, value in config.to_dict().items()}
+        return {self.widgets[name]: shown(value) for name, value in config.to_dict().items()}
+
+
+def optional_number(f: Field, typed: str) -> Any:
+    try:
+        return parse_optional(value_type(f))(str(typed).strip())
+    except ValueError:
+        raise ValueError(f"{f.name} must be a number or none, got {typed!r}") from None
+
+
+def is_plain_number(f: Field) -> bool:
+    return value_type(f) in (int, float) and f.metadata["setting"].step is None and not is_optional(f)
+
+
+def shown(value: Any) -> Any:
+    return "none" if value is None else value
 
 
 def widget(f: Field, value: Any, choices: list[str] | None) -> Any:
     """The control for a field, with the field's own explanation."""
     about: Setting = f.metadata["setting"]
-    common = {"label": f.name, "info": about.help, "value": value, "elem_id": f"setting-{f.name}", "interactive": True}
+    common = {
+        "label": f.name,
+        "info": about.help,
+        "value": shown(value),
+        "elem_id": f"setting-{f.name}",
+        "interactive": True,
+    }
     if choices:
         return gr.Dropdown(choices, allow_custom_value=True, **common)
     if about.choices:
@@ -190,8 +225,8 @@ def widget(f: Field, value: Any, choices: list[str] | None) -> Any:
     kind = value_type(f)
     if kind is bool:
         return gr.Checkbox(**common)
-    if kind is str:
+    if kind is str or is_optional(f):
         return gr.Textbox(max_lines=3, **common)
-    if about.step is not None:
+    if about.step is not None and about.low is not None and about.high is not None:
         return gr.Slider(about.low, about.high, step=about.step, **common)
-    return gr.Number(precision=0 if kind is int else None, **common)
+    return gr.Number(precision=0 if kind is int else None, min_width=130, **common)

@@ -40,9 +40,9 @@ class PretrainConfig(Config):
 
     corpus: str = setting("shakespeare-1mb", f"What to learn from: {', '.join(CORPORA)}, or the path of a text")
     tokenizer: str = setting(
-        "train", "train = learn a vocabulary of vocab_size from the corpus; gpt2; or a checkpoint's path", advanced=True
+        "train", "train = learn a vocabulary of vocab_size from the corpus; gpt2; or a checkpoint's path"
     )
-    sample_prompt: str = setting("ROMEO:\n", "Beginning of the text samples written during training", advanced=True)
+    sample_prompt: str = setting("ROMEO:\n", "Beginning of the text samples written during training")
     model: GPTConfig = field(default_factory=lambda: GPTConfig.preset("nano"))
     fit: FitConfig = field(default_factory=lambda: FitConfig(**RECIPES["nano"]))
 

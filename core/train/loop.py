@@ -38,25 +38,22 @@ class FitConfig(Config):
         0, "Sequences in memory at once; gradients accumulate over the rest. 0 = all", low=0, high=1_000_000
     )
     learning_rate: float = setting(1e-3, "Peak learning rate", low=0.0, high=10.0)
-    final_learning_rate: float = setting(0.0, "Learning rate at the last step", low=0.0, high=10.0, advanced=True)
-    warmup_steps: int = setting(50, "Steps over which the learning rate rises", low=0, advanced=True)
-    weight_decay: float = setting(0.1, "Pull of matrices towards 0 (not of biases and norms)", low=0.0, advanced=True)
-    beta1: float = setting(0.9, "AdamW: memory of the gradient's mean", low=0.0, high=0.9999, advanced=True)
-    beta2: float = setting(0.99, "AdamW: memory of its square", low=0.0, high=0.99999, advanced=True)
-    grad_clip: float = setting(1.0, "Longest gradient; longer ones are shortened. 0 = any", low=0.0, advanced=True)
+    final_learning_rate: float = setting(0.0, "Learning rate at the last step", low=0.0, high=10.0)
+    warmup_steps: int = setting(50, "Steps over which the learning rate rises", low=0)
+    weight_decay: float = setting(0.1, "Pull of matrices towards 0 (not of biases and norms)", low=0.0)
+    beta1: float = setting(0.9, "AdamW: memory of the gradient's mean", low=0.0, high=0.9999)
+    beta2: float = setting(0.99, "AdamW: memory of its square", low=0.0, high=0.99999)
+    grad_clip: float = setting(1.0, "Longest gradient; longer ones are shortened. 0 = any", low=0.0)
     seed: int = setting(1337, "The same seed gives the same run", low=0, high=2**31)
     eval_interval: int = setting(100, "Steps between two looks at the validation text", low=1)
-    save_interval: int = setting(200, "Steps between two saved states to resume from", low=1, advanced=True)
+    save_interval: int = setting(200, "Steps between two saved states to resume from", low=1)
     device: str = setting("auto", "Where to train; auto takes the fastest", choices=("auto", "cuda", "mps", "cpu"))
     dtype: str = setting(
         "auto",
         "Arithmetic of the forward pass; auto is bfloat16 on CUDA, float32 elsewhere",
         choices=("auto", "float32", "bfloat16"),
-        advanced=True,
     )
-    save_dtype: str = setting(
-        "float32", "Precision of the finished weights on disk", choices=("float32", "float16"), advanced=True
-    )
+    save_dtype: str = setting("float32", "Precision of the finished weights on disk", choices=("float32", "float16"))
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -59,11 +59,7 @@ class Run:
     def create(cls, directory: str | Path, stage: str, config: dict[str, Any]) -> "Run":
         """Begin a run. Raises ValueError if the name is unfit or taken."""
         run = cls(directory)
-        if not NAME.fullmatch(run.name):
-            raise ValueError(
-                f"{run.name!r} cannot be the name of a run: use letters, digits, dots, dashes and underscores, "
-                "64 at most, beginning with a letter or digit"
-            )
+        check_name(run.name)
         if run.directory.exists() and any(run.directory.iterdir()):
             raise ValueError(f"there is already something called {run.name}: choose another name")
         run.directory.mkdir(parents=True, exist_ok=True)
@@ -88,7 +84,7 @@ class Run:
             status = self.read_status()  # it may have ended in good order between the two looks
             coming = status.state == "created" and time.time() - status.heartbeat < START_SECONDS
             if status.active and not coming:
-                return replace(status, state="interrupted", message=f"its process ended at step {status.step}")
+                return replace(status, state="interrupted", message="its process has ended; it can be resumed")
         return status
 
     def read_status(self) -> Status:
@@ -151,6 +147,15 @@ class Run:
         """Directories of the saved steps, oldest first."""
         found = [path for path in self.directory.glob("step-*") if STEP.fullmatch(path.name)]
         return sorted(found, key=lambda path: int(path.name.removeprefix("step-")))
+
+
+def check_name(name: str) -> None:
+    """Raise ValueError unless `name` can name a directory on every system, and nothing outside its parent."""
+    if not NAME.fullmatch(name):
+        raise ValueError(
+            f"{name!r} cannot be the name of a run: use letters, digits, dots, dashes and underscores, "
+            "64 at most, beginning with a letter or digit"
+        )
 
 
 def busy_sentence(checkpoints: Path, device: str) -> str:

@@ -52,7 +52,7 @@ def execute(run: Run, fit_config: FitConfig, prepare: Prepare) -> Status:
         with run.hold(device.type):
             status = Session(run, fit_config, device).run_to_end(prepare)
             run.write_status(status)
-            log.info("%s: %s", status.state, status.message)
+            log.info("%s at step %d: %s", status.state, status.step, status.message)
             return status
     finally:
         logging.getLogger("core").removeHandler(handler)
@@ -113,10 +113,10 @@ class Session:
             self.save_step(job, optimizer, step)
         self.finish(job, step)
         if step < job.config.max_steps:
-            return replace(self.status, state="stopped", message=f"stopped at step {step}; it can be resumed")
+            return replace(self.status, state="stopped", step=step, message="saved, and can be resumed")
         for path in self.run.saved_steps():
             shutil.rmtree(path)
-        return replace(self.status, state="finished", step=step, message=f"finished after {step} steps")
+        return replace(self.status, state="finished", step=step, message="all steps taken")
 
     # --- the parts --------------------------------------------------------------------------------------------
 
@@ -161,7 +161,7 @@ class Session:
     def pause(self, job: Job, optimizer: AdamW, step: int) -> None:
         """Wait, with everything saved, until asked to go on or to stop."""
         self.save_step(job, optimizer, step)
-        self.status = replace(self.status, state="paused", message=f"paused at step {step}")
+        self.status = replace(self.status, state="paused", message="waiting, with everything saved")
         self.write_status()
         while self.run.requested() == "pause":
             time.sleep(0.1)

@@ -22,8 +22,11 @@ PANELS = [
 
 
 def curves() -> dict[str, Any]:
-    """The loss, large, and three small panels beside it, all over the optimiser step. `metrics` names what each trace shows."""
-    data = [
+    """The loss, large, and three small panels beside it, all over the optimiser step.
+
+    `metrics` names what each trace shows.
+    """
+    data: list[dict[str, Any]] = [
         {
             "type": "scatter",
             "mode": "lines+markers" if markers else "lines",

@@ -20,28 +20,27 @@ from playground.widgets import Page, handler, intro, live, page_text, server_fun
 
 EXAMPLE = "ROMEO:\nBut soft, what light through yonder window breaks?\nIt is the east, and Juliet is the sun."
 MOST_TOKENS = 128  # a head's picture has a row of pixels a token; a longer text is cut
+MOST_CHARACTERS = 4000  # more than enough for them
 
 
 @dataclass(frozen=True)
 class Look:
-    """Attention weights (n_layer, n_head, T, T) on the T first tokens of a text of `n_tokens`."""
+    """Attention weights (n_layer, n_head, T, T) on the first T tokens of a text."""
 
     weights: Tensor
     tokens: list[str]
-    n_tokens: int
+    is_cut: bool
     seconds: float
 
 
 @lru_cache(maxsize=4)
 def look(model: GPT, tokenizer: Tokenizer, text: str) -> Look:
-    ids = tokenizer.encode(text)
-    if not ids:
-        raise ValueError("there is nothing to look at yet: type a few words")
+    ids = tokenizer.encode(text)  # at most MOST_CHARACTERS of it
     shown = ids[: min(MOST_TOKENS, model.config.block_size)]
     began = time.perf_counter()
     weights = probe.attention(model, shown).float().cpu()
     seconds = time.perf_counter() - began
-    return Look(weights, [visible_token(tokenizer.token_bytes(id)) for id in shown], len(ids), seconds)
+    return Look(weights, [visible_token(tokenizer.token_bytes(id)) for id in shown], len(shown) < len(ids), seconds)
 
 
 def grid(seen: Look) -> dict[str, Any]:
@@ -49,7 +48,7 @@ def grid(seen: Look) -> dict[str, Any]:
     n_layer, n_head, T, _ = seen.weights.shape
     rows, columns = torch.tril_indices(T, T)
     levels = (seen.weights[:, :, rows, columns] * 255).round().to(torch.uint8)
-    cut = f"The first {T} of {seen.n_tokens:,} tokens are shown. " if T < seen.n_tokens else ""
+    cut = f"Only the first {T} tokens are shown. " if seen.is_cut else ""
     return {
         "n_layer": n_layer,
         "n_head": n_head,
@@ -69,6 +68,9 @@ def build(services: Services, page: Page) -> None:
 
     @handler
     def show_heads(text: str, model: str | None) -> dict[str, Any]:
+        if not text:
+            return {"empty": "Type a few words to see where each head looks."}
+        text = text[:MOST_CHARACTERS]
         return grid(seen(model, text)) | {"key": {"model": model, "text": text}}
 
     @server_function
@@ -78,16 +80,12 @@ def build(services: Services, page: Page) -> None:
         return heatmap(this.weights[layer, head], this.tokens, layer, head)
 
     intro(
-        "To choose the next token, every attention head looks back at some of the tokens before it, each in its own way.",
+        "To choose the next token, each attention head looks back at some of the tokens before it, in its own way.",
         "Find a head that looks at the token just before, and one that looks far back to a comma or a name.",
     )
-    with gr.Row(elem_classes="pg-toolbar"):
-        text = page.share_text(
-            gr.Textbox(
-                EXAMPLE, label="Text", lines=3, max_lines=8, elem_id="attention-text", scale=5, max_length=200_000
-            )
-        )
-        button = gr.Button("Look inside", variant="primary", elem_id="attention-look", scale=1, min_width=140)
+    text = page.share_text(
+        gr.Textbox(EXAMPLE, label="Text", lines=3, max_lines=8, elem_id="attention-text", max_length=200_000)
+    )
     heads = live(
         "attention-heads",
         "playground.headGrid(element, props, watch, server)",
@@ -95,7 +93,7 @@ def build(services: Services, page: Page) -> None:
         server_functions=[focus_head],
     )
     gr.on(
-        [button.click, text.submit, page.model.change, page.blocks.load],
+        [text.change, page.model.change, page.tab.select],
         show_heads,
         [text, page.model],
         heads,

@@ -23,7 +23,7 @@ def view(tokenizer: Tokenizer, title: str, text: str, ids: bool, spaces: bool) -
         ["tokens", f"{len(tokens):,}"],
         ["characters", f"{len(text):,}"],
         ["bytes", f"{n_bytes:,}"],
-        ["bytes per token", f"{n_bytes / len(tokens):.2f}" if tokens else "–"],
+        ["bytes per token", f"{n_bytes / len(tokens):.2f}" if tokens else "-"],
     ]
     shown = [[visible_token(token.bytes), token.id, token.bytes.hex(" ")] for token in tokens[:MOST_CHIPS]]
     hidden = len(tokens) - len(shown)

@@ -48,7 +48,7 @@ def build(services: Services, page: Page) -> None:
 
     @handler
     def start(values: dict[Any, Any]) -> dict[Any, Any]:
-        run = jobs.start(values[name], "pretrain", form.read(values))
+        run = jobs.start(values[name].strip(), "pretrain", form.read(values))
         return {run_picker: choices(run.name), run_view: view(run.name), name: free_name(taken(), values[preset])}
 
     @handler
@@ -72,10 +72,10 @@ def build(services: Services, page: Page) -> None:
 
     @server_function
     def follow_run(request: dict[str, Any]) -> dict[str, Any]:
-        return jobs.follow(request["name"], request["offset"], request["sample_offset"])
+        return jobs.follow(request["name"], request["cursor"])
 
     intro(
-        "Pre-training shows a model text, and it learns to guess the next token: its loss falls from pure chance to something like language.",
+        "Pre-training shows a model text until it can guess the next token: the loss falls from pure chance.",
         "Start the nano preset and read what it writes as the loss goes down; the page may be closed meanwhile.",
     )
     with gr.Row(equal_height=False):
@@ -90,7 +90,7 @@ def build(services: Services, page: Page) -> None:
             name = gr.Textbox(label="name", info="What the new model will be called", elem_id="train-name", max_lines=1)
             form = Form(PretrainConfig.preset(PRESET), MAIN_SETTINGS, choices={"corpus": list(CORPORA)})
             start_button = gr.Button("Start training", variant="primary", elem_id="train-start")
-        with gr.Column(scale=5, min_width=320):
+        with gr.Column(scale=5, min_width=560):
             with gr.Row(elem_classes="pg-toolbar"):
                 run_picker = gr.Dropdown(
                     [], label="run", info="Any training, past or present", elem_id="train-run", scale=3
@@ -102,6 +102,7 @@ def build(services: Services, page: Page) -> None:
                 "train-view",
                 "playground.liveRun(element, props, watch, server, () => trigger('changed'))",
                 "pg-run",
+                empty="Nothing has been trained here yet. Press Start training: the first points come within seconds.",
                 server_functions=[follow_run],
             )
 

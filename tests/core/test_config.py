@@ -34,7 +34,9 @@ def test_what_is_missing_keeps_its_default(cls):
 
 def test_a_nested_setting_changes_alone():
     changed = PretrainConfig.from_dict({"n_layer": 3})
-    assert changed == dataclasses.replace(PretrainConfig(), model=dataclasses.replace(PretrainConfig().model, n_layer=3))
+    assert changed == dataclasses.replace(
+        PretrainConfig(), model=dataclasses.replace(PretrainConfig().model, n_layer=3)
+    )
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones():

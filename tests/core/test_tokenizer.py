@@ -194,7 +194,7 @@ def test_progress_ends_with_all_merges_done():
 
 
 def test_a_vocabulary_smaller_than_the_bytes_is_refused():
-    with pytest.raises(ValueError, match="vocab_size must be at least 259 .*, got 258"):
+    with pytest.raises(ValueError, match=r"vocab_size must be at least 259 .*, got 258"):
         Tokenizer.train("text", 258)
 
 

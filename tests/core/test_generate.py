@@ -1,0 +1,196 @@
+"""Generation: greedy is the argmax of full passes, sampling is what the definitions say, text comes whole."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core import generate
+from core.generate import Sampling, context_start, draw, reshape, stream, stream_text
+from core.tokenizer import Tokenizer
+
+PROMPT = [5, 290, 17, 42]
+GREEDY = Sampling(temperature=0, max_new_tokens=40)
+
+
+def ids_of(model, sampling: Sampling, prompt: list[int] = PROMPT, **options) -> list[int]:
+    return [step.id for step in stream(model, prompt, sampling, **options)]
+
+
+@torch.inference_mode()
+def full_pass(model, ids: list[int]) -> torch.Tensor:
+    """Logits (V,) of the token after `ids`, without a cache, of what the context still holds."""
+    seen = ids[context_start(len(ids), model.config.block_size) :]
+    return model(torch.tensor([seen]))[0][0, -1]
+
+
+# --- against the model ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("prompt", [PROMPT, list(range(60, 100))], ids=["short", "longer_than_the_context"])
+def test_greedy_takes_the_likeliest_of_a_full_pass_also_beyond_the_context(model, prompt):
+    ids = list(prompt)
+    for _ in range(GREEDY.max_new_tokens):
+        ids.append(int(full_pass(model, ids).argmax()))
+    assert ids_of(model, GREEDY, prompt) == ids[len(prompt) :]
+    assert len(set(ids)) > 10  # not a model that says one thing only
+
+
+def test_probabilities_and_alternatives_are_the_models_own(model):
+    ids = list(PROMPT)
+    for step in stream(model, ids, Sampling(temperature=2.0, top_k=50, max_new_tokens=20), n_alternatives=3):
+        likely = full_pass(model, ids).softmax(0)
+        assert step.probability == pytest.approx(float(likely[step.id]), rel=1e-3)
+        assert [id for id, _ in step.alternatives] == likely.topk(3).indices.tolist()
+        assert [p for _, p in step.alternatives] == pytest.approx(likely.topk(3).values.tolist(), rel=1e-3)
+        ids.append(step.id)
+
+
+@given(st.integers(1, 300), st.integers(1, 40))
+def test_the_context_is_never_longer_than_a_block_nor_shorter_than_half_of_one(length, block_size):
+    start = context_start(length, block_size)
+    assert length - start <= block_size
+    assert length - start >= min(length, block_size - block_size // 2)
+    assert context_start(length + 1, block_size) >= start
+
+
+def test_the_context_slides_by_half_a_block():
+    assert [context_start(n, 8) for n in (1, 8, 9, 12, 13, 16, 17)] == [0, 0, 4, 4, 8, 8, 12]
+
+
+# --- sampling -------------------------------------------------------------------------------------------------
+
+
+def test_the_same_seed_gives_the_same_text_whatever_else_is_drawn(model):
+    torch.manual_seed(1)
+    first = ids_of(model, Sampling(seed=3, max_new_tokens=30))
+    torch.manual_seed(2)
+    assert ids_of(model, Sampling(seed=3, max_new_tokens=30)) == first
+    assert ids_of(model, Sampling(seed=4, max_new_tokens=30)) != first
+
+
+def test_top_k_of_1_is_greedy(model):
+    assert ids_of(model, Sampling(top_k=1, temperature=2.0, top_p=1.0, max_new_tokens=40)) == ids_of(model, GREEDY)
+
+
+@pytest.mark.parametrize("temperature", [1e-3, 1e-39, 1e-300])
+def test_a_temperature_near_zero_is_greedy(model, temperature):
+    assert ids_of(model, Sampling(temperature=temperature, max_new_tokens=5)) == ids_of(model, GREEDY)[:5]
+
+
+PROBABILITIES = torch.tensor([0.1, 0.4, 0.3, 0.2])
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (dict(temperature=1.0, top_p=1.0), [0.1, 0.4, 0.3, 0.2]),
+        (dict(temperature=0.5, top_p=1.0), [1 / 30, 16 / 30, 9 / 30, 4 / 30]),  # squares
+        (dict(temperature=1.0, top_k=2, top_p=1.0), [0, 4 / 7, 3 / 7, 0]),
+        (dict(temperature=1.0, top_k=9, top_p=1.0), [0.1, 0.4, 0.3, 0.2]),
+        (dict(temperature=1.0, top_p=0.01), [0, 1, 0, 0]),  # the likeliest always stays
+        (dict(temperature=1.0, top_p=0.65), [0, 4 / 7, 3 / 7, 0]),
+        (dict(temperature=1.0, top_p=0.75), [0, 4 / 9, 3 / 9, 2 / 9]),  # the token that crosses top_p counts
+        (dict(temperature=1.0, top_k=3, top_p=0.75), [0, 4 / 7, 3 / 7, 0]),  # of 4/9, 3/9, 2/9: 7/9 reaches it
+        (dict(temperature=0.5, top_p=0.6), [0, 16 / 25, 9 / 25, 0]),  # top-p sees the sharpened distribution
+    ],
+)
+def test_the_distribution_is_reshaped_as_worked_out_by_hand(options, expected):
+    shaped = reshape(PROBABILITIES.log(), Sampling(**options))
+    torch.testing.assert_close(shaped, torch.tensor(expected, dtype=torch.float32))
+
+
+def test_tokens_are_drawn_as_often_as_the_distribution_says():
+    generator = torch.Generator().manual_seed(0)
+    sampling = Sampling(temperature=1.0, top_k=3, top_p=1.0)
+    drawn = [draw(PROBABILITIES.log(), sampling, generator, 1).id for _ in range(4000)]
+    shares = [drawn.count(id) / 4000 for id in range(4)]
+    assert shares == pytest.approx([0, 4 / 9, 3 / 9, 2 / 9], abs=0.03)  # 4 standard deviations
+
+
+def test_a_padded_id_is_never_drawn(make_model):
+    model = make_model(vocab_size=65)  # 63 padding rows
+    with torch.no_grad():
+        model.transformer.wte.weight[65:] = model.transformer.wte.weight[:63]
+    drawn = ids_of(model, Sampling(temperature=5.0, top_p=1.0, max_new_tokens=200), [5])
+    assert len(set(drawn)) > 30
+    assert max(drawn) < 65
+
+
+# --- ends and errors ------------------------------------------------------------------------------------------
+
+
+def test_it_ends_before_a_stop_token(model):
+    ids = ids_of(model, GREEDY)
+    stop = next(id for i, id in enumerate(ids) if i > 3 and id not in ids[:i])
+    assert ids_of(model, GREEDY, stop=[stop, 299]) == ids[: ids.index(stop)]
+
+
+def test_nothing_to_continue_is_refused(model):
+    with pytest.raises(ValueError, match="nothing to continue"):
+        next(stream(model, [], GREEDY))
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+@pytest.mark.parametrize("temperature", [0, 1])
+def test_damaged_weights_are_told_in_words(model, bad, temperature):
+    with torch.no_grad():
+        model.transformer.ln_f.weight[0] = bad
+    with pytest.raises(ValueError, match="its weights are damaged"):
+        ids_of(model, Sampling(temperature=temperature))
+
+
+def test_no_mode_leaks_to_who_consumes_the_stream_and_dropout_is_off(make_model):
+    model = make_model(dropout=0.5).train()
+    steps = stream(model, PROMPT, GREEDY)
+    first = next(steps)
+    assert torch.is_grad_enabled()
+    assert not torch.is_inference_mode_enabled()
+    assert first.id == int(full_pass(model.eval(), PROMPT).argmax())
+
+
+# --- text -----------------------------------------------------------------------------------------------------
+
+BYTES = Tokenizer.train("", 259)  # every character beyond ASCII is split over tokens
+
+
+@pytest.fixture
+def say(make_model, monkeypatch):
+    """`say(content)`: the texts of the steps of a model that generates these bytes, then `<|endoftext|>`."""
+
+    def say(content: bytes, max_new_tokens: int = 100, **options) -> list[str]:
+        script = iter([*(BYTES.ranks[bytes([b])] for b in content), BYTES.eot])
+
+        def next_logits(model, ids, cache):
+            return torch.nn.functional.one_hot(torch.tensor(next(script)), BYTES.vocab_size) * 100.0
+
+        monkeypatch.setattr(generate, "next_logits", next_logits)
+        return [
+            step.text
+            for step in stream_text(make_model(vocab_size=259), BYTES, "", Sampling(max_new_tokens), **options)
+        ]
+
+    return say
+
+
+def test_characters_come_whole(say):
+    assert say("aä漢🙂!".encode()) == ["a", "", "ä", "", "", "漢", "", "", "", "🙂", "!"]
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [(b"a\xffb", "a\ufffdb"), (b"\xe6\xbca", "\ufffda"), (b"\xf0\x9f\x99\x82\x82", "🙂\ufffd")],
+)
+def test_bytes_that_form_no_character_are_replaced(say, content, text):
+    assert "".join(say(content)) == text == content.decode("utf-8", "replace")
+
+
+def test_an_empty_prompt_begins_a_document_and_a_prompt_is_continued(model, tokenizer):
+    for prompt, ids in [("", [tokenizer.eot]), ("To be", tokenizer.encode("To be"))]:
+        steps = list(stream_text(model, tokenizer, prompt, GREEDY))
+        assert [step.id for step in steps] == ids_of(model, GREEDY, ids, stop=[tokenizer.eot])
+
+
+def test_a_text_ends_before_end_of_text_unless_told_otherwise(say):
+    assert "".join(say(b"done")) == "done"
+    assert "".join(say(b"done", max_new_tokens=5, stop=())) == "done<|endoftext|>"

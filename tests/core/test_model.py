@@ -1,0 +1,189 @@
+"""The decoder against Hugging Face's, against itself with a cache, and its padding rows against everything."""
+
+import copy
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+from transformers import GPT2Config, GPT2LMHeadModel
+
+from core import checkpoint
+from core.model import GPT, IGNORE_INDEX, PRESETS, GPTConfig, KVCache
+
+# --- Hugging Face's GPT-2 -------------------------------------------------------------------------------------
+
+
+def huggingface_twin(config: GPTConfig, std: float) -> tuple[GPT, GPT2LMHeadModel]:
+    """Our model and theirs with the same random weights, biases and layer norms included."""
+    torch.manual_seed(0)
+    theirs = GPT2LMHeadModel(
+        GPT2Config(
+            n_layer=config.n_layer,
+            n_head=config.n_head,
+            n_embd=config.n_embd,
+            n_positions=config.block_size,
+            vocab_size=config.vocab_size,
+            activation_function=config.activation_function,
+            scale_attn_weights=config.attn_scale != 1.0,
+        )
+    ).eval()
+    with torch.no_grad():
+        for name, parameter in theirs.named_parameters():
+            parameter.normal_(1.0 if "ln_" in name and name.endswith("weight") else 0.0, std)
+    tensors = {name: tensor for name, tensor in theirs.state_dict().items() if name != "lm_head.weight"}  # tied
+    ours = GPT(config).eval()
+    checkpoint.fill(ours, tensors, Path("hugging face"))
+    return ours, theirs
+
+
+@torch.inference_mode()
+def logits_of_both(config: GPTConfig, std: float, n_tokens: int) -> tuple[Tensor, Tensor]:
+    ours, theirs = huggingface_twin(config, std)
+    idx = torch.randint(config.vocab_size, (2, n_tokens))
+    return ours(idx)[0], theirs(idx).logits
+
+
+@pytest.mark.parametrize("attn_scale", [None, 1.0])
+@pytest.mark.parametrize("activation", ["gelu", "gelu_new"])
+def test_logits_equal_hugging_faces(activation, attn_scale):
+    config = GPTConfig(3, 4, 48, 32, 300, activation_function=activation, attn_scale=attn_scale)
+    ours, theirs = logits_of_both(config, std=0.15, n_tokens=32)
+    assert theirs.std() > 1  # far from uniform, so that a difference would show
+    assert (ours - theirs).abs().max() < 1e-4
+
+
+@pytest.mark.slow
+def test_logits_of_all_of_gpt2_equal_hugging_faces():
+    ours, theirs = logits_of_both(GPTConfig.preset("gpt2"), std=0.04, n_tokens=24)
+    assert theirs.std() > 1
+    assert (ours - theirs).abs().max() < 1e-4
+
+
+# --- size -----------------------------------------------------------------------------------------------------
+
+
+def test_gpt2_has_124_439_808_parameters():
+    with torch.device("meta"):
+        model = GPT(GPTConfig.preset("gpt2"))
+    rows_of_padding = model.config.padded_vocab_size - model.config.vocab_size
+    assert model.config.n_params == 124_439_808
+    assert sum(p.numel() for p in model.parameters()) == 124_439_808 + rows_of_padding * 768
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_n_params_counts_what_is_saved(name):
+    with torch.device("meta"):
+        model = GPT(GPTConfig.preset(name))
+    stored = model.state_dict()
+    stored["transformer.wte.weight"] = stored["transformer.wte.weight"][: model.config.vocab_size]
+    assert model.config.n_params == sum(tensor.numel() for tensor in stored.values())
+
+
+def test_an_unknown_preset_is_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match=r"preset must be one of nano, .*gpt2-xl, got 'gpt3'"):
+        GPTConfig.preset("gpt3")
+
+
+def test_a_new_model_knows_nothing_and_its_residual_stream_does_not_grow():
+    torch.manual_seed(0)
+    model = GPT(GPTConfig(8, 4, 64, 32, 300))
+    idx = torch.randint(300, (4, 32))
+    assert abs(model(idx, idx.roll(1))[1].item() - math.log(300)) < 0.05
+    for block in model.blocks:
+        for projection in (block.attn.c_proj, block.mlp.c_proj):
+            assert projection.weight.std().item() == pytest.approx(0.02 / 4, rel=0.1)  # sqrt(2 * 8 layers)
+        assert block.attn.c_attn.weight.std().item() == pytest.approx(0.02, rel=0.1)
+
+
+# --- loss and padding -----------------------------------------------------------------------------------------
+
+
+def test_the_loss_is_the_mean_over_targets_that_count(model):
+    idx = torch.randint(300, (2, 8), generator=torch.Generator().manual_seed(0))
+    targets = idx.roll(-1, 1)
+    targets[0, :5] = targets[1, 2] = IGNORE_INDEX
+    logits, loss = model(idx, targets)
+    rows = [(b, t) for b in range(2) for t in range(8) if targets[b, t] != IGNORE_INDEX]
+    by_hand = [-logits[b, t].softmax(-1)[targets[b, t]].log() for b, t in rows]
+    assert len(by_hand) == 10
+    assert loss.item() == pytest.approx(sum(by_hand).item() / 10, rel=1e-5)
+
+
+def test_padding_rows_get_no_probability_whatever_they_hold(model):
+    idx = torch.arange(16)[None]
+    logits, loss = model(idx, idx)
+    with torch.no_grad():
+        model.transformer.wte.weight[300:] = 50.0
+    again, same_loss = model(idx, idx)
+    assert logits.shape == (1, 16, 300)
+    assert len(model.transformer.wte.weight) == 320
+    assert torch.equal(logits, again)
+    assert torch.equal(loss, same_loss)
+
+
+def test_padding_rows_get_no_gradient_and_no_weight(model):
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.1, weight_decay=0.1)
+    for step in range(3):
+        idx = torch.randint(300, (2, 16), generator=torch.Generator().manual_seed(step))
+        model(idx, idx.roll(-1, 1))[1].backward()
+        gradient = model.transformer.wte.weight.grad
+        assert gradient[:300].any()
+        assert not gradient[300:].any()
+        optimizer.step()
+        optimizer.zero_grad()
+    assert not model.transformer.wte.weight[300:].any()
+
+
+def test_a_vocabulary_that_is_a_multiple_of_64_has_no_padding(make_model):
+    model = make_model(vocab_size=320)
+    assert model.pad_bias is None
+    assert model(torch.arange(16)[None])[0].shape == (1, 16, 320)
+
+
+# --- cache and context ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("chunks", [[1] * 16, [10, 1, 1, 1, 1, 1, 1], [5, 1, 7, 3], [1, 15], [16]], ids=str)
+@torch.inference_mode()
+def test_logits_with_a_cache_equal_those_without(model, chunks):
+    idx = torch.randint(300, (2, 16), generator=torch.Generator().manual_seed(0))
+    expected, _ = model(idx)
+    cache = KVCache(model, batch_size=2)
+    logits = [model(chunk, cache=cache)[0] for chunk in idx.split(chunks, dim=1)]
+    assert cache.length == 16
+    torch.testing.assert_close(torch.cat(logits, 1), expected, rtol=1e-4, atol=1e-4)
+
+
+@torch.inference_mode()
+def test_last_only_gives_the_last_positions_logits(model):
+    idx = torch.arange(12).view(2, 6)
+    torch.testing.assert_close(model(idx, last_only=True)[0], model(idx)[0][:, -1:], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("cached", "new"), [(0, 17), (10, 7), (16, 1)])
+def test_more_tokens_than_the_context_holds_are_refused(model, cached, new):
+    cache = KVCache(model)
+    if cached:
+        model(torch.zeros(1, cached, dtype=torch.long), cache=cache)
+    with pytest.raises(ValueError, match="17 tokens do not fit into the context of 16"):
+        model(torch.zeros(1, new, dtype=torch.long), cache=cache)
+
+
+def test_a_copy_shares_nothing_with_its_original(model):
+    frozen = copy.deepcopy(model)
+    idx = torch.arange(16)[None]
+    before = frozen(idx)[0]
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(1.0)
+    assert torch.equal(frozen(idx)[0], before)
+
+
+def test_dropout_works_in_training_only(make_model):
+    model = make_model(dropout=0.5)
+    idx = torch.arange(16)[None]
+    assert torch.equal(model(idx)[0], model(idx)[0])
+    model.train()
+    assert not torch.equal(model(idx)[0], model(idx)[0])

@@ -1,0 +1,411 @@
+"""Runs: whatever stops one (a kill, a full disk, a request), resuming it gives what an uninterrupted run gives."""
+
+import errno
+import json
+import math
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from core import checkpoint
+from core.__main__ import main
+from core.stages.pretrain import PretrainConfig, prepare, pretrain
+from core.train import session
+from core.train.run import Run, Status, append_line, read_lines, runs
+from tests.conftest import SENTENCES
+
+REPO = Path(__file__).parents[2]
+SHAPE = dict(n_layer=2, n_head=2, n_embd=32, block_size=16, vocab_size=300, dropout=0.2, sample_prompt="To be")
+FIT = dict(max_steps=100, batch_size=4, warmup_steps=5, eval_interval=25, save_interval=10, device="cpu")
+STEPS = list(range(1, 101))
+
+
+@pytest.fixture(scope="module")
+def corpus_file(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("corpus") / "text.txt"
+    path.write_text(SENTENCES * 10, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(corpus_file, tmp_path_factory) -> Run:
+    run = new_run(tmp_path_factory.mktemp("runs") / "whole", corpus_file)
+    assert pretrain(run).state == "finished"
+    return run
+
+
+@pytest.fixture
+def run(corpus_file, tmp_path) -> Run:
+    return new_run(tmp_path / "run", corpus_file)
+
+
+def new_run(directory: Path, corpus_file: Path) -> Run:
+    config = PretrainConfig.from_dict(SHAPE | FIT | {"corpus": str(corpus_file)})
+    return Run.create(directory, "pretrain", config.to_dict())
+
+
+def train(run: Run, **parts) -> Status:
+    """Train with some parts of the job, `loss_fn` or `batches`, replaced by a function of the original."""
+    config = PretrainConfig.from_dict(run.read()[1])
+
+    def prepare_with_parts(saved, device, say):
+        job = prepare(config, saved, device, say)
+        return replace(job, **{name: change(getattr(job, name)) for name, change in parts.items()})
+
+    return session.execute(run, config.fit, prepare_with_parts)
+
+
+def measured(run: Run) -> list[dict]:
+    """All metrics, without those that the clock decides."""
+    lines, _ = read_lines(run.metrics)
+    return [{k: v for k, v in line.items() if k not in ("time", "tokens_per_second")} for line in lines]
+
+
+def assert_equal_runs(run: Run, whole: Run) -> None:
+    assert [line["step"] for line in measured(run)] == STEPS
+    assert measured(run) == measured(whole)
+    assert read_lines(run.samples)[0] == read_lines(whole.samples)[0]
+    ours, theirs = (checkpoint.load(r.directory).model.state_dict() for r in (run, whole))
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "this did not happen in time"
+        time.sleep(0.005)
+
+
+def n_steps(run: Run) -> int:
+    return len(read_lines(run.metrics)[0])
+
+
+def leftovers(run: Run) -> list[str]:
+    """Temporary files and directories that nobody tidied up."""
+    return [path.name for path in run.directory.parent.rglob(".*") if path.name.endswith(".tmp")]
+
+
+# --- a whole run ----------------------------------------------------------------------------------------------
+
+
+def test_a_finished_run_is_a_checkpoint_with_its_lineage(uninterrupted):
+    status = uninterrupted.status()
+    assert (status.state, status.step, status.max_steps, status.device) == ("finished", 100, 100, "cpu")
+    loaded = checkpoint.load(uninterrupted.directory)
+    last = measured(uninterrupted)[-1]
+    assert loaded.card.stage == "pretrain"
+    assert loaded.card.step == 100
+    assert loaded.card.config == uninterrupted.read()[1]
+    assert loaded.card.data["vocabulary_sha256"] == loaded.tokenizer.digest
+    assert loaded.card.report == {"loss/val": last["loss/val"], "bpb/val": last["bpb/val"]}
+    assert uninterrupted.saved_steps() == []
+    assert leftovers(uninterrupted) == []
+
+
+def test_every_step_is_in_the_metrics_and_every_evaluation_too(uninterrupted):
+    lines = measured(uninterrupted)
+    assert [line["step"] for line in lines] == STEPS
+    assert all({"loss/train", "lr", "grad_norm"} <= line.keys() for line in lines)
+    assert [line["step"] for line in lines if "loss/val" in line and "bpb/val" in line] == [25, 50, 75, 100]
+    assert lines[-1]["loss/val"] < lines[0]["loss/train"] - 0.5
+    samples, _ = read_lines(uninterrupted.samples)
+    assert [(sample["step"], sample["prompt"]) for sample in samples] == [(step, "To be") for step in (25, 50, 75, 100)]
+
+
+def test_the_log_is_for_people(run, caplog):
+    caplog.set_level("INFO")
+    assert pretrain(run).state == "finished"
+    log = run.log.read_text(encoding="utf-8")
+    assert "step 25  loss/train" in log
+    assert "finished" in log.splitlines()[-1]
+
+
+# --- whatever stops it ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_a_killed_run_resumes_to_what_an_uninterrupted_run_gives(run, uninterrupted):
+    process = subprocess.Popen([sys.executable, "-m", "core", "run", str(run.directory)], cwd=REPO)
+    try:
+        wait_for(lambda: n_steps(run) >= 25)
+        assert run.status().state == "running"
+    finally:
+        process.kill()
+        process.wait()
+    assert 25 <= n_steps(run) < 100
+    assert run.status().state == "interrupted"
+    assert run.saved_steps() != []
+    assert pretrain(run).state == "finished"
+    assert_equal_runs(run, uninterrupted)
+
+
+@contextmanager
+def training(run: Run) -> Iterator[None]:
+    """Train in the background; the block ends when the training has."""
+    thread = threading.Thread(target=pretrain, args=(run,))
+    thread.start()
+    try:
+        yield
+    finally:
+        if sys.exc_info()[0]:
+            run.request("stop")
+        thread.join(60)
+    assert not thread.is_alive()
+
+
+def test_a_run_pauses_resumes_and_stops_on_request(run, uninterrupted):
+    with training(run):
+        wait_for(lambda: n_steps(run) >= 12)
+        run.request("pause")
+        wait_for(lambda: run.status().state == "paused")
+        paused_at = n_steps(run)
+        assert run.status().step == paused_at
+        assert run.saved_steps()[-1] == run.step_directory(paused_at)
+        assert checkpoint.load(run.step_directory(paused_at)).card.step == paused_at
+        time.sleep(0.3)
+        assert n_steps(run) == paused_at
+        run.request("resume")
+        wait_for(lambda: n_steps(run) > paused_at)
+        run.request("stop")
+    status = run.status()
+    assert status.state == "stopped"
+    assert paused_at < status.step == n_steps(run) < 100
+    assert checkpoint.load(run.directory).card.step == status.step
+
+    assert pretrain(run).state == "finished"  # the old request is not obeyed a second time
+    assert_equal_runs(run, uninterrupted)
+
+
+def test_a_paused_run_can_be_stopped(run):
+    with training(run):
+        wait_for(lambda: n_steps(run) >= 1)
+        run.request("pause")
+        wait_for(lambda: run.status().state == "paused")
+        run.request("stop")
+    assert run.status().state == "stopped"
+
+
+def fails_at(step: int, error: BaseException):
+    """Batches that raise `error` when the batch of `step` (from 1) is asked for."""
+
+    def change(batches):
+        def changed(n):
+            if n == step - 1:
+                raise error
+            return batches(n)
+
+        return changed
+
+    return change
+
+
+def test_ctrl_c_saves_and_stops(run, uninterrupted):
+    status = train(run, batches=fails_at(25, KeyboardInterrupt()))
+    assert (status.state, status.step) == ("stopped", 24)
+    assert run.saved_steps()[-1].name == "step-000024"
+    assert checkpoint.load(run.directory).card.step == 24
+    assert pretrain(run).state == "finished"
+    assert_equal_runs(run, uninterrupted)
+
+
+def test_a_loss_that_is_not_a_number_fails_with_its_step_and_the_last_good_checkpoint(run):
+    def nan_at_37(loss_fn):
+        calls = iter(STEPS)
+        return lambda model, batch: loss_fn(model, batch) * (math.nan if next(calls) == 37 else 1)
+
+    status = train(run, loss_fn=nan_at_37)
+    assert (status.state, status.step) == ("failed", 36)
+    assert "the loss became nan at step 37" in status.message
+    assert "step-000030" in status.message
+    assert run.status().message == status.message
+    assert [path.name for path in run.saved_steps()] == ["step-000020", "step-000030"]  # two are kept
+    saved = checkpoint.load(run.saved_steps()[-1])
+    assert saved.card.step == 30
+    assert all(parameter.isfinite().all() for parameter in saved.model.parameters())
+
+
+@contextmanager
+def disk_full_at(*names: str) -> Iterator[None]:
+    """No tensors can be written whose file's name and directory contain `names`."""
+    write = checkpoint.write_tensors
+
+    def write_tensors(path, tensors):
+        if all(name in str(path.relative_to(path.parents[1])) for name in names):
+            path.write_bytes(b"half")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        write(path, tensors)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkpoint, "write_tensors", write_tensors)
+        yield
+
+
+@pytest.mark.parametrize(
+    ("names", "good"), [(("step-000020", "optimizer"), "step-000010"), ((".run.", "model"), "step-000090")]
+)
+def test_a_full_disk_fails_in_words_and_the_run_goes_on_when_there_is_room(run, uninterrupted, names, good):
+    with disk_full_at(*names):
+        status = train(run)
+    assert status.state == run.status().state == "failed"
+    assert "No space left on device" in status.message
+    assert good in status.message
+    assert leftovers(run) == []
+    assert run.saved_steps()[-1].name == good
+    checkpoint.load(run.saved_steps()[-1])
+    assert pretrain(run).state == "finished"
+    assert_equal_runs(run, uninterrupted)
+
+
+def test_a_damaged_saved_step_is_named_and_not_called_good(run):
+    train(run, batches=fails_at(25, KeyboardInterrupt()))
+    state = run.step_directory(24) / "optimizer.safetensors"
+    state.write_bytes(state.read_bytes()[:-10])
+    status = train(run)
+    assert status.state == "failed"
+    assert f"{state} is truncated or damaged" in status.message
+    assert "last good checkpoint is step-000024" not in status.message
+
+
+def test_an_optimizer_state_that_lacks_a_tensor_is_refused(run):
+    train(run, batches=fails_at(25, KeyboardInterrupt()))
+    path = run.step_directory(24) / "optimizer.safetensors"
+    tensors = checkpoint.read_tensors(path)
+    del tensors["transformer.wpe.weight.exp_avg"]
+    checkpoint.write_tensors(path, tensors)
+    assert "holds no exp_avg of transformer.wpe.weight" in train(run).message
+
+
+def test_an_unexpected_error_fails_with_the_place_of_its_traceback(run):
+    status = train(run, batches=fails_at(3, RuntimeError("a defect of ours")))
+    assert status.state == "failed"
+    assert str(run.log) in status.message
+    assert "a defect of ours" not in status.message
+    log = run.log.read_text(encoding="utf-8")
+    assert "Traceback" in log and "RuntimeError: a defect of ours" in log
+
+
+# --- one process a device -------------------------------------------------------------------------------------
+
+HOLDER = """
+import sys
+from core.train.run import Run, Status
+run = Run(sys.argv[1])
+with run.hold("cpu"):
+    run.write_status(Status("running", device="cpu"))
+    sys.stdout.write("held\\n")
+    sys.stdout.flush()
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.slow
+def test_a_second_process_on_a_device_or_on_a_run_is_refused_in_words(run, corpus_file, capfd):
+    busy = new_run(run.directory.with_name("busy"), corpus_file)
+    command = [sys.executable, "-c", HOLDER, str(busy.directory)]
+    with subprocess.Popen(command, cwd=REPO, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout.readline() == b"held\n"
+            assert busy.status().state == "running"
+            assert main(["run", str(run.directory)]) == 1
+            assert capfd.readouterr().err == (
+                "error: another training (busy) has the cpu: stop it first, or wait until it ends\n"
+            )
+            assert main(["run", str(busy.directory)]) == 1
+            assert capfd.readouterr().err == "error: busy is being trained already\n"
+        finally:
+            process.kill()
+    assert busy.status().state == "interrupted"
+    with busy.hold("cpu"):
+        pass
+
+
+@pytest.mark.parametrize("state", ["starting", "running", "paused"])
+def test_a_run_that_says_it_is_active_without_a_process_is_interrupted(run, state):
+    run.write_status(Status(state, step=3))
+    assert run.status().state == "interrupted"
+    with run.hold("cpu"):
+        assert run.status().state == state
+    assert run.status().step == 3
+
+
+@pytest.mark.parametrize("state", ["stopped", "finished", "failed"])
+def test_a_run_that_has_ended_needs_no_process(run, state):
+    run.write_status(Status(state))
+    assert run.status().state == state
+
+
+# --- the directory --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["a b", ".hidden", "-x", "Käfer", "a" * 65, "x;rm", "new\n"])
+def test_an_unfit_name_is_refused(tmp_path, name):
+    with pytest.raises(ValueError, match="cannot be the name of a run"):
+        Run.create(tmp_path / name, "pretrain", {})
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_taken_name_is_refused_and_what_has_it_stays(tmp_path):
+    (tmp_path / "directory").mkdir()
+    (tmp_path / "directory" / "mine.txt").write_text("mine", encoding="utf-8")
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
+    for name in ("directory", "file"):
+        with pytest.raises(ValueError, match=f"there is already something called {name}: choose another name"):
+            Run.create(tmp_path / name, "pretrain", {})
+    assert os.listdir(tmp_path / "directory") == ["mine.txt"]
+    Run.create(tmp_path / "a-1_b.C", "pretrain", {"x": 1})
+    assert Run(tmp_path / "a-1_b.C").read() == ("pretrain", {"x": 1})
+
+
+def test_what_is_no_run_is_refused_with_its_path(tmp_path):
+    with pytest.raises(ValueError, match=r"run\.json: No such file or directory"):
+        Run(tmp_path).read()
+
+
+def test_runs_come_latest_first_and_other_directories_are_passed_over(tmp_path):
+    for age, name in enumerate(["new", "old"]):
+        created = Run.create(tmp_path / name, "pretrain", {})
+        os.utime(created.directory / "run.json", (1e9 - age, 1e9 - age))
+    (tmp_path / "a-plain-checkpoint").mkdir()
+    assert [run.name for run in runs(tmp_path)] == ["new", "old"]
+
+
+def test_a_growing_file_is_read_line_by_line_and_an_incomplete_line_waits(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    assert read_lines(path) == ([], 0)
+    append_line(path, {"step": 1})
+    with path.open("ab") as file:
+        file.write(b'{"step": 2, "te')
+    lines, offset = read_lines(path)
+    assert lines == [{"step": 1}]
+    assert read_lines(path, offset) == ([], offset)
+    with path.open("ab") as file:
+        file.write('xt": "ä"}\n'.encode())
+    lines, end = read_lines(path, offset)
+    assert lines == [{"step": 2, "text": "ä"}]
+    assert end == path.stat().st_size
+
+
+def test_rewinding_forgets_later_steps_and_a_line_that_was_cut_off(run):
+    for path in (run.metrics, run.samples):
+        for step in (10, 20, 30):
+            append_line(path, {"step": step})
+        with path.open("ab") as file:
+            file.write(b'{"step": 4')
+    run.rewind(20)
+    for path in (run.metrics, run.samples):
+        assert [json.loads(line)["step"] for line in path.read_text(encoding="utf-8").splitlines()] == [10, 20]
+
+
+def test_saved_steps_come_in_the_order_of_their_numbers(run):
+    for name in ("step-000100", "step-1000000", "step-000020", "step-12", ".step-000030.7.tmp", "step-000040x"):
+        (run.directory / name).mkdir()
+    assert [path.name for path in run.saved_steps()] == ["step-000020", "step-000100", "step-1000000"]

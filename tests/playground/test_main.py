@@ -1,0 +1,43 @@
+"""Starting the playground when it cannot be started."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from playground.__main__ import main
+from playground.tabs.chat import scene
+
+
+def test_a_port_in_use_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        assert main(["--port", str(port), "--no-browser", "--checkpoints", str(tmp_path)]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: port {port} cannot be used") and "--port" in error and error.count("\n") == 1
+
+
+def test_a_file_where_the_checkpoints_should_be_is_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert main(["--port", "65000", "--no-browser", "--checkpoints", str(tmp_path / "file")]) == 1
+    error = capsys.readouterr().err
+    assert "file" in error and error.count("\n") == 1
+
+
+def test_help_names_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    text = capsys.readouterr().out
+    assert all(flag in text for flag in ("--port", "--host", "--no-browser", "--checkpoints", "--device"))
+
+
+def test_a_conversation_is_one_text_with_a_paragraph_for_each_turn_of_the_person() -> None:
+    said = [("user", "ROMEO:\nAy me!"), ("assistant", "\n\nJULIET:\nHe speaks.\n"), ("user", "NURSE:")]
+    messages = [{"role": role, "content": text} for role, text in said]
+    assert scene(messages) == "ROMEO:\nAy me!\n\nJULIET:\nHe speaks.\n\nNURSE:"
+    parts = [{"role": "user", "content": [{"type": "text", "text": "as the browser sends it"}]}]
+    assert scene(parts) == "as the browser sends it"

@@ -1,0 +1,78 @@
+"""A real browser on the real page. A request to anywhere but this machine, or a script error, fails the test."""
+
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from playground.__main__ import launch
+from playground.services import Services
+
+SHIPPED = Path(__file__).parents[2] / "checkpoints" / "bard-base"
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+QUIET = ("background-networking", "component-update", "gpu", "quic", "sync")
+FLAGS = ["--no-sandbox", "--no-first-run", *(f"--disable-{what}" for what in QUIET)]
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args() -> dict[str, Any]:
+    """The system's Chromium; where there is none, the one that Playwright fetches."""
+    installed = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    if installed is None:
+        with sync_playwright() as playwright:
+            there = Path(playwright.chromium.executable_path).exists()
+        if not there:
+            subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=True)
+    return {"executable_path": installed, "args": FLAGS}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    """A checkpoints directory with the shipped model in it."""
+    shutil.copytree(SHIPPED, tmp_path / "checkpoints" / "bard-base")
+    return tmp_path / "checkpoints"
+
+
+@pytest.fixture
+def url(workspace: Path) -> Iterator[str]:
+    """The playground, served from this process."""
+    port = free_port()
+    blocks = launch(Services.open(workspace, torch.device("cpu")), "127.0.0.1", port, browser=False, wait=False)
+    yield f"http://127.0.0.1:{port}/"
+    blocks.close()
+
+
+@pytest.fixture
+def errors() -> list[str]:
+    """What the page did wrong so far; a test that expects some (a server that is killed) clears it."""
+    return []
+
+
+@pytest.fixture
+def page(browser: Browser, errors: list[str]) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(30_000)
+    page.on("pageerror", lambda error: errors.append(f"script error: {error}"))
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("request", lambda request: errors.append(f"outside: {request.url}") if is_outside(request.url) else None)
+    yield page
+    context.close()
+    assert errors == []
+
+
+def is_outside(url: str) -> bool:
+    return not url.startswith(("http://127.0.0.1:", "data:", "blob:"))

@@ -1,0 +1,79 @@
+"""Processes die; trainings and what is known about them do not."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from core.train.run import Run, read_lines
+from tests.ui.conftest import free_port
+from tests.ui.steps import open_page, open_tab, start_training, wait_for_points, wait_for_state
+
+STEPS = 300
+
+
+def serve(port: int, workspace: Path) -> subprocess.Popen:
+    options = ["--port", str(port), "--no-browser", "--checkpoints", str(workspace), "--device", "cpu"]
+    return subprocess.Popen([sys.executable, "-m", "playground", *options])
+
+
+def open_when_served(page: Page, url: str) -> None:
+    for _ in range(120):
+        try:
+            return open_page(page, url)
+        except Exception:
+            time.sleep(0.5)
+    raise TimeoutError(f"{url} was not served")
+
+
+def curve(run: Run) -> list[tuple]:
+    lines, _ = read_lines(run.metrics)
+    return [tuple(line.get(name) for name in ("step", "loss/train", "loss/val", "grad_norm", "lr")) for line in lines]
+
+
+@pytest.mark.slow
+def test_a_training_survives_the_page_and_resumes_exactly_after_a_kill(
+    page: Page, workspace: Path, errors: list[str]
+) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/"
+    server = serve(port, workspace)
+    try:
+        open_when_served(page, url)
+        start_training(page, "victim", STEPS)
+        run = Run(workspace / "victim")
+        wait_for_points(page, 10)
+
+        server.kill()  # the page's process, not the training
+        server.wait()
+        step = run.status().step
+        expect(page.locator(".pg-state")).to_contain_text("The playground does not answer")
+        time.sleep(1)
+        assert run.status().state == "running" and run.status().step > step
+        errors.clear()  # the browser rightly complained about the dead server
+
+        server = serve(port, workspace)
+        open_when_served(page, url)
+        errors.clear()
+        open_tab(page, "Train")
+        wait_for_points(page, 110)  # beyond the first saved step
+
+        os.kill(run.status().pid, signal.SIGKILL)
+        wait_for_state(page, "interrupted")
+        expect(page.locator(".pg-state")).to_contain_text("its process has ended; it can be resumed")
+        page.locator("#train-resume").click()
+        wait_for_state(page, "finished", seconds=240)
+        wait_for_points(page, STEPS)
+    finally:
+        server.kill()
+        server.wait()
+
+    stage, config = run.read()
+    untouched = Run.create(workspace / "untouched", stage, config)
+    subprocess.run([sys.executable, "-m", "core", "run", str(untouched.directory)], check=True)
+    assert curve(run) == curve(untouched)

@@ -4,10 +4,12 @@ Shapes: T time (tokens), nh heads, hs head size.
 """
 
 import math
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+import torch.nn as nn
 from torch import Tensor
 
 from core.model import GPT, Attention
@@ -15,11 +17,15 @@ from core.model import GPT, Attention
 
 @contextmanager
 def attention_inputs(model: GPT) -> Iterator[list[Tensor]]:
-    """Inside the block, a list that every forward pass fills with each layer's input to attention, (B, T, C)."""
+    """A list that this thread's forward passes fill, inside the block, with each layer's input to attention (B, T, C)."""
     inputs: list[Tensor] = []
-    handles = [
-        block.attn.register_forward_pre_hook(lambda _module, args: inputs.append(args[0])) for block in model.blocks
-    ]
+    thread = threading.get_ident()  # a chat in another thread may be using the same model
+
+    def note(_module: nn.Module, args: tuple[Tensor, ...]) -> None:
+        if threading.get_ident() == thread:
+            inputs.append(args[0])
+
+    handles = [block.attn.register_forward_pre_hook(note) for block in model.blocks]
     try:
         yield inputs
     finally:

@@ -13,7 +13,7 @@ import gradio as gr
 from core.config import describe_os_error
 from core.train.loop import pick_device
 from playground.app import THEME, build
-from playground.security import middleware
+from playground.security import LOCAL_HOSTS, middleware
 from playground.services import Services
 from playground.widgets import assets
 
@@ -26,6 +26,7 @@ def main(argv: list[str] | None = None) -> int:
     log.setLevel(logging.INFO)
     args = parse(argv)
     try:
+        refuse_other_machines(args.host)
         refuse_taken_port(args.host, args.port)
         services = Services.open(args.checkpoints, pick_device(args.device))
         launch(services, args.host, args.port, browser=args.browser)
@@ -47,6 +48,12 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         "--device", choices=("auto", "cuda", "mps", "cpu"), default="auto", help="where models run on the page [auto]"
     )
     return parser.parse_args(argv)
+
+
+def refuse_other_machines(host: str) -> None:
+    """Raise ValueError for an address that others can reach: whoever opens the page may start and delete trainings."""
+    if host not in LOCAL_HOSTS:
+        raise ValueError(f"--host must be {' or '.join(LOCAL_HOSTS)}, got {host}: the page has no password yet")
 
 
 def refuse_taken_port(host: str, port: int) -> None:
@@ -84,7 +91,7 @@ def launch(services: Services, host: str, port: int, browser: bool, wait: bool =
         mcp_server=False,
         strict_cors=True,
         max_file_size=MAX_UPLOAD,
-        app_kwargs={"middleware": middleware(port, host), "openapi_url": None, "docs_url": None, "redoc_url": None},
+        app_kwargs={"middleware": middleware(port), "openapi_url": None, "docs_url": None, "redoc_url": None},
     )
     log.info("GPT Playground is open at http://%s:%s (Ctrl-C ends it; trainings go on)", host, port)
     if wait:

@@ -14,11 +14,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 LOCAL_HOSTS = ("127.0.0.1", "localhost")
 
 
-def middleware(port: int, host: str = "127.0.0.1") -> list[Middleware]:
-    """For a server on `port`, reached as localhost or, if it listens elsewhere, as `host`."""
-    hosts = list(dict.fromkeys([*LOCAL_HOSTS, host]))
-    origins = frozenset(f"http://{name}:{port}" for name in hosts)
-    return [Middleware(TrustedHostMiddleware, allowed_hosts=hosts), Middleware(SameOrigin, origins=origins)]
+def middleware(port: int) -> list[Middleware]:
+    """For a server on this machine's `port`."""
+    origins = frozenset(f"http://{name}:{port}" for name in LOCAL_HOSTS)
+    return [Middleware(TrustedHostMiddleware, allowed_hosts=LOCAL_HOSTS), Middleware(SameOrigin, origins=origins)]
 
 
 class SameOrigin:

@@ -10,13 +10,14 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import Field, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import gradio as gr
 
 from core.config import Config, Setting, describe_os_error, is_optional, leaves, parse_optional, value_type
 
 log = logging.getLogger(__name__)
+C = TypeVar("C", bound=Config)
 
 
 @dataclass
@@ -156,10 +157,10 @@ def live(elem_id: str, script: str, css_class: str, empty: str = "", **options: 
 # --- forms ----------------------------------------------------------------------------------------------------
 
 
-class Form:
+class Form(Generic[C]):
     """One widget a field of a configuration: the `main` ones in sight, the others folded away."""
 
-    def __init__(self, config: Config, main: Iterable[str], choices: dict[str, list[str]] | None = None):
+    def __init__(self, config: C, main: Iterable[str], choices: dict[str, list[str]] | None = None):
         self.cls = type(config)
         self.values, self.choices = config.to_dict(), choices or {}
         self.widgets: dict[str, Any] = {}
@@ -176,7 +177,7 @@ class Form:
                 for f in together:
                     self.widgets[f.name] = widget(f, self.values[f.name], self.choices.get(f.name))
 
-    def read(self, values: dict[Any, Any]) -> Config:
+    def read(self, values: dict[Any, Any]) -> C:
         """The configuration from an event's {widget: value}. Raises ValueError naming what is out of range."""
         typed = {}
         for f in leaves(self.cls):
@@ -188,7 +189,7 @@ class Form:
             typed[f.name] = value
         return self.cls.from_dict(typed)
 
-    def show(self, config: Config) -> dict[Any, Any]:
+    def show(self, config: C) -> dict[Any, Any]:
         """{widget: value} that fills the form with `config`."""
         return {self.widgets[name]: shown(value) for name, value in config.to_dict().items()}
 

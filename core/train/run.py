@@ -21,7 +21,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from core.checkpoint import read_json, write_json, write_text
+from core.checkpoint import is_checkpoint, read_json, write_json, write_text
 
 ACTIVE = ("created", "starting", "running", "paused")  # states in which a process holds the run, or is about to
 START_SECONDS = 60  # a process that does not hold its run after this time will not come any more
@@ -60,12 +60,17 @@ class Run:
         """Begin a run. Raises ValueError if the name is unfit or taken."""
         run = cls(directory)
         check_name(run.name)
-        if run.directory.exists() and any(run.directory.iterdir()):
+        if run.directory.exists() and any(run.directory.iterdir()) and not run.is_stillborn():
             raise ValueError(f"there is already something called {run.name}: choose another name")
         run.directory.mkdir(parents=True, exist_ok=True)
         write_json(run.directory / "run.json", {"stage": stage, "config": config})
         run.write_status(Status())
         return run
+
+    def is_stillborn(self) -> bool:
+        """Did it fail before its first step? Then there is nothing to lose, and its name is free."""
+        began = self.metrics.exists() or is_checkpoint(self.directory)
+        return (self.directory / "status.json").exists() and not began and self.status().state == "failed"
 
     @property
     def name(self) -> str:

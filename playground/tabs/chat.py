@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from core.checkpoint import Checkpoint
 from core.generate import Sampling, stream_text
 from playground.services import Services
 from playground.widgets import Form, Page, handler, intro, page_text
@@ -34,39 +35,39 @@ def plain(content: Any) -> str:
     return "".join(part["text"] for part in content if part.get("type") == "text")
 
 
+def write(loaded: Checkpoint, prompt: str, sampling: Sampling) -> Iterator[tuple[str, str]]:
+    """What the model adds to `prompt`: the text so far and a line about its speed, about twenty times a second."""
+    began = painted = time.perf_counter()
+    first, count, text = 0.0, 0, ""
+
+    def note() -> str:
+        now = time.perf_counter()
+        return f"{count} tokens · {count / (now - began):.0f} tokens/s · first after {first * 1000:.0f} ms"
+
+    for step in stream_text(loaded.model, loaded.tokenizer, prompt, sampling):
+        now = time.perf_counter()
+        count, text = count + 1, text + step.text
+        if count == 1 or now - painted > PAINT_SECONDS:
+            first, painted = first or now - began, now
+            yield text, note()
+    yield text, note() if count else "The model ends the text here: add a line, or clear the scene."
+
+
 def build(services: Services, page: Page) -> None:
     @handler
     def add(text: str, messages: list[Message]) -> tuple[str, list[Message]]:
-        if not text.strip() and not messages:
+        if text.strip():
+            messages = [*messages, {"role": "user", "content": page_text(text)}]
+        if not messages:
             raise ValueError("write a line first, for the model to continue")
-        return "", [*messages, {"role": "user", "content": page_text(text)}] if text.strip() else messages
+        return "", messages
 
     @handler
     def answer(values: dict[Any, Any]) -> Iterator[tuple[list[Message], str]]:
         messages = values[log]
-        loaded = services.checkpoints.load(values[page.model])
         sampling = form.read(values)
-        assert isinstance(sampling, Sampling)
-        prompt = scene(messages)
-        reply: Message = {"role": "assistant", "content": ""}
-        messages = [*messages, reply]
-        began = painted = time.perf_counter()
-        first, count, text = 0.0, 0, ""
-        for count, step in enumerate(stream_text(loaded.model, loaded.tokenizer, prompt, sampling), 1):
-            now = time.perf_counter()
-            first = first or now - began
-            text += step.text
-            if now - painted > PAINT_SECONDS or count == 1:
-                painted = now
-                reply["content"] = text
-                yield messages, speed(count, first, now - began)
-        reply["content"] = text or "(the model ended the text here)"
-        yield messages, speed(count, first, time.perf_counter() - began)
-
-    def speed(count: int, first: float, seconds: float) -> str:
-        if not count:
-            return ""
-        return f"{count} tokens · {count / seconds:.0f} tokens/s · first after {first * 1000:.0f} ms"
+        for text, note in write(services.checkpoints.load(values[page.model]), scene(messages), sampling):
+            yield [*messages, *([{"role": "assistant", "content": text}] if text else [])], note
 
     intro(
         "A base model knows only how to continue a text: your line and its answer are one growing scene.",

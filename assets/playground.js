@@ -160,6 +160,7 @@ window.playground = (() => {
       const plot = make("div", "pg-curves");
       const story = make("div", "pg-samples");
       root.replaceChildren(state, bar, plot, make("h3", "", "What it writes"), story);
+      Object.assign(root.dataset, { run: name, points: 0, state: "" });
       let [cursor, drawn, wasActive] = [null, false, null];
       const began = { time: 0, step: 0 };
 
@@ -223,8 +224,7 @@ window.playground = (() => {
           showStatus(news);
           showSamples(news.samples);
           [cursor, active] = [news.cursor, news.status.active];
-          root.dataset.points = plot.data ? plot.data[0].x.length : 0;
-          root.dataset.state = news.status.state;
+          Object.assign(root.dataset, { points: plot.data[0].x.length, state: news.status.state });
           if (wasActive !== null && wasActive !== active) trigger("changed"); // ended, or begun again
           wasActive = active;
         }

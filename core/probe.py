@@ -17,7 +17,7 @@ from core.model import GPT, Attention
 
 @contextmanager
 def attention_inputs(model: GPT) -> Iterator[list[Tensor]]:
-    """A list that this thread's forward passes fill, inside the block, with each layer's input to attention (B, T, C)."""
+    """A list that fills, with this thread's forward passes, with each layer's input to attention (B, T, C)."""
     inputs: list[Tensor] = []
     thread = threading.get_ident()  # a chat in another thread may be using the same model
 

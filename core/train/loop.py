@@ -53,6 +53,9 @@ class FitConfig(Config):
         "Arithmetic of the forward pass; auto is bfloat16 on CUDA, float32 elsewhere",
         choices=("auto", "float32", "bfloat16"),
     )
+    keep_best: bool = setting(
+        False, "Finish with the weights of the evaluation with the lowest validation loss, not with the last ones"
+    )
     save_dtype: str = setting("float32", "Precision of the finished weights on disk", choices=("float32", "float16"))
 
     def __post_init__(self) -> None:

@@ -3,8 +3,11 @@
 import logging
 import math
 import shutil
+import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -66,6 +69,7 @@ class Session:
         self.run, self.config, self.device = run, config, device
         self.status = Status("starting", "starting", max_steps=config.max_steps, device=device.type)
         self.written = 0.0
+        self.best = run.directory / "best"  # the checkpoint with the lowest validation loss, if it is asked for
         self.held_out: tuple[int, dict[str, float]] = (-1, {})  # the latest evaluation and its step
 
     def run_to_end(self, prepare: Prepare) -> Status:
@@ -92,30 +96,29 @@ class Session:
         self.say("starting")
         job, optimizer, start = self.restore(prepare)
         self.run.rewind(start)
+        if checkpoint.is_checkpoint(self.best) and checkpoint.read_card(self.best / "card.json").step > start:
+            shutil.rmtree(self.best)  # it will come again
         log.info(
             "%s on %s: %s weights, from step %d", self.run.name, self.device, f"{job.model.config.n_params:,}", start
         )
-        steps = fit(job.model, job.batches, job.loss_fn, job.config, optimizer, start)
-        step, stopped = start, False
-        try:
-            for entry in steps:
+        step = start
+        with interrupt_requests_stop(self.run):
+            for entry in fit(job.model, job.batches, job.loss_fn, job.config, optimizer, start):
                 step = entry.step
                 self.record(job, entry)
                 if step % job.config.save_interval == 0 and step < job.config.max_steps:
                     self.save_step(job, optimizer, step)
                 if self.run.requested() == "pause":
                     self.pause(job, optimizer, step)
-                if stopped := self.run.requested() == "stop":
+                if self.run.requested() == "stop":
                     break
-        except KeyboardInterrupt:
-            stopped = True
-        if stopped and step < job.config.max_steps:
-            self.save_step(job, optimizer, step)
-        self.finish(job, step)
         if step < job.config.max_steps:
+            self.save_step(job, optimizer, step)
+            self.finish(job, step)
             return replace(self.status, state="stopped", step=step, message="saved, and can be resumed")
-        for path in self.run.saved_steps():
-            shutil.rmtree(path)
+        self.finish(job, step)
+        for path in [*self.run.saved_steps(), self.best]:
+            shutil.rmtree(path, ignore_errors=True)
         return replace(self.status, state="finished", step=step, message="all steps taken")
 
     # --- the parts --------------------------------------------------------------------------------------------
@@ -145,6 +148,9 @@ class Session:
         if entry.step % job.config.eval_interval == 0 or entry.step == job.config.max_steps:
             held_out = self.evaluate(job, entry.step)
             metrics |= held_out
+            if job.config.keep_best and held_out["loss/val"] < self.best_loss():
+                card = replace(job.card, step=entry.step, report=held_out)
+                checkpoint.save(self.best, job.model, job.tokenizer, card)
             append_line(self.run.samples, {"step": entry.step, **job.sample(job.model)})
             described = "  ".join(f"{name} {value:.4f}" for name, value in held_out.items())
             log.info("step %d  loss/train %.4f  %s", entry.step, entry.loss, described)
@@ -157,6 +163,11 @@ class Session:
         if self.held_out[0] != step:
             self.held_out = (step, job.evaluate(job.model))
         return self.held_out[1]
+
+    def best_loss(self) -> float:
+        if not checkpoint.is_checkpoint(self.best):
+            return math.inf
+        return checkpoint.read_card(self.best / "card.json").report["loss/val"]
 
     def pause(self, job: Job, optimizer: AdamW, step: int) -> None:
         """Wait, with everything saved, until asked to go on or to stop."""
@@ -181,10 +192,14 @@ class Session:
     def finish(self, job: Job, step: int) -> None:
         """The run directory becomes the checkpoint."""
         self.say("writing the checkpoint")
-        report = {k: v for k, v in self.evaluate(job, step).items() if math.isfinite(v)}
-        card = replace(job.card, step=step, report=report)
+        if checkpoint.is_checkpoint(self.best):
+            best = checkpoint.load(self.best)
+            model, card = best.model, best.card
+        else:
+            report = {k: v for k, v in self.evaluate(job, step).items() if math.isfinite(v)}
+            model, card = job.model, replace(job.card, step=step, report=report)
         dtype = getattr(torch, job.config.save_dtype)
-        checkpoint.save(self.run.directory, job.model, job.tokenizer, card, dtype)
+        checkpoint.save(self.run.directory, model, job.tokenizer, card, dtype)
 
     def say(self, message: str) -> None:
         self.status = replace(self.status, message=message)
@@ -193,6 +208,24 @@ class Session:
     def write_status(self) -> None:
         self.run.write_status(self.status)
         self.written = time.monotonic()
+
+
+@contextmanager
+def interrupt_requests_stop(run: Run) -> Iterator[None]:
+    """Ctrl-C asks the run to stop after the step it is in, so that what is saved is whole; a second one interrupts."""
+
+    def ask(_signal: int, _frame: object) -> None:
+        run.request("stop")
+        signal.signal(signal.SIGINT, before)
+
+    if threading.current_thread() is not threading.main_thread():  # Python tells only the main thread of Ctrl-C
+        yield
+        return
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def save_optimizer(path: Path, model: GPT, optimizer: AdamW) -> None:

@@ -95,6 +95,7 @@ def test_a_new_model_knows_nothing_and_its_residual_stream_does_not_grow():
         for projection in (block.attn.c_proj, block.mlp.c_proj):
             assert projection.weight.std().item() == pytest.approx(0.02 / 4, rel=0.1)  # sqrt(2 * 8 layers)
         assert block.attn.c_attn.weight.std().item() == pytest.approx(0.02, rel=0.1)
+    assert not model.transformer.wte.weight[300:].any()  # padding
 
 
 # --- loss and padding -----------------------------------------------------------------------------------------

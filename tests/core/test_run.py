@@ -4,6 +4,7 @@ import errno
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -194,13 +195,14 @@ def test_a_paused_run_can_be_stopped(run):
     assert run.status().state == "stopped"
 
 
-def fails_at(step: int, error: BaseException):
-    """Batches that raise `error` when the batch of `step` (from 1) is asked for."""
+def ctrl_c_in(step: int, times: int = 1):
+    """Batches that come with a Ctrl-C, or several, while the batch of `step` (from 1) is made."""
 
     def change(batches):
         def changed(n):
             if n == step - 1:
-                raise error
+                for _ in range(times):
+                    signal.raise_signal(signal.SIGINT)
             return batches(n)
 
         return changed
@@ -208,11 +210,22 @@ def fails_at(step: int, error: BaseException):
     return change
 
 
-def test_ctrl_c_saves_and_stops(run, uninterrupted):
-    status = train(run, batches=fails_at(25, KeyboardInterrupt()))
+def test_ctrl_c_saves_after_the_step_and_stops(run, uninterrupted):
+    handler = signal.getsignal(signal.SIGINT)
+    status = train(run, batches=ctrl_c_in(24))
     assert (status.state, status.step) == ("stopped", 24)
+    assert signal.getsignal(signal.SIGINT) is handler
     assert run.saved_steps()[-1].name == "step-000024"
     assert checkpoint.load(run.directory).card.step == 24
+    assert pretrain(run).state == "finished"
+    assert_equal_runs(run, uninterrupted)
+
+
+def test_a_second_ctrl_c_interrupts_at_once_and_the_run_resumes_from_what_is_saved(run, uninterrupted):
+    with pytest.raises(KeyboardInterrupt):
+        train(run, batches=ctrl_c_in(24, times=2))
+    assert run.status().state == "interrupted"
+    assert run.saved_steps()[-1].name == "step-000020"
     assert pretrain(run).state == "finished"
     assert_equal_runs(run, uninterrupted)
 
@@ -266,7 +279,7 @@ def test_a_full_disk_fails_in_words_and_the_run_goes_on_when_there_is_room(run, 
 
 
 def test_a_damaged_saved_step_is_named_and_not_called_good(run):
-    train(run, batches=fails_at(25, KeyboardInterrupt()))
+    train(run, batches=ctrl_c_in(24))
     state = run.step_directory(24) / "optimizer.safetensors"
     state.write_bytes(state.read_bytes()[:-10])
     status = train(run)
@@ -276,7 +289,7 @@ def test_a_damaged_saved_step_is_named_and_not_called_good(run):
 
 
 def test_an_optimizer_state_that_lacks_a_tensor_is_refused(run):
-    train(run, batches=fails_at(25, KeyboardInterrupt()))
+    train(run, batches=ctrl_c_in(24))
     path = run.step_directory(24) / "optimizer.safetensors"
     tensors = checkpoint.read_tensors(path)
     del tensors["transformer.wpe.weight.exp_avg"]
@@ -285,7 +298,10 @@ def test_an_optimizer_state_that_lacks_a_tensor_is_refused(run):
 
 
 def test_an_unexpected_error_fails_with_the_place_of_its_traceback(run):
-    status = train(run, batches=fails_at(3, RuntimeError("a defect of ours")))
+    def defect(model, batch):
+        raise RuntimeError("a defect of ours")
+
+    status = train(run, loss_fn=lambda original: defect)
     assert status.state == "failed"
     assert str(run.log) in status.message
     assert "a defect of ours" not in status.message

@@ -24,14 +24,12 @@ def start_training(page: Page, name: str, max_steps: int) -> None:
     page.locator("#train-start").click()
 
 
-def wait_for_points(page: Page, count: int, seconds: float = 120) -> None:
-    """Until the live plot has drawn at least `count` steps."""
-    page.wait_for_function(
-        "n => Number(document.querySelector('.pg-run')?.dataset.points) >= n", arg=count, timeout=seconds * 1000
-    )
+def wait_for_points(page: Page, run: str, count: int, seconds: float = 120) -> None:
+    """Until the live plot of `run` has drawn at least `count` steps."""
+    script = "([run, n]) => (d => d?.run === run && Number(d.points) >= n)(document.querySelector('.pg-run')?.dataset)"
+    page.wait_for_function(script, arg=[run, count], timeout=seconds * 1000)
 
 
-def wait_for_state(page: Page, state: str, seconds: float = 120) -> None:
-    page.wait_for_function(
-        "s => document.querySelector('.pg-run')?.dataset.state === s", arg=state, timeout=seconds * 1000
-    )
+def wait_for_state(page: Page, run: str, state: str, seconds: float = 120) -> None:
+    script = "([run, s]) => (d => d?.run === run && d.state === s)(document.querySelector('.pg-run')?.dataset)"
+    page.wait_for_function(script, arg=[run, state], timeout=seconds * 1000)

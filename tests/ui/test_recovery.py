@@ -47,7 +47,7 @@ def test_a_training_survives_the_page_and_resumes_exactly_after_a_kill(
         open_when_served(page, url)
         start_training(page, "victim", STEPS)
         run = Run(workspace / "victim")
-        wait_for_points(page, 10)
+        wait_for_points(page, "victim", 10)
 
         server.kill()  # the page's process, not the training
         server.wait()
@@ -61,14 +61,14 @@ def test_a_training_survives_the_page_and_resumes_exactly_after_a_kill(
         open_when_served(page, url)
         errors.clear()
         open_tab(page, "Train")
-        wait_for_points(page, 110)  # beyond the first saved step
+        wait_for_points(page, "victim", 110)  # beyond the first saved step
 
         os.kill(run.status().pid, signal.SIGKILL)
-        wait_for_state(page, "interrupted")
+        wait_for_state(page, "victim", "interrupted")
         expect(page.locator(".pg-state")).to_contain_text("its process has ended; it can be resumed")
         page.locator("#train-resume").click()
-        wait_for_state(page, "finished", seconds=240)
-        wait_for_points(page, STEPS)
+        wait_for_state(page, "victim", "finished", seconds=240)
+        wait_for_points(page, "victim", STEPS)
     finally:
         server.kill()
         server.wait()

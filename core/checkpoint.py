@@ -150,8 +150,12 @@ def read_config(path: Path) -> GPTConfig:
     content = read_json(path)
     if content.get("model_type") != "gpt2":
         raise ValueError(f"{path} describes a model of type {content.get('model_type')!r}; only gpt2 can be opened")
+    if content.get("scale_attn_by_inverse_layer_idx"):
+        raise ValueError(f"{path}: scale_attn_by_inverse_layer_idx is not supported")
     names = ("n_layer", "n_head", "n_embd", "vocab_size", "activation_function", "layer_norm_epsilon", "attn_scale")
     values = {name: content[name] for name in names if name in content}
+    if not content.get("scale_attn_weights", True):
+        values.setdefault("attn_scale", 1.0)
     try:
         return GPTConfig(**values, block_size=content["n_positions"], dropout=content.get("resid_pdrop", 0.0))
     except (KeyError, ValueError) as error:
@@ -226,14 +230,17 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def read_json(path: Path) -> Any:
-    """The content of a JSON file. Raises ValueError with the file's name if it cannot be read as such."""
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file. Raises ValueError with the file's name if it cannot be read as such."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ValueError(describe_os_error(error)) from error
     except ValueError as error:
         raise ValueError(f"{path} is damaged: {error}") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} is damaged: it should hold an object in braces")
+    return content
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:

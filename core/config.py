@@ -108,7 +108,7 @@ def checked(f: Field, value: Any) -> Any:
     if value is None and is_optional(f):
         return None
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+        value = float(value) if abs(value) < 2**1000 else math.inf  # beyond, Python raises OverflowError
     if kind is int and isinstance(value, float) and value.is_integer():
         value = int(value)  # forms and JSON know only one kind of number
     if type(value) is not kind:
@@ -118,7 +118,7 @@ def checked(f: Field, value: Any) -> Any:
     if isinstance(value, int | float):
         low = -math.inf if about.low is None else about.low
         high = math.inf if about.high is None else about.high
-        if not (low <= value <= high and math.isfinite(value)):
+        if not low <= value <= high or value in (math.inf, -math.inf):  # the first is false for NaN too
             raise ValueError(f"{f.name} must be {describe_range(about)}, got {value}")
     return value
 

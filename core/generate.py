@@ -102,7 +102,7 @@ def draw(logits: Tensor, sampling: Sampling, generator: torch.Generator, n_alter
     if not torch.isfinite(logits.max()) or torch.isnan(logits).any():
         raise ValueError("the model's output is not a number: its weights are damaged, choose another checkpoint")
     likely = torch.softmax(logits, 0)
-    if sampling.temperature == 0:
+    if sampling.temperature < 1e-6:  # as good as 0, by which one cannot divide
         id = int(likely.argmax())
     else:
         id = int(torch.multinomial(reshape(logits, sampling), 1, generator=generator))
@@ -129,7 +129,8 @@ def stream_text(
 ) -> Iterator[TextStep]:
     """Continue the text `prompt`; ends before `<|endoftext|>` unless `stop` says otherwise.
 
-    The concatenated `text` of the steps is valid Unicode: characters come whole, bytes that form none as U+FFFD.
+    The concatenated `text` of the steps is valid Unicode: characters come whole, bytes that form none as U+FFFD, and
+    one that is incomplete at the end not at all.
     An empty prompt starts a new document.
     """
     ids = tokenizer.encode(prompt) or [tokenizer.eot]

@@ -49,7 +49,7 @@ class GPTConfig(Config):
         choices=tuple(ACTIVATIONS),
     )
     layer_norm_epsilon: float = setting(1e-5, "Keeps layer norm from dividing by 0", low=0.0, high=1.0)
-    attn_scale: float | None = setting(None, "Factor on attention scores; none = 1/sqrt(head size)", low=0.0, high=1e6)
+    attn_scale: float | None = setting(None, "Factor on attention scores; none = 1/sqrt(head size)", low=1e-6, high=1e6)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -235,5 +235,8 @@ class GPT(nn.Module):
         logits = F.linear(x, self.transformer.wte.weight, self.pad_bias)  # (B, T, padded V)
         loss = None
         if targets is not None:
-            loss = F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORE_INDEX)
+            summed = F.cross_entropy(
+                logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORE_INDEX, reduction="sum"
+            )
+            loss = summed / (targets != IGNORE_INDEX).sum().clamp(min=1)  # 0, not NaN, where nothing counts
         return logits[..., : self.config.vocab_size], loss

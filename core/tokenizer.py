@@ -217,6 +217,7 @@ class Tokenizer:
             raise ValueError(f"no tokenizer.json in {directory}")
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
+            require_plain_byte_level(content)
             merges = [tuple(m.split(" ") if isinstance(m, str) else m) for m in content["model"]["merges"]]
             ranks = ranks_of([(from_visible(a), from_visible(b)) for a, b in merges])
             special = sorted(content["added_tokens"], key=lambda token: token["id"])
@@ -337,6 +338,17 @@ def ranks_of(merges: Iterable[tuple[bytes, ...]]) -> dict[bytes, int]:
             raise ValueError(f"the merge {left!r} + {right!r} does not follow from those before it")
         ranks[left + right] = len(ranks)
     return ranks
+
+
+def require_plain_byte_level(content: dict[str, Any]) -> None:
+    """Raise ValueError if a `tokenizer.json` prepares text in a way that this tokenizer does not."""
+    before = content["pre_tokenizer"]
+    if before["type"] != "ByteLevel" or before.get("add_prefix_space") or not before.get("use_regex", True):
+        raise ValueError("its pre_tokenizer is not ByteLevel with GPT-2's split and no added space")
+    if content.get("normalizer") is not None:
+        raise ValueError("it has a normalizer")
+    if END_OF_TEXT not in {token["content"] for token in content["added_tokens"]}:
+        raise ValueError(f"{END_OF_TEXT} is missing")
 
 
 def to_visible(token: bytes) -> str:

@@ -6,7 +6,9 @@ speech, `_stage direction_`. Only its files are read; importing the package woul
 
 import hashlib
 import html
+import http.client
 import importlib.util
+import os
 import re
 import urllib.error
 import urllib.request
@@ -87,7 +89,7 @@ def load(name: str) -> Corpus:
         return by_plays(name, [play for play in plays() if play.name in ONE_MEGABYTE], HELD_OUT)
     if name == "tiny-shakespeare":
         return by_position(name, tiny_shakespeare())
-    path = Path(name).expanduser()
+    path = Path(os.path.expanduser(name))
     if path.is_dir():
         train, val = (read_text(path / part) for part in ("train.txt", "val.txt"))
         return Corpus(path.name, (train,), (val,))
@@ -134,7 +136,7 @@ def tiny_shakespeare() -> str:
     try:
         with urllib.request.urlopen(TINY_URL, timeout=20) as response:
             content = response.read()
-    except (urllib.error.URLError, OSError) as error:
+    except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
         raise ValueError(
             "tiny-shakespeare is downloaded on first use and could not be reached: connect to the internet, give the "
             "path of a copy as the corpus, or choose shakespeare, which is installed already"
@@ -192,8 +194,13 @@ def parse_speeches(lines: list[str]) -> Iterator[Speech]:
             elif not line.startswith("# ") or heading == "EPILOGUE":
                 act, scene = heading, ""
         elif line.startswith("**") and line.endswith("**"):
+            name = line.strip("*").replace(":", "")
+            if name.startswith("of "):  # four ghosts have their "Ghost" in a paragraph above
+                while not (ghost := said.pop()):
+                    pass
+                name = f"{ghost} {name}"
             yield from finished()
-            speaker, said = line.strip("*"), []
+            speaker, said = name, []
         else:
             said.append(plain(line))
     yield from finished()

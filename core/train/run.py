@@ -12,6 +12,7 @@ both when the process dies, however it dies. That is how everyone else knows whe
 import json
 import os
 import re
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,7 +61,8 @@ class Run:
         """Begin a run. Raises ValueError if the name is unfit or taken."""
         run = cls(directory)
         check_name(run.name)
-        if run.directory.exists() and any(run.directory.iterdir()) and not run.is_stillborn():
+        taken = run.directory.exists() and (not run.directory.is_dir() or any(run.directory.iterdir()))
+        if taken and not run.is_stillborn():
             raise ValueError(f"there is already something called {run.name}: choose another name")
         run.directory.mkdir(parents=True, exist_ok=True)
         write_json(run.directory / "run.json", {"stage": stage, "config": config})
@@ -78,7 +80,10 @@ class Run:
 
     def read(self) -> tuple[str, dict[str, Any]]:
         """(stage, flat configuration). Raises ValueError if the directory holds no run."""
-        content = read_json(self.directory / "run.json")
+        path = self.directory / "run.json"
+        content = read_json(path)
+        if not isinstance(content.get("stage"), str) or not isinstance(content.get("config"), dict):
+            raise ValueError(f"{path} is damaged: it should hold a stage and a config")
         return content["stage"], content["config"]
 
     # --- status and control -----------------------------------------------------------------------------------
@@ -93,11 +98,20 @@ class Run:
         return status
 
     def read_status(self) -> Status:
-        return Status(**read_json(self.directory / "status.json"))
+        path = self.directory / "status.json"
+        try:
+            return Status(**read_json(path))
+        except TypeError as error:
+            raise ValueError(f"{path} is damaged: {error}") from error
 
     def write_status(self, status: Status) -> None:
         stamped = replace(status, pid=os.getpid(), heartbeat=time.time())
         write_json(self.directory / "status.json", asdict(stamped))
+
+    def clear_leftovers(self) -> None:
+        """Remove what a process that was killed while it wrote has left behind."""
+        for path in [*self.directory.glob(".*.tmp"), *self.directory.parent.glob(f".{self.name}.*.tmp")]:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def request(self, command: str) -> None:
         """Ask the training process to `pause`, `resume` or `stop`; it obeys after the step it is in."""

@@ -46,7 +46,13 @@ Prepare = Callable[[Checkpoint | None, torch.device, Say], Job]  # given the sav
 
 
 def execute(run: Run, fit_config: FitConfig, prepare: Prepare) -> Status:
-    """Train `run` from its last saved step, or from the beginning, until it is finished, stopped or failed."""
+    """Train `run` from its last saved step, or from the beginning, until it is finished, stopped or failed.
+
+    A finished run is left as it is.
+    """
+    if (status := run.status()).state == "finished":
+        log.info("%s is finished already", run.name)
+        return status
     device = pick_device(fit_config.device)
     handler = logging.FileHandler(run.log, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
@@ -77,9 +83,9 @@ class Session:
         try:
             return self.train(prepare)
         except NotFinite as error:
-            return self.failed(f"{error}; it was not learned from. Try a lower learning rate")
+            return self.failed(f"{error}; it was not learned from{self.last_good()}. Try a lower learning rate")
         except OSError as error:
-            return self.failed(f"could not write: {error}. Make room, then resume")
+            return self.failed(f"could not write: {error}{self.last_good()}. Make room, then resume")
         except ValueError as error:
             return self.failed(str(error))
         except Exception:
@@ -87,12 +93,15 @@ class Session:
             return self.failed(f"an unexpected error, which {self.run.log} describes")
 
     def failed(self, why: str) -> Status:
+        return replace(self.status, state="failed", message=why)
+
+    def last_good(self) -> str:
         saved = self.run.saved_steps()
-        last = f". The last good checkpoint is {saved[-1].name}" if saved else ""
-        return replace(self.status, state="failed", message=why + last)
+        return f"; the last good checkpoint is {saved[-1].name}" if saved else ""
 
     def train(self, prepare: Prepare) -> Status:
         self.run.clear_request()
+        self.run.clear_leftovers()
         self.say("starting")
         job, optimizer, start = self.restore(prepare)
         self.run.rewind(start)

@@ -138,7 +138,7 @@ DAMAGES = {
     "truncated_card": (lambda d: truncate(d / "card.json"), "card.json is damaged"),
     "empty_weights": (lambda d: (d / "model.safetensors").write_bytes(b""), "safetensors is truncated or damaged"),
     "a_list_for_a_config": (lambda d: (d / "config.json").write_text("[]"), "config.json"),
-    "a_list_for_a_card": (lambda d: (d / "card.json").write_text("[]"), "card.json is no card of ours"),
+    "a_list_for_a_card": (lambda d: (d / "card.json").write_text("[]"), "card.json is damaged"),
     "a_foreign_card": (lambda d: (d / "card.json").write_text('{"model": "x"}'), "card.json is no card of ours"),
     "another_architecture": (
         lambda d: change_json(d / "config.json", model_type="llama"),

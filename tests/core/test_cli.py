@@ -140,13 +140,14 @@ def test_pretrain_refuses_in_one_sentence(flags, sentence, complaint, tmp_path, 
     assert sentence in complaint(arguments)
 
 
-def test_a_text_too_short_to_learn_from_is_refused_and_the_run_says_so(complaint, tmp_path):
+def test_a_text_too_short_to_learn_from_is_refused_and_its_name_stays_free(complaint, tmp_path, text_file):
     (tmp_path / "short.txt").write_text("To be, or not.", encoding="utf-8")
     flags = ["--corpus", tmp_path / "short.txt", *f"{SHAPE} {FIT}".split(), "--vocab-size", "259"]
     sentence = complaint(["pretrain", tmp_path / "run", *flags])
     assert "the training text has 13 tokens, fewer than one block of 16" in sentence
     status = Run(tmp_path / "run").status()
     assert (status.state, f"error: {status.message}\n") == ("failed", sentence)
+    assert pretrain(tmp_path / "run", text_file) == 0
 
 
 def test_a_taken_name_is_refused_and_the_checkpoint_under_it_stays(complaint, trained):

@@ -14,7 +14,7 @@ from core.stages.pretrain import PretrainConfig
 from core.train.loop import FitConfig
 
 CONFIGS = [GPTConfig, FitConfig, Sampling, PretrainConfig]
-UNLIKE_THE_DEFAULTS = PretrainConfig.preset("mini", corpus="a/b.txt", attn_scale=0.5, seed=7, dtype="bfloat16")
+UNLIKE_THE_DEFAULTS = PretrainConfig.preset("mini", corpus="a/b.txt", attn_scale=0.5, seed=7, keep_best=True)
 
 
 @pytest.mark.parametrize("config", [cls() for cls in CONFIGS] + [UNLIKE_THE_DEFAULTS])
@@ -110,10 +110,17 @@ def parse(arguments: list[str]) -> dict[str, object]:
     return vars(parser.parse_args(arguments))
 
 
-def test_flags_carry_a_whole_configuration():
-    values = UNLIKE_THE_DEFAULTS.to_dict()
-    typed = [word for name, value in values.items() for word in (f"--{name.replace('_', '-')}", str(value))]
-    assert PretrainConfig.from_dict(parse(typed)) == UNLIKE_THE_DEFAULTS
+def as_flags(values: dict[str, object]) -> list[str]:
+    typed = []
+    for name, value in values.items():
+        flag = name.replace("_", "-")
+        typed += [f"--{'' if value else 'no-'}{flag}"] if isinstance(value, bool) else [f"--{flag}", str(value)]
+    return typed
+
+
+@pytest.mark.parametrize("config", [PretrainConfig(), UNLIKE_THE_DEFAULTS])
+def test_flags_carry_a_whole_configuration(config):
+    assert PretrainConfig.from_dict(parse(as_flags(config.to_dict()))) == config
 
 
 def test_only_what_was_typed_is_taken_from_the_flags():

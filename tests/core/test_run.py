@@ -49,13 +49,13 @@ def run(corpus_file, tmp_path) -> Run:
     return new_run(tmp_path / "run", corpus_file)
 
 
-def new_run(directory: Path, corpus_file: Path) -> Run:
-    config = PretrainConfig.from_dict(SHAPE | FIT | {"corpus": str(corpus_file)})
+def new_run(directory: Path, corpus_file: Path, **changes) -> Run:
+    config = PretrainConfig.from_dict(SHAPE | FIT | {"corpus": str(corpus_file)} | changes)
     return Run.create(directory, "pretrain", config.to_dict())
 
 
 def train(run: Run, **parts) -> Status:
-    """Train with some parts of the job, `loss_fn` or `batches`, replaced by a function of the original."""
+    """Train with some parts of the job (`loss_fn`, `batches`, `evaluate`) replaced by a function of the original."""
     config = PretrainConfig.from_dict(run.read()[1])
 
     def prepare_with_parts(saved, device, say):
@@ -128,6 +128,28 @@ def test_the_log_is_for_people(run, caplog):
     log = run.log.read_text(encoding="utf-8")
     assert "step 25  loss/train" in log
     assert "finished" in log.splitlines()[-1]
+
+
+@pytest.mark.parametrize("ctrl_cs", [0, 1, 2], ids=["uninterrupted", "stopped", "interrupted_at_once"])
+def test_the_weights_of_the_best_evaluation_are_kept_if_asked_for(tmp_path, corpus_file, ctrl_cs):
+    run = new_run(tmp_path / "run", corpus_file, keep_best=True, save_interval=30)
+    losses, weights = {25: 3.0, 50: 2.0, 75: 4.0, 100: 5.0}, {}
+
+    def evaluate(model):
+        step = n_steps(run) + 1  # evaluated before its metrics are written
+        weights[step] = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+        return {"loss/val": losses.get(step, 9.0), "bpb/val": 1.0}
+
+    if ctrl_cs == 1:
+        train(run, evaluate=lambda original: evaluate, batches=ctrl_c_in(58))
+    if ctrl_cs == 2:
+        with pytest.raises(KeyboardInterrupt):
+            train(run, evaluate=lambda original: evaluate, batches=ctrl_c_in(58, times=2))
+    assert train(run, evaluate=lambda original: evaluate).state == "finished"
+    kept = checkpoint.load(run.directory)
+    assert (kept.card.step, kept.card.report["loss/val"]) == (50, 2.0)
+    assert all(torch.equal(tensor, weights[50][name]) for name, tensor in kept.model.state_dict().items())
+    assert not any(path.is_dir() for path in run.directory.iterdir())
 
 
 # --- whatever stops it ----------------------------------------------------------------------------------------
@@ -244,6 +266,8 @@ def test_a_loss_that_is_not_a_number_fails_with_its_step_and_the_last_good_check
     saved = checkpoint.load(run.saved_steps()[-1])
     assert saved.card.step == 30
     assert all(parameter.isfinite().all() for parameter in saved.model.parameters())
+    with pytest.raises(ValueError, match="there is already something called run"):  # it is worth something
+        Run.create(run.directory, "pretrain", {})
 
 
 @contextmanager
@@ -422,6 +446,6 @@ def test_rewinding_forgets_later_steps_and_a_line_that_was_cut_off(run):
 
 
 def test_saved_steps_come_in_the_order_of_their_numbers(run):
-    for name in ("step-000100", "step-1000000", "step-000020", "step-12", ".step-000030.7.tmp", "step-000040x"):
+    for name in ("step-200000", "step-1000000", "step-000020", "step-12", ".step-000030.7.tmp", "step-000040x"):
         (run.directory / name).mkdir()
-    assert [path.name for path in run.saved_steps()] == ["step-000020", "step-000100", "step-1000000"]
+    assert [path.name for path in run.saved_steps()] == ["step-000020", "step-200000", "step-1000000"]

@@ -71,7 +71,7 @@ def page(browser: Browser, errors: list[str]) -> Iterator[Page]:
     page.on("request", lambda request: errors.append(f"outside: {request.url}") if is_outside(request.url) else None)
     yield page
     context.close()
-    assert errors == []
+    assert not errors, "\n".join(errors)
 
 
 def is_outside(url: str) -> bool:

@@ -125,10 +125,11 @@ class Session:
             self.save_step(job, optimizer, step)
             self.finish(job, step)
             return replace(self.status, state="stopped", step=step, message="saved, and can be resumed")
-        self.finish(job, step)
+        kept = self.finish(job, step)
         for path in [*self.run.saved_steps(), self.best]:
             shutil.rmtree(path, ignore_errors=True)
-        return replace(self.status, state="finished", step=step, message="all steps taken")
+        message = "all steps taken" + (f", the weights of step {kept:,} kept" if kept != step else "")
+        return replace(self.status, state="finished", step=step, message=message)
 
     # --- the parts --------------------------------------------------------------------------------------------
 
@@ -198,8 +199,8 @@ class Session:
         for old in self.run.saved_steps()[:-KEPT_STEPS]:
             shutil.rmtree(old)
 
-    def finish(self, job: Job, step: int) -> None:
-        """The run directory becomes the checkpoint."""
+    def finish(self, job: Job, step: int) -> int:
+        """The run directory becomes the checkpoint; returns the step whose weights it holds."""
         self.say("writing the checkpoint")
         if checkpoint.is_checkpoint(self.best):
             best = checkpoint.load(self.best)
@@ -209,6 +210,7 @@ class Session:
             model, card = job.model, replace(job.card, step=step, report=report)
         dtype = getattr(torch, job.config.save_dtype)
         checkpoint.save(self.run.directory, model, job.tokenizer, card, dtype)
+        return card.step
 
     def say(self, message: str) -> None:
         self.status = replace(self.status, message=message)

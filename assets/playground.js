@@ -24,6 +24,16 @@ window.playground = (() => {
     update();
   };
 
+  // --- the text that follows the person from tab to tab -----------------------------------------------------------
+
+  let shared = null; // what was typed last, in whatever tab
+
+  const keepText = (text) => {
+    shared = text;
+  };
+
+  const offerText = (own) => shared ?? own;
+
   // --- tokens ---------------------------------------------------------------------------------------------------
 
   function tokens(element, props, watch) {
@@ -234,6 +244,30 @@ window.playground = (() => {
     });
   }
 
+  // --- chat -----------------------------------------------------------------------------------------------------
+
+  function scene(element, props, watch) {
+    const root = element.querySelector(".pg-scene");
+    root.setAttribute("role", "log");
+    root.tabIndex = 0; // the keyboard can scroll it
+    const empty = root.firstElementChild;
+    let bubbles = [];
+
+    follow(props, watch, ({ messages }) => {
+      const atEnd = root.scrollHeight - root.scrollTop - root.clientHeight < 40;
+      if (messages.length < bubbles.length || !messages.length) {
+        bubbles = [];
+        root.replaceChildren(empty);
+      }
+      messages.forEach(([role, text], i) => {
+        if (!bubbles.length) root.replaceChildren();
+        if (!bubbles[i]) root.append((bubbles[i] = make("div", `pg-said pg-said-${role}`)));
+        if (bubbles[i].textContent !== text) bubbles[i].textContent = text;
+      });
+      if (atEnd) root.scrollTop = root.scrollHeight;
+    });
+  }
+
   // --- header ---------------------------------------------------------------------------------------------------
 
   function badge(element, server) {
@@ -252,5 +286,5 @@ window.playground = (() => {
     poll();
   }
 
-  return { tokens, headGrid, liveRun, badge };
+  return { keepText, offerText, tokens, headGrid, liveRun, scene, badge };
 })();

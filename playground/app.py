@@ -70,4 +70,4 @@ def header(blocks: gr.Blocks, services: Services) -> Page:
         )
     blocks.load(refresh, model, model, api_name="models", show_progress="hidden")
     model.focus(refresh, model, model, api_name="refresh_picker", show_progress="hidden")
-    return Page(blocks, model, gr.State(None))
+    return Page(blocks, model)

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import html
 import importlib.util
 import inspect
 import itertools
@@ -26,26 +27,18 @@ class Page:
 
     blocks: gr.Blocks
     model: gr.Dropdown  # the header's picker
-    text: gr.State  # what was typed last, in whatever tab; None at first
     tab: gr.Tab = field(init=False)  # the one that is being built
 
-    def share_text(self, box: gr.Textbox) -> gr.Textbox:
-        """What is typed into `box` is offered in every other shared box as soon as its tab is opened."""
-        quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-        box.change(
-            keep, [box, self.text], self.text, trigger_mode="always_last", api_name=f"keep_{box.elem_id}", **quiet
-        )
-        self.tab.select(offer, [self.text, box], box, api_name=f"offer_{box.elem_id}", **quiet)
+    def share_text(self, box: gr.Textbox, keep_empty: bool = True) -> gr.Textbox:
+        """What is typed into `box` is offered in every other shared box as soon as its tab is opened.
+
+        keep_empty: whether that goes for an emptied box too; not for one that empties itself when it is sent.
+        """
+        # All in the browser: an answer from here could come after the person has typed on, and undo that.
+        keep = "playground.keepText(text)" if keep_empty else "text && playground.keepText(text)"
+        box.change(None, box, None, js=f"(text) => {{ {keep}; }}", api_name=f"keep_{box.elem_id}")
+        self.tab.select(None, box, box, js="(own) => playground.offerText(own)", api_name=f"offer_{box.elem_id}")
         return box
-
-
-def keep(typed: str, shared: str | None) -> str | None:
-    return typed or shared  # a box that was emptied, by sending its text say, has nothing to offer
-
-
-def offer(shared: str | None, own: str) -> Any:
-    # A tab opened for the first time says so twice; a second answer must not undo what was typed in between.
-    return gr.skip() if shared in (None, own) else shared
 
 
 # --- errors ---------------------------------------------------------------------------------------------------
@@ -76,7 +69,7 @@ def handler(function: Callable) -> Callable:
             try:
                 yield from function(*args)
             except Exception as error:
-                raise gr.Error(explain(error), print_exception=False) from error
+                raise shown_error(error) from error
 
         return stream
 
@@ -85,9 +78,13 @@ def handler(function: Callable) -> Callable:
         try:
             return function(*args)
         except Exception as error:
-            raise gr.Error(explain(error), print_exception=False) from error
+            raise shown_error(error) from error
 
     return call
+
+
+def shown_error(error: Exception) -> gr.Error:
+    return gr.Error(html.escape(explain(error)), print_exception=False)  # Gradio would take it for markup
 
 
 def server_function(function: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[dict[str, Any]], dict[str, Any]]:

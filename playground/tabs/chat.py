@@ -9,30 +9,22 @@ import gradio as gr
 from core.checkpoint import Checkpoint
 from core.generate import Sampling, stream_text
 from playground.services import Services
-from playground.widgets import Form, Page, handler, intro, page_text
+from playground.widgets import Form, Page, handler, intro, live, page_text
 
 PAINT_SECONDS = 0.045  # the browser paints no faster, so tokens are sent in bunches
 EXAMPLE = "ROMEO:\nBut soft, what light through yonder window breaks?\n\nJULIET:\n"
 
-Message = dict[str, Any]  # {"role": "user" or "assistant", "content": text}
+Message = tuple[str, str]  # ("person" or "model", what was said)
 
 
 def scene(messages: list[Message]) -> str:
     """The conversation as one text for a base model to continue; what a person adds begins a new paragraph."""
     text = ""
-    for message in messages:
-        content = plain(message["content"])
-        if text and message["role"] == "user":
+    for role, said in messages:
+        if text and role == "person":
             text = text.rstrip("\n") + "\n\n"
-        text += content
+        text += said
     return text
-
-
-def plain(content: Any) -> str:
-    """The text of a message: the browser sends it back as a list of parts."""
-    if isinstance(content, str):
-        return content
-    return "".join(part["text"] for part in content if part.get("type") == "text")
 
 
 def write(loaded: Checkpoint, prompt: str, sampling: Sampling) -> Iterator[tuple[str, str]]:
@@ -54,34 +46,36 @@ def write(loaded: Checkpoint, prompt: str, sampling: Sampling) -> Iterator[tuple
 
 
 def build(services: Services, page: Page) -> None:
-    @handler
-    def add(text: str, messages: list[Message]) -> tuple[str, list[Message]]:
-        if text.strip():
-            messages = [*messages, {"role": "user", "content": page_text(text)}]
-        if not messages:
-            raise ValueError("write a line first, for the model to continue")
-        return "", messages
+    def show(messages: list[Message]) -> dict[str, Any]:
+        return {"messages": messages}
 
     @handler
-    def answer(values: dict[Any, Any]) -> Iterator[tuple[list[Message], str]]:
-        messages = values[log]
-        sampling = form.read(values)
-        for text, note in write(services.checkpoints.load(values[page.model]), scene(messages), sampling):
-            yield [*messages, *([{"role": "assistant", "content": text}] if text else [])], note
+    def add(text: str, messages: list[Message]) -> tuple[str, list[Message], dict[str, Any]]:
+        if text.strip():
+            messages = [*messages, ("person", page_text(text))]
+        if not messages:
+            raise ValueError("write a line first, for the model to continue")
+        return "", messages, show(messages)
+
+    @handler
+    def answer(values: dict[Any, Any]) -> Iterator[tuple[list[Message], dict[str, Any], str]]:
+        before, sampling = values[said], form.read(values)
+        for text, note in write(services.checkpoints.load(values[page.model]), scene(before), sampling):
+            messages = [*before, ("model", text)] if text else before
+            yield messages, show(messages), note
 
     intro(
         "A base model knows only how to continue a text: your line and its answer are one growing scene.",
         "End with a name and a colon, such as JULIET:, to choose who speaks next.",
     )
+    said = gr.State([])
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320):
-            log = gr.Chatbot(
-                label="Scene",
-                elem_id="chat-log",
-                height=360,
-                render_markdown=False,
-                placeholder="The scene is empty. Write its first line below.",
-                buttons=["copy", "copy_all"],
+            log = live(
+                "chat-log",
+                "playground.scene(element, props, watch)",
+                "pg-scene",
+                empty="The scene is empty. Write its first line below.",
             )
             text = page.share_text(
                 gr.Textbox(
@@ -92,7 +86,8 @@ def build(services: Services, page: Page) -> None:
                     elem_id="chat-text",
                     info="Shift+Enter sends",
                     max_length=200_000,
-                )
+                ),
+                keep_empty=False,
             )
             with gr.Row():
                 send = gr.Button("Continue the scene", variant="primary", elem_id="chat-send")
@@ -102,20 +97,21 @@ def build(services: Services, page: Page) -> None:
         with gr.Column(scale=2, min_width=280):
             form = Form(Sampling(), ("max_new_tokens", "temperature", "top_k", "top_p", "seed"))
 
-    asked = gr.on([send.click, text.submit], add, [text, log], [text, log], show_progress="hidden", api_name="add_line")
+    asked = gr.on(
+        [send.click, text.submit], add, [text, said], [text, said, log], show_progress="hidden", api_name="add_line"
+    )
     answered = asked.success(
         answer,
-        {page.model, log, *form.widgets.values()},
-        [log, speed_note],
+        {page.model, said, *form.widgets.values()},
+        [said, log, speed_note],
         show_progress="hidden",
         api_name="continue_scene",
     )
     stop.click(None, None, None, cancels=[answered], api_name="stop_scene")
-    gr.on(
-        [clear.click, log.clear],
-        lambda: ([], ""),
+    clear.click(
+        lambda: ([], show([]), ""),
         None,
-        [log, speed_note],
+        [said, log, speed_note],
         cancels=[answered],
         show_progress="hidden",
         api_name="clear_scene",

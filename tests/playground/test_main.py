@@ -41,8 +41,5 @@ def test_help_names_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_conversation_is_one_text_with_a_paragraph_for_each_turn_of_the_person() -> None:
-    said = [("user", "ROMEO:\nAy me!"), ("assistant", "\n\nJULIET:\nHe speaks.\n"), ("user", "NURSE:")]
-    messages = [{"role": role, "content": text} for role, text in said]
-    assert scene(messages) == "ROMEO:\nAy me!\n\nJULIET:\nHe speaks.\n\nNURSE:"
-    parts = [{"role": "user", "content": [{"type": "text", "text": "as the browser sends it"}]}]
-    assert scene(parts) == "as the browser sends it"
+    said = [("person", "ROMEO:\nAy me!"), ("model", "\n\nJULIET:\nHe speaks.\n"), ("person", "NURSE:")]
+    assert scene(said) == "ROMEO:\nAy me!\n\nJULIET:\nHe speaks.\n\nNURSE:"

@@ -5,6 +5,7 @@ from playwright.sync_api import Page, expect
 
 from tests.ui.steps import choose_model, open_page, open_tab, start_training, wait_for_points, wait_for_state
 
+HOSTILE = "<img src=x onerror=alert(1)>"
 LINE = "Good morrow, gentle reader 🙂 <b>bold</b>"
 
 
@@ -47,10 +48,12 @@ def test_from_a_typed_line_to_a_chat_with_a_model_of_ones_own(page: Page, url: s
 
     choose_model(page, "mine")
     open_tab(page, "Chat")
-    page.locator("#chat-text textarea").fill("HAMLET:\nTo be")
+    page.locator("#chat-text textarea").fill(f"HAMLET:\nTo be {HOSTILE}")
     page.locator("#chat-send").click()
     expect(page.locator("#chat-speed")).to_contain_text("tokens/s")
-    answer = page.locator("#chat-log [data-testid=bot]").last
+    expect(page.locator(".pg-said-person")).to_have_text(f"HAMLET:\nTo be {HOSTILE}")
+    assert page.locator(".pg-scene img").count() == 0, "typed text became markup"
+    answer = page.locator(".pg-said-model")
     expect(page.locator("#chat-speed")).to_contain_text("200 tokens", timeout=60_000)
     assert len(answer.inner_text()) > 100
 
@@ -67,7 +70,7 @@ def test_stop_ends_a_scene_and_clear_empties_it(page: Page, url: str) -> None:
     page.wait_for_timeout(1000)
     assert page.locator("#chat-speed").inner_text() == stopped
     page.locator("#chat-clear").click()
-    expect(page.locator("#chat-log [data-testid=bot]")).to_have_count(0)
+    expect(page.locator("#chat-log .pg-said")).to_have_count(0)
 
 
 def test_bad_input_gets_one_sentence_and_nothing_is_lost(page: Page, url: str) -> None:
@@ -84,6 +87,9 @@ def test_bad_input_gets_one_sentence_and_nothing_is_lost(page: Page, url: str) -
     page.locator("#attention-text textarea").fill("")
     expect(page.locator(".pg-attention")).to_have_text("Type a few words to see where each head looks.")
 
+    start_training(page, HOSTILE, max_steps=100)
+    expect(page.get_by_text(f"'{HOSTILE}' cannot be the name of a run")).to_be_visible()
+    page.reload()
     start_training(page, "../escape", max_steps=100)
     expect(page.get_by_text("cannot be the name of a run")).to_be_visible()
     start_training(page, "fine", max_steps=0)

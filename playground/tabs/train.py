@@ -1,6 +1,8 @@
 """Train tab: start a pre-training, watch it, pause it, stop it, come back to it."""
 
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -29,46 +31,84 @@ def free_name(taken: list[str], stem: str) -> str:
     return next(name for i in range(1, len(taken) + 2) if (name := f"{stem}-{i}") not in taken)
 
 
+@dataclass(frozen=True)
+class Controls:
+    """What the tab is made of."""
+
+    preset: gr.Dropdown
+    name: gr.Textbox
+    form: Form[PretrainConfig]
+    start: gr.Button
+    run: gr.Dropdown
+    pause: gr.Button
+    resume: gr.Button
+    stop: gr.Button
+    view: gr.HTML
+
+
+def lay_out(follow_run: Callable) -> Controls:
+    """The form on the left, the run that is looked at on the right; `follow_run` feeds the live view."""
+    about_preset = "Size of the model, with settings that suit it"
+    nothing_yet = "Nothing has been trained here yet. Press Start training: the first points come within seconds."
+    script = "playground.liveRun(element, props, watch, server, () => trigger('changed'))"
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=2, min_width=320):
+            preset = gr.Dropdown(
+                preset_choices(), value=PRESET, label="preset", info=about_preset, elem_id="train-preset"
+            )
+            name = gr.Textbox(label="name", info="What the new model will be called", elem_id="train-name", max_lines=1)
+            form = Form(PretrainConfig.preset(PRESET), MAIN_SETTINGS, choices={"corpus": list(CORPORA)})
+            start = gr.Button("Start training", variant="primary", elem_id="train-start")
+        with gr.Column(scale=5, min_width=560):
+            with gr.Row(elem_classes="pg-toolbar"):
+                run = gr.Dropdown([], label="run", info="Any training, past or present", elem_id="train-run", scale=3)
+                pause = gr.Button("Pause", elem_id="train-pause", min_width=90)
+                resume = gr.Button("Resume", elem_id="train-resume", min_width=90)
+                stop = gr.Button("Stop", variant="stop", elem_id="train-stop", min_width=90)
+            view = live("train-view", script, "pg-run", empty=nothing_yet, server_functions=[follow_run])
+    return Controls(preset, name, form, start, run, pause, resume, stop, view)
+
+
+def view_of(run: str | None) -> dict[str, Any] | None:
+    """What the live view needs to begin; `opened` makes it begin anew even for the same run."""
+    return {"name": run, "figure": curves(), "opened": time.time()} if run else None
+
+
 def build(services: Services, page: Page) -> None:
     jobs = services.jobs
 
-    def taken() -> list[str]:
-        return [path.name for path in jobs.directory.iterdir()]
+    def suggestion(preset: str) -> str:
+        return free_name([path.name for path in jobs.directory.iterdir()], preset)
 
-    def view(name: str | None) -> dict[str, Any] | None:
-        """What the live view needs to begin; `opened` makes it begin anew even for the same run."""
-        return {"name": name, "figure": curves(), "opened": time.time()} if name else None
-
-    def choices(name: str | None) -> dict[str, Any]:
-        return gr.update(choices=jobs.names(), value=name)
+    def look_at(run: str | None) -> dict[Any, Any]:
+        return {c.run: gr.update(choices=jobs.names(), value=run), c.view: view_of(run)}
 
     @handler
     def fill(preset: str) -> dict[Any, Any]:
-        return form.show(PretrainConfig.preset(preset)) | {name: free_name(taken(), preset)}
+        return c.form.show(PretrainConfig.preset(preset)) | {c.name: suggestion(preset)}
 
     @handler
     def start(values: dict[Any, Any]) -> dict[Any, Any]:
-        run = jobs.start(values[name].strip(), "pretrain", form.read(values))
-        return {run_picker: choices(run.name), run_view: view(run.name), name: free_name(taken(), values[preset])}
+        run = jobs.start(values[c.name].strip(), "pretrain", c.form.read(values))
+        return look_at(run.name) | {c.name: suggestion(values[c.preset])}
 
     @handler
-    def pause(run_name: str) -> None:
-        jobs.request(run_name, "pause")
+    def pause(run: str) -> None:
+        jobs.request(run, "pause")
 
     @handler
-    def resume(run_name: str) -> dict[str, Any] | None:
-        jobs.resume(run_name)
-        return view(run_name)
+    def resume(run: str) -> dict[Any, Any]:
+        jobs.resume(run)
+        return look_at(run)
 
     @handler
-    def stop(run_name: str) -> None:
-        jobs.request(run_name, "stop")
+    def stop(run: str) -> None:
+        jobs.request(run, "stop")
 
     @handler
     def open_page() -> dict[Any, Any]:
         active = jobs.active()
-        shown = active.name if active else next(iter(jobs.names()), None)
-        return {run_picker: choices(shown), run_view: view(shown), name: free_name(taken(), PRESET)}
+        return look_at(active.name if active else next(iter(jobs.names()), None)) | {c.name: suggestion(PRESET)}
 
     @server_function
     def follow_run(request: dict[str, Any]) -> dict[str, Any]:
@@ -78,45 +118,17 @@ def build(services: Services, page: Page) -> None:
         "Pre-training shows a model text until it can guess the next token: the loss falls from pure chance.",
         "Start the nano preset and read what it writes as the loss goes down; the page may be closed meanwhile.",
     )
-    with gr.Row(equal_height=False):
-        with gr.Column(scale=2, min_width=320):
-            preset = gr.Dropdown(
-                preset_choices(),
-                value=PRESET,
-                label="preset",
-                elem_id="train-preset",
-                info="Size of the model, with settings that suit it",
-            )
-            name = gr.Textbox(label="name", info="What the new model will be called", elem_id="train-name", max_lines=1)
-            form = Form(PretrainConfig.preset(PRESET), MAIN_SETTINGS, choices={"corpus": list(CORPORA)})
-            start_button = gr.Button("Start training", variant="primary", elem_id="train-start")
-        with gr.Column(scale=5, min_width=560):
-            with gr.Row(elem_classes="pg-toolbar"):
-                run_picker = gr.Dropdown(
-                    [], label="run", info="Any training, past or present", elem_id="train-run", scale=3
-                )
-                pause_button = gr.Button("Pause", elem_id="train-pause", min_width=90)
-                resume_button = gr.Button("Resume", elem_id="train-resume", min_width=90)
-                stop_button = gr.Button("Stop", variant="stop", elem_id="train-stop", min_width=90)
-            run_view = live(
-                "train-view",
-                "playground.liveRun(element, props, watch, server, () => trigger('changed'))",
-                "pg-run",
-                empty="Nothing has been trained here yet. Press Start training: the first points come within seconds.",
-                server_functions=[follow_run],
-            )
+    c = lay_out(follow_run)
+    settings, looked_at = list(c.form.widgets.values()), [c.run, c.view]
 
     quiet: dict[str, Any] = {"show_progress": "hidden"}
-    outputs = [*form.widgets.values(), name]
-    preset.input(fill, preset, outputs, api_name="preset", **quiet)
-    start_button.click(
-        start, {preset, name, *form.widgets.values()}, [run_picker, run_view, name], api_name="start_training", **quiet
-    )
-    run_picker.input(view, run_picker, run_view, api_name="show_run", **quiet)
-    pause_button.click(pause, run_picker, api_name="pause_training", **quiet)
-    resume_button.click(resume, run_picker, run_view, api_name="resume_training", **quiet)
-    stop_button.click(stop, run_picker, api_name="stop_training", **quiet)
-    page.blocks.load(open_page, None, [run_picker, run_view, name], api_name="open_train", **quiet)
-    run_view.changed(  # a run ended or began again: there may be a new model
+    c.preset.input(fill, c.preset, [*settings, c.name], api_name="preset", **quiet)
+    c.start.click(start, {c.preset, c.name, *settings}, [*looked_at, c.name], api_name="start_training", **quiet)
+    c.run.input(view_of, c.run, c.view, api_name="show_run", **quiet)
+    c.pause.click(pause, c.run, api_name="pause_training", **quiet)
+    c.resume.click(resume, c.run, looked_at, api_name="resume_training", **quiet)
+    c.stop.click(stop, c.run, api_name="stop_training", **quiet)
+    page.blocks.load(open_page, None, [*looked_at, c.name], api_name="open_train", **quiet)
+    c.view.changed(  # a run ended or began again: there may be a new model
         lambda: gr.update(choices=services.checkpoints.names()), None, page.model, api_name="refresh_models", **quiet
     )

@@ -67,6 +67,10 @@ def test_a_training_survives_the_page_and_resumes_exactly_after_a_kill(
         wait_for_state(page, "victim", "interrupted")
         expect(page.locator(".pg-state")).to_contain_text("its process has ended; it can be resumed")
         page.locator("#train-resume").click()
+        wait_for_state(page, "victim", "running")
+        page.locator("#train-pause").click()
+        wait_for_state(page, "victim", "paused")
+        page.locator("#train-resume").click()
         wait_for_state(page, "victim", "finished", seconds=240)
         wait_for_points(page, "victim", STEPS)
         page.goto("about:blank")  # before its server goes

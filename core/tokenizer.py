@@ -56,7 +56,6 @@ class Token:
     id: int
     bytes: bytes
     start: int  # bytes from the beginning
-    special: bool = False
 
 
 class Tokenizer:

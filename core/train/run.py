@@ -121,6 +121,12 @@ class Run:
         path = self.directory / "control"
         return path.read_text(encoding="utf-8") if path.exists() else ""
 
+    def clear_stale_request(self) -> None:
+        """Forget a request older than the status: it was meant for another process. A newer one is for this one."""
+        control, status = self.directory / "control", self.directory / "status.json"
+        if control.exists() and control.stat().st_mtime_ns < status.stat().st_mtime_ns:
+            self.clear_request()
+
     def clear_request(self) -> None:
         (self.directory / "control").unlink(missing_ok=True)
 

@@ -100,7 +100,7 @@ class Session:
         return f"; the last good checkpoint is {saved[-1].name}" if saved else ""
 
     def train(self, prepare: Prepare) -> Status:
-        self.run.clear_request()
+        self.run.clear_stale_request()
         self.run.clear_leftovers()
         self.say("starting")
         job, optimizer, start = self.restore(prepare)
@@ -235,6 +235,9 @@ def interrupt_requests_stop(run: Run) -> Iterator[None]:
     before = signal.signal(signal.SIGINT, ask)
     try:
         yield
+    except KeyboardInterrupt:
+        run.clear_request()  # the stop that the first one asked for is void, whoever resumes wants to go on
+        raise
     finally:
         signal.signal(signal.SIGINT, before)
 

@@ -208,6 +208,13 @@ def test_a_run_pauses_resumes_and_stops_on_request(run, uninterrupted):
     assert_equal_runs(run, uninterrupted)
 
 
+def test_a_request_made_while_the_process_starts_is_obeyed_and_an_old_one_is_not(run):
+    run.request("stop")
+    status = pretrain(run)
+    assert (status.state, status.step) == ("stopped", 1)
+    assert pretrain(run).state == "finished"  # that stop was for the process before
+
+
 def test_a_paused_run_can_be_stopped(run):
     with training(run):
         wait_for(lambda: n_steps(run) >= 1)

@@ -99,8 +99,9 @@ def execute(run: Run) -> int:
 def run_generate(args: argparse.Namespace) -> int:
     sampling = Sampling.from_dict({k: v for k, v in vars(args).items() if k in names(Sampling)})
     loaded = checkpoint.load(args.checkpoint, pick_device(args.device))
+    ids = loaded.tokenizer.encode(args.prompt)
     sys.stdout.write(args.prompt)
-    for step in stream_text(loaded.model, loaded.tokenizer, args.prompt, sampling):
+    for step in stream_text(loaded.model, loaded.tokenizer, ids, sampling):
         sys.stdout.write(step.text)
         sys.stdout.flush()
     sys.stdout.write("\n")

@@ -14,7 +14,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ FILES = ("config.json", "model.safetensors", "tokenizer.json")  # without these 
 
 # OpenAI wrote GPT-2's linear layers as (in, out) matrices and so does Hugging Face; nn.Linear holds (out, in).
 TRANSPOSED = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
+PADDED = ("transformer.wte.weight", "lm_head.weight")  # hold rows beyond the vocabulary
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,8 @@ def huggingface_config(config: GPTConfig, tokenizer: Tokenizer) -> dict[str, Any
         "attn_scale": config.attn_scale,  # other values than none and 1 are known to us alone
         "bos_token_id": tokenizer.eot,
         "eos_token_id": tokenizer.eot,
-        "tie_word_embeddings": True,
+        "qkv_bias": config.qkv_bias,  # Hugging Face's GPT-2 has one always: ours is then written as zeros
+        "tie_word_embeddings": config.tie_word_embeddings,
     }
 
 
@@ -152,8 +154,8 @@ def read_config(path: Path) -> GPTConfig:
         raise ValueError(f"{path} describes a model of type {content.get('model_type')!r}; only gpt2 can be opened")
     if content.get("scale_attn_by_inverse_layer_idx"):
         raise ValueError(f"{path}: scale_attn_by_inverse_layer_idx is not supported")
-    names = ("n_layer", "n_head", "n_embd", "vocab_size", "activation_function", "layer_norm_epsilon", "attn_scale")
-    values = {name: content[name] for name in names if name in content}
+    ours = {f.name for f in fields(GPTConfig)}
+    values = {name: value for name, value in content.items() if name in ours}
     if not content.get("scale_attn_weights", True):
         values.setdefault("attn_scale", 1.0)
     try:
@@ -164,14 +166,20 @@ def read_config(path: Path) -> GPTConfig:
 
 def huggingface_tensors(model: GPT) -> dict[str, Tensor]:
     """The model's weights in Hugging Face's names and orientation, without padding rows."""
-    tensors = {}
-    for name, parameter in model.state_dict().items():
-        if name.endswith(TRANSPOSED):
-            parameter = parameter.T
-        elif name == "transformer.wte.weight":
-            parameter = parameter[: model.config.vocab_size]
-        tensors[name] = parameter.contiguous().cpu()
-    return tensors
+    tensors = {name: huggingface_view(name, tensor, model.config) for name, tensor in model.state_dict().items()}
+    if model.config.tie_word_embeddings:
+        del tensors["lm_head.weight"]
+    if not model.config.qkv_bias:
+        for layer, block in enumerate(model.blocks):
+            tensors[f"transformer.h.{layer}.attn.c_attn.bias"] = torch.zeros(block.attn.c_attn.out_features)
+    return {name: tensor.contiguous().cpu() for name, tensor in tensors.items()}
+
+
+def huggingface_view(name: str, tensor: Tensor, config: GPTConfig) -> Tensor:
+    """A tensor of our model as Hugging Face sees it."""
+    if name.endswith(TRANSPOSED):
+        return tensor.T
+    return tensor[: config.vocab_size] if name in PADDED else tensor
 
 
 def fill(model: GPT, tensors: dict[str, Tensor], source: Path) -> None:
@@ -186,11 +194,15 @@ def fill(model: GPT, tensors: dict[str, Tensor], source: Path) -> None:
             raise ValueError(
                 f"{source}: {name} is {tuple(tensor.shape)}, but config.json makes it {tuple(expected[name].shape)}"
             )
+        if not torch.isfinite(tensor).all():
+            raise ValueError(f"{source}: {name} holds values that are not numbers: the file is damaged")
+    own = model.state_dict()
     with torch.no_grad():
-        for name, parameter in model.state_dict().items():
-            if name == "transformer.wte.weight":
-                parameter = parameter[: model.config.vocab_size]
-            parameter.copy_(tensors[name].T if name.endswith(TRANSPOSED) else tensors[name])
+        for name, tensor in tensors.items():
+            if name in own:
+                huggingface_view(name, own[name], model.config).copy_(tensor)
+            elif tensor.any():
+                raise ValueError(f"{source}: {name} is not zero, but config.json says that there is no qkv_bias")
 
 
 # --- files ----------------------------------------------------------------------------------------------------

@@ -12,10 +12,10 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from core.config import Config, setting
-
-IGNORE_INDEX = -100  # a target of this value does not count in the loss
+from core.cross_entropy import IGNORE_INDEX, linear_cross_entropy
 
 # Hugging Face's names: "gelu" is the exact form, 0.5 x (1 + erf(x / sqrt 2)), and on a CPU twice as fast as
 # "gelu_new", the tanh approximation with which GPT-2's own weights were trained (Hendrycks & Gimpel, arXiv:1606.08415).
@@ -48,6 +48,10 @@ class GPTConfig(Config):
         "GELU of the MLP: exact (gelu) or GPT-2's tanh form (gelu_new, slower on a CPU)",
         choices=tuple(ACTIVATIONS),
     )
+    qkv_bias: bool = setting(True, "Bias on queries, keys and values, as in GPT-2; Raschka's book goes without")
+    tie_word_embeddings: bool = setting(
+        True, "The head is the token embedding, as in GPT-2; Raschka's book unties them"
+    )
     layer_norm_epsilon: float = setting(1e-5, "Keeps layer norm from dividing by 0", low=0.0, high=1.0)
     attn_scale: float | None = setting(None, "Factor on attention scores; none = 1/sqrt(head size)", low=1e-6, high=1e6)
 
@@ -69,9 +73,19 @@ class GPTConfig(Config):
 
     @property
     def n_params(self) -> int:
-        """Number of weights, the tied head counted once and padding rows not at all."""
-        block = 12 * self.n_embd**2 + 13 * self.n_embd  # matrices; biases and layer norms
-        return (self.vocab_size + self.block_size) * self.n_embd + self.n_layer * block + 2 * self.n_embd
+        """Number of weights, a tied head counted once and padding rows not at all."""
+        block = 12 * self.n_embd**2 + (13 if self.qkv_bias else 10) * self.n_embd  # matrices; biases and layer norms
+        embeddings = (1 if self.tie_word_embeddings else 2) * self.vocab_size + self.block_size
+        return embeddings * self.n_embd + self.n_layer * block + 2 * self.n_embd
+
+    @property
+    def flops_per_token(self) -> int:
+        """Floating point operations of a training step a token, forward and backward (PaLM, arXiv:2204.02311, app. B).
+
+        Six a weight that multiplies (embeddings are only looked up), and the attention's two products with T = block_size.
+        """
+        multiplied = self.n_layer * 12 * self.n_embd**2 + self.padded_vocab_size * self.n_embd
+        return 6 * multiplied + 12 * self.n_layer * self.n_embd * self.block_size
 
     @property
     def padded_vocab_size(self) -> int:
@@ -80,16 +94,37 @@ class GPTConfig(Config):
 
 
 class KVCache:
-    """Keys and values of the tokens seen so far, (n_layer, 2, B, nh, block_size, hs), written in place.
+    """Keys and values of the tokens seen so far, (n_layer, 2, B, nh, capacity, hs), written in place.
 
-    `length` is the number of tokens cached; `model(idx, cache=cache)` continues after them.
+    `length` is the number of slots filled; `model(idx, cache=cache)` continues after them. Texts of different lengths
+    share a cache when the shorter ones have `padding` (B,) empty slots before them: nobody looks at those, and
+    positions count from behind them.
     """
 
-    def __init__(self, model: "GPT", batch_size: int = 1):
-        config, weight = model.config, model.transformer.wte.weight
-        shape = (config.n_layer, 2, batch_size, config.n_head, config.block_size, config.head_size)
+    def __init__(self, model: "GPT", batch_size: int = 1, capacity: int | None = None, padding: Tensor | None = None):
+        config, weight = model.config, model.transformer.ln_f.weight
+        self.capacity = min(capacity or config.block_size, config.block_size)
+        shape = (config.n_layer, 2, batch_size, config.n_head, self.capacity, config.head_size)
         self.tensor = torch.empty(shape, dtype=weight.dtype, device=weight.device)
         self.length = 0
+        self.padding = padding if padding is not None and padding.any() else None
+
+    def positions(self, T: int) -> Tensor:
+        """Positions of the next T tokens: (T,), or (B, T) where padding makes rows differ."""
+        slots = torch.arange(self.length, self.length + T, device=self.tensor.device)
+        return slots if self.padding is None else (slots - self.padding[:, None]).clamp(min=0)
+
+    def mask(self, T: int) -> Tensor | None:
+        """What the next T tokens may look at, bool (B or 1, 1, T, S); None if plain causality says it all."""
+        S = self.length + T
+        if self.padding is None and T in (1, S):
+            return None
+        mask = torch.ones(T, S, dtype=torch.bool, device=self.tensor.device).tril(S - T)[None, None]
+        if self.padding is None:
+            return mask
+        mask = mask & (torch.arange(S, device=mask.device) >= self.padding[:, None])[:, None, None]
+        itself = torch.eye(S, dtype=torch.bool, device=mask.device)[-T:]
+        return mask | itself  # padding looks at itself: a softmax over nothing would be NaN
 
     def extend(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Store the new k and v, each (B, nh, T, hs), and return all so far, each (B, nh, S, hs)."""
@@ -97,6 +132,11 @@ class KVCache:
         self.tensor[layer, 0, :, :, self.length : end] = k
         self.tensor[layer, 1, :, :, self.length : end] = v
         return self.tensor[layer, 0, :, :, :end], self.tensor[layer, 1, :, :, :end]
+
+    def keep(self, rows: list[int]) -> None:
+        """Go on with these texts only."""
+        self.tensor = self.tensor[:, :, rows]
+        self.padding = None if self.padding is None else self.padding[rows]
 
 
 class Attention(nn.Module):
@@ -106,7 +146,7 @@ class Attention(nn.Module):
         super().__init__()
         self.layer, self.n_head, self.dropout = layer, config.n_head, config.dropout
         self.scale = 1 / math.sqrt(config.head_size) if config.attn_scale is None else config.attn_scale
-        self.c_attn = nn.Linear(config.n_embd, 3 * config.n_embd)
+        self.c_attn = nn.Linear(config.n_embd, 3 * config.n_embd, bias=config.qkv_bias)
         self.c_proj = nn.Linear(config.n_embd, config.n_embd)
         self.resid_dropout = nn.Dropout(config.dropout)
 
@@ -115,16 +155,13 @@ class Attention(nn.Module):
         q, k, v = self.c_attn(x).unflatten(-1, (3, self.n_head, -1)).permute(2, 0, 3, 1, 4)
         return q, k, v
 
-    def forward(self, x: Tensor, cache: KVCache | None = None) -> Tensor:
+    def forward(self, x: Tensor, cache: KVCache | None = None, mask: Tensor | None = None) -> Tensor:
         q, k, v = self.qkv(x)
         if cache is not None:
             k, v = cache.extend(self.layer, k, v)  # (B, nh, S, hs)
-        T, S = q.shape[2], k.shape[2]
-        # A lone new token may look at everything; several tokens behind cached ones need the mask's lower right corner.
-        mask = None if T in (1, S) else torch.ones(T, S, dtype=torch.bool, device=x.device).tril(S - T)
-        y = F.scaled_dot_product_attention(
-            q, k, v, mask, self.dropout if self.training else 0.0, is_causal=T == S > 1, scale=self.scale
-        )  # (B, nh, T, hs)
+        is_causal = mask is None and q.shape[2] > 1  # a lone new token may look at everything
+        dropout = self.dropout if self.training else 0.0
+        y = F.scaled_dot_product_attention(q, k, v, mask, dropout, is_causal, scale=self.scale)  # (B, nh, T, hs)
         y = y.transpose(1, 2).flatten(2)  # (B, T, C): the heads side by side
         return self.resid_dropout(self.c_proj(y))
 
@@ -152,8 +189,8 @@ class Block(nn.Module):
         self.ln_2 = nn.LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
         self.mlp = MLP(config)
 
-    def forward(self, x: Tensor, cache: KVCache | None = None) -> Tensor:
-        x = x + self.attn(self.ln_1(x), cache)
+    def forward(self, x: Tensor, cache: KVCache | None = None, mask: Tensor | None = None) -> Tensor:
+        x = x + self.attn(self.ln_1(x), cache, mask)
         return x + self.mlp(self.ln_2(x))
 
 
@@ -167,47 +204,51 @@ class Transformer(nn.Module):
         self.drop = nn.Dropout(config.dropout)
         self.h = nn.ModuleList([Block(config, layer) for layer in range(config.n_layer)])
         self.ln_f = nn.LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
+        self.recompute = False  # in training, keep only each block's input and compute the rest again when it is needed
 
     def forward(self, idx: Tensor, cache: KVCache | None = None) -> Tensor:
-        start = cache.length if cache is not None else 0
-        position = torch.arange(start, start + idx.shape[1], device=idx.device)
+        T = idx.shape[1]
+        position = torch.arange(T, device=idx.device) if cache is None else cache.positions(T)
+        mask = None if cache is None else cache.mask(T)
         x = self.drop(self.wte(idx) + self.wpe(position))  # (B, T, C)
         for block in self.h:
-            x = block(x, cache)
+            if self.recompute and self.training:  # Chen et al. 2016, arXiv:1604.06174
+                x = checkpoint(block, x, use_reentrant=False)
+            else:
+                x = block(x, cache, mask)
         if cache is not None:
-            cache.length += idx.shape[1]
+            cache.length += T
         return self.ln_f(x)
 
 
 class GPT(nn.Module):
-    """The language model: logits for the next token at every position. Its head is `wte`, tied.
+    """The language model: logits for the next token at every position.
 
-    `wte` has `padded_vocab_size` rows in memory. A bias of -inf keeps the padding rows out of every softmax, so they
-    are never sampled, never learn, and never leave this class: logits and checkpoints have V entries.
+    Embedding and head have `padded_vocab_size` rows in memory. The padding rows are cut off the logits before anything
+    else sees them: they are never sampled, never learn, and no checkpoint holds them.
     """
 
     def __init__(self, config: GPTConfig):
         super().__init__()
         self.config = config
         self.transformer = Transformer(config)
-        self.pad_bias: Tensor | None
-        pad_bias = torch.zeros(config.padded_vocab_size)
-        pad_bias[config.vocab_size :] = -math.inf
-        self.register_buffer("pad_bias", pad_bias if config.padded_vocab_size > config.vocab_size else None, False)
+        self.lm_head = nn.Linear(config.n_embd, config.padded_vocab_size, bias=False)
+        if config.tie_word_embeddings:
+            self.lm_head.weight = self.transformer.wte.weight
         self.apply(self.init_weights)
 
     def init_weights(self, module: nn.Module) -> None:
         """GPT-2's initialisation: N(0, 0.02); outputs to the residual stream smaller by sqrt(2 n_layer)."""
-        if isinstance(module, nn.Linear):
+        if isinstance(module, nn.Linear | nn.Embedding):
             nn.init.normal_(module.weight, std=0.02)
+        if isinstance(module, nn.Linear) and module.bias is not None:
             nn.init.zeros_(module.bias)
-        elif isinstance(module, nn.Embedding):
-            nn.init.normal_(module.weight, std=0.02)
         elif isinstance(module, Block):  # children are initialised before their parent
             for projection in (module.attn.c_proj, module.mlp.c_proj):
                 nn.init.normal_(projection.weight, std=0.02 / math.sqrt(2 * self.config.n_layer))
         elif isinstance(module, GPT):
-            nn.init.zeros_(module.transformer.wte.weight.data[self.config.vocab_size :])
+            for table in (module.transformer.wte, module.lm_head):
+                nn.init.zeros_(table.weight.data[self.config.vocab_size :])
 
     @property
     def blocks(self) -> list[Block]:
@@ -226,17 +267,23 @@ class GPT(nn.Module):
         targets: the id that should come next at each position, IGNORE_INDEX where it does not count.
         last_only: logits of the last position alone, (B, 1, V): all that generation needs.
         """
-        seen = cache.length if cache is not None else 0
-        if seen + idx.shape[1] > self.config.block_size:
-            raise ValueError(f"{seen + idx.shape[1]} tokens do not fit into the context of {self.config.block_size}")
-        x = self.transformer(idx, cache)
-        if last_only:
-            x = x[:, -1:]
-        logits = F.linear(x, self.transformer.wte.weight, self.pad_bias)  # (B, T, padded V)
+        x = self.hidden(idx, cache)
+        logits = self.lm_head(x[:, -1:] if last_only else x)[..., : self.config.vocab_size]
         loss = None
         if targets is not None:
             summed = F.cross_entropy(
                 logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORE_INDEX, reduction="sum"
             )
             loss = summed / (targets != IGNORE_INDEX).sum().clamp(min=1)  # 0, not NaN, where nothing counts
-        return logits[..., : self.config.vocab_size], loss
+        return logits, loss
+
+    def summed_loss(self, idx: Tensor, targets: Tensor) -> Tensor:
+        """Cross-entropy in nats, summed over the targets that count; never holds all logits of a large vocabulary."""
+        return linear_cross_entropy(self.hidden(idx), self.lm_head.weight, targets, self.config.vocab_size)
+
+    def hidden(self, idx: Tensor, cache: KVCache | None = None) -> Tensor:
+        """The residual stream after the last layer norm, (B, T, C)."""
+        seen, room = (cache.length, cache.capacity) if cache is not None else (0, self.config.block_size)
+        if seen + idx.shape[1] > room:
+            raise ValueError(f"{seen + idx.shape[1]} tokens do not fit into the context of {room}")
+        return self.transformer(idx, cache)

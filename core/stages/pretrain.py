@@ -79,7 +79,8 @@ def prepare(config: PretrainConfig, saved: Checkpoint | None, device: torch.devi
         return held_out_metrics(model, held_out, fit.dtype)
 
     def sample(model: GPT) -> dict[str, str]:
-        steps = stream_text(model, tokenizer, config.sample_prompt, Sampling(max_new_tokens=100, seed=fit.seed))
+        ids = tokenizer.encode(config.sample_prompt)[-block_size:]
+        steps = stream_text(model, tokenizer, ids, Sampling(max_new_tokens=100, seed=fit.seed))
         return {"prompt": config.sample_prompt, "text": "".join(step.text for step in steps)}
 
     data = {"corpus": corpus.name, "sha256": corpus.digest, "vocabulary_sha256": tokenizer.digest}

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from core.checkpoint import Checkpoint
-from core.generate import Sampling, stream_text
+from core.generate import Sampling, context_start, stream_text
 from playground.services import Services
 from playground.widgets import Form, Page, handler, intro, live, page_text
 
@@ -28,15 +28,22 @@ def scene(messages: list[Message]) -> str:
 
 
 def write(loaded: Checkpoint, prompt: str, sampling: Sampling) -> Iterator[tuple[str, str]]:
-    """What the model adds to `prompt`: the text so far and a line about its speed, about twenty times a second."""
+    """What the model adds to `prompt`: the text so far and a line about its speed, about twenty times a second.
+
+    Of a scene longer than the context the model reads the end, and the line says so.
+    """
+    ids, block_size = loaded.tokenizer.encode(prompt), loaded.model.config.block_size
+    seen = ids[context_start(len(ids), block_size) :]
     began = painted = time.perf_counter()
     first, count, text = 0.0, 0, ""
 
     def note() -> str:
         now = time.perf_counter()
-        return f"{count} tokens · {count / (now - began):.0f} tokens/s · first after {first * 1000:.0f} ms"
+        speed = f"{count} tokens · {count / (now - began):.0f} tokens/s · first after {first * 1000:.0f} ms"
+        cut = f" · it read the last {len(seen):,} of {len(ids):,} tokens (context {block_size:,})"
+        return speed + (cut if len(seen) < len(ids) else "")
 
-    for step in stream_text(loaded.model, loaded.tokenizer, prompt, sampling):
+    for step in stream_text(loaded.model, loaded.tokenizer, seen, sampling):
         now = time.perf_counter()
         count, text = count + 1, text + step.text
         if count == 1 or now - painted > PAINT_SECONDS:

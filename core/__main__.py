@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from core import checkpoint
+from core import checkpoint, hub
 from core.config import add_flags, describe_os_error, names
 from core.data import corpus as corpora
 from core.evaluate import bits_per_byte
@@ -14,7 +14,8 @@ from core.generate import Sampling, stream_text
 from core.model import PRESETS
 from core.stages.pretrain import PretrainConfig, pretrain
 from core.tokenizer import Tokenizer
-from core.train.loop import pick_device
+from core.train import distributed
+from core.train.device import pick_device
 from core.train.run import Run, Status
 
 log = logging.getLogger("core")
@@ -22,10 +23,12 @@ STAGES: dict[str, Callable[[Run], Status]] = {"pretrain": pretrain}
 
 
 def main(argv: list[str] | None = None) -> int:
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     args = build_parser().parse_args(argv)
     try:
-        return args.command(args)
+        with distributed.process_group():
+            level = logging.INFO if distributed.is_main() else logging.WARNING
+            logging.basicConfig(level=level, format="%(message)s", stream=sys.stdout)
+            return args.command(args)
     except ValueError as error:
         return complain(str(error))
     except OSError as error:
@@ -72,6 +75,17 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("--corpus", default="shakespeare", help="a corpus's name, or the path of a text [shakespeare]")
     sub.add_argument("--vocab-size", type=int, default=4096, help="tokens, special ones included [4096]")
 
+    sub = add(
+        "import", run_import, "Make a checkpoint of a GPT-2 that lies in a directory or on the hub, huggingface.co."
+    )
+    sub.add_argument("source", help="a directory in Hugging Face's layout, or a model's id: gpt2-xl, owner/name, ...")
+    sub.add_argument("directory", type=Path, help="where the checkpoint goes, e.g. checkpoints/gpt2")
+    sub.add_argument(
+        "--revision",
+        help="branch, tag or commit on the hub; the card keeps the commit "
+        "[a fixed one for gpt2, gpt2-medium, gpt2-large and gpt2-xl, main for others]",
+    )
+
     sub = add("corpus", run_corpus, "Write a corpus as train.txt and val.txt, to carry it to another machine.")
     sub.add_argument("name", help=f"{', '.join(corpora.CORPORA)}, or the path of a text")
     sub.add_argument("directory", type=Path)
@@ -81,7 +95,10 @@ def build_parser() -> argparse.ArgumentParser:
 def run_pretrain(args: argparse.Namespace) -> int:
     typed = {name: value for name, value in vars(args).items() if name in names(PretrainConfig)}
     config = PretrainConfig.preset(args.preset, **typed)
-    return execute(Run.create(args.directory, "pretrain", config.to_dict()))
+    if distributed.is_main():
+        Run.create(args.directory, "pretrain", config.to_dict())
+    distributed.wait_for_all()
+    return execute(Run(args.directory))
 
 
 def run_run(args: argparse.Namespace) -> int:
@@ -124,6 +141,11 @@ def run_tokenizer(args: argparse.Namespace) -> int:
     )
     tokenizer.save(args.directory)
     log.info("%s tokens learned from %s, saved in %s", f"{tokenizer.vocab_size:,}", corpus.name, args.directory)
+    return 0
+
+
+def run_import(args: argparse.Namespace) -> int:
+    hub.import_model(args.source, args.directory, args.revision)
     return 0
 
 

@@ -49,9 +49,7 @@ class GPTConfig(Config):
         choices=tuple(ACTIVATIONS),
     )
     qkv_bias: bool = setting(True, "Bias on queries, keys and values, as in GPT-2; Raschka's book goes without")
-    tie_word_embeddings: bool = setting(
-        True, "The head is the token embedding, as in GPT-2; Raschka's book unties them"
-    )
+    tie_word_embeddings: bool = setting(True, "The head is the token embedding, as in GPT-2; the book unties them")
     layer_norm_epsilon: float = setting(1e-5, "Keeps layer norm from dividing by 0", low=0.0, high=1.0)
     attn_scale: float | None = setting(None, "Factor on attention scores; none = 1/sqrt(head size)", low=1e-6, high=1e6)
 
@@ -82,7 +80,7 @@ class GPTConfig(Config):
     def flops_per_token(self) -> int:
         """Floating point operations of a training step a token, forward and backward (PaLM, arXiv:2204.02311, app. B).
 
-        Six a weight that multiplies (embeddings are only looked up), and the attention's two products with T = block_size.
+        Six a weight that multiplies (embeddings are only looked up), and attention's two products with T = block_size.
         """
         multiplied = self.n_layer * 12 * self.n_embd**2 + self.padded_vocab_size * self.n_embd
         return 6 * multiplied + 12 * self.n_layer * self.n_embd * self.block_size
@@ -212,10 +210,8 @@ class Transformer(nn.Module):
         mask = None if cache is None else cache.mask(T)
         x = self.drop(self.wte(idx) + self.wpe(position))  # (B, T, C)
         for block in self.h:
-            if self.recompute and self.training:  # Chen et al. 2016, arXiv:1604.06174
-                x = checkpoint(block, x, use_reentrant=False)
-            else:
-                x = block(x, cache, mask)
+            again = self.recompute and self.training and cache is None  # Chen et al. 2016, arXiv:1604.06174
+            x = checkpoint(block, x, use_reentrant=False) if again else block(x, cache, mask)
         if cache is not None:
             cache.length += T
         return self.ln_f(x)

@@ -11,7 +11,7 @@ from pathlib import Path
 import gradio as gr
 
 from core.config import describe_os_error
-from core.train.loop import pick_device
+from core.train.device import pick_device
 from playground.app import THEME, build
 from playground.security import LOCAL_HOSTS, middleware
 from playground.services import Services

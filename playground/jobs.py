@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from core.config import Config
-from core.train.loop import pick_device
+from core.train.device import pick_device
 from core.train.run import Run, Status, busy_sentence, check_name, read_lines, runs
 
 MOST_POINTS = 2000  # in the first look at a long run; what comes later is sent whole

@@ -23,5 +23,9 @@ class Batch:
     def split(self, size: int) -> list["Batch"]:
         return [Batch(i, t) for i, t in zip(self.inputs.split(size), self.targets.split(size), strict=True)]
 
+    def pin(self) -> "Batch":
+        """In memory that a GPU can copy from while it computes."""
+        return Batch(self.inputs.pin_memory(), self.targets.pin_memory())
+
     def to(self, device: torch.device) -> "Batch":
         return Batch(self.inputs.to(device, non_blocking=True), self.targets.to(device, non_blocking=True))

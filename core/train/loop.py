@@ -1,8 +1,8 @@
-"""The training loop: gradients of a batch, accumulated over micro-batches; clip; AdamW; next.
+"""The training loop: gradients of a batch, accumulated over micro-batches and processes; clip; step; next.
 
 Every stage trains with `fit`; stages differ only in their batches and in their loss. Losses are *summed* over what
 counts in a micro-batch and divided by what counts in the whole batch, so that the split into micro-batches changes
-nothing: 1 x 64 and 8 x 8 give the same gradient, masks of unequal length included.
+nothing: 1 x 64, 8 x 8 and 2 processes x 4 x 8 give the same gradient, masks of unequal length included.
 
 Shapes: B batch, T time.
 """
@@ -10,18 +10,21 @@ Shapes: B batch, T time.
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.optim import AdamW, Optimizer
+from torch.optim import Optimizer
 
 from core.config import Config, setting
 from core.data.batch import Batch
 from core.data.pretraining import HeldOut
 from core.model import GPT
+from core.train import distributed
+from core.train.device import autocast
+from core.train.optimizer import make_optimizers, take_step
 from core.train.schedule import learning_rate
 
 Batches = Callable[[int], Batch]  # a pure function of the step (from 0), so that there is no state to save
@@ -40,9 +43,15 @@ class FitConfig(Config):
     learning_rate: float = setting(1e-3, "Peak learning rate", low=0.0, high=10.0)
     final_learning_rate: float = setting(0.0, "Learning rate at the last step", low=0.0, high=10.0)
     warmup_steps: int = setting(50, "Steps over which the learning rate rises", low=0)
+    optimizer: str = setting(
+        "muon",
+        "muon: matrices move in all directions alike, learns in fewer steps; adamw: the classic, cheaper a step",
+        choices=("muon", "adamw"),
+    )
     weight_decay: float = setting(0.1, "Pull of matrices towards 0 (not of biases and norms)", low=0.0)
     beta1: float = setting(0.9, "AdamW: memory of the gradient's mean", low=0.0, high=0.9999)
     beta2: float = setting(0.99, "AdamW: memory of its square", low=0.0, high=0.99999)
+    muon_momentum: float = setting(0.95, "Muon: memory of the gradient's mean", low=0.0, high=0.9999)
     grad_clip: float = setting(1.0, "Longest gradient; longer ones are shortened. 0 = any", low=0.0)
     seed: int = setting(1337, "The same seed gives the same run", low=0, high=2**31)
     eval_interval: int = setting(100, "Steps between two looks at the validation text", low=1)
@@ -53,6 +62,10 @@ class FitConfig(Config):
         "Arithmetic of the forward pass; auto is bfloat16 on CUDA, float32 elsewhere",
         choices=("auto", "float32", "bfloat16"),
     )
+    recompute: bool = setting(
+        False, "Keep only each block's input for the backward pass and compute the rest again: less memory, 1/3 slower"
+    )
+    compile: bool = setting(False, "torch.compile the blocks: a minute's start, then faster, above all on a GPU")
     keep_best: bool = setting(
         False, "Finish with the weights of the evaluation with the lowest validation loss, not with the last ones"
     )
@@ -72,7 +85,8 @@ class StepLog(NamedTuple):
     lr: float
     grad_norm: float  # before clipping
     tokens: int  # targets that counted
-    seconds: float
+    seconds: float  # since the step before, without what was done with its log
+    micro_batch_size: int  # smaller than asked for if the device's memory was
 
 
 class NotFinite(ArithmeticError):
@@ -88,58 +102,106 @@ def fit(
     batches: Batches,
     loss_fn: LossFn,
     config: FitConfig,
-    optimizer: Optimizer | None = None,
+    optimizers: list[Optimizer] | None = None,
     start_step: int = 0,
 ) -> Iterator[StepLog]:
     """Train `model` in place, yielding after every optimiser step.
 
-    To go on from a saved state, pass its optimiser and the number of steps taken. Randomness (dropout) is a function
-    of (seed, step), so a resumed run equals an uninterrupted one. Raises NotFinite before a bad step is taken.
+    To go on from a saved state, pass its optimisers and the number of steps taken. Randomness (dropout) is a function
+    of (seed, step), so a resumed run equals an uninterrupted one. Raises NotFinite before a bad step is taken, and
+    ValueError if the device's memory is too small for a single sequence.
     """
-    optimizer = optimizer or make_optimizer(model, config)
-    device = model.device
-    for step in range(start_step, config.max_steps):
-        began = time.perf_counter()
-        torch.manual_seed(config.seed * 1_000_003 + step)
-        model.train()
-        batch = batches(step)
-        total, loss = batch.n_targets, torch.zeros((), device=device)
+    optimizers = optimizers or optimizers_of(model, config)
+    model.transformer.recompute = config.recompute
+    if config.compile:
+        for block in model.blocks:
+            block.compile()
+    micro_batch_size = config.micro_batch_size or config.batch_size
+    began = time.perf_counter()
+    for step, batch in prefetched(batches, range(start_step, config.max_steps), model.device):
+        total = batch.n_targets
         if total == 0:
             raise ValueError(f"the batch of step {step + 1} has nothing to learn from: every target is masked")
-        for micro in batch.split(config.micro_batch_size or config.batch_size):
-            with autocast(device, config.dtype):
-                micro_loss = loss_fn(model, micro.to(device)) / total
-            micro_loss.backward()
-            loss += micro_loss.detach()
+        part = distributed.share(batch)
+        micro_batch_size = min(micro_batch_size, len(part.inputs))
+        while (loss := accumulate(model, part, total, loss_fn, config, step, micro_batch_size)) is None:
+            torch.cuda.empty_cache()
+            if micro_batch_size == 1:
+                raise ValueError("the device has too little memory for one sequence: " + LESS_MEMORY)
+            micro_batch_size //= 2
+        distributed.sum_gradients(model)
+        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), config.grad_clip or math.inf)
+        loss_value, norm_value = finite(step + 1, {"the loss": loss, "the gradient norm": norm})
         lr = learning_rate(
             step, config.learning_rate, config.final_learning_rate, config.warmup_steps, config.max_steps
         )
-        if not math.isfinite(loss.item()):
-            raise NotFinite(step + 1, "the loss", loss.item())
-        grad_norm = optimizer_step(model, optimizer, lr, config.grad_clip, step + 1)
-        yield StepLog(step + 1, loss.item(), lr, grad_norm, total, time.perf_counter() - began)
+        take_step(optimizers, lr)
+        now = time.perf_counter()
+        yield StepLog(step + 1, loss_value, lr, norm_value, total, now - began, micro_batch_size)
+        began = time.perf_counter()  # what the consumer did in between is not training
 
 
-def optimizer_step(model: GPT, optimizer: Optimizer, lr: float, grad_clip: float, step: int) -> float:
-    """Clip, step, forget the gradients; returns the gradient's norm before clipping."""
-    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), grad_clip or math.inf).item()
-    if not math.isfinite(norm):
-        raise NotFinite(step, "the gradient norm", norm)
-    for group in optimizer.param_groups:
-        group["lr"] = lr
-    optimizer.step()
-    optimizer.zero_grad(set_to_none=True)
-    return norm
+LESS_MEMORY = "turn recompute on, or choose a smaller block_size or model"
 
 
-def make_optimizer(model: GPT, config: FitConfig) -> AdamW:
-    """AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101); only matrices decay, biases and norms do not."""
-    parameters = list(model.parameters())
-    groups = [
-        {"params": [p for p in parameters if p.dim() >= 2], "weight_decay": config.weight_decay},
-        {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0},
-    ]
-    return AdamW(groups, lr=config.learning_rate, betas=(config.beta1, config.beta2), fused=True)
+def accumulate(
+    model: GPT, batch: Batch, total: int, loss_fn: LossFn, config: FitConfig, step: int, micro_batch_size: int
+) -> Tensor | None:
+    """Leave the gradients of `batch`'s share of the mean loss in `.grad`; returns the mean loss over all processes.
+
+    total: targets that count in the whole batch, of which `batch` is this process's part. Returns None, gradients
+    forgotten, if in any of the processes the device's memory was too small for `micro_batch_size` sequences.
+    """
+    model.train()
+    torch.manual_seed((config.seed * 1_000_003 + step) * distributed.world_size() + distributed.rank())
+    loss, failed = torch.zeros((), device=model.device), False
+    try:
+        for micro in batch.split(micro_batch_size):
+            with autocast(model.device, config.dtype):
+                micro_loss = loss_fn(model, micro.to(model.device)) / total
+            micro_loss.backward()
+            loss += micro_loss.detach()
+    except torch.OutOfMemoryError:
+        failed = True
+    loss, failures = distributed.summed(torch.stack([loss, torch.full_like(loss, failed)])).unbind()
+    if distributed.world_size() > 1:
+        failed = failures.item() > 0
+    if not failed:
+        return loss
+    model.zero_grad(set_to_none=True)
+    return None
+
+
+def prefetched(batches: Batches, steps: range, device: torch.device) -> Iterator[tuple[int, Batch]]:
+    """(step, batch) for each step; the next batch is made while this one is learned from."""
+
+    def make(step: int) -> Batch:
+        batch = batches(step)
+        return batch.pin() if device.type == "cuda" else batch
+
+    with ThreadPoolExecutor(1, "batches") as maker:
+        coming = [maker.submit(make, step) for step in steps[:1]]
+        for step in steps:
+            batch = coming.pop().result()
+            if step + 1 in steps:
+                coming.append(maker.submit(make, step + 1))
+            yield step, batch
+
+
+def finite(step: int, values: dict[str, Tensor]) -> list[float]:
+    """The values as numbers, in one wait for the device. Raises NotFinite if one of them is none."""
+    numbers = torch.stack([value.detach().float() for value in values.values()]).tolist()
+    for name, number in zip(values, numbers, strict=True):
+        if not math.isfinite(number):
+            raise NotFinite(step, name, number)
+    return numbers
+
+
+def optimizers_of(model: GPT, config: FitConfig) -> list[Optimizer]:
+    betas = (config.beta1, config.beta2)
+    return make_optimizers(
+        model, config.optimizer, config.learning_rate, config.weight_decay, betas, config.muon_momentum
+    )
 
 
 def language_model_loss(model: GPT, batch: Batch) -> Tensor:
@@ -163,21 +225,3 @@ def held_out_metrics(model: GPT, held_out: HeldOut, dtype: str = "float32") -> d
     """`loss/val` in nats a token, and `bpb/val` in bits a byte of text, which no vocabulary can flatter."""
     loss = mean_loss(model, held_out.batches, dtype)
     return {"loss/val": loss, "bpb/val": loss * held_out.n_tokens / held_out.n_bytes / math.log(2)}
-
-
-def pick_device(name: str) -> torch.device:
-    """The device called `name`; `auto` is CUDA, else Apple's MPS, else the CPU. ValueError if it is not there."""
-    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if name == "auto":
-        return torch.device(next(kind for kind, there in available.items() if there))
-    if not available[name]:
-        there = ", ".join(kind for kind, there in available.items() if there)
-        raise ValueError(f"device {name} is not available on this machine; available: {there}")
-    return torch.device(name)
-
-
-def autocast(device: torch.device, dtype: str) -> AbstractContextManager:
-    """bfloat16 where asked for. `auto` asks on CUDA only: most CPUs multiply bfloat16 far slower than float32."""
-    if dtype == "bfloat16" or (dtype == "auto" and device.type == "cuda"):
-        return torch.autocast(device.type, torch.bfloat16)
-    return nullcontext()

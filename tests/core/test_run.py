@@ -1,6 +1,7 @@
 """Runs: whatever stops one (a kill, a full disk, a request), resuming it gives what an uninterrupted run gives."""
 
 import errno
+import itertools
 import json
 import math
 import os
@@ -141,10 +142,10 @@ def test_the_weights_of_the_best_evaluation_are_kept_if_asked_for(tmp_path, corp
         return {"loss/val": losses.get(step, 9.0), "bpb/val": 1.0}
 
     if ctrl_cs == 1:
-        train(run, evaluate=lambda original: evaluate, batches=ctrl_c_in(58))
+        train(run, evaluate=lambda original: evaluate, loss_fn=ctrl_c_in(58))
     if ctrl_cs == 2:
         with pytest.raises(KeyboardInterrupt):
-            train(run, evaluate=lambda original: evaluate, batches=ctrl_c_in(58, times=2))
+            train(run, evaluate=lambda original: evaluate, loss_fn=ctrl_c_in(58, times=2))
     assert train(run, evaluate=lambda original: evaluate).state == "finished"
     kept = checkpoint.load(run.directory)
     assert (kept.card.step, kept.card.report["loss/val"]) == (50, 2.0)
@@ -225,14 +226,15 @@ def test_a_paused_run_can_be_stopped(run):
 
 
 def ctrl_c_in(step: int, times: int = 1):
-    """Batches that come with a Ctrl-C, or several, while the batch of `step` (from 1) is made."""
+    """A loss that comes with a Ctrl-C, or several, in the `step`-th step (from 1) that it is asked for."""
+    calls = itertools.count(1)
 
-    def change(batches):
-        def changed(n):
-            if n == step - 1:
+    def change(loss_fn):
+        def changed(model, batch):
+            if next(calls) == step:
                 for _ in range(times):
                     signal.raise_signal(signal.SIGINT)
-            return batches(n)
+            return loss_fn(model, batch)
 
         return changed
 
@@ -241,7 +243,7 @@ def ctrl_c_in(step: int, times: int = 1):
 
 def test_ctrl_c_saves_after_the_step_and_stops(run, uninterrupted):
     handler = signal.getsignal(signal.SIGINT)
-    status = train(run, batches=ctrl_c_in(24))
+    status = train(run, loss_fn=ctrl_c_in(24))
     assert (status.state, status.step) == ("stopped", 24)
     assert signal.getsignal(signal.SIGINT) is handler
     assert run.saved_steps()[-1].name == "step-000024"
@@ -252,7 +254,7 @@ def test_ctrl_c_saves_after_the_step_and_stops(run, uninterrupted):
 
 def test_a_second_ctrl_c_interrupts_at_once_and_the_run_resumes_from_what_is_saved(run, uninterrupted):
     with pytest.raises(KeyboardInterrupt):
-        train(run, batches=ctrl_c_in(24, times=2))
+        train(run, loss_fn=ctrl_c_in(24, times=2))
     assert run.status().state == "interrupted"
     assert run.saved_steps()[-1].name == "step-000020"
     assert pretrain(run).state == "finished"
@@ -310,7 +312,7 @@ def test_a_full_disk_fails_in_words_and_the_run_goes_on_when_there_is_room(run, 
 
 
 def test_a_damaged_saved_step_is_named_and_not_called_good(run):
-    train(run, batches=ctrl_c_in(24))
+    train(run, loss_fn=ctrl_c_in(24))
     state = run.step_directory(24) / "optimizer.safetensors"
     state.write_bytes(state.read_bytes()[:-10])
     status = train(run)
@@ -320,7 +322,7 @@ def test_a_damaged_saved_step_is_named_and_not_called_good(run):
 
 
 def test_an_optimizer_state_that_lacks_a_tensor_is_refused(run):
-    train(run, batches=ctrl_c_in(24))
+    train(run, loss_fn=ctrl_c_in(24))
     path = run.step_directory(24) / "optimizer.safetensors"
     tensors = checkpoint.read_tensors(path)
     del tensors["transformer.wpe.weight.exp_avg"]

@@ -1,0 +1,108 @@
+"""The optimisers: AdamW for everything, or Muon for the blocks' matrices and AdamW for the rest.
+
+Shapes: n matrices of one shape, N outputs, K inputs.
+"""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+from torch.optim import AdamW, Optimizer
+
+from core.model import GPT
+
+STACK = 2**24  # numbers that Muon orthogonalises at once: enough for fast products, little beside the weights
+
+
+def make_optimizers(
+    model: GPT, kind: str, lr: float, weight_decay: float, betas: tuple[float, float], momentum: float
+) -> list[Optimizer]:
+    """The optimisers that together train `model`; `kind` is "muon" or "adamw". Only matrices decay.
+
+    AdamW: Loshchilov & Hutter 2019, arXiv:1711.05101.
+    """
+    trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    muon = {name: p for name, p in trained.items() if kind == "muon" and ".h." in name and p.dim() == 2}
+    rest = [p for name, p in trained.items() if name not in muon]
+    groups = [
+        {"params": [p for p in rest if p.dim() >= 2], "weight_decay": weight_decay},
+        {"params": [p for p in rest if p.dim() < 2], "weight_decay": 0.0},
+    ]
+    optimizers: list[Optimizer] = [AdamW(groups, lr=lr, betas=betas, fused=True)]
+    if muon:
+        fused = [p for name, p in muon.items() if name.endswith("c_attn.weight")]  # queries, keys, values in one
+        single = [p for name, p in muon.items() if not name.endswith("c_attn.weight")]
+        groups = [{"params": fused, "parts": 3}, {"params": single, "parts": 1}]
+        optimizers.append(Muon(groups, lr, momentum, weight_decay))
+    return optimizers
+
+
+def take_step(optimizers: Iterable[Optimizer], lr: float) -> None:
+    """One step of each at this learning rate; the gradients are forgotten."""
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = lr
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+
+class Muon(Optimizer):
+    """Momentum, orthogonalised (Jordan et al. 2024, kellerjordan.github.io/posts/muon).
+
+    Every matrix moves by the nearest matrix whose singular values are all about 1, so no direction is neglected because
+    its gradient is small. Scaled by 0.2 sqrt(max(N, K)) the entries move as much as AdamW's, and both share a learning
+    rate and a weight decay (Liu et al. 2025, arXiv:2502.16982, equation 4).
+    """
+
+    def __init__(self, groups: list[dict[str, Any]], lr: float, momentum: float, weight_decay: float):
+        super().__init__(groups, dict(lr=lr, momentum=momentum, weight_decay=weight_decay, parts=1))
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        for group in self.param_groups:
+            by_shape: dict[torch.Size, list[Parameter]] = {}
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    by_shape.setdefault(parameter.shape, []).append(parameter)
+            for shape, parameters in by_shape.items():
+                size = max(1, STACK // shape.numel())
+                for first in range(0, len(parameters), size):
+                    self.move(parameters[first : first + size], group)
+
+    def move(self, parameters: list[Parameter], group: dict[str, Any]) -> None:
+        """Update matrices of one shape, (N, K) each, of which each consists of `parts` one below the other."""
+        ahead = torch.stack([self.look_ahead(parameter, group["momentum"]) for parameter in parameters])  # (n, N, K)
+        matrices = ahead.unflatten(1, (group["parts"], -1)).flatten(0, 1)  # (n x parts, N / parts, K)
+        updates = orthogonal(matrices).view_as(ahead)
+        lr, larger = group["lr"], max(matrices.shape[1:])
+        for parameter, update in zip(parameters, updates, strict=True):
+            parameter.mul_(1 - lr * group["weight_decay"]).add_(update, alpha=-0.2 * math.sqrt(larger) * lr)
+
+    def look_ahead(self, parameter: Parameter, momentum: float) -> Tensor:
+        """Nesterov's momentum: the average as it would be if the gradient came once more."""
+        state, gradient = self.state[parameter], parameter.grad
+        assert gradient is not None
+        if "momentum" not in state:
+            state["momentum"] = torch.zeros_like(parameter)
+        state["momentum"].lerp_(gradient, 1 - momentum)
+        return gradient.lerp(state["momentum"], momentum)
+
+
+def orthogonal(matrices: Tensor, steps: int = 5) -> Tensor:
+    """Matrices (n, N, K) with their singular values pushed to between 0.7 and 1.2, by Newton-Schulz iteration.
+
+    The quintic's coefficients are those of Jordan et al. 2024. bfloat16 is precise enough for it, and on a GPU faster.
+    """
+    x = matrices.bfloat16() if matrices.is_cuda else matrices
+    x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    tall = x.shape[1] > x.shape[2]
+    if tall:
+        x = x.mT
+    for _ in range(steps):
+        square = x @ x.mT
+        polynomial = torch.baddbmm(square, square, square, beta=-4.7750, alpha=2.0315)
+        x = torch.baddbmm(x, polynomial, x, beta=3.4445)
+    return (x.mT if tall else x).to(matrices.dtype)

@@ -1,6 +1,7 @@
 """A small vocabulary, small models and a small text, shared by the tests."""
 
 import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -61,3 +62,9 @@ def text_file(tmp_path: Path) -> Path:
     path = tmp_path / "text.txt"
     path.write_text(SENTENCES * 60, encoding="utf-8")
     return path
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]

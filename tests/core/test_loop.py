@@ -2,10 +2,13 @@
 
 import copy
 import math
+import shutil
+import time
 
 import pytest
 import torch
 from torch.nn.utils import parameters_to_vector
+from torch.optim import Optimizer
 
 from core import evaluate
 from core.checkpoint import Card, Checkpoint
@@ -43,6 +46,11 @@ def weights(model: GPT) -> torch.Tensor:
     return parameters_to_vector(model.parameters()).detach().clone()
 
 
+def descent(model: GPT) -> list[Optimizer]:
+    """Plain gradient descent, which unlike AdamW does not blow the smallest difference up."""
+    return [torch.optim.SGD(model.parameters())]
+
+
 # --- one gradient ---------------------------------------------------------------------------------------------
 
 
@@ -50,9 +58,8 @@ def gradient(model: GPT, batch: Batch, **changes) -> tuple[torch.Tensor, float]:
     """Gradient and loss of one step, read off plain gradient descent: new = old - 1 * gradient."""
     model = copy.deepcopy(model)
     before = weights(model)
-    descent = torch.optim.SGD(model.parameters(), lr=1.0)
     settings = config(learning_rate=1.0, grad_clip=0, **changes)
-    (log,) = fit(model, lambda step: batch, language_model_loss, settings, [descent])
+    (log,) = fit(model, lambda step: batch, language_model_loss, settings, descent(model))
     return before - weights(model), log.loss
 
 
@@ -91,9 +98,8 @@ def test_a_long_gradient_is_shortened_and_its_length_is_logged_before(model):
     length = gradient(model, batch)[0].norm().item()
     assert length > 0.1
     before = weights(model)
-    descent = torch.optim.SGD(model.parameters(), lr=1.0)
     settings = config(learning_rate=1.0, grad_clip=0.1)
-    (log,) = fit(model, lambda step: batch, language_model_loss, settings, [descent])
+    (log,) = fit(model, lambda step: batch, language_model_loss, settings, descent(model))
     assert log.grad_norm == pytest.approx(length, rel=1e-3)
     assert (before - weights(model)).norm().item() == pytest.approx(0.1, rel=1e-3)
 
@@ -122,9 +128,8 @@ def test_without_warmup_the_first_step_takes_the_peak_rate_and_a_last_step_the_f
 
 def test_each_step_is_taken_at_the_rate_that_it_logs(model):
     settings = config(max_steps=4, warmup_steps=2, learning_rate=0.5, final_learning_rate=0.1, grad_clip=0)
-    descent = torch.optim.SGD(model.parameters(), lr=99.0)
     before, seen = weights(model), []
-    for log in fit(model, lambda step: masked_batch(3, 8), language_model_loss, settings, [descent]):
+    for log in fit(model, lambda step: masked_batch(3, 8), language_model_loss, settings, descent(model)):
         after = weights(model)
         seen.append((log.step, log.lr, log.tokens))
         assert (before - after).norm().item() == pytest.approx(log.lr * log.grad_norm, rel=1e-3)
@@ -230,3 +235,85 @@ def test_a_device_that_is_not_there_is_refused_with_those_that_are(monkeypatch):
     with pytest.raises(ValueError, match="device cuda is not available on this machine; available: cpu"):
         pick_device("cuda")
     assert pick_device("auto").type == "cpu"
+
+
+# --- memory ---------------------------------------------------------------------------------------------------
+
+
+def room_for(rows: int, model: GPT, batch: Batch) -> torch.Tensor:
+    """The loss, on a device whose memory holds so many sequences: the error comes where a GPU's does."""
+    if len(batch.inputs) > rows:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+    return language_model_loss(model, batch)
+
+
+def test_when_memory_runs_out_the_micro_batch_halves_and_the_same_step_goes_on(make_model):
+    batch, settings = masked_batch(1, 8, 3, 5, 2, 2, 7, 4), config(max_steps=3)
+    roomy, tight = make_model(), make_model()
+    expected = list(fit(roomy, lambda step: batch, language_model_loss, settings, descent(roomy)))
+    logs = list(fit(tight, lambda step: batch, lambda m, b: room_for(3, m, b), settings, descent(tight)))
+    assert [log.micro_batch_size for log in expected] == [8, 8, 8]
+    assert [log.micro_batch_size for log in logs] == [2, 2, 2]
+    assert [log.step for log in logs] == [1, 2, 3]
+    assert [log.loss for log in logs] == pytest.approx([log.loss for log in expected], rel=1e-5)
+    torch.testing.assert_close(weights(tight), weights(roomy), rtol=1e-4, atol=1e-5)
+
+
+def test_memory_that_runs_out_within_a_step_leaves_nothing_of_the_first_try_in_the_gradient(make_model):
+    batch, calls = masked_batch(*[8] * 8), iter(range(100))
+
+    def full_at_the_third(model: GPT, batch: Batch) -> torch.Tensor:
+        return room_for(0 if next(calls) == 2 else 8, model, batch)  # two micro-batches had left their gradients
+
+    undisturbed, disturbed = make_model(), make_model()
+    settings = config(micro_batch_size=2)
+    (expected,) = fit(undisturbed, lambda step: batch, language_model_loss, settings, descent(undisturbed))
+    (log,) = fit(disturbed, lambda step: batch, full_at_the_third, settings, descent(disturbed))
+    assert (log.micro_batch_size, log.loss) == (1, pytest.approx(expected.loss, rel=1e-5))
+    torch.testing.assert_close(weights(disturbed), weights(undisturbed), rtol=1e-4, atol=1e-5)
+
+
+def test_a_device_too_small_for_one_sequence_says_what_to_do(model):
+    with pytest.raises(ValueError, match="too little memory for one sequence: turn recompute on"):
+        next(fit(model, lambda step: masked_batch(8, 8), lambda m, b: room_for(0, m, b), config()))
+
+
+def test_recomputing_activations_changes_no_step(make_model):
+    plain, frugal = make_model(dropout=0.2), make_model(dropout=0.2)
+    for model, recompute in ((plain, False), (frugal, True)):
+        settings = config(max_steps=3, recompute=recompute)
+        list(fit(model, lambda step: masked_batch(3, 8), language_model_loss, settings, descent(model)))
+    assert frugal.transformer.recompute
+    torch.testing.assert_close(weights(frugal), weights(plain), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile needs a C++ compiler on a CPU")
+def test_compiled_blocks_take_the_same_steps(make_model):
+    plain, compiled = make_model(), make_model()
+    for model, compile in ((plain, False), (compiled, True)):
+        settings = config(max_steps=3, compile=compile)
+        list(fit(model, lambda step: masked_batch(3, 8), language_model_loss, settings, descent(model)))
+    torch.testing.assert_close(weights(compiled), weights(plain), rtol=1e-4, atol=1e-5)
+
+
+# --- data -----------------------------------------------------------------------------------------------------
+
+
+def test_the_next_batch_is_made_while_this_one_is_learned_from(model):
+    asked: list[int] = []
+
+    def batches(step: int) -> Batch:
+        asked.append(step)
+        return masked_batch(8)
+
+    def loss(model: GPT, batch: Batch) -> torch.Tensor:
+        deadline = time.monotonic() + 10
+        while len(asked) < min(4, seen + 2) and time.monotonic() < deadline:
+            time.sleep(0.001)
+        return language_model_loss(model, batch)
+
+    seen = 0
+    for log in fit(model, batches, loss, config(max_steps=4)):
+        assert asked == list(range(min(4, log.step + 1)))  # one ahead, and none beyond the end
+        seen = log.step

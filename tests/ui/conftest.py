@@ -1,7 +1,6 @@
 """A real browser on the real page. A request to anywhere but this machine, or a script error, fails the test."""
 
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from playground.__main__ import launch
 from playground.services import Services
+from tests.conftest import free_port
 
 SHIPPED = Path(__file__).parents[2] / "checkpoints" / "bard-base"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -31,12 +31,6 @@ def browser_type_launch_args() -> dict[str, Any]:
         if not there:
             subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=True)
     return {"executable_path": installed, "args": FLAGS}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture

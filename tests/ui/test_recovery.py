@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from core.train.run import Run, read_lines
-from tests.ui.conftest import free_port
+from tests.conftest import free_port
 from tests.ui.steps import open_page, open_tab, start_training, wait_for_points, wait_for_state
 
 STEPS = 300

@@ -42,7 +42,8 @@ class PiecewiseCrossEntropy(torch.autograd.Function):
             rows, weight = x.to(dtype), head.to(dtype)
             total = torch.zeros((), device=x.device)
             if needs_gradient:
-                ctx.x_gradient, ctx.head_gradient = torch.empty_like(x), torch.zeros_like(head)
+                x_gradient, head_gradient = torch.empty_like(x), torch.zeros_like(head)
+                ctx.save_for_backward(x_gradient, head_gradient)  # which lets go of them after the backward pass
             size = max(1, PIECE_BYTES // (4 * len(head)))
             for start in range(0, len(x), size):
                 piece, wanted = rows[start : start + size], targets[start : start + size]
@@ -56,13 +57,14 @@ class PiecewiseCrossEntropy(torch.autograd.Function):
                     gradient = log_likely.exp_()
                     gradient.scatter_add_(1, chosen, torch.full_like(chosen, -1, dtype=gradient.dtype))
                     gradient = gradient.mul_(counts[:, None]).to(dtype)
-                    ctx.x_gradient[start : start + size] = gradient @ weight
-                    add_product(ctx.head_gradient, gradient.T, piece)
+                    x_gradient[start : start + size] = gradient @ weight
+                    add_product(head_gradient, gradient.T, piece)
         return total
 
     @staticmethod
     def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:
-        return ctx.x_gradient.mul_(outer[0]), ctx.head_gradient.mul_(outer[0]), None, None, None
+        x_gradient, head_gradient = ctx.saved_tensors
+        return x_gradient.mul_(outer[0]), head_gradient.mul_(outer[0]), None, None, None
 
 
 def add_product(total: Tensor, a: Tensor, b: Tensor) -> None:

@@ -118,21 +118,18 @@ class Context:
         check(model, prompts, sampling)
         self.model, self.texts = model.eval(), [list(ids) for ids in prompts]
         self.capacity = max(map(len, prompts)) + sampling.max_new_tokens
-        self.starts: list[int] = []  # of what the cache holds of each text
         self.cache = KVCache(model, 0)
 
     @torch.inference_mode()
     def next_logits(self) -> Tensor:
         """Logits (B, V) for the token that follows each text."""
-        starts = [context_start(len(ids), self.model.config.block_size) for ids in self.texts]
-        if starts == self.starts:
+        if 0 < self.cache.length < self.cache.capacity:
             unread = [ids[-1:] for ids in self.texts]
-        else:  # the beginning, or a text has slid: read what is visible of all of them
-            unread = [ids[start:] for ids, start in zip(self.texts, starts, strict=True)]
+        else:  # the beginning, or no room left: read what is visible of all of them
+            unread = [ids[context_start(len(ids), self.model.config.block_size) :] for ids in self.texts]
             padding = torch.tensor([max(map(len, unread)) - len(ids) for ids in unread], device=self.model.device)
             unread = [[0] * empty + ids for empty, ids in zip(padding.tolist(), unread, strict=True)]
             self.cache = KVCache(self.model, len(unread), self.capacity, padding)
-            self.starts = starts
         idx = torch.tensor(unread, device=self.model.device)
         return self.model(idx, cache=self.cache, last_only=True)[0][:, -1].float().cpu()
 
@@ -143,7 +140,6 @@ class Context:
     def keep(self, rows: list[int]) -> None:
         """Forget all texts but these."""
         self.texts = [self.texts[row] for row in rows]
-        self.starts = [self.starts[row] for row in rows]
         self.cache.keep(rows)
 
 
@@ -181,7 +177,7 @@ def context_start(length: int, block_size: int) -> int:
 
 def draw(logits: Tensor, texts: list[list[int]], sampling: Sampling, generators: list[torch.Generator]) -> list[int]:
     """One token for each row of logits (B, V). Raises ValueError if the model gives no usable distribution."""
-    if not torch.isfinite(logits.amax(1)).all() or torch.isnan(logits).any():
+    if not torch.isfinite(logits.amax(1)).all():  # a NaN anywhere is the largest
         raise ValueError("the model's output is not a number: its weights are damaged, choose another checkpoint")
     if sampling.repetition_penalty != 1:
         logits = torch.stack([penalised(row, ids, sampling) for row, ids in zip(logits, texts, strict=True)])

@@ -1,12 +1,19 @@
-"""Generation: greedy is the argmax of full passes, sampling is what the definitions say, text comes whole."""
+"""Generation: greedy is the argmax of full passes and what Hugging Face writes, many at once write what each writes
+alone, sampling is what the definitions say, text comes whole."""
+
+import re
+from dataclasses import replace
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from transformers import GPT2LMHeadModel
+from transformers.generation import logits_process
 
-from core import generate
-from core.generate import Sampling, context_start, draw, reshape, stream, stream_text
+from core import checkpoint, generate
+from core.checkpoint import Card
+from core.generate import Sampling, batch, context_start, draw, penalised, reshape, stream, stream_text
 from core.tokenizer import Tokenizer
 
 PROMPT = [5, 290, 17, 42]
@@ -46,6 +53,20 @@ def test_probabilities_and_alternatives_are_the_models_own(model):
         ids.append(step.id)
 
 
+@pytest.mark.parametrize("penalty", [1.0, 1.5])
+def test_greedy_texts_are_those_that_hugging_face_writes(model, tokenizer, tmp_path, penalty):
+    checkpoint.save(tmp_path / "saved", model, tokenizer, Card())
+    theirs = GPT2LMHeadModel.from_pretrained(tmp_path / "saved")
+    prompts = [PROMPT, [7], list(range(60, 66))]
+    sampling = Sampling(temperature=0, repetition_penalty=penalty, max_new_tokens=10)  # as far as the context goes
+    options = dict(do_sample=False, max_new_tokens=10, repetition_penalty=penalty, pad_token_id=tokenizer.eot)
+    written = batch(model, prompts, sampling, stop=[tokenizer.eot])
+    for prompt, ids in zip(prompts, written, strict=True):
+        idx = torch.tensor([prompt])
+        (expected,) = theirs.generate(idx, attention_mask=torch.ones_like(idx), **options).tolist()
+        assert prompt + ids == [id for id in expected if id != tokenizer.eot]
+
+
 @given(st.integers(1, 300), st.integers(1, 40))
 def test_the_context_is_never_longer_than_a_block_nor_shorter_than_half_of_one(length, block_size):
     start = context_start(length, block_size)
@@ -56,6 +77,57 @@ def test_the_context_is_never_longer_than_a_block_nor_shorter_than_half_of_one(l
 
 def test_the_context_slides_by_half_a_block():
     assert [context_start(n, 8) for n in (1, 8, 9, 12, 13, 16, 17)] == [0, 0, 4, 4, 8, 8, 12]
+
+
+# --- many at once ---------------------------------------------------------------------------------------------
+
+PROMPTS = [PROMPT, [7], list(range(60, 76)), list(range(100, 109)), PROMPT]  # slide at four different times
+SAMPLINGS = [
+    GREEDY,
+    Sampling(temperature=0, repetition_penalty=1.5, max_new_tokens=40),
+    Sampling(temperature=1.5, top_p=1.0, seed=3, max_new_tokens=40),
+    Sampling(temperature=2.0, top_k=40, top_p=0.9, min_p=0.02, repetition_penalty=1.2, seed=7, max_new_tokens=40),
+]
+
+
+def each_alone(model, prompts: list[list[int]], sampling: Sampling, **options) -> list[list[int]]:
+    return [
+        ids_of(model, replace(sampling, seed=sampling.seed + i), prompt, **options) for i, prompt in enumerate(prompts)
+    ]
+
+
+@pytest.mark.parametrize("sampling", SAMPLINGS, ids=["greedy", "penalised", "sampled", "everything"])
+def test_a_batch_writes_what_each_prompt_gets_alone_with_its_seed(model, sampling):
+    expected = each_alone(model, PROMPTS, sampling)
+    assert batch(model, PROMPTS, sampling) == expected
+    assert (expected[0] == expected[-1]) == (sampling.temperature == 0)  # the same prompt, another seed
+
+
+@pytest.mark.parametrize("sampling", SAMPLINGS, ids=["greedy", "penalised", "sampled", "everything"])
+def test_texts_of_a_batch_end_each_at_its_own_time(model, sampling):
+    whole = each_alone(model, PROMPTS, sampling)
+    stop = [whole[0][0], whole[1][3], whole[2][13], whole[3][25]]
+    expected = each_alone(model, PROMPTS, sampling, stop=stop)
+    assert batch(model, PROMPTS, sampling, stop=stop) == expected
+    assert expected[0] == []
+    assert len(set(map(len, expected))) > 2
+
+
+def test_a_text_goes_on_when_a_longer_one_has_filled_the_context_and_ended(model):
+    sampling = Sampling(temperature=2.0, max_new_tokens=10)
+    prompts = [list(range(60, 75)), list(range(100, 108))]
+    stop = ids_of(model, sampling, prompts[0])[1]
+    expected = each_alone(model, prompts, sampling, stop=[stop])
+    assert [len(ids) for ids in expected] == [1, 10]  # the first one's 16 tokens filled the shared cache
+    assert batch(model, prompts, sampling, stop=[stop]) == expected
+
+
+def test_each_token_is_read_once_until_the_context_slides(model):
+    read = []
+    model.register_forward_pre_hook(lambda model, arguments: read.append(tuple(arguments[0].shape)))
+    batch(model, [list(range(10)), PROMPT], replace(GREEDY, max_new_tokens=13))
+    # When they have 17 and 11 tokens, the first slides by 8 and leaves 9 to see; the second still sees all.
+    assert read == [(2, 10), *[(2, 1)] * 6, (2, 11), *[(2, 1)] * 5]
 
 
 # --- sampling -------------------------------------------------------------------------------------------------
@@ -93,11 +165,47 @@ PROBABILITIES = torch.tensor([0.1, 0.4, 0.3, 0.2])
         (dict(temperature=1.0, top_p=0.75), [0, 4 / 9, 3 / 9, 2 / 9]),  # the token that crosses top_p counts
         (dict(temperature=1.0, top_k=3, top_p=0.75), [0, 4 / 7, 3 / 7, 0]),  # of 4/9, 3/9, 2/9: 7/9 reaches it
         (dict(temperature=0.5, top_p=0.6), [0, 16 / 25, 9 / 25, 0]),  # top-p sees the sharpened distribution
+        (dict(temperature=1.0, top_p=1.0, min_p=0.6), [0, 4 / 7, 3 / 7, 0]),  # at least 0.6 x 0.4
+        (dict(temperature=1.0, top_p=1.0, min_p=1.0), [0, 1, 0, 0]),  # the likeliest always stays
+        (dict(temperature=0.5, top_p=1.0, min_p=0.3), [0, 16 / 25, 9 / 25, 0]),  # at least 0.3 x 16 of 16, 9, 4, 1
+        (dict(temperature=1.0, top_p=0.65, min_p=0.3), [0, 4 / 7, 3 / 7, 0]),  # what top-p took stays away
     ],
 )
 def test_the_distribution_is_reshaped_as_worked_out_by_hand(options, expected):
     (shaped,) = reshape(PROBABILITIES.log()[None], Sampling(**options))
     torch.testing.assert_close(shaped, torch.tensor(expected, dtype=torch.float32))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        dict(top_p=1.0),
+        dict(top_p=1.0, top_k=20),
+        dict(top_p=0.7),
+        dict(top_p=1.0, min_p=0.1),
+        dict(top_p=1.0, repetition_penalty=1.7),
+        dict(top_p=0.9, top_k=40, min_p=0.05, repetition_penalty=1.2),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("temperature", [0.7, 1.3])
+def test_the_distribution_is_reshaped_as_hugging_faces(options, temperature):
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(5, 300, generator=generator) * 3
+    texts = torch.randint(300, (5, 100), generator=generator)
+    sampling = Sampling(temperature=temperature, **options)
+    steps = [
+        logits_process.RepetitionPenaltyLogitsProcessor(sampling.repetition_penalty),
+        logits_process.TemperatureLogitsWarper(temperature),
+        logits_process.TopKLogitsWarper(sampling.top_k or 300),
+        logits_process.TopPLogitsWarper(sampling.top_p),
+        logits_process.MinPLogitsWarper(sampling.min_p),
+    ]
+    expected = logits_process.LogitsProcessorList(steps)(texts, logits).softmax(1)
+    ours = reshape(
+        torch.stack([penalised(row, ids, sampling) for row, ids in zip(logits, texts.tolist(), strict=True)]), sampling
+    )
+    torch.testing.assert_close(ours, expected)
 
 
 def test_tokens_are_drawn_as_often_as_the_distribution_says():
@@ -126,18 +234,50 @@ def test_it_ends_before_a_stop_token(model):
     assert ids_of(model, GREEDY, stop=[stop, 299]) == ids[: ids.index(stop)]
 
 
-def test_nothing_to_continue_is_refused(model):
-    with pytest.raises(ValueError, match="nothing to continue"):
-        next(stream(model, [], GREEDY))
+@pytest.fixture(params=["stream", "batch"])
+def write(request):
+    """`write(model, prompt, sampling)`: one continuation, from either of the two."""
+
+    def write(model, prompt: list[int], sampling: Sampling) -> list[int]:
+        return (
+            batch(model, [PROMPT, prompt], sampling)[1] if request.param == "batch" else ids_of(model, sampling, prompt)
+        )
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("prompt", "options", "sentence"),
+    [
+        ([], {}, "nothing to continue: give at least one token"),
+        ([1] * 17, {}, "the prompt has 17 tokens, but the model's context holds 16: shorten it"),
+        ([1, 300, 2], {}, "token id 300 is outside the vocabulary of 300"),  # though the table has 320 rows
+        ([1, -1, 2], {}, "token id -1 is outside the vocabulary of 300"),
+        ([1], {"top_k": 301}, "top_k must be at most the vocabulary's 300 tokens, got 301; 0 = all"),
+        ([1], {"temperature": -0.5}, "temperature must be between 0 and 5, got -0.5"),
+    ],
+)
+def test_what_cannot_be_continued_is_refused_in_words(model, write, prompt, options, sentence):
+    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
+        write(model, prompt, Sampling(**options))
+
+
+def test_the_longest_prompt_and_the_largest_top_k_and_id_are_taken(model, write):
+    assert len(write(model, [299] * 16, Sampling(top_k=300, max_new_tokens=2))) == 2
+
+
+def test_a_batch_of_nothing_is_refused(model):
+    with pytest.raises(ValueError, match="nothing to continue: give at least one prompt"):
+        batch(model, [], GREEDY)
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 @pytest.mark.parametrize("temperature", [0, 1])
-def test_damaged_weights_are_told_in_words(model, bad, temperature):
+def test_damaged_weights_are_told_in_words(model, write, bad, temperature):
     with torch.no_grad():
         model.transformer.ln_f.weight[0] = bad
     with pytest.raises(ValueError, match="its weights are damaged"):
-        ids_of(model, Sampling(temperature=temperature))
+        write(model, PROMPT, Sampling(temperature=temperature))
 
 
 def test_no_mode_leaks_to_who_consumes_the_stream_and_dropout_is_off(make_model):

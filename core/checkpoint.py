@@ -4,7 +4,9 @@
     tokenizer.json  tokenizer_config.json   transformers.AutoTokenizer.from_pretrained(dir) gives the same ids
     card.json                           lineage (parent, stage, configuration, data, seed, versions) and measurements
 
-Nothing is pickled. A directory is written under a temporary name first and renamed when it is complete and on disk.
+Read are also the directories of others in that layout: GPT-2 as it lies on the hub, with weights in several files, in
+half precision, under names without "transformer.". Nothing is pickled, and nothing pickled is opened. A directory is
+written under a temporary name first and renamed when it is complete and on disk.
 """
 
 import json
@@ -12,7 +14,7 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -27,11 +29,16 @@ from core.config import describe_os_error
 from core.model import GPT, GPTConfig
 from core.tokenizer import END_OF_TEXT, Tokenizer
 
-FILES = ("config.json", "model.safetensors", "tokenizer.json")  # without these a directory is no checkpoint
+WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"  # the index says which of several files holds what
+FILES = ("config.json", WEIGHTS, "tokenizer.json")  # without these a directory is no checkpoint of ours
+PICKLED = (".bin", ".pt", ".pth", ".ckpt")
 
 # OpenAI wrote GPT-2's linear layers as (in, out) matrices and so does Hugging Face; nn.Linear holds (out, in).
 TRANSPOSED = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
 PADDED = ("transformer.wte.weight", "lm_head.weight")  # hold rows beyond the vocabulary
+MASKS = (".attn.bias", ".attn.masked_bias")  # old files hold the causal mask of every layer among the weights
+DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+SHAPE = ("n_layer", "n_head", "n_embd", "n_positions", "vocab_size")  # what a config.json must say itself
 
 
 @dataclass(frozen=True)
@@ -82,30 +89,49 @@ def write_files(
         },
     )
     write_json(directory / "card.json", asdict(card))
-    write_tensors(directory / "model.safetensors", {k: v.to(dtype) for k, v in huggingface_tensors(model).items()})
+    tensors = huggingface_tensors(model)
+    write_tensors(directory / WEIGHTS, {name: t.to("cpu", dtype).contiguous() for name, t in tensors.items()})
 
 
 def load(directory: str | Path, device: str | torch.device = "cpu") -> Checkpoint:
-    """Read a checkpoint; the model comes in float32 and evaluation mode.
+    """Read a checkpoint, ours or any GPT-2 of Hugging Face's; the model comes in float32 and evaluation mode.
 
     Raises ValueError that says what is missing, truncated or in disagreement.
     """
     directory = Path(directory)
     if not directory.is_dir():
         raise ValueError(f"there is no checkpoint directory {directory}")
-    missing = [name for name in FILES if not (directory / name).is_file()]
-    if missing:
-        raise ValueError(f"{directory} is not a complete checkpoint: {', '.join(missing)} missing")
+    names = needed({path.name for path in directory.iterdir() if path.is_file()}, directory)
     tokenizer = Tokenizer.load(directory)
     config = read_config(directory / "config.json")
     if tokenizer.vocab_size != config.vocab_size:
         raise ValueError(
             f"{directory}: the vocabulary has {tokenizer.vocab_size} tokens, but config.json says {config.vocab_size}"
         )
-    tensors = read_tensors(directory / "model.safetensors")
+    tensors = read_weights(directory, names)
     model = GPT(config)
-    fill(model, tensors, directory / "model.safetensors")
+    fill(model, tensors, directory / WEIGHTS)
     return Checkpoint(model.to(device).eval(), tokenizer, read_card(directory / "card.json"))
+
+
+def needed(names: Collection[str], place: str | Path) -> list[str]:
+    """Which of the files `names` at `place` make up a checkpoint. Raises ValueError if one is missing."""
+    weights, vocabulary = [WEIGHTS], ["tokenizer.json"]
+    if WEIGHTS not in names and INDEX in names:
+        weights = [INDEX, *sorted(name for name in names if name.endswith(".safetensors") and "/" not in name)]
+    if "tokenizer.json" not in names and {"vocab.json", "merges.txt"} <= set(names):
+        vocabulary = ["vocab.json", "merges.txt"]
+    wanted = ["config.json", *weights, *vocabulary]
+    missing = [name for name in wanted if name not in names]
+    pickled = sorted(name for name in names if name.endswith(PICKLED) and "/" not in name)
+    if WEIGHTS in missing and pickled:
+        raise ValueError(
+            f"{place} has no {WEIGHTS}, only {', '.join(pickled)}, which is never read because opening such a file can "
+            "run any program: save the model anew with transformers, which writes safetensors"
+        )
+    if missing:
+        raise ValueError(f"{place} is not a complete checkpoint: {', '.join(missing)} missing")
+    return wanted
 
 
 def read_card(path: Path) -> Card:
@@ -149,30 +175,38 @@ def huggingface_config(config: GPTConfig, tokenizer: Tokenizer) -> dict[str, Any
 
 
 def read_config(path: Path) -> GPTConfig:
+    """A `config.json` as ours. Raises ValueError if it describes what this GPT does not compute."""
     content = read_json(path)
     if content.get("model_type") != "gpt2":
         raise ValueError(f"{path} describes a model of type {content.get('model_type')!r}; only gpt2 can be opened")
-    if content.get("scale_attn_by_inverse_layer_idx"):
-        raise ValueError(f"{path}: scale_attn_by_inverse_layer_idx is not supported")
+    if missing := [name for name in SHAPE if name not in content]:
+        raise ValueError(f"{path} does not say {', '.join(missing)}")
+    for name in ("scale_attn_by_inverse_layer_idx", "add_cross_attention"):
+        if content.get(name):
+            raise ValueError(f"{path}: {name} is not supported")
     ours = {f.name for f in fields(GPTConfig)}
     values = {name: value for name, value in content.items() if name in ours}
+    values |= {"block_size": content["n_positions"], "dropout": content.get("resid_pdrop", 0.0)}
     if not content.get("scale_attn_weights", True):
         values.setdefault("attn_scale", 1.0)
     try:
-        return GPTConfig(**values, block_size=content["n_positions"], dropout=content.get("resid_pdrop", 0.0))
-    except (KeyError, ValueError) as error:
+        config = GPTConfig(**values)
+    except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+    if (n_inner := content.get("n_inner")) not in (None, 4 * config.n_embd):
+        raise ValueError(f"{path}: n_inner must be 4 n_embd, which is {4 * config.n_embd}, got {n_inner}")
+    return config
 
 
 def huggingface_tensors(model: GPT) -> dict[str, Tensor]:
-    """The model's weights in Hugging Face's names and orientation, without padding rows."""
+    """The model's weights in Hugging Face's names and orientation, without padding rows: views, not copies."""
     tensors = {name: huggingface_view(name, tensor, model.config) for name, tensor in model.state_dict().items()}
     if model.config.tie_word_embeddings:
         del tensors["lm_head.weight"]
     if not model.config.qkv_bias:
         for layer, block in enumerate(model.blocks):
             tensors[f"transformer.h.{layer}.attn.c_attn.bias"] = torch.zeros(block.attn.c_attn.out_features)
-    return {name: tensor.contiguous().cpu() for name, tensor in tensors.items()}
+    return tensors
 
 
 def huggingface_view(name: str, tensor: Tensor, config: GPTConfig) -> Tensor:
@@ -182,27 +216,41 @@ def huggingface_view(name: str, tensor: Tensor, config: GPTConfig) -> Tensor:
     return tensor[: config.vocab_size] if name in PADDED else tensor
 
 
+def huggingface_name(name: str) -> str:
+    """A tensor's name in `GPT2LMHeadModel`; OpenAI's files on the hub come from `GPT2Model`, which has no prefix."""
+    return f"transformer.{name}" if name.startswith(("wte.", "wpe.", "h.", "ln_f.")) else name
+
+
 def fill(model: GPT, tensors: dict[str, Tensor], source: Path) -> None:
-    """Copy Hugging Face's tensors into the model. Raises ValueError if a name or a shape does not fit."""
-    expected = huggingface_tensors(model)
-    if difference := set(expected) ^ set(tensors):
+    """Copy Hugging Face's tensors into the model. Raises ValueError if a name, a shape or a value does not fit."""
+    tensors = {huggingface_name(name): tensor for name, tensor in tensors.items() if not name.endswith(MASKS)}
+    own = huggingface_tensors(model)
+    head = tensors.pop("lm_head.weight", None) if model.config.tie_word_embeddings else None
+    if difference := set(own) ^ set(tensors):
         raise ValueError(
             f"{source} and its config.json disagree about {min(difference)} (and {len(difference)} in all)"
         )
     for name, tensor in tensors.items():
-        if tensor.shape != expected[name].shape:
-            raise ValueError(
-                f"{source}: {name} is {tuple(tensor.shape)}, but config.json makes it {tuple(expected[name].shape)}"
-            )
-        if not torch.isfinite(tensor).all():
-            raise ValueError(f"{source}: {name} holds values that are not numbers: the file is damaged")
-    own = model.state_dict()
+        check_tensor(name, tensor, own[name].shape, source)
+    if head is not None and not torch.equal(head.float(), tensors["transformer.wte.weight"].float()):
+        raise ValueError(
+            f"{source} has a head that differs from the token embedding, but by its config.json "
+            "(tie_word_embeddings) they are one: either the weights or that setting is wrong"
+        )
     with torch.no_grad():
         for name, tensor in tensors.items():
-            if name in own:
-                huggingface_view(name, own[name], model.config).copy_(tensor)
-            elif tensor.any():
+            if not model.config.qkv_bias and name.endswith("attn.c_attn.bias") and tensor.any():
                 raise ValueError(f"{source}: {name} is not zero, but config.json says that there is no qkv_bias")
+            own[name].copy_(tensor)
+
+
+def check_tensor(name: str, tensor: Tensor, shape: torch.Size, source: Path) -> None:
+    if tensor.shape != shape:
+        raise ValueError(f"{source}: {name} is {tuple(tensor.shape)}, but config.json makes it {tuple(shape)}")
+    if tensor.dtype not in DTYPES:
+        raise ValueError(f"{source}: {name} holds {tensor.dtype} numbers, which mean nothing without their scale")
+    if not torch.isfinite(tensor).all():
+        raise ValueError(f"{source}: {name} holds values that are not numbers: the file is damaged")
 
 
 # --- files ----------------------------------------------------------------------------------------------------
@@ -268,6 +316,22 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         return safetensors.torch.load_file(path)
     except (safetensors.SafetensorError, OSError) as error:
         raise ValueError(f"{path} is truncated or damaged: {error}") from error
+
+
+def read_weights(directory: Path, names: Collection[str]) -> dict[str, Tensor]:
+    """The tensors in `directory`, which holds the files `names`: those of one file, or of all that the index lists."""
+    if INDEX not in names:
+        return read_tensors(directory / WEIGHTS)
+    index = read_json(directory / INDEX).get("weight_map")
+    if not isinstance(index, dict):
+        raise ValueError(f"{directory / INDEX} is damaged: it has no weight_map")
+    parts = set(map(str, index.values()))
+    if missing := sorted(parts - set(names)):
+        raise ValueError(f"{directory} is not a complete checkpoint: {', '.join(missing)} missing")
+    tensors: dict[str, Tensor] = {}
+    for name in sorted(parts):
+        tensors |= read_tensors(directory / name)
+    return tensors
 
 
 def sync(path: Path) -> None:

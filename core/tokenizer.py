@@ -210,12 +210,19 @@ class Tokenizer:
 
     @classmethod
     def load(cls, directory: str | Path) -> "Tokenizer":
-        """Read `tokenizer.json`: byte-level BPE with GPT-2's split. ValueError says what is wrong with the file."""
-        path = Path(directory) / "tokenizer.json"
+        """Read `tokenizer.json`, or else `vocab.json` and `merges.txt`: byte-level BPE with GPT-2's split.
+
+        Raises ValueError that says what is wrong with the file.
+        """
+        path, merges_path = Path(directory) / "tokenizer.json", Path(directory) / "merges.txt"
+        if in_two_files := not path.is_file() and merges_path.is_file():
+            path = path.with_name("vocab.json")
         if not path.is_file():
-            raise ValueError(f"no tokenizer.json in {directory}")
+            raise ValueError(f"no {path.name} in {directory}")
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
+            if in_two_files:
+                content = as_one_file(content, merges_path.read_text(encoding="utf-8"))
             require_plain_byte_level(content)
             merges = [tuple(m.split(" ") if isinstance(m, str) else m) for m in content["model"]["merges"]]
             ranks = ranks_of([(from_visible(a), from_visible(b)) for a, b in merges])
@@ -337,6 +344,15 @@ def ranks_of(merges: Iterable[tuple[bytes, ...]]) -> dict[bytes, int]:
             raise ValueError(f"the merge {left!r} + {right!r} does not follow from those before it")
         ranks[left + right] = len(ranks)
     return ranks
+
+
+def as_one_file(vocab: dict[str, int], merges: str) -> dict[str, Any]:
+    """`vocab.json` and `merges.txt`, the two files in which GPT-2 was published, as a `tokenizer.json` says it."""
+    return {
+        "pre_tokenizer": {"type": "ByteLevel"},
+        "added_tokens": [{"id": vocab[END_OF_TEXT], "content": END_OF_TEXT}],
+        "model": {"vocab": vocab, "merges": [m for m in merges.splitlines() if m and not m.startswith("#version")]},
+    }
 
 
 def require_plain_byte_level(content: dict[str, Any]) -> None:

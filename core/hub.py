@@ -1,0 +1,103 @@
+"""GPT-2 from elsewhere as a checkpoint of ours: from a Hugging Face directory, or from the hub, huggingface.co.
+
+JSON, text and safetensors are read, never a pickle, so what comes over the network cannot run anything here. What is
+downloaded is one commit, not a branch that may move; the card names it.
+"""
+
+import json
+import logging
+import re
+from pathlib import Path
+
+from core import checkpoint
+from core.checkpoint import Card
+
+log = logging.getLogger(__name__)
+
+# OpenAI's weights, at the commit where each repository has long stood.
+REVISIONS = {
+    "openai-community/gpt2": "607a30d783dfa663caf39e06633721c8d4cfcd7e",
+    "openai-community/gpt2-medium": "6dcaa7a952f72f9298047fd5137cd6e4f05f41da",
+    "openai-community/gpt2-large": "32b71b12589c2f8d625668d2335a01cac3249519",
+    "openai-community/gpt2-xl": "15ea56dee5df4983c59b2538573817e1667135e2",
+}
+MODEL_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
+OR_BY_PATH = "or download the model's directory elsewhere and import it by its path"
+TIMEOUT = 10  # seconds without an answer after which the hub counts as out of reach
+
+
+def import_model(source: str, directory: Path, revision: str | None = None) -> None:
+    """Write the GPT-2 in the directory `source`, or else the hub's model of that id, to `directory` as a checkpoint.
+
+    revision: branch, tag or commit on the hub; None means the commit in REVISIONS, or main as it is now.
+    Raises ValueError in words if it cannot be found, reached or computed, or if `directory` holds something already.
+    """
+    if directory.is_file() or (directory.is_dir() and any(directory.iterdir())):
+        raise ValueError(f"there is already something called {directory}: choose another name, or remove it first")
+    found, parent = find(source, revision)
+    log.info("reading %s", parent)
+    loaded = checkpoint.load(found)
+    checkpoint.save(directory, loaded.model, loaded.tokenizer, Card("imported", parent))
+    log.info("%s weights saved in %s", f"{loaded.model.config.n_params:,}", directory)
+
+
+def find(source: str, revision: str | None) -> tuple[Path, str]:
+    """The directory with the files of `source`, downloaded if need be, and the name by which a card calls them."""
+    path = Path(source).expanduser()
+    if path.is_dir():
+        if revision is not None:
+            raise ValueError(f"{source} is a directory here, which has no revision {revision}: leave --revision out")
+        return path, source
+    if path.exists() or not MODEL_ID.fullmatch(source):
+        raise ValueError(f"{source} is neither a directory nor a model's id on the hub, such as gpt2 or owner/name")
+    known = f"openai-community/{source}"
+    return download(known if known in REVISIONS else source, revision)
+
+
+def download(model: str, revision: str | None) -> tuple[Path, str]:
+    """The directory in the hub's own cache with a commit of the model of this id, and `id@commit`.
+
+    Files that are in the cache already are not fetched again. The configuration comes first: a model that is no GPT-2
+    is refused before its weights are on their way.
+    """
+    try:
+        from huggingface_hub import HfApi, errors  # noqa: PLC0415
+    except ImportError as error:
+        raise ValueError(
+            f"to download {model} the package huggingface_hub is needed: pip install huggingface_hub, {OR_BY_PATH}"
+        ) from error
+    for library in ("httpx", "httpx2"):
+        logging.getLogger(library).setLevel(logging.WARNING)  # else a line for every request
+    hub = HfApi()
+    try:
+        info = hub.model_info(model, revision=revision or REVISIONS.get(model), timeout=TIMEOUT)
+        name = f"{info.id}@{info.sha}"
+        files = checkpoint.needed([file.rfilename for file in info.siblings or []], name)
+        config = Path(hub.hf_hub_download(info.id, "config.json", revision=info.sha))
+        checkpoint.read_config(config)
+        log.info("downloading %s: %s", name, ", ".join(files))
+        for file in files:
+            hub.hf_hub_download(info.id, file, revision=info.sha)
+        return config.parent, name
+    except errors.GatedRepoError as error:
+        sentence = f"{model} is given only to those who accept its conditions: accept them at {hub.endpoint}/{model}, "
+        raise ValueError(sentence + "then log in with `hf auth login`") from error
+    except errors.RepositoryNotFoundError as error:
+        sentence = f"there is no model {model} on the hub (or it is private), and no such directory here"
+        raise ValueError(sentence) from error
+    except errors.RevisionNotFoundError as error:
+        raise ValueError(f"{model} has no revision {revision or REVISIONS.get(model)}: try --revision main") from error
+    except errors.HfHubHTTPError as error:
+        answer = f"{hub.endpoint} answered {error.response.status_code} when asked for {model}"
+        raise ValueError(f"{answer}: try again later, {OR_BY_PATH}") from error
+    except (
+        errors.HTTPError,
+        errors.OfflineModeIsEnabled,
+        errors.LocalEntryNotFoundError,
+        json.JSONDecodeError,
+    ) as error:
+        sentence = f"cannot reach {hub.endpoint} to download {model}, and there is no such directory here"
+        raise ValueError(f"{sentence}: connect to the internet, {OR_BY_PATH}") from error
+    except RuntimeError as error:  # all that the hub's faster way of transfer (Xet) says when it is cut off
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"the download of {model} broke off ({reason}): try again, {OR_BY_PATH}") from error

@@ -1,0 +1,104 @@
+"""The hub on 127.0.0.1: as much of its protocol as a download needs, so that the real `huggingface_hub` talks to it."""
+
+import hashlib
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote
+
+
+class FakeHub(ThreadingHTTPServer):
+    """Serves `models` {id: (commit, directory)}; `redirects` {short id: id}; `refusals` {id: (status, error code)}.
+
+    `requests` holds what it was asked, as "GET /path". With `breaks_off` it hangs up in the middle of weights; what it
+    `says` instead, if anything, is a page as a wireless network's gate shows it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        self.models: dict[str, tuple[str, Path]] = {}
+        self.redirects: dict[str, str] = {}
+        self.refusals: dict[str, tuple[int, str]] = {}
+        self.requests: list[str] = []
+        self.breaks_off = False
+        self.says = b""
+
+    def fetched(self) -> list[str]:
+        """Names of the files whose content was asked for, in order."""
+        return [line.rpartition("/")[2] for line in self.requests if line.startswith("GET") and "/resolve/" in line]
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: FakeHub
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+    def do_HEAD(self) -> None:
+        self.respond()
+
+    def do_GET(self) -> None:
+        self.respond()
+
+    def respond(self) -> None:
+        path = unquote(self.path.partition("?")[0])
+        self.server.requests.append(f"{self.command} {path}")
+        if self.server.says:
+            self.answer(200, self.server.says)
+        elif path.startswith("/api/models/"):
+            model, _, revision = path.removeprefix("/api/models/").partition("/revision/")
+            self.describe(model, revision or "main")
+        else:
+            model, _, rest = path.removeprefix("/").partition("/resolve/")
+            self.give_file(model, *rest.split("/", 1))
+
+    def describe(self, model: str, revision: str) -> None:
+        if model in self.server.redirects:
+            target = self.path.replace(model, self.server.redirects[model], 1)
+            return self.answer(307, headers={"Location": target})
+        if model not in self.server.models and model not in self.server.refusals:
+            return self.refuse(404, "RepoNotFound")
+        if model in self.server.refusals and self.server.refusals[model][1] != "GatedRepo":
+            return self.refuse(*self.server.refusals[model])  # a gated model is described, but not handed out
+        commit, directory = self.server.models[model]
+        if revision not in ("main", commit):
+            return self.refuse(404, "RevisionNotFound")
+        files = sorted(file.relative_to(directory).as_posix() for file in directory.rglob("*") if file.is_file())
+        description = {"id": model, "sha": commit, "siblings": [{"rfilename": name} for name in files]}
+        self.answer(200, json.dumps(description).encode())
+
+    def give_file(self, model: str, revision: str, name: str) -> None:
+        commit, directory = self.server.models[model]
+        assert revision == commit, "only the commit that was resolved is downloaded from"
+        if model in self.server.refusals:
+            return self.refuse(*self.server.refusals[model])
+        content = (directory / name).read_bytes()
+        self.answer(200, content, {"X-Repo-Commit": commit, "ETag": f'"{hashlib.sha256(content).hexdigest()}"'})
+
+    def refuse(self, status: int, code: str) -> None:
+        self.answer(status, b"{}", {"X-Error-Code": code} if code else {})
+
+    def answer(self, status: int, content: bytes = b"", headers: dict[str, str] | None = None) -> None:
+        self.send_response(status)
+        for name, value in ({"Content-Length": str(len(content))} | (headers or {})).items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command == "GET":
+            cut = self.server.breaks_off and self.path.endswith(".safetensors")
+            self.wfile.write(content[: len(content) // 2] if cut else content)
+
+
+@contextmanager
+def serve() -> Iterator[FakeHub]:
+    with FakeHub() as hub:
+        thread = threading.Thread(target=hub.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        try:
+            yield hub
+        finally:
+            hub.shutdown()
+            thread.join()

@@ -11,8 +11,11 @@ import torch
 from torch import Tensor
 
 from core.config import Config, setting
+from core.decode import PackedGPT
 from core.model import GPT, KVCache
 from core.tokenizer import Tokenizer
+
+Model = GPT | PackedGPT
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ class TextStep(Step):
 
 
 def stream(
-    model: GPT, ids: list[int], sampling: Sampling, stop: Collection[int] = (), n_alternatives: int = 5
+    model: Model, ids: list[int], sampling: Sampling, stop: Collection[int] = (), n_alternatives: int = 5
 ) -> Iterator[Step]:
     """Continue `ids`, yielding each token as it is drawn; ends after `max_new_tokens` or before a token in `stop`.
 
@@ -83,7 +86,7 @@ def stream(
         yield described(id, logits[0], n_alternatives)
 
 
-def batch(model: GPT, prompts: list[list[int]], sampling: Sampling, stop: Collection[int] = ()) -> list[list[int]]:
+def batch(model: Model, prompts: list[list[int]], sampling: Sampling, stop: Collection[int] = ()) -> list[list[int]]:
     """The continuations of `prompts`, of any lengths, written side by side: only the new ids, without the stop token.
 
     Text number i is the one that `stream` writes with the seed `sampling.seed + i`. Raises ValueError like `stream`,
@@ -114,7 +117,7 @@ def batch(model: GPT, prompts: list[list[int]], sampling: Sampling, stop: Collec
 class Context:
     """Texts that grow together, and what the model remembers of them: each token is read once (see `KVCache`)."""
 
-    def __init__(self, model: GPT, prompts: list[list[int]], sampling: Sampling):
+    def __init__(self, model: Model, prompts: list[list[int]], sampling: Sampling):
         check(model, prompts, sampling)
         self.model, self.texts = model.eval(), [list(ids) for ids in prompts]
         self.capacity = max(map(len, prompts)) + sampling.max_new_tokens
@@ -143,7 +146,7 @@ class Context:
         self.cache.keep(rows)
 
 
-def check(model: GPT, prompts: list[list[int]], sampling: Sampling) -> None:
+def check(model: Model, prompts: list[list[int]], sampling: Sampling) -> None:
     """Raise ValueError, in words, for what cannot be continued."""
     if not prompts:
         raise ValueError("nothing to continue: give at least one prompt")
@@ -228,7 +231,7 @@ def described(id: int, logits: Tensor, n_alternatives: int) -> Step:
 
 
 def stream_text(
-    model: GPT, tokenizer: Tokenizer, ids: list[int], sampling: Sampling, stop: Collection[int] | None = None
+    model: Model, tokenizer: Tokenizer, ids: list[int], sampling: Sampling, stop: Collection[int] | None = None
 ) -> Iterator[TextStep]:
     """Continue the prompt `ids`; ends before `<|endoftext|>` unless `stop` says otherwise.
 

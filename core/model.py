@@ -92,24 +92,25 @@ class GPTConfig(Config):
 
 
 class KVCache:
-    """Keys and values of the tokens seen so far, (n_layer, 2, B, nh, capacity, hs), written in place.
+    """Keys and values of the tokens seen so far: for each layer (B, nh, capacity, hs), written in place.
 
     `length` is the number of slots filled; `model(idx, cache=cache)` continues after them. Texts of different lengths
     share a cache when the shorter ones have `padding` (B,) empty slots before them: nobody looks at those, and
     positions count from behind them.
     """
 
-    def __init__(self, model: "GPT", batch_size: int = 1, capacity: int | None = None, padding: Tensor | None = None):
+    def __init__(self, model: Any, batch_size: int = 1, capacity: int | None = None, padding: Tensor | None = None):
         config, weight = model.config, model.transformer.ln_f.weight
         self.capacity = min(capacity or config.block_size, config.block_size)
-        shape = (config.n_layer, 2, batch_size, config.n_head, self.capacity, config.head_size)
-        self.tensor = torch.empty(shape, dtype=weight.dtype, device=weight.device)
+        shape = (batch_size, config.n_head, self.capacity, config.head_size)
+        self.keys = [weight.new_empty(shape) for _ in range(config.n_layer)]
+        self.values = [weight.new_empty(shape) for _ in range(config.n_layer)]
         self.length = 0
         self.padding = padding if padding is not None and padding.any() else None
 
     def positions(self, T: int) -> Tensor:
         """Positions of the next T tokens: (T,), or (B, T) where padding makes rows differ."""
-        slots = torch.arange(self.length, self.length + T, device=self.tensor.device)
+        slots = torch.arange(self.length, self.length + T, device=self.keys[0].device)
         return slots if self.padding is None else (slots - self.padding[:, None]).clamp(min=0)
 
     def mask(self, T: int) -> Tensor | None:
@@ -117,7 +118,7 @@ class KVCache:
         S = self.length + T
         if self.padding is None and T in (1, S):
             return None
-        mask = torch.ones(T, S, dtype=torch.bool, device=self.tensor.device).tril(S - T)[None, None]
+        mask = torch.ones(T, S, dtype=torch.bool, device=self.keys[0].device).tril(S - T)[None, None]
         if self.padding is None:
             return mask
         mask = mask & (torch.arange(S, device=mask.device) >= self.padding[:, None])[:, None, None]
@@ -126,14 +127,14 @@ class KVCache:
 
     def extend(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Store the new k and v, each (B, nh, T, hs), and return all so far, each (B, nh, S, hs)."""
-        end = self.length + k.shape[2]
-        self.tensor[layer, 0, :, :, self.length : end] = k
-        self.tensor[layer, 1, :, :, self.length : end] = v
-        return self.tensor[layer, 0, :, :, :end], self.tensor[layer, 1, :, :, :end]
+        keys, values, T = self.keys[layer], self.values[layer], k.shape[2]
+        keys.narrow(2, self.length, T).copy_(k)
+        values.narrow(2, self.length, T).copy_(v)
+        return keys.narrow(2, 0, self.length + T), values.narrow(2, 0, self.length + T)
 
     def keep(self, rows: list[int]) -> None:
         """Go on with these texts only."""
-        self.tensor = self.tensor[:, :, rows]
+        self.keys, self.values = [k[rows] for k in self.keys], [v[rows] for v in self.values]
         self.padding = None if self.padding is None else self.padding[rows]
 
 

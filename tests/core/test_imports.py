@@ -14,7 +14,8 @@ FILES = sorted(p.relative_to(REPO).as_posix() for top in ("core", "playground") 
 ROWS = (
     ("config", "tokenizer", "cross_entropy"),
     ("model",),
-    ("checkpoint", "generate", "probe", "decode"),
+    ("decode",),
+    ("checkpoint", "generate", "probe"),
     ("hub",),
     ("data",),
     ("train",),

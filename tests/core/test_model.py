@@ -297,7 +297,7 @@ def test_more_tokens_than_the_context_holds_are_refused(model, cached, new):
 @pytest.mark.parametrize(("capacity", "room"), [(6, 6), (16, 16), (100, 16)])
 def test_a_cache_has_room_for_what_was_asked_for_and_the_context_at_most(model, capacity, room):
     cache = KVCache(model, capacity=capacity)
-    assert cache.tensor.shape == (2, 2, 1, 2, room, 16)
+    assert cache.keys[1].shape == cache.values[1].shape == (1, 2, room, 16)
     model(torch.zeros(1, room, dtype=torch.long), cache=cache)
     with pytest.raises(ValueError, match=f"{room + 1} tokens do not fit into the context of {room}"):
         model(torch.zeros(1, 1, dtype=torch.long), cache=cache)

@@ -19,13 +19,13 @@ from core.train.session import Job, Say, execute
 
 # What each size of model wants: big models take small steps on many tokens.
 RECIPES: dict[str, dict[str, Any]] = {
-    "nano": dict(max_steps=600, batch_size=16, learning_rate=3e-3, eval_interval=50, save_interval=100),
-    "micro": dict(max_steps=3000, batch_size=16, learning_rate=2.5e-3),
+    "nano": dict(max_steps=600, batch_size=16, learning_rate=1e-2, eval_interval=50, save_interval=100),
+    "micro": dict(max_steps=3000, batch_size=16, learning_rate=5e-3),
     "bard": dict(  # the shipped model
         corpus="shakespeare", max_steps=8000, batch_size=8, learning_rate=2e-3, warmup_steps=100, eval_interval=500
     )
-    | dict(save_interval=500, keep_best=True, save_dtype="float16"),
-    "mini": dict(max_steps=5000, batch_size=32, learning_rate=1e-3, dropout=0.1),
+    | dict(optimizer="adamw", save_interval=500, keep_best=True, save_dtype="float16"),
+    "mini": dict(max_steps=5000, batch_size=32, learning_rate=3e-3, dropout=0.1),
     "gpt2": dict(max_steps=2000, batch_size=32, micro_batch_size=4, learning_rate=6e-4, dropout=0.1, tokenizer="gpt2"),
 }
 RECIPES |= {

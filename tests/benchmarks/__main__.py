@@ -1,0 +1,174 @@
+"""Ours beside its peers on this machine: `python -m tests.benchmarks --help`."""
+
+import argparse
+import logging
+import math
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from core.model import GPTConfig
+from core.train.device import peak_flops, pick_device
+from tests.benchmarks import time_to_loss, work
+from tests.benchmarks.contest import Build, Times, contest
+
+log = logging.getLogger("benchmarks")
+REPO = Path(__file__).parents[2]
+SMALL = GPTConfig(6, 6, 384, 256, 65)  # 10.7M, GPT-2's own activation, as transformers has it by default
+FULL = GPTConfig.preset("gpt2")
+
+
+class Report:
+    """Runs contests and prints one row of a Markdown table for each contender."""
+
+    def __init__(self, args: argparse.Namespace):
+        self.args, self.device, self.threads = args, args.device, args.threads
+        self.flops = self.measure(work.matrix_product)
+        self.bandwidth = self.measure(work.memory_read)
+
+    def measure(self, ceiling: Callable[[str], work.Work]) -> float:
+        return contest({"ours": partial(ceiling, self.device)}, 3, self.threads)["ours"].result
+
+    def contest(self, title: str, builds: Mapping[str, Build], rounds: int) -> dict[str, Times]:
+        sys.stderr.write(f"{title} ...\n")
+        return contest(builds, rounds, self.threads)
+
+    def row(self, *cells: str) -> None:
+        sys.stdout.write(f"| {' | '.join(cells)} |\n")
+        sys.stdout.flush()
+
+    def head(self, *cells: str) -> None:
+        sys.stdout.write("\n")
+        self.row(*cells)
+        self.row(*["---"] * len(cells))
+
+    def machine(self) -> None:
+        name = torch.cuda.get_device_name() if self.device == "cuda" else f"CPU, {self.threads} threads"
+        self.row("machine", f"{name}, torch {torch.__version__}")
+        self.row("---", "---")
+        self.row("matrix product", f"{self.flops / 1e9:,.0f} GFLOP/s")
+        self.row("memory read", f"{self.bandwidth / 1e9:.1f} GB/s")
+
+    def training(self) -> None:
+        exact = {"activation_function": "gelu"}
+        small_exact = GPTConfig.from_dict(SMALL.to_dict() | exact)
+        wide = FULL if self.device == "cuda" else GPTConfig.from_dict(FULL.to_dict() | {"block_size": 512})
+        wide_exact = GPTConfig.from_dict(wide.to_dict() | exact)
+        peak = peak_flops(pick_device(self.device)) or self.flops
+        self.head(
+            "training step", "tokens/s", "ours is faster by", "MFU" if self.device == "cuda" else "of the product"
+        )
+        for title, gelu_new, gelu, B, rounds in (
+            ("10.7M, 8 x 256 tokens", SMALL, small_exact, 8, 9),
+            (f"124M, {wide.block_size} tokens a row", wide, wide_exact, 32 if self.device == "cuda" else 2, 3),
+        ):
+            builds: dict[str, Build] = {
+                "ours": partial(work.our_training, gelu, B, self.device),
+                "ours, tanh GELU": partial(work.our_training, gelu_new, B, self.device),
+                "transformers (tanh GELU, its default)": partial(work.transformers_training, gelu_new, B, self.device),
+                "transformers, exact GELU": partial(work.transformers_training, gelu, B, self.device),
+            }
+            if self.args.nanogpt:
+                builds["nanoGPT"] = partial(work.nanogpt_training, gelu, B, self.device, self.args.nanogpt)
+            times = self.contest(f"training {title}", builds, rounds)
+            for name, taken in times.items():
+                speed = B * gelu.block_size / taken.median
+                share = speed * gelu.flops_per_token / peak
+                ratio = taken.median / times["ours"].median
+                self.row(f"{title}: {name}", f"{speed:,.0f}", f"{ratio:.2f}", f"{share:.0%}")
+
+    def generation(self) -> None:
+        self.head("generation, 128 tokens", "tokens/s", "times transformers", "of the bandwidth's bound")
+        for title, config in (("10.7M", SMALL), ("124M", FULL)):
+            for B, precisions in ((1, ("float32", "float16", "int8")), (16, ("float32", "int8"))):
+                builds: dict[str, Build] = {"ours": partial(work.our_generation, config, B, self.device, None)}
+                if self.device == "cpu":
+                    builds |= {
+                        f"ours, {precision}": partial(work.our_generation, config, B, self.device, precision)
+                        for precision in precisions
+                    }
+                builds["transformers"] = partial(work.transformers_generation, config, B, self.device)
+                times = self.contest(f"generation {title}, batch {B}", builds, 5 if config is SMALL else 3)
+                for name, taken in times.items():
+                    speed = B * work.NEW / taken.median
+                    size = {"float16": 2, "int8": 1}.get(name.split(", ")[-1], 4)
+                    bound = B * self.bandwidth / (size * config.n_params)
+                    ratio = times["transformers"].median / taken.median
+                    same = "" if taken.result == times["transformers"].result else ", other tokens"
+                    share = f"{speed / bound:.0%}" if B == 1 else ""
+                    self.row(f"{title}, batch {B}: {name}{same}", f"{speed:,.1f}", f"{ratio:.2f}", share)
+        if self.device == "cpu":
+            text = self.args.text.read_text(encoding="utf-8")[-100_000:]
+            costs = work.precision_costs(REPO / "checkpoints" / "bard-base", text)
+            told = ", ".join(f"{precision} {cost:+.4f}" for precision, cost in costs.items())
+            sys.stdout.write(f"\nBits per byte that a precision adds (bard-base, 100,000 bytes): {told}\n")
+
+    def tokenizer(self) -> None:
+        text = self.args.text.read_text(encoding="utf-8")
+        megabytes = len(text.encode()) / 1e6
+        self.head("tokenizer", "ours", "tokenizers")
+        trained = self.contest(
+            "BPE", {"ours": partial(work.our_bpe, text, 8192), "theirs": partial(work.tokenizers_bpe, text, 8192)}, 3
+        )
+        self.row(f"BPE training, 8,192 tokens on {megabytes:.1f} MB", *(f"{t.median:.2f} s" for t in trained.values()))
+        with tempfile.TemporaryDirectory() as directory:
+            builds: dict[str, Build] = {
+                "ours": partial(work.our_encoding, text),
+                "theirs": partial(work.tokenizers_encoding, text, Path(directory)),
+            }
+            encoded = self.contest("encoding", builds, 5)
+        assert encoded["ours"].result == encoded["theirs"].result
+        self.row("encoding with GPT-2's vocabulary", *(f"{megabytes / t.median:.1f} MB/s" for t in encoded.values()))
+
+    def memory(self) -> None:
+        self.head("peak memory, 124M, 8 x 1024 tokens", "GiB", "of transformers'")
+        peaks = {}
+        for name, training in (
+            ("transformers", work.transformers_training),
+            ("ours", work.our_training),
+            ("ours, exact GELU", work.our_training),
+        ):
+            changes = {"activation_function": "gelu"} if "exact" in name else {}
+            config = GPTConfig.from_dict(FULL.to_dict() | changes)
+            build = partial(work.peak_memory, training, config, 8, self.device)
+            peaks[name] = self.contest(f"memory, {name}", {name: build}, 0)[name].result
+            self.row(name, f"{peaks[name] / 2**30:.2f}", f"{peaks[name] / peaks['transformers']:.0%}")
+
+    def time(self) -> None:
+        self.head("time to loss 1.88", "steps", "validation loss", "seconds in all", "seconds to 1.88")
+        torch.set_num_threads(self.threads)
+        curves: dict[str, Iterator[tuple[int, float, float]]] = {}
+        if self.args.nanogpt:
+            curves["nanoGPT"] = time_to_loss.nanogpt(self.args.text, work.nanogpt_module(self.args.nanogpt))
+        for name, recipe in time_to_loss.ABLATION.items():
+            curves[f"ours: {name}"] = time_to_loss.ours(self.args.text, recipe)
+        for name, curve in curves.items():
+            sys.stderr.write(f"time to loss, {name} ...\n")
+            points = list(curve)
+            reached = min((seconds for _, seconds, loss in points if loss <= time_to_loss.TARGET), default=math.nan)
+            step, seconds, loss = points[-1]
+            self.row(name, str(step), f"{loss:.4f}", f"{seconds:.0f}", "-" if math.isnan(reached) else f"{reached:.0f}")
+
+
+PARTS = ("training", "generation", "tokenizer", "memory", "time")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser("python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="some parts only")
+    parser.add_argument("--text", type=Path, required=True, help="tiny Shakespeare's text file")
+    parser.add_argument("--nanogpt", type=Path, help="a copy of nanoGPT's model.py, to measure it too")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default=pick_device("auto").type)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    report = Report(parser.parse_args())
+    report.machine()
+    for part in report.args.only:
+        getattr(report, part)()
+
+
+if __name__ == "__main__":
+    main()

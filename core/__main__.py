@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ from core.generate import Sampling, stream_text
 from core.model import PRESETS
 from core.stages.pretrain import PretrainConfig, pretrain
 from core.tokenizer import Tokenizer
-from core.train import distributed
+from core.train import distributed, memory
 from core.train.device import pick_device
 from core.train.run import Run, Status
 
@@ -86,6 +87,11 @@ def build_parser() -> argparse.ArgumentParser:
         "[a fixed one for gpt2, gpt2-medium, gpt2-large and gpt2-xl, main for others]",
     )
 
+    sub = add("memory", run_memory, "Predict the memory that a pre-training takes, and choose what fits into a budget.")
+    sub.add_argument("--preset", choices=tuple(PRESETS), default="gpt2", help="shape and recipe to start from [gpt2]")
+    sub.add_argument("--budget-gb", type=float, help="memory that there is, e.g. 16 for an RTX 5070 Ti")
+    add_flags(sub, PretrainConfig, PretrainConfig.preset("gpt2"))
+
     sub = add("corpus", run_corpus, "Write a corpus as train.txt and val.txt, to carry it to another machine.")
     sub.add_argument("name", help=f"{', '.join(corpora.CORPORA)}, or the path of a text")
     sub.add_argument("directory", type=Path)
@@ -93,12 +99,16 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def run_pretrain(args: argparse.Namespace) -> int:
-    typed = {name: value for name, value in vars(args).items() if name in names(PretrainConfig)}
-    config = PretrainConfig.preset(args.preset, **typed)
+    config = pretrain_config(args)
     if distributed.is_main():
         Run.create(args.directory, "pretrain", config.to_dict())
     distributed.wait_for_all()
     return execute(Run(args.directory))
+
+
+def pretrain_config(args: argparse.Namespace) -> PretrainConfig:
+    typed = {name: value for name, value in vars(args).items() if name in names(PretrainConfig)}
+    return PretrainConfig.preset(args.preset, **typed)
 
 
 def run_run(args: argparse.Namespace) -> int:
@@ -146,6 +156,25 @@ def run_tokenizer(args: argparse.Namespace) -> int:
 
 def run_import(args: argparse.Namespace) -> int:
     hub.import_model(args.source, args.directory, args.revision)
+    return 0
+
+
+def run_memory(args: argparse.Namespace) -> int:
+    config = pretrain_config(args)
+    device = pick_device("auto").type if config.fit.device == "auto" else config.fit.device
+    planned = memory.plan(config.model, config.fit, device)
+    for part, size in vars(planned).items():
+        log.info("%-12s%8.2f GiB", part, size / memory.GIB)
+    if args.budget_gb is not None:
+        fit = memory.suggest(config.model, config.fit, device, args.budget_gb)
+        log.info(
+            "for %g GB: micro_batch_size %d, %d to a step, recompute %s: %.2f GiB",
+            args.budget_gb,
+            fit.micro_batch_size,
+            math.ceil(fit.batch_size / fit.micro_batch_size),
+            "on" if fit.recompute else "off",
+            memory.plan(config.model, fit, device).peak / memory.GIB,
+        )
     return 0
 
 

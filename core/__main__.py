@@ -10,6 +10,7 @@ from pathlib import Path
 from core import checkpoint, hub
 from core.config import add_flags, describe_os_error, names
 from core.data import corpus as corpora
+from core.decode import PRECISIONS, PackedGPT
 from core.evaluate import bits_per_byte
 from core.generate import Sampling, stream_text
 from core.model import PRESETS
@@ -64,6 +65,8 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("checkpoint", type=Path)
     sub.add_argument("--prompt", default="", help="the text to continue; empty begins a new document")
     sub.add_argument("--device", choices=("auto", "cuda", "mps", "cpu"), default="auto")
+    about = "; ".join(f"{name}: {what}" for name, what in PRECISIONS.items())
+    sub.add_argument("--precision", choices=tuple(PRECISIONS), default="float32", help=f"on a CPU, {about} [float32]")
     add_flags(sub, Sampling, Sampling())
 
     sub = add("evaluate", run_evaluate, "Bits per byte on the validation text of a corpus.")
@@ -126,9 +129,11 @@ def execute(run: Run) -> int:
 def run_generate(args: argparse.Namespace) -> int:
     sampling = Sampling.from_dict({k: v for k, v in vars(args).items() if k in names(Sampling)})
     loaded = checkpoint.load(args.checkpoint, pick_device(args.device))
+    as_it_is = loaded.model.device.type != "cpu" and args.precision == "float32"
+    model = loaded.model if as_it_is else PackedGPT(loaded.model, args.precision)
     ids = loaded.tokenizer.encode(args.prompt)
     sys.stdout.write(args.prompt)
-    for step in stream_text(loaded.model, loaded.tokenizer, ids, sampling):
+    for step in stream_text(model, loaded.tokenizer, ids, sampling):
         sys.stdout.write(step.text)
         sys.stdout.flush()
     sys.stdout.write("\n")

@@ -8,6 +8,7 @@ is made from stays the oracle.
 Shapes: B texts, T new tokens, M rows (B x T), C n_embd, K inputs, N outputs, W ways into which K is split.
 """
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -44,7 +45,7 @@ class Layer:
 class PackedGPT:
     """What `model` computes, for generation on a CPU; it takes the model's place in `generate`.
 
-    Embeddings and norms are the model's own; matrices are copied, so training the model afterwards is not seen here.
+    Embeddings, norms and biases are the model's own, matrices are copies: pack the model anew after training it.
     Raises ValueError for an unknown precision, one that this processor lacks, or a model that is not on the CPU.
     """
 
@@ -115,8 +116,8 @@ class Split:
     def __init__(self, weight: Tensor, bias: Tensor | None):
         N, K = weight.shape
         self.ways = max(n for n in range(1, torch.get_num_threads() + 1) if K % n == 0)
-        self.weight, self.bias = weight, bias
         self.parts = weight.T.reshape(self.ways, K // self.ways, N).contiguous()  # (W, K/W, N)
+        self.weight, self.bias = self.parts.view(K, N).T, bias
 
     def __call__(self, x: Tensor) -> Tensor:
         if len(x) > FEW_ROWS:
@@ -135,6 +136,9 @@ def rounded_to_8_bits(weight: Tensor, bias: Tensor | None) -> Product:
     """A scale for each output of W, and one for x. Of x only 7 bits are used: sums of more overflow on AVX2."""
     scales = (weight.abs().amax(1) / 127).clamp(min=1e-12).double()
     zeros = torch.zeros(len(scales), dtype=torch.long)
-    packed = torch.ops.quantized.linear_prepack(torch.quantize_per_channel(weight, scales, zeros, 0, torch.qint8), bias)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # quantized tensors are to go from torch, later than our version
+        quantized = torch.quantize_per_channel(weight, scales, zeros, 0, torch.qint8)
+    packed = torch.ops.quantized.linear_prepack(quantized, bias)
     product = torch.ops.quantized.linear_dynamic.default
     return lambda x: product(x, packed, True)

@@ -1,16 +1,25 @@
 """What every tab is given: the checkpoints, the jobs. No globals, no gradio."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
 from core import checkpoint
 from core.checkpoint import Checkpoint, is_checkpoint
+from core.decode import PackedGPT
+from core.generate import Model
+from core.tokenizer import Tokenizer
 from playground.jobs import Jobs
 
 KEPT_IN_MEMORY = 3  # models; more than one lets a person compare without waiting
+
+K = TypeVar("K")
+V = TypeVar("V")
+Key = tuple[str, int]  # a checkpoint's name, and when its weights were written
 
 
 class Checkpoints:
@@ -18,8 +27,9 @@ class Checkpoints:
 
     def __init__(self, directory: Path, device: torch.device):
         self.directory, self.device = directory, device
-        self.loaded: dict[tuple[str, int], Checkpoint] = {}
-        self.lock = threading.Lock()
+        self.loaded: dict[Key, Checkpoint] = {}
+        self.writers: dict[tuple[Key, str], tuple[PackedGPT, Tokenizer]] = {}
+        self.lock = threading.RLock()
 
     def names(self) -> list[str]:
         """All models, the shipped ones first, then the latest made."""
@@ -29,18 +39,42 @@ class Checkpoints:
 
     def load(self, name: str | None) -> Checkpoint:
         """The checkpoint called `name`. Raises ValueError if there is none, or none that can be read."""
+        key = self.key(name)
+        with self.lock:
+            return kept(self.loaded, key, lambda: checkpoint.load(self.directory / key[0], self.device))
+
+    def writer(self, name: str | None, precision: str) -> tuple[Model, Tokenizer]:
+        """What generates text with the checkpoint `name`: on a CPU its weights, packed; elsewhere the model itself.
+
+        Raises ValueError like `load`, and if the processor lacks the precision.
+        """
+        if self.device.type != "cpu":
+            loaded = self.load(name)
+            return loaded.model, loaded.tokenizer
+
+        def pack() -> tuple[PackedGPT, Tokenizer]:
+            loaded = self.load(name)
+            return PackedGPT(loaded.model, precision), loaded.tokenizer
+
+        key = self.key(name)
+        with self.lock:
+            return kept(self.writers, (key, precision), pack)
+
+    def key(self, name: str | None) -> Key:
         if not name:
             raise ValueError("there is no model yet: train one in the Train tab")
         if name not in self.names():
             raise ValueError(f"the model {name} is not there any more: choose another one above")
-        directory = self.directory / name
-        key = (name, (directory / "model.safetensors").stat().st_mtime_ns)
-        with self.lock:
-            if key not in self.loaded:
-                self.loaded[key] = checkpoint.load(directory, self.device)
-                while len(self.loaded) > KEPT_IN_MEMORY:
-                    del self.loaded[next(iter(self.loaded))]
-            return self.loaded[key]
+        return name, (self.directory / name / "model.safetensors").stat().st_mtime_ns
+
+
+def kept(cache: dict[K, V], key: K, make: Callable[[], V]) -> V:
+    """`cache[key]`, made if it is not there; the oldest is forgotten when there are too many."""
+    if key not in cache:
+        cache[key] = make()
+        while len(cache) > KEPT_IN_MEMORY:
+            del cache[next(iter(cache))]
+    return cache[key]
 
 
 @dataclass(frozen=True)

@@ -164,7 +164,7 @@ class Form(Generic[C]):
         by_name = {f.name: f for f in leaves(self.cls)}
         self.lay_out([by_name.pop(name) for name in main])
         if by_name:
-            with gr.Accordion("All settings", open=False):
+            with gr.Accordion("More settings", open=False):
                 self.lay_out(by_name.values())
 
     def lay_out(self, wanted: Iterable[Field]) -> None:

@@ -6,8 +6,9 @@ from typing import Any
 
 import gradio as gr
 
-from core.checkpoint import Checkpoint
-from core.generate import Sampling, context_start, stream_text
+from core.decode import PRECISIONS
+from core.generate import Model, Sampling, context_start, stream_text
+from core.tokenizer import Tokenizer
 from playground.services import Services
 from playground.widgets import Form, Page, handler, intro, live, page_text
 
@@ -27,12 +28,12 @@ def scene(messages: list[Message]) -> str:
     return text
 
 
-def write(loaded: Checkpoint, prompt: str, sampling: Sampling) -> Iterator[tuple[str, str]]:
+def write(model: Model, tokenizer: Tokenizer, prompt: str, sampling: Sampling) -> Iterator[tuple[str, str]]:
     """What the model adds to `prompt`: the text so far and a line about its speed, about twenty times a second.
 
     Of a scene longer than the context the model reads the end, and the line says so.
     """
-    ids, block_size = loaded.tokenizer.encode(prompt), loaded.model.config.block_size
+    ids, block_size = tokenizer.encode(prompt), model.config.block_size
     seen = ids[context_start(len(ids), block_size) :]
     began = painted = time.perf_counter()
     first, count, text = 0.0, 0, ""
@@ -43,13 +44,18 @@ def write(loaded: Checkpoint, prompt: str, sampling: Sampling) -> Iterator[tuple
         cut = f" · it read the last {len(seen):,} of {len(ids):,} tokens (context {block_size:,})"
         return speed + (cut if len(seen) < len(ids) else "")
 
-    for step in stream_text(loaded.model, loaded.tokenizer, seen, sampling):
+    for step in stream_text(model, tokenizer, seen, sampling):
         now = time.perf_counter()
         count, text = count + 1, text + step.text
         if count == 1 or now - painted > PAINT_SECONDS:
             first, painted = first or now - began, now
             yield text, note()
     yield text, note() if count else "The model ends the text here: add a line, or clear the scene."
+
+
+def about(precision: str) -> str:
+    what = PRECISIONS[precision]
+    return f"{what[0].upper()}{what[1:]}. Fewer bits are read faster."
 
 
 def build(services: Services, page: Page) -> None:
@@ -67,7 +73,8 @@ def build(services: Services, page: Page) -> None:
     @handler
     def answer(values: dict[Any, Any]) -> Iterator[tuple[list[Message], dict[str, Any], str]]:
         before, sampling = values[said], form.read(values)
-        for text, note in write(services.checkpoints.load(values[page.model]), scene(before), sampling):
+        model, tokenizer = services.checkpoints.writer(values[page.model], values[precision])
+        for text, note in write(model, tokenizer, scene(before), sampling):
             messages = [*before, ("model", text)] if text else before
             yield messages, show(messages), note
 
@@ -97,22 +104,36 @@ def build(services: Services, page: Page) -> None:
                 keep_empty=False,
             )
             with gr.Row():
-                send = gr.Button("Continue the scene", variant="primary", elem_id="chat-send")
-                stop = gr.Button("Stop", variant="stop", elem_id="chat-stop")
-                clear = gr.Button("Clear", elem_id="chat-clear")
+                send = gr.Button("Continue the scene", variant="primary", elem_id="chat-send", scale=2, min_width=212)
+                stop = gr.Button("Stop", variant="stop", elem_id="chat-stop", min_width=80)
+                clear = gr.Button("Clear", elem_id="chat-clear", min_width=80)
             speed_note = gr.Markdown("", elem_id="chat-speed", elem_classes="pg-note")
         with gr.Column(scale=2, min_width=280):
-            form = Form(Sampling(), ("max_new_tokens", "temperature", "top_k", "top_p", "seed"))
+            form = Form(Sampling(), ("max_new_tokens", "seed", "temperature"))
+            precision = gr.Dropdown(
+                list(PRECISIONS),
+                label="precision",
+                info=about("float32"),
+                elem_id="chat-precision",
+                visible=services.checkpoints.device.type == "cpu",  # elsewhere the model writes as it is
+            )
 
     asked = gr.on(
         [send.click, text.submit], add, [text, said], [text, said, log], show_progress="hidden", api_name="add_line"
     )
     answered = asked.success(
         answer,
-        {page.model, said, *form.widgets.values()},
+        {page.model, said, precision, *form.widgets.values()},
         [said, log, speed_note],
         show_progress="hidden",
         api_name="continue_scene",
+    )
+    precision.input(
+        lambda chosen: gr.update(info=about(chosen)),
+        precision,
+        precision,
+        show_progress="hidden",
+        api_name="precision",
     )
     stop.click(None, None, None, cancels=[answered], api_name="stop_scene")
     clear.click(

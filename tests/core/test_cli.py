@@ -9,6 +9,8 @@ from core import checkpoint, evaluate
 from core.__main__ import main
 from core.config import leaves
 from core.data import corpus
+from core.decode import PRECISIONS, PackedGPT
+from core.generate import Sampling, stream_text
 from core.stages.pretrain import PretrainConfig
 from core.tokenizer import Tokenizer
 from core.train.run import Run, read_lines
@@ -94,6 +96,23 @@ def test_generate_continues_a_text_the_same_way_for_the_same_seed(trained, capsy
     assert generate("--temperature", "0", "--seed", "1") == generate("--temperature", "0", "--seed", "2")
 
 
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_generate_packs_the_weights_as_told(precision, trained, capsys, monkeypatch):
+    packed = []
+    monkeypatch.setattr("core.__main__.PackedGPT", lambda model, how: packed.append(how) or PackedGPT(model, how))
+    options = ["--device", "cpu", "--max-new-tokens", "20", "--prompt", "To be", "--seed", "1"]
+    assert main(["generate", str(trained), *options, "--precision", precision]) == 0
+    written, loaded = capsys.readouterr().out, checkpoint.load(trained)
+    steps = stream_text(
+        PackedGPT(loaded.model, precision),
+        loaded.tokenizer,
+        loaded.tokenizer.encode("To be"),
+        Sampling(max_new_tokens=20, seed=1),
+    )
+    assert written == "To be" + "".join(step.text for step in steps) + "\n"
+    assert packed == [precision]
+
+
 def test_evaluate_tells_bits_per_byte(trained, caplog):
     caplog.set_level("INFO")
     text = str(trained.parent / "text.txt")
@@ -173,6 +192,15 @@ def test_a_directory_that_is_not_there_is_named(command, complaint, tmp_path):
 def test_generate_refuses_in_one_sentence(arguments, sentence, complaint, trained, monkeypatch):
     monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
     assert sentence in complaint(["generate", trained, *arguments])
+
+
+def test_generate_refuses_a_precision_that_the_processor_lacks(complaint, trained, monkeypatch):
+    def missing(*_):
+        raise RuntimeError("Didn't find engine for operation")
+
+    monkeypatch.setattr("core.decode.rounded_to_8_bits", missing)
+    sentence = complaint(["generate", trained, "--device", "cpu", "--precision", "int8"])
+    assert "precision int8 is not available on this processor: use float32" in sentence
 
 
 def test_commands_refuse_texts_that_are_not_there(complaint, trained, tmp_path):

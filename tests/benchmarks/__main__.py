@@ -92,7 +92,8 @@ class Report:
                         for precision in precisions
                     }
                 builds["transformers"] = partial(work.transformers_generation, config, B, self.device)
-                times = self.contest(f"generation {title}, batch {B}", builds, 5 if config is SMALL else 3)
+                rounds = 7 if config is SMALL else 3 if B == 1 else 2
+                times = self.contest(f"generation {title}, batch {B}", builds, rounds)
                 for name, taken in times.items():
                     speed = B * work.NEW / taken.median
                     size = {"float16": 2, "int8": 1}.get(name.split(", ")[-1], 4)

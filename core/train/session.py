@@ -55,6 +55,7 @@ def execute(run: Run, fit_config: FitConfig, prepare: Prepare) -> Status:
     A finished run is left as it is. Started by torchrun, all processes train and the first one does everything else.
     """
     device = pick_device(fit_config.device)
+    torch.backends.cuda.matmul.allow_tf32 = True  # for the float32 products that autocast leaves
     if not distributed.is_main():
         return follow(run, device, prepare)
     if (status := run.status()).state == "finished":

@@ -458,3 +458,28 @@ def test_saved_steps_come_in_the_order_of_their_numbers(run):
     for name in ("step-200000", "step-1000000", "step-000020", "step-12", ".step-000030.7.tmp", "step-000040x"):
         (run.directory / name).mkdir()
     assert [path.name for path in run.saved_steps()] == ["step-000020", "step-200000", "step-1000000"]
+
+
+def test_a_micro_batch_that_had_to_shrink_is_told_in_the_log_and_in_the_status(run, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    monkeypatch.setattr(session, "STATUS_INTERVAL", 0)
+    told = []
+
+    def too_much(loss_fn):
+        def limited(model, batch):
+            if len(batch.inputs) > 1:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return loss_fn(model, batch)
+
+        return limited
+
+    def noting(evaluate):
+        def noted(model):
+            told.append(run.read_status().message)
+            return evaluate(model)
+
+        return noted
+
+    assert train(run, loss_fn=too_much, evaluate=noting).state == "finished"
+    assert all("training, in micro-batches of 1 instead of 4" in message for message in told)
+    assert "out of memory: micro-batches of 1 from here on" in run.log.read_text(encoding="utf-8")

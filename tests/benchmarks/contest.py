@@ -36,7 +36,7 @@ class Contender:
         self.process.start()
         os.environ.clear()
         os.environ.update(before)
-        self.ask()  # built, and warm
+        self.first = self.ask()[1]  # built, and warm
 
     def ask(self) -> tuple[float, Any]:
         """(seconds, result) of one round. Raises RuntimeError with the contender's own error."""
@@ -78,6 +78,7 @@ def contest(
     try:
         for name, build in builds.items():
             contenders[name] = Contender(build, threads, (environments or {}).get(name, {}))
+            times[name].result = contenders[name].first
         for round in range(rounds):
             for name in sorted(builds, key=lambda name: (name == "ours") != bool(round % 2)):
                 seconds, times[name].result = contenders[name].ask()

@@ -27,11 +27,11 @@ class Times:
 class Contender:
     """A process that has built its work and does it when asked."""
 
-    def __init__(self, build: Build, threads: int, environment: Mapping[str, str]):
+    def __init__(self, build: Build, threads: int):
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         before = dict(os.environ)
-        os.environ.update({"OMP_NUM_THREADS": str(threads)} | dict(environment))
+        os.environ["OMP_NUM_THREADS"] = str(threads)
         self.process = context.Process(target=serve, args=(theirs, build, threads), daemon=True)
         self.process.start()
         os.environ.clear()
@@ -69,15 +69,13 @@ def serve(connection: Connection, build: Build, threads: int) -> None:
             connection.send((0.0, None, f"{type(error).__name__}: {error}"))
 
 
-def contest(
-    builds: Mapping[str, Build], rounds: int, threads: int, environments: Mapping[str, Mapping[str, str]] | None = None
-) -> dict[str, Times]:
+def contest(builds: Mapping[str, Build], rounds: int, threads: int) -> dict[str, Times]:
     """The times of every contender, after a round to warm up; in each round all take their turn, in changing order."""
     contenders: dict[str, Contender] = {}
     times = {name: Times() for name in builds}
     try:
         for name, build in builds.items():
-            contenders[name] = Contender(build, threads, (environments or {}).get(name, {}))
+            contenders[name] = Contender(build, threads)
             times[name].result = contenders[name].first
         for round in range(rounds):
             for name in sorted(builds, key=lambda name: (name == "ours") != bool(round % 2)):

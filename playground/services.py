@@ -32,10 +32,13 @@ class Checkpoints:
         self.lock = threading.RLock()
 
     def names(self) -> list[str]:
-        """All models, the shipped ones first, then the latest made."""
+        """All models: the shipped ones first, `bard-base` before all, then the latest made."""
+
+        def place(path: Path) -> tuple[bool, bool, float]:
+            return path.name != "bard-base", not path.name.startswith("bard-"), -path.stat().st_mtime
+
         found = [path.parent for path in self.directory.glob("*/model.safetensors") if is_checkpoint(path.parent)]
-        found.sort(key=lambda path: (not path.name.startswith("bard-"), -path.stat().st_mtime))
-        return [path.name for path in found]
+        return [path.name for path in sorted(found, key=place)]
 
     def load(self, name: str | None) -> Checkpoint:
         """The checkpoint called `name`. Raises ValueError if there is none, or none that can be read."""

@@ -132,7 +132,8 @@ def scripts() -> str:
     """Script tags for plotly.js, which comes with the Python package, and for our own: nothing is fetched elsewhere."""
     spec = importlib.util.find_spec("plotly")
     assert spec is not None and spec.origin is not None
-    paths = [Path(spec.origin).parent / "package_data" / "plotly.min.js", assets() / "playground.js"]
+    own = [assets() / f"{name}.js" for name in ("playground", "tokenizer", "attention", "train", "chat")]
+    paths = [Path(spec.origin).parent / "package_data" / "plotly.min.js", *own]  # the page runs them in this order
     gr.set_static_paths([*paths])
     return "".join(f'<script src="/gradio_api/file={path.resolve().as_posix()}"></script>' for path in paths)
 

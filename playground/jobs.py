@@ -4,6 +4,7 @@ A training is `python -m core run DIRECTORY`, detached: closing the page, reload
 touch it. All that is known about it is in its run directory, so whoever comes back finds it again.
 """
 
+import itertools
 import subprocess
 import sys
 from dataclasses import asdict, replace
@@ -28,6 +29,12 @@ class Jobs:
 
     def names(self) -> list[str]:
         return [run.name for run in runs(self.directory)]
+
+    def free_names(self, *stems: str) -> list[str]:
+        """`stem-1` for each stem, or the first number with which none is taken."""
+        taken = {path.name for path in self.directory.iterdir()}
+        numbered = ([f"{stem}-{i}" for stem in stems] for i in itertools.count(1))
+        return next(names for names in numbered if not taken & set(names))
 
     def run(self, name: str) -> Run:
         """The run called `name`. Raises ValueError if there is none."""

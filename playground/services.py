@@ -13,6 +13,7 @@ from core.checkpoint import Checkpoint, is_checkpoint
 from core.decode import PackedGPT
 from core.generate import Model
 from core.tokenizer import Tokenizer
+from core.train.run import Run
 from playground.jobs import Jobs
 
 KEPT_IN_MEMORY = 3  # models; more than one lets a person compare without waiting
@@ -46,6 +47,17 @@ class Checkpoints:
         with self.lock:
             return kept(self.loaded, key, lambda: checkpoint.load(self.directory / key[0], self.device))
 
+    def load_snapshot(self, name: str, step: int) -> Checkpoint:
+        """What the run called `name` was after `step` steps. Raises ValueError if it kept no such snapshot."""
+        for path in self.run(name).snapshots():
+            if path.name == f"step-{step:06d}":
+                return checkpoint.load(path, self.device)
+        raise ValueError(f"{name} kept no snapshot of step {step}: choose another run")
+
+    def run(self, name: str | None) -> Run:
+        """The run directory of the model called `name`. Raises ValueError if there is none."""
+        return Run(self.directory / self.key(name)[0])
+
     def writer(self, name: str | None, precision: str) -> tuple[Model, Tokenizer]:
         """What generates text with the checkpoint `name`: on a CPU its weights, packed; elsewhere the model itself.
 
@@ -71,11 +83,11 @@ class Checkpoints:
         return name, (self.directory / name / "model.safetensors").stat().st_mtime_ns
 
 
-def kept(cache: dict[K, V], key: K, make: Callable[[], V]) -> V:
-    """`cache[key]`, made if it is not there; the oldest is forgotten when there are too many."""
+def kept(cache: dict[K, V], key: K, make: Callable[[], V], most: int = KEPT_IN_MEMORY) -> V:
+    """`cache[key]`, made if it is not there; the oldest is forgotten when there are more than `most`."""
     if key not in cache:
         cache[key] = make()
-        while len(cache) > KEPT_IN_MEMORY:
+        while len(cache) > most:
             del cache[next(iter(cache))]
     return cache[key]
 

@@ -127,13 +127,21 @@ def assets() -> Path:
     return here / "assets" if (here / "assets").is_dir() else here.parent / "assets"
 
 
-@functools.cache
-def scripts() -> str:
-    """Script tags for plotly.js, which comes with the Python package, and for our own: nothing is fetched elsewhere."""
+ATTENTION = ("attention", "attention_inside", "attention_scaling", "attention_models")
+SCRIPTS = ("playground", "tokenizer", *ATTENTION, "train", "chat")
+
+
+def script_paths() -> list[Path]:
+    """plotly.js, which comes with the Python package, and our own scripts, in the order in which they run."""
     spec = importlib.util.find_spec("plotly")
     assert spec is not None and spec.origin is not None
-    own = [assets() / f"{name}.js" for name in ("playground", "tokenizer", "attention", "train", "chat")]
-    paths = [Path(spec.origin).parent / "package_data" / "plotly.min.js", *own]  # the page runs them in this order
+    return [Path(spec.origin).parent / "package_data" / "plotly.min.js", *(assets() / f"{name}.js" for name in SCRIPTS)]
+
+
+@functools.cache
+def scripts() -> str:
+    """Script tags for the page: nothing is fetched from elsewhere."""
+    paths = script_paths()
     gr.set_static_paths([*paths])
     return "".join(f'<script src="/gradio_api/file={path.resolve().as_posix()}"></script>' for path in paths)
 

@@ -1,44 +1,65 @@
-"""One attention head as a heatmap."""
+"""One attention head as a heatmap, and the difference between two."""
 
 from typing import Any
 
 from torch import Tensor
 
-from playground.figures.palette import colorscale
+from playground.figures.palette import DIVERGING, SCALE, colorscale
 
 
-def heatmap(weights: Tensor, tokens: list[str], layer: int, head: int) -> dict[str, Any]:
-    """Weights (T, T) of one head: rows are queries, columns the keys they look at; the future is left blank."""
+def heatmap(weights: Tensor, tokens: list[str], title: str) -> dict[str, Any]:
+    """Weights (T, T) of one head, or their mean over several."""
+    scale = {"zmin": 0, "zmax": 1, "colorscale": colorscale(SCALE)}
+    return matrix(weights, tokens, title, "attention weight", scale)
+
+
+def difference(change: Tensor, tokens: list[str], title: str) -> dict[str, Any]:
+    """Weights (T, T) of one model minus those of another: orange where there are more, blue where there are fewer."""
+    largest = max(0.05, float(change.abs().max()))  # tiny differences stay pale
+    scale = {"zmin": -largest, "zmax": largest, "colorscale": colorscale(DIVERGING)}
+    return matrix(change, tokens, title, "change of the weight", scale)
+
+
+def matrix(values: Tensor, tokens: list[str], title: str, unit: str, scale: dict[str, Any]) -> dict[str, Any]:
+    """Rows are queries, columns the keys they look at; the future is left blank.
+
+    The page adds the tokens' names to each cell (customdata): sending them T x T times would take longer.
+    """
     T = len(tokens)
-    future = weights.new_ones(T, T).triu(1).bool()
-    values = [
-        [None if hidden else round(value, 4) for value, hidden in zip(row, blank, strict=True)]
-        for row, blank in zip(weights.tolist(), future.tolist(), strict=True)
+    cells = [
+        [round(v, 4) if key <= query else None for key, v in enumerate(row)]
+        for query, row in enumerate(values.tolist())
     ]
-    names = [token.replace("\n", "↵").replace("\t", "⇥").replace(" ", "·") for token in tokens]
+    names = [visible_spaces(token) for token in tokens]
     places = list(range(T))
     ticks = {"tickmode": "array", "tickvals": places, "ticktext": names, "showgrid": False, "zeroline": False}
-    ticks |= {"tickfont": {"family": "monospace", "size": 12 if T <= 40 else 9}, "constrain": "domain"}
+    ticks |= {
+        "tickfont": {"family": "monospace", "size": 12 if T <= 40 else 9 if T <= 80 else 7},
+        "constrain": "domain",
+    }
     return {
         "data": [
             {
                 "type": "heatmap",
-                "z": values,
+                "z": cells,
                 "x": places,
                 "y": places,
-                "zmin": 0,
-                "zmax": 1,
-                "colorscale": colorscale(),
-                "colorbar": {"title": {"text": "attention weight", "side": "right"}, "thickness": 12},
-                "customdata": [[[query, key] for key in names] for query in names],
-                "hovertemplate": "%{customdata[0]} looks at %{customdata[1]}<br>weight %{z:.4f}<extra></extra>",
+                "colorbar": {"title": {"text": unit, "side": "right"}, "thickness": 12},
+                "hovertemplate": f"%{{customdata[0]}} looks at %{{customdata[1]}}<br>{unit} %{{z:.4f}}<extra></extra>",
+                "hoverongaps": False,
+                **scale,
             }
         ],
         "layout": {
-            "title": {"text": f"Layer {layer + 1}, head {head + 1}", "x": 0.02},
+            "title": {"text": title, "x": 0.02},
             "xaxis": {"title": {"text": "key: the token looked at"}, "side": "bottom", "tickangle": -60, **ticks},
             "yaxis": {"title": {"text": "query: the token that looks"}, "autorange": "reversed", **ticks},
             "margin": {"l": 90, "r": 20, "t": 50, "b": 100},
             "height": 620,
         },
+        "names": names,
     }
+
+
+def visible_spaces(token: str) -> str:
+    return token.replace("\n", "↵").replace("\t", "⇥").replace(" ", "·")

@@ -5,7 +5,10 @@ BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 # Nuñez, Anderton & Renslow 2018: equally bright to people with and without colour vision deficiency.
 SCALE = ["#00224E", "#123570", "#3B496C", "#575D6D", "#707173", "#8A8678", "#A59C74", "#C3B369", "#E1CC55", "#FEE838"]
 
+# From less to more, with nothing in the middle: blue and orange stay apart for everyone.
+DIVERGING = ["#0072B2", "#7FB8D8", "#F2F2F2", "#EAAE7F", "#D55E00"]
 
-def colorscale() -> list[list[float | str]]:
-    """SCALE as Plotly wants it."""
-    return [[i / (len(SCALE) - 1), color] for i, color in enumerate(SCALE)]
+
+def colorscale(colors: list[str]) -> list[list[float | str]]:
+    """A list of colours as Plotly wants it."""
+    return [[i / (len(colors) - 1), color] for i, color in enumerate(colors)]

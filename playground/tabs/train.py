@@ -26,11 +26,6 @@ def millions(n: int) -> str:
     return f"{n / 1e6:.1f}M" if n < 1e8 else f"{n / 1e6:.0f}M"
 
 
-def free_name(taken: list[str], stem: str) -> str:
-    """`stem-1`, or the first number that is not taken."""
-    return next(name for i in range(1, len(taken) + 2) if (name := f"{stem}-{i}") not in taken)
-
-
 @dataclass(frozen=True)
 class Controls:
     """What the tab is made of."""
@@ -78,7 +73,7 @@ def build(services: Services, page: Page) -> None:
     jobs = services.jobs
 
     def suggestion(preset: str) -> str:
-        return free_name([path.name for path in jobs.directory.iterdir()], preset)
+        return jobs.free_names(preset)[0]
 
     def look_at(run: str | None) -> dict[Any, Any]:
         return {c.run: gr.update(choices=jobs.names(), value=run), c.view: view_of(run)}

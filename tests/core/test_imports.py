@@ -14,9 +14,9 @@ FILES = sorted(p.relative_to(REPO).as_posix() for top in ("core", "playground") 
 ROWS = (
     ("config", "tokenizer", "cross_entropy"),
     ("model",),
-    ("decode",),
+    ("decode", "patterns"),
     ("checkpoint", "generate", "probe"),
-    ("hub",),
+    ("hub", "scaling"),
     ("data",),
     ("train",),
     ("stages",),

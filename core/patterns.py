@@ -1,0 +1,79 @@
+"""What a head does, recognised by where it looks.
+
+The scores are those of TransformerLens' head detector (`error_measure="mul"`): the share of a head's attention that
+falls on a pattern. Induction heads: Olsson et al. 2022, "In-context Learning and Induction Heads".
+
+Shapes: L n_layer, nh heads, T time (tokens).
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+PATTERNS = {
+    "previous": "looks at the token just before",
+    "first": "looks at the first token",
+    "duplicate": "looks at earlier copies of the same token",
+    "induction": "looks at what followed earlier copies of the same token",
+}
+CLEAR = 0.3  # of the way from an even head to a perfect one: from here on a head has a name
+FEW_QUERIES = 3  # a pattern that hardly occurs in a text says nothing about a head
+REPEATED = 32  # tokens of the test sequence before it repeats
+
+
+def patterns(ids: list[int]) -> dict[str, Tensor]:
+    """For each pattern of PATTERNS the cells that belong to it, 0 or 1, (T, T): rows are queries, columns keys."""
+    idx, T = torch.tensor(ids), len(ids)
+    first = torch.zeros(T, T)
+    first[1:, 0] = 1
+    duplicate = (idx[:, None] == idx).float().tril(-1)
+    induction = torch.zeros(T, T)
+    induction[:, 1:] = duplicate[:, :-1]  # one to the right of each copy
+    return {"previous": torch.ones(T, T).tril(-1).triu(-1), "first": first, "duplicate": duplicate} | {
+        "induction": induction.tril()
+    }
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """What the heads of a model were found to do on one text."""
+
+    scores: dict[str, Tensor]  # pattern -> (L, nh), the share of attention that falls on it
+    names: list[list[str]]  # (L, nh): the pattern that a head clearly follows, or ""
+    entropy: Tensor  # (L, nh), bits: 0 looks at one token, log2 n at n tokens alike; the mean over queries
+
+
+def recognise(weights: Tensor, ids: list[int]) -> Recognised:
+    """Score, and name, every head by its attention weights (L, nh, T, T) on `ids`.
+
+    A head gets the name of a pattern if it is at least CLEAR of the way from a head that looks at everything alike to
+    one that follows the pattern wherever it occurs; of several, the nearest.
+    """
+    T = len(ids)
+    even = torch.ones(T, T).tril() / torch.arange(1, T + 1)[:, None]
+    scores: dict[str, Tensor] = {}
+    nearest, names = torch.full(weights.shape[:2], CLEAR), [[""] * weights.shape[1] for _ in weights]
+    for name, pattern in patterns(ids).items():
+        scores[name] = (weights * pattern).sum((-2, -1)) / T  # rows sum to 1: all attention together is T
+        queries = int(pattern.any(-1).sum())
+        chance = float((even * pattern).sum() / T)
+        if queries < FEW_QUERIES or queries / T <= chance:
+            continue
+        way = (scores[name] - chance) / (queries / T - chance)
+        for layer, head in (way >= nearest).nonzero().tolist():
+            names[layer][head] = name
+        nearest = torch.maximum(nearest, way)
+    return Recognised(scores, names, entropy(weights).mean(-1))
+
+
+def entropy(weights: Tensor) -> Tensor:
+    """Entropy in bits of each row of weights (..., T): (...)."""
+    return -torch.xlogy(weights, weights).sum(-1) / torch.log(torch.tensor(2.0))
+
+
+def repeated_tokens(vocab_size: int, block_size: int, seed: int = 0) -> list[int]:
+    """Different random tokens, twice in a row: nothing but induction can tell what comes next in the second half."""
+    n = min(REPEATED, block_size // 2, vocab_size)
+    ids = torch.randperm(vocab_size, generator=torch.Generator().manual_seed(seed))[:n].tolist()
+    return ids * 2

@@ -1,0 +1,70 @@
+"""All heads at once, one of them in focus, and both as files."""
+
+from typing import Any
+
+import gradio as gr
+import torch
+
+from core.patterns import PATTERNS
+from core.tokenizer import Tokenizer
+from playground.figures.attention import heatmap
+from playground.looks import MOST_CHARACTERS, MOST_TOKENS, Looks, encoded, head_grid
+from playground.standalone import standalone_page
+from playground.widgets import Page, handler, live, page_text, server_function
+
+AVERAGES = ("head", "layer", "all")  # what a large picture may show: one head, or the mean over several
+
+
+def what_was_cut(tokenizer: Tokenizer, text: str, shown: int, context: int) -> str:
+    """A sentence if not all of the text is looked at."""
+    total = len(tokenizer.encode(text))
+    if shown == total:
+        return ""
+    why = f"the model's context holds {context:,}" if context <= MOST_TOKENS else f"a picture holds {MOST_TOKENS}"
+    return f"Only the first {shown} tokens are shown, of {total:,}: {why}."
+
+
+def build(looks: Looks, page: Page, text: gr.Textbox) -> None:
+    @handler
+    def show_heads(typed: str, model: str | None) -> dict[str, Any]:
+        if not typed:
+            return {"empty": "Type a few words to see where each head looks."}
+        tokenizer = looks.checkpoints.load(model).tokenizer
+        typed = page_text(typed)
+        key = {"model": model, "text": typed[:MOST_CHARACTERS]}
+        look = looks.at(key)
+        cut = what_was_cut(tokenizer, typed, len(look.ids), look.model.config.block_size)
+        return head_grid(look) | {"key": key, "cut": cut, "patterns": PATTERNS}
+
+    @server_function
+    def focus_head(request: dict[str, Any]) -> dict[str, Any]:
+        look, layer, head = looks.at(request["key"]), request["layer"], request["head"]
+        weights, title = {
+            "head": (look.weights[layer, head], f"Layer {layer + 1}, head {head + 1}"),
+            "layer": (look.weights[layer].mean(0), f"Layer {layer + 1}, mean over its heads"),
+            "all": (look.weights.mean((0, 1)), "Mean over all heads"),
+        }[request["over"]]
+        return heatmap(weights, look.tokens, title)
+
+    @server_function
+    def standalone(request: dict[str, Any]) -> dict[str, Any]:
+        look = looks.at(request["key"])
+        grid = head_grid(look) | {"patterns": PATTERNS, "cut": "", "key": request["key"]}
+        exact = encoded(look.weights * 65535, torch.int32)
+        return {"html": standalone_page(grid, exact, heatmap(look.weights[0, 0], look.tokens, ""))}
+
+    heads = live(
+        "attention-heads",
+        "playground.headGrid(element, props, watch, server)",
+        "pg-attention",
+        server_functions=[focus_head, standalone],
+    )
+    gr.on(
+        [text.change, page.model.change, page.tab.select],
+        show_heads,
+        [text, page.model],
+        heads,
+        show_progress="hidden",
+        trigger_mode="always_last",
+        api_name="attention",
+    )

@@ -1,0 +1,30 @@
+"""The logit lens: what each layer would say next."""
+
+from typing import Any
+
+from core import probe
+from playground.figures.palette import SCALE
+from playground.looks import Looks, rounded
+from playground.services import Services
+from playground.widgets import intro, live, server_function
+
+
+def build(looks: Looks, services: Services) -> None:
+    @server_function
+    def logit_lens(request: dict[str, Any]) -> dict[str, Any]:
+        look = looks.at(request["key"])
+        lens = probe.logit_lens(look.model, look.trace)
+        names = {id: look.token(id) for id in set(lens.ids.flatten().tolist())}
+        return {
+            "tokens": look.tokens,
+            "best": [[[names[id] for id in cell] for cell in row] for row in lens.ids.tolist()],
+            "probabilities": rounded(lens.probabilities.float()),
+            "actual": rounded(lens.actual.float()),
+            "scale": SCALE,
+        }
+
+    intro(
+        "Reading the model's state after each layer as if it were the last one shows how a guess ripens.",
+        "Follow a column upwards: where does the word that really comes next (framed) first appear?",
+    )
+    live("attention-lens", "playground.logitLens(element, server)", "pg-lens", server_functions=[logit_lens])

@@ -1,0 +1,93 @@
+"""The square root of d_k: what the factor on the scores does to a head, and to a training."""
+
+from dataclasses import asdict
+from typing import Any
+
+import torch
+
+from core import probe
+from core.probe import masked
+from core.scaling import softmax_at, variance_by_width
+from core.stages.pretrain import PretrainConfig
+from playground.figures.palette import SCALE
+from playground.figures.scaling import softmax_curves, two_losses, variance_curves
+from playground.looks import Look, Looks, encoded, rounded
+from playground.services import Services
+from playground.widgets import intro, live, server_function
+
+POWERS = [i / 20 for i in range(31)]  # of d_k: 0 no scaling, 0.5 the square root, beyond it too much
+STEMS = ("scaled", "unscaled")
+EXPERIMENT_STEPS = 300
+
+
+def raw_scores(look: Look, layer: int, head: int) -> torch.Tensor:
+    """q . k of one head, (T, T)."""
+    q, k, _ = probe.qkv(look.model, look.trace, layer)
+    return (q[head] @ k[head].T).float().cpu()
+
+
+def build(looks: Looks, services: Services) -> None:
+    jobs = services.jobs
+
+    @server_function
+    def lab(request: dict[str, Any]) -> dict[str, Any]:
+        look, layer, head = looks.at(request["key"]), request["layer"], request["head"]
+        q, k, _ = (part[head].float().cpu() for part in probe.qkv(look.model, look.trace, layer))
+        raw, d_k = raw_scores(look, layer, head), look.model.config.head_size
+        found = [softmax_at(raw, d_k**-power) for power in POWERS]
+        random = torch.randn(2, *q.shape, generator=torch.Generator().manual_seed(0))
+        measured, control = variance_by_width(q, k), variance_by_width(random[0], random[1])
+        return {
+            "d_k": d_k,
+            "softmax": softmax_curves(POWERS, found),
+            "variance": variance_curves(rounded(measured), rounded(control)),
+        }
+
+    @server_function
+    def at_power(request: dict[str, Any]) -> dict[str, Any]:
+        look = looks.at(request["key"])
+        scale = look.model.config.head_size ** -request["power"]
+        raw = raw_scores(look, request["layer"], request["head"])
+        with probe.rescaled(look.model, scale):
+            loss = float(probe.losses(look.model, probe.trace(look.model, look.ids)).mean())
+        weights = masked(raw * scale).softmax(-1)
+        return asdict(softmax_at(raw, scale)) | {
+            "factor": scale,
+            "loss": loss,
+            "usual_loss": look.loss,
+            "weights": encoded(weights * 255, torch.uint8),
+            "tokens": look.tokens,
+            "scale": SCALE,
+        }
+
+    @server_function
+    def experiment(request: dict[str, Any]) -> dict[str, Any]:
+        """Start the two trainings if told to; the latest two, if any."""
+        if request["start"]:
+            changes = dict(max_steps=EXPERIMENT_STEPS, attn_scale=None, eval_interval=EXPERIMENT_STEPS, snapshots=0)
+            configs = [PretrainConfig.preset("nano", **changes | {"attn_scale": scale}) for scale in (None, 1.0)]
+            jobs.start_in_turn(list(zip(jobs.free_names(*STEMS), configs, strict=True)), "pretrain")
+        names = jobs.names()
+        pairs = [(name, f"un{name}") for name in names if name.startswith("scaled-") and f"un{name}" in names]
+        return {"runs": list(pairs[0]) if pairs else [], "figure": two_losses(list(pairs[0]) if pairs else list(STEMS))}
+
+    @server_function
+    def follow(request: dict[str, Any]) -> dict[str, Any]:
+        return jobs.follow(request["name"], request["cursor"])
+
+    intro(
+        "The more numbers a query and a key have (d_k of them), the larger their products grow; the softmax then sees "
+        "only the largest, and its gradient dies. Dividing by √d_k keeps them in range (Vaswani et al. 2017, 3.2.1).",
+        "Drag from no scaling to too much, and watch the largest weight and the gradient.",
+    )
+    live("attention-scaling", "playground.scalingLab(element, server)", "pg-lab", server_functions=[lab, at_power])
+    intro(
+        "Does it matter for learning? Two trainings of the same small model from the same seed, with and without √d_k.",
+        "Start them and watch both losses; what you see is what happened, not what theory promises.",
+    )
+    live(
+        "attention-experiment",
+        "playground.twoTrainings(element, server)",
+        "pg-experiment",
+        server_functions=[experiment, follow],
+    )

@@ -1,0 +1,26 @@
+"""From queries and keys to weights, with the numbers of the forward pass."""
+
+from typing import Any
+
+from core import probe
+from playground.looks import Looks, rounded
+from playground.services import Services
+from playground.widgets import intro, live, server_function
+
+
+def build(looks: Looks, services: Services) -> None:
+    @server_function
+    def head_steps(request: dict[str, Any]) -> dict[str, Any]:
+        look = looks.at(request["key"])
+        T = len(look.ids)
+        query = T - 1 if request["query"] is None else min(request["query"], T - 1)
+        found = probe.steps(look.model, look.trace, request["layer"], request["head"], query)
+        numbers = {name: rounded(getattr(found, name).float()) for name in ("q", "k", "v", "raw", "scaled", "masked")}
+        numbers |= {name: rounded(getattr(found, name).float(), 5) for name in ("weights", "output")}
+        return numbers | {"scale": found.scale, "query": query, "tokens": look.tokens}
+
+    intro(
+        "A token asks with its query q, every earlier token answers with its key k; their product decides the weight.",
+        "Choose a token, then follow one row from left to right; click a key to see its product, number by number.",
+    )
+    live("attention-steps", "playground.steps(element, server)", "pg-steps", server_functions=[head_steps])

@@ -1,0 +1,50 @@
+"""Time-lapse: the heads of a run at its snapshots, beside its loss."""
+
+from typing import Any
+
+from core.patterns import PATTERNS
+from core.train.run import read_lines
+from playground.figures.timelapse import timelapse
+from playground.looks import Looks, head_grid
+from playground.services import Services
+from playground.widgets import intro, live, server_function
+
+MOST_POINTS = 600
+
+
+def build(looks: Looks, services: Services) -> None:
+    checkpoints = looks.checkpoints
+
+    def runs() -> list[str]:
+        return [name for name in checkpoints.names() if checkpoints.run(name).snapshots()]
+
+    @server_function
+    def begin(request: dict[str, Any]) -> dict[str, Any]:
+        """The run to show: the one asked for, or else the chosen model's, or else one that kept snapshots."""
+        model, names = request["key"]["model"], runs()
+        if not names:
+            raise ValueError(
+                "no model here kept snapshots: train one with the setting snapshots above 0, then come back"
+            )
+        name = next(n for n in (request["run"], model, names[0]) if n in names)
+        run = checkpoints.run(name)
+        steps = [int(path.name.removeprefix("step-")) for path in run.snapshots()]
+        lines, _ = read_lines(run.metrics)
+        thin = max(1, len(lines) // MOST_POINTS)
+        kept = [line for i, line in enumerate(lines) if i % thin == 0 or "loss/val" in line]
+        note = f"{model} kept no snapshots, so this is {name}." if name not in (model, request["run"]) else ""
+        return {"runs": names, "run": name, "steps": steps, "figure": timelapse(kept, steps), "note": note}
+
+    @server_function
+    def frame(request: dict[str, Any]) -> dict[str, Any]:
+        look = looks.at({"model": request["run"], "text": request["key"]["text"], "step": request["step"]})
+        strongest = round(float(look.known.scores["induction"].max()), 4)
+        return head_grid(look) | {"induction": strongest, "patterns": PATTERNS}
+
+    intro(
+        "A run keeps snapshots on its way; step through them and watch heads find their job while the loss falls.",
+        "Play it: when the purple line rises, a head has learned to look at what followed last time (induction).",
+    )
+    live(
+        "attention-timelapse", "playground.timelapse(element, server)", "pg-timelapse", server_functions=[begin, frame]
+    )

@@ -29,13 +29,13 @@
     refresh();
   }
 
-  // Ask, and keep an answer only if nothing was asked after it. An error stands in `place`.
+  // Ask, and keep an answer only if nothing was asked after it (else undefined). An error stands in `place` (null).
   function latest(place) {
     let turn = 0;
     return async (call) => {
       const mine = ++turn;
       const answer = await ask(call);
-      if (mine !== turn) return null;
+      if (mine !== turn) return undefined;
       if (!answer.error) return answer;
       place.replaceChildren(make("p", "pg-error", answer.error));
       return null;
@@ -74,6 +74,7 @@
     const select = make("select");
     for (const [value, text] of options) select.append(new Option(text, value));
     select.onchange = () => onchange(select.value);
+    select.setAttribute("aria-label", label);
     frame.append(select);
     return Object.assign(frame, { select });
   }
@@ -167,12 +168,12 @@
     tag.className = `pg-tag pg-is-${name || "none"}`;
     const [test, text] = ["test", "text"].map((b) => value.heads[b].numbers);
     const place = node.dataset.head.split(",").map((n) => Number(n) + 1);
-    const scores = Object.keys(NAMES).map((p) => `${NAMES[p]} ${test[p][i].toFixed(2)} (this text ${text[p][i].toFixed(2)})`);
+    const scores = Object.keys(NAMES).map((p) => `${NAMES[p]} ${text[p][i].toFixed(2)} (${test[p][i].toFixed(2)})`);
     node.title = [
       `layer ${place[0]}, head ${place[1]}: ${name ? NAMES[name] : "no simple pattern"}`,
-      "share of its attention on each pattern, on repeated random tokens:",
+      "share of its attention on each pattern, here and on repeated random tokens:",
       ...scores,
-      `entropy on this text ${text.entropy[i].toFixed(2)} bits`,
+      `entropy ${text.entropy[i].toFixed(2)} bits (${test.entropy[i].toFixed(2)})`,
     ].join("\n");
     node.setAttribute("aria-label", `layer ${place[0]}, head ${place[1]}: ${name ? NAMES[name] : "no simple pattern"}`);
     node.dataset.name = name;
@@ -195,7 +196,7 @@
 
   function headGrid(element, props, watch, server) {
     const root = element.querySelector(".pg-attention");
-    const wish = { filter: "", order: "layer", basis: "test" }; // kept from text to text
+    const wish = { filter: "", order: "layer", basis: "text" }; // kept from text to text
     let mine = null; // the value that is drawn
     let shown = []; // buttons in the order in which the arrow keys walk
     let buttons = [];
@@ -205,9 +206,9 @@
     const focusSide = focusView(server, () => mine);
     const tools = make("div", "pg-tools");
     tools.append(
-      choice("Show", [["", "all heads"], ...Object.entries(NAMES), ["none", "no simple pattern"]], (v) => refine({ filter: v })),
+      choice("Heads", [["", "all"], ...Object.entries(NAMES), ["none", "no simple pattern"]], (v) => refine({ filter: v })),
       choice("Order", Object.entries(ORDERS).map(([value, [text]]) => [value, text]), (v) => refine({ order: v })),
-      choice("Recognised on", [["test", "repeated random tokens"], ["text", "this text"]], (v) => refine({ basis: v })),
+      choice("Recognised on", [["text", "this text"], ["test", "repeated random tokens"]], (v) => refine({ basis: v })),
     );
     const left = make("div", "pg-grid-side");
     left.append(tools, grid, legend(), note, exportRow(server, () => mine, () => buttons, focusSide));
@@ -260,6 +261,7 @@
       refine({});
       const loss = value.loss === null ? "" : ` The model reads this text with a loss of ${value.loss.toFixed(2)} nats a token.`;
       note.textContent = `${value.cut} ${buttons.length} heads, ${T} tokens; forward pass ${Math.round(value.seconds * 1000)} ms.${loss}`;
+      root.dataset.drawn = Number(root.dataset.drawn ?? 0) + 1;
       setFocus({
         key: value.key,
         shape: [value.n_layer, value.n_head],

@@ -7,7 +7,7 @@
   const DIVERGING = colorTable(["#0072B2", "#7FB8D8", "#F2F2F2", "#EAAE7F", "#D55E00"]);
   const cssOf = (pixel) => `rgb(${pixel & 255} ${(pixel >> 8) & 255} ${(pixel >> 16) & 255})`;
   const signed = (value, largest) => cssOf(DIVERGING[Math.round(127.5 * (1 + Math.max(-1, Math.min(1, value / (largest || 1)))))]);
-  const number = (value, digits = 3) => (value === null ? "−∞" : value.toFixed(digits).replace("-", "−"));
+  const number = (value, digits = 3) => (value === null ? "−∞" : value.toFixed(digits).replace(/^-(?=[0.]*$)/, "").replace("-", "−"));
   const headName = () => `layer ${focus.layer + 1}, head ${focus.head + 1}`;
 
   // --- from q and k to weights -------------------------------------------------------------------------------------
@@ -23,7 +23,8 @@
       cell.title = `dimension ${d + 1}: ${number(value, 4)}`;
       cells.append(cell);
     });
-    row.append(make("span", "pg-strip-name", label), cells, make("span", "pg-strip-total", total));
+    row.append(make("span", "pg-strip-name", label), cells);
+    if (total) row.append(make("span", "pg-strip-total", total));
     return row;
   }
 
@@ -35,13 +36,14 @@
     onFocus(root, async () => {
       const { layer, head, query } = focus;
       const found = await fetchSteps(server.head_steps({ key: focus.key, layer, head, query }));
+      key = null; // the strongest one, until another is clicked
       if (found) draw(found);
     });
 
     function draw(found) {
       const { tokens, query, q, k, v, raw, scaled, masked, weights, output, scale } = found;
       const names = tokens.map(visibleSpaces);
-      if (key === null || key > query) key = weights.indexOf(Math.max(...weights));
+      key ??= weights.indexOf(Math.max(...weights));
       const row = tokenRow(tokens, (i) => setFocus({ query: i }));
       row.buttons.forEach((node, i) => node.setAttribute("aria-pressed", i === query));
 
@@ -55,7 +57,7 @@
       tokens.forEach((_, i) => {
         const line = make("tr", i > query ? "pg-future" : "");
         const bar = make("td", "pg-bar");
-        bar.style.setProperty("--weight", weights[i]);
+        bar.style.setProperty("--weight", weights[i] / Math.max(...weights)); // the longest bar fills its column
         const name = make("td");
         const pick = button(names[i], () => ((key = i), draw(found)), "pg-token");
         pick.setAttribute("aria-pressed", i === key);
@@ -131,7 +133,7 @@
     const drawDistribution = ({ rows, position, tokens, loss, loss_after }) => {
       const table = make("table", "pg-table");
       const head = make("tr");
-      head.append(...["next token", "all heads on", "", `${off.size} off`, ""].map((title) => make("th", "", title)));
+      head.append(...["next token", "all heads on", "", off.size ? `${off.size} switched off` : "none off", ""].map((title) => make("th", "", title)));
       table.append(head);
       for (const [token, before, after] of rows) {
         const line = make("tr");
@@ -202,7 +204,8 @@
       const largest = Math.max(...measured.map(([, , change]) => Math.abs(change)));
       measured.forEach(([layer, head, change], i) => {
         cells[i].style.background = signed(change, largest);
-        cells[i].textContent = Math.abs(change) < 0.0005 ? "0" : number(change, 2);
+        cells[i].textContent = number(change, 2);
+        cells[i].style.color = change < -0.6 * largest ? "#fff" : "#111"; // readable on the strongest blue
         cells[i].title = `layer ${layer}, head ${head}: ${number(change, 4)} nats a token without it`;
       });
     };

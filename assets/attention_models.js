@@ -135,6 +135,7 @@
 
     const draw = async () => {
       const found = await fetchBoth(server.compare({ key: focus.key, other }));
+      if (found === undefined) return;
       differs = false;
       if (!found) return clear();
       problem.replaceChildren();

@@ -17,7 +17,7 @@ PATTERNS = {
     "duplicate": "looks at earlier copies of the same token",
     "induction": "looks at what followed earlier copies of the same token",
 }
-CLEAR = 0.3  # of the way from an even head to a perfect one: from here on a head has a name
+CLEAR = 0.25  # of the way from an even head to a perfect one: from here on a head has a name
 FEW_QUERIES = 3  # a pattern that hardly occurs in a text says nothing about a head
 REPEATED = 32  # tokens of the test sequence before it repeats
 

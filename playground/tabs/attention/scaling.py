@@ -18,6 +18,7 @@ from playground.widgets import intro, live, server_function
 POWERS = [i / 20 for i in range(31)]  # of d_k: 0 no scaling, 0.5 the square root, beyond it too much
 STEMS = ("scaled", "unscaled")
 EXPERIMENT_STEPS = 300
+CONTROL = 256  # random queries and keys, enough for a smooth line
 
 
 def raw_scores(look: Look, layer: int, head: int) -> torch.Tensor:
@@ -35,7 +36,7 @@ def build(looks: Looks, services: Services) -> None:
         q, k, _ = (part[head].float().cpu() for part in probe.qkv(look.model, look.trace, layer))
         raw, d_k = raw_scores(look, layer, head), look.model.config.head_size
         found = [softmax_at(raw, d_k**-power) for power in POWERS]
-        random = torch.randn(2, *q.shape, generator=torch.Generator().manual_seed(0))
+        random = torch.randn(2, CONTROL, d_k, generator=torch.Generator().manual_seed(0))
         measured, control = variance_by_width(q, k), variance_by_width(random[0], random[1])
         return {
             "d_k": d_k,

@@ -24,13 +24,17 @@ FLAGS = ["--no-sandbox", "--no-first-run", *(f"--disable-{what}" for what in QUI
 @pytest.fixture(scope="session")
 def browser_type_launch_args() -> dict[str, Any]:
     """The system's Chromium; where there is none, the one that Playwright fetches."""
-    installed = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    installed = installed_chromium()
     if installed is None:
         with sync_playwright() as playwright:
             there = Path(playwright.chromium.executable_path).exists()
         if not there:
             subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=True)
     return {"executable_path": installed, "args": FLAGS}
+
+
+def installed_chromium() -> str | None:
+    return next(filter(None, map(shutil.which, CHROMIUM)), None)
 
 
 @pytest.fixture

@@ -1,0 +1,152 @@
+"""The page in a real browser, with a stop-watch: `python -m tests.benchmarks.page`.
+
+Every figure is a median over several tries, from the click or key in the browser to the frame in which the result is
+drawn. Nothing is compared: these are budgets, which stand beside the figures.
+"""
+
+import argparse
+import re
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from playwright.sync_api import Page, sync_playwright
+
+from core import checkpoint
+from core.checkpoint import Card
+from core.model import GPT, GPTConfig
+from core.tokenizer import Tokenizer
+from playground.__main__ import launch
+from playground.services import Services
+from tests.conftest import free_port
+from tests.ui.conftest import FLAGS, SHIPPED, installed_chromium
+from tests.ui.steps import open_page, open_tab
+
+TRIES = 15
+
+# From `act` to the frame after `attribute` of `selector` has changed, in milliseconds.
+UNTIL_DRAWN = """([act, selector, attribute, kind]) => new Promise((done) => {
+  const root = document.querySelector(selector);
+  const began = performance.now();
+  new MutationObserver((_, observer) => {
+    observer.disconnect();
+    requestAnimationFrame(() => setTimeout(() => done(performance.now() - began)));
+  }).observe(root, kind === "children" ? { childList: true, subtree: true } : { attributeFilter: [attribute] });
+  new Function(act)();
+})"""
+
+
+@contextmanager
+def served(workspace: Path) -> Iterator[Page]:
+    """A browser on the playground over the models in `workspace`."""
+    port = free_port()
+    blocks = launch(Services.open(workspace, torch.device("cpu")), "127.0.0.1", port, browser=False, wait=False)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=installed_chromium(), args=FLAGS)
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.set_default_timeout(120_000)
+        open_page(page, f"http://127.0.0.1:{port}/")
+        yield page
+        browser.close()
+    blocks.close()
+
+
+def until_drawn(page: Page, act: str, selector: str, attribute: str = "", kind: str = "attribute") -> float:
+    return page.evaluate(UNTIL_DRAWN, [act, selector, attribute, kind])
+
+
+def median(measure: Callable[[int], float]) -> float:
+    """Of TRIES measurements; the first one, which warms up, is not counted."""
+    return statistics.median([measure(i) for i in range(TRIES + 1)][1:])
+
+
+def row(name: str, figure: str, budget: str) -> None:
+    sys.stdout.write(f"| {name} | {figure} | {budget} |\n")
+    sys.stdout.flush()
+
+
+# --- attention ------------------------------------------------------------------------------------------------
+
+
+def type_into(selector: str, text: str) -> str:
+    """JavaScript that types `text` into a text box at once."""
+    return (
+        f"const box = document.querySelector({selector!r}); box.value = {text!r};"
+        "box.dispatchEvent(new Event('input', { bubbles: true }));"
+    )
+
+
+def attention(page: Page, tokenizer: Tokenizer, title: str) -> None:
+    open_tab(page, "Attention")
+    page.locator(".pg-head").first.wait_for()
+    ids = tokenizer.encode("All the world's a stage, and all the men and women merely players. " * 8)[:63]
+    # Each try reads another first token, so that nothing is answered from memory.
+    texts = [tokenizer.decode([tokenizer.encode("ABCDEFGHIJKLMNOPQRSTUVWXYZ"[i])[0], *ids]) for i in range(TRIES + 1)]
+    forward: list[float] = []
+
+    def draw(i: int) -> float:
+        took = until_drawn(page, type_into("#attention-text textarea", texts[i]), ".pg-attention", "data-drawn")
+        note = page.locator(".pg-attention").inner_text()
+        told = re.search(r"(\d+) heads, (\d+) tokens; forward pass (\d+) ms", note)
+        assert told is not None and told.group(2) == "64", note
+        forward.append(float(told.group(3)))
+        page.wait_for_timeout(400)  # the large picture, too, is drawn
+        return took - forward[-1]
+
+    grid = median(draw)
+    heads = page.locator("#attention-heads .pg-head").count()
+    row(f"{title}: {heads} heads at T = 64, key to drawn, forward pass of {statistics.median(forward):.0f} ms excluded",
+        f"{grid:.0f} ms", "300 ms")  # fmt: skip
+
+    def focus(i: int) -> float:
+        act = f"document.querySelectorAll('#attention-heads .pg-head')[{i}].click()"
+        took = until_drawn(page, act, ".pg-words", kind="children")
+        page.wait_for_timeout(200)
+        return took
+
+    row(f"{title}: click on a head to its large picture", f"{median(focus):.0f} ms", "-")
+
+    page.locator("#attention-panels").get_by_role("tab", name="Why √d_k").click()
+    page.locator(".pg-scaled dd").first.wait_for()
+    page.wait_for_timeout(1500)
+
+    def slide(i: int) -> float:
+        value = f"const s = document.querySelector('#scaling-power'); s.value = {0.05 * i};"
+        act = value + "s.dispatchEvent(new Event('input'));"
+        return until_drawn(page, act, ".pg-said-scale", kind="children")
+
+    row(f"{title}: a move of the √d_k slider, one forward pass included", f"{median(slide):.0f} ms", "-")
+
+
+def large_model(workspace: Path) -> Tokenizer:
+    """Save the 124M configuration with random weights and GPT-2's vocabulary, the only model in `workspace`."""
+    tokenizer = Tokenizer.gpt2()
+    torch.manual_seed(0)
+    checkpoint.save(workspace / "gpt2-random", GPT(GPTConfig.preset("gpt2")), tokenizer, Card(), torch.float16)
+    return tokenizer
+
+
+PARTS: dict[str, Any] = {"attention": attention}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser("python -m tests.benchmarks.page", description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=tuple(PARTS), default=tuple(PARTS), help="some parts only")
+    only = parser.parse_args().only
+    sys.stdout.write("| in the browser | median | budget |\n| --- | --- | --- |\n")
+    if "attention" in only:
+        with served(SHIPPED.parent) as page:
+            attention(page, Tokenizer.load(SHIPPED), "bard-base")
+        with tempfile.TemporaryDirectory() as directory:
+            tokenizer = large_model(Path(directory))
+            with served(Path(directory)) as page:
+                attention(page, tokenizer, "124M")
+
+
+if __name__ == "__main__":
+    main()

@@ -24,9 +24,10 @@ RECIPES: dict[str, dict[str, Any]] = {
     "bard": dict(  # the shipped model
         corpus="shakespeare", max_steps=8000, batch_size=8, learning_rate=2e-3, warmup_steps=100, eval_interval=500
     )
-    | dict(optimizer="adamw", save_interval=500, keep_best=True, save_dtype="float16"),
+    | dict(optimizer="adamw", save_interval=500, keep_best=True, save_dtype="float16", snapshots=0),
     "mini": dict(max_steps=5000, batch_size=32, learning_rate=3e-3, dropout=0.1),
-    "gpt2": dict(max_steps=2000, batch_size=32, micro_batch_size=4, learning_rate=6e-4, dropout=0.1, tokenizer="gpt2"),
+    "gpt2": dict(max_steps=2000, batch_size=32, micro_batch_size=4, learning_rate=6e-4, dropout=0.1, tokenizer="gpt2")
+    | dict(snapshots=0),  # a quarter of a gigabyte each
 }
 RECIPES |= {
     name: RECIPES["gpt2"] | dict(micro_batch_size=1, learning_rate=rate)

@@ -2,7 +2,7 @@
 
 import math
 
-FIRST_SNAPSHOT = 1 / 64  # of a run: what attention learns first, it learns early
+FIRST_SNAPSHOT = 1 / 32  # of a run: what attention learns first, it learns early
 
 
 def learning_rate(step: int, peak: float, final: float, warmup_steps: int, max_steps: int) -> float:
@@ -17,10 +17,10 @@ def learning_rate(step: int, peak: float, final: float, warmup_steps: int, max_s
 
 
 def snapshot_steps(max_steps: int, count: int) -> list[int]:
-    """`count` steps at which to keep the weights: 0, then on a log scale from a 64th of the run to its last step.
+    """`count` steps at which to keep the weights: 0, then on a log scale from a 32nd of the run to its last step.
 
-    >>> snapshot_steps(6400, 8)
-    [0, 100, 200, 400, 800, 1600, 3200, 6400]
+    >>> snapshot_steps(3200, 7)
+    [0, 100, 200, 400, 800, 1600, 3200]
 
     Where steps coincide, as in a short run, they are fewer. Of one alone, it is the last.
     """

@@ -160,7 +160,7 @@ def test_the_weights_of_the_best_evaluation_are_kept_if_asked_for(tmp_path, corp
 
 # --- snapshots ------------------------------------------------------------------------------------------------
 
-SNAPSHOTS = [0, 2, 4, 5, 8, 12, 19, 29, 44, 66, 100]  # of 100 steps, if 12 are asked for: 2 comes twice
+SNAPSHOTS = [0, 3, 4, 6, 9, 12, 18, 25, 35, 50, 71, 100]  # of 100 steps, if nothing else is asked for
 
 
 def test_snapshots_show_the_weights_from_before_the_first_step_to_the_last(uninterrupted):
@@ -186,15 +186,31 @@ def test_a_snapshot_says_the_losses_of_its_step(uninterrupted):
     reports = {card.step: card.report for card in cards}
     assert reports.pop(0) == {}
     for step, report in reports.items():
-        names = ("loss/train", "loss/val", "bpb/val") if step == 100 else ("loss/train",)  # 100 alone was evaluated
+        names = ("loss/train", "loss/val", "bpb/val") if step % 25 == 0 else ("loss/train",)
         assert report == {name: by_step[step][name] for name in names}
 
 
-@pytest.mark.parametrize(("snapshots", "steps"), [(0, []), (1, [100]), (2, [0, 100]), (4, [0, 2, 12, 100])])
+@pytest.mark.parametrize(("snapshots", "steps"), [(0, []), (1, [100]), (2, [0, 100]), (4, [0, 3, 18, 100])])
 def test_as_many_snapshots_are_kept_as_are_asked_for(tmp_path, corpus_file, snapshots, steps):
     run = new_run(tmp_path / "run", corpus_file, snapshots=snapshots)
     assert pretrain(run).state == "finished"
     assert [int(path.name[5:]) for path in run.snapshots()] == steps
+
+
+def test_a_run_killed_at_a_snapshot_takes_it_when_it_resumes(tmp_path, corpus_file, uninterrupted, monkeypatch):
+    run = new_run(tmp_path / "run", corpus_file, save_interval=7)  # saves step 35, too
+    save = session.Session.save_snapshot
+
+    def killed_at_35(self, job, step, metrics):
+        if step == 35:
+            raise KeyboardInterrupt
+        save(self, job, step, metrics)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(session.Session, "save_snapshot", killed_at_35)
+        train(run)
+    assert pretrain(run).state == "finished"
+    assert_equal_runs(run, uninterrupted)
 
 
 def test_a_run_from_before_there_were_snapshots_takes_those_that_are_still_to_come(run):
@@ -204,7 +220,7 @@ def test_a_run_from_before_there_were_snapshots_takes_those_that_are_still_to_co
     del config["snapshots"]
     checkpoint.write_json(run.directory / "run.json", {"stage": stage, "config": config})
     assert pretrain(run).state == "finished"
-    assert [int(path.name[5:]) for path in run.snapshots()] == [29, 44, 66, 100]
+    assert [int(path.name[5:]) for path in run.snapshots()] == [25, 35, 50, 71, 100]
 
 
 def test_a_run_that_failed_before_its_first_step_leaves_no_snapshot_to_the_next_one_of_its_name(run):
@@ -213,10 +229,10 @@ def test_a_run_that_failed_before_its_first_step_leaves_no_snapshot_to_the_next_
 
     train(run, loss_fn=lambda original: defect)
     assert len(run.snapshots()) == 1
-    config = run.read()[1] | {"n_layer": 1}
+    config = run.read()[1] | {"snapshots": 0}
     again = Run.create(run.directory, "pretrain", config)
     assert pretrain(again).state == "finished"
-    assert {checkpoint.load(path).model.config.n_layer for path in again.snapshots()} == {1}
+    assert again.snapshots() == []
 
 
 # --- whatever stops it ----------------------------------------------------------------------------------------
@@ -365,7 +381,7 @@ def disk_full_at(*names: str) -> Iterator[None]:
     ("names", "good"),
     [
         (("step-000020", "optimizer"), "step-000010"),
-        (("step-000044", "model"), "step-000040"),  # a snapshot
+        (("step-000035", "model"), "step-000030"),  # a snapshot
         ((".run.", "model"), "step-000090"),
     ],
 )

@@ -25,5 +25,5 @@ def test_snapshot_steps_begin_before_the_first_step_and_end_with_the_last(max_st
 
 def test_snapshot_steps_lie_on_a_log_scale():
     steps = snapshot_steps(64_000, 14)[1:]
-    assert steps[0] == 1000
-    assert all(later / sooner == pytest.approx(64 ** (1 / 12), rel=0.01) for sooner, later in itertools.pairwise(steps))
+    assert steps[0] == 2000
+    assert all(later / sooner == pytest.approx(32 ** (1 / 12), rel=0.01) for sooner, later in itertools.pairwise(steps))

@@ -19,6 +19,7 @@ from core.tokenizer import Tokenizer
 from core.train import distributed, memory
 from core.train.device import pick_device
 from core.train.run import Run, Status
+from core.train.turns import in_turn
 
 log = logging.getLogger("core")
 STAGES: dict[str, Callable[[Run], Status]] = {"pretrain": pretrain}
@@ -59,7 +60,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_flags(sub, PretrainConfig, PretrainConfig.preset("nano"))
 
     sub = add("run", run_run, "Execute the run in a directory, or resume it from its last saved step.")
-    sub.add_argument("directory", type=Path)
+    sub.add_argument("directory", type=Path, nargs="+", help="several are trained in turn")
 
     sub = add("generate", run_generate, "Continue a text.")
     sub.add_argument("checkpoint", type=Path)
@@ -106,7 +107,7 @@ def run_pretrain(args: argparse.Namespace) -> int:
     if distributed.is_main():
         Run.create(args.directory, "pretrain", config.to_dict())
     distributed.wait_for_all()
-    return execute(Run(args.directory))
+    return execute([Run(args.directory)])
 
 
 def pretrain_config(args: argparse.Namespace) -> PretrainConfig:
@@ -115,14 +116,15 @@ def pretrain_config(args: argparse.Namespace) -> PretrainConfig:
 
 
 def run_run(args: argparse.Namespace) -> int:
-    return execute(Run(args.directory))
+    return execute([Run(directory) for directory in args.directory])
 
 
-def execute(run: Run) -> int:
-    stage, _ = run.read()
-    if stage not in STAGES:
-        raise ValueError(f"{run.directory} is a run of the stage {stage!r}, which is not known here")
-    status = STAGES[stage](run)
+def execute(runs: list[Run]) -> int:
+    for run in runs:  # those that come later, too, before the first begins
+        stage, _ = run.read()
+        if stage not in STAGES:
+            raise ValueError(f"{run.directory} is a run of the stage {stage!r}, which is not known here")
+    status = in_turn(runs, lambda run: STAGES[run.read()[0]](run))
     return complain(status.message) if status.state == "failed" else 0
 
 

@@ -22,6 +22,7 @@ from core.cross_entropy import IGNORE_INDEX, linear_cross_entropy
 ACTIVATIONS = {"gelu": "none", "gelu_new": "tanh"}
 
 PRESETS: dict[str, dict[str, Any]] = {
+    "tiny": dict(n_layer=2, n_head=4, n_embd=64, block_size=128, vocab_size=512, activation_function="gelu"),
     "nano": dict(n_layer=4, n_head=4, n_embd=128, block_size=64, vocab_size=512, activation_function="gelu"),
     "micro": dict(n_layer=4, n_head=4, n_embd=256, block_size=128, vocab_size=2048, activation_function="gelu"),
     "bard": dict(n_layer=6, n_head=6, n_embd=288, block_size=256, vocab_size=2048, activation_function="gelu"),

@@ -1,23 +1,33 @@
 """Trainings as processes of their own: start, follow, pause, stop, resume. No gradio.
 
 A training is `python -m core run DIRECTORY`, detached: closing the page, reloading it or killing this process does not
-touch it. All that is known about it is in its run directory, so whoever comes back finds it again.
+touch it. Given several directories, one such process trains them in turn. All that is known about a training is in its
+run directory, so whoever comes back finds it again.
 """
 
 import itertools
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from core.config import Config
 from core.train.device import pick_device
 from core.train.run import Run, Status, busy_sentence, check_name, read_lines, runs
+from core.train.turns import queued
 
 MOST_POINTS = 2000  # in the first look at a long run; what comes later is sent whole
 SHOWN_METRICS = ("step", "loss/train", "loss/val", "bpb/val", "lr", "grad_norm", "tokens_per_second")
 BEGINNING = ("created", "starting")  # a resumed run may still hold steps that it is about to take again
+
+
+class Spawned(NamedTuple):
+    """A process that this one has started, and where it writes why it could not."""
+
+    process: subprocess.Popen
+    log: Path
 
 
 class Jobs:
@@ -25,7 +35,7 @@ class Jobs:
 
     def __init__(self, directory: Path):
         self.directory = directory
-        self.processes: dict[str, subprocess.Popen] = {}
+        self.spawned: dict[str, Spawned] = {}
 
     def names(self) -> list[str]:
         return [run.name for run in runs(self.directory)]
@@ -43,17 +53,28 @@ class Jobs:
         return Run(self.directory / name)
 
     def active(self) -> Run | None:
-        """The run that is being trained now, if any."""
-        return next((run for run in runs(self.directory) if run.status().active), None)
+        """The run that is being trained now, if any; not one that waits for another to end."""
+        active = [(run, status) for run in runs(self.directory) if (status := run.status()).active]
+        return min(active, key=lambda pair: pair[1].waits_for != "", default=(None, None))[0]
 
     def start(self, name: str, stage: str, config: Config) -> Run:
         """Create a run and begin it. Raises ValueError if the name is unfit or taken, or the device busy."""
-        check_name(name)
-        device = pick_device(config.to_dict()["device"]).type
-        self.refuse_if_busy(device)
-        run = Run.create(self.directory / name, stage, config.to_dict())
-        self.spawn(run, device)
-        return run
+        return self.start_in_turn([(name, config)], stage)[0]
+
+    def start_in_turn(self, named: Sequence[tuple[str, Config]], stage: str) -> list[Run]:
+        """Create runs and begin the first; each other one begins when the one before has finished.
+
+        Raises ValueError, and creates none, if a name is unfit or taken, or a device busy.
+        """
+        for name, config in named:
+            check_name(name)
+            Run(self.directory / name).check_free()
+            self.refuse_if_busy(pick_device(config.to_dict()["device"]).type)
+        if len({name.casefold() for name, _ in named}) < len(named):  # to some systems a and A are one
+            raise ValueError(f"runs need different names, got {', '.join(name for name, _ in named)}")
+        created = [Run.create(self.directory / name, stage, config.to_dict()) for name, config in named]
+        self.spawn(created)
+        return created
 
     def resume(self, name: str) -> None:
         """Go on with a paused run, or from the last saved step of one that was stopped, failed or was killed."""
@@ -62,13 +83,12 @@ class Jobs:
         if status.state == "paused":
             run.request("resume")
         elif status.active:
-            raise ValueError(f"{name} is being trained already")
+            raise ValueError(f"{name} {status.message if status.waits_for else 'is being trained already'}")
         elif status.state == "finished":
             raise ValueError(f"{name} is finished: there is nothing left to resume")
         else:
-            device = pick_device(run.read()[1]["device"]).type
-            self.refuse_if_busy(device)
-            self.spawn(run, device)
+            self.refuse_if_busy(pick_device(run.read()[1]["device"]).type)
+            self.spawn([run])
 
     def request(self, name: str, command: str) -> None:
         """Ask a run to `pause` or `stop`. Raises ValueError if it is not running."""
@@ -81,31 +101,36 @@ class Jobs:
         if any((status := run.status()).active and status.device == device for run in runs(self.directory)):
             raise ValueError(busy_sentence(self.directory, device))
 
-    def spawn(self, run: Run, device: str) -> None:
-        before = run.status()
-        run.write_status(replace(before, state="created", message="waiting for its process", device=device))
+    def spawn(self, turns: list[Run]) -> None:
+        """Start the process that trains the runs `turns`, one after the other."""
+        for before, run in zip([None, *turns], turns, strict=False):
+            device = pick_device(run.read()[1]["device"]).type
+            status = replace(run.status(), state="created", message="waiting for its process", device=device)
+            run.write_status(queued(status, before) if before else status)
         detached: dict[str, Any] = (
             {"creationflags": subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP}  # type: ignore[attr-defined]
             if sys.platform == "win32"
             else {"start_new_session": True}
         )
-        with run.log.open("ab") as log:
-            self.processes[run.name] = subprocess.Popen(
-                [sys.executable, "-m", "core", "run", str(run.directory)],
+        with turns[0].log.open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "core", "run", *(str(run.directory) for run in turns)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=log,
                 **detached,
             )
+        self.spawned |= {run.name: Spawned(process, turns[0].log) for run in turns}
 
     def status(self, name: str) -> Status:
         """As the run says; a process of ours that died before it could say anything counts as interrupted."""
         run = self.run(name)
-        process = self.processes.get(name)
-        died = process is not None and process.poll() is not None  # poll also lets the system forget the process
+        spawned = self.spawned.get(name)
+        died = spawned is not None and spawned.process.poll() is not None  # which lets the system forget the process
         status = run.status()
-        if died and status.state == "created":
-            return replace(status, state="interrupted", message=f"its process could not start: see {run.log}")
+        if spawned and died and status.state == "created":
+            message = f"its process could not start: see {spawned.log}"
+            return replace(status, state="interrupted", message=message, waits_for="")
         return status
 
     def follow(self, name: str, since: dict[str, int] | None = None) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import hashlib
 import html
 import http.client
 import importlib.util
+import itertools
 import os
 import re
 import urllib.error
@@ -35,7 +36,7 @@ ONE_MEGABYTE = (
     "romeo-and-juliet",
     "the-tempest",
 )
-CORPORA = ("shakespeare", "shakespeare-1mb", "tiny-shakespeare")
+CORPORA = ("shakespeare", "shakespeare-1mb", "shakespeare-echo", "tiny-shakespeare")
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,9 @@ def load(name: str) -> Corpus:
         return by_plays(name, plays(), HELD_OUT)
     if name == "shakespeare-1mb":
         return by_plays(name, [play for play in plays() if play.name in ONE_MEGABYTE], HELD_OUT)
+    if name == "shakespeare-echo":
+        said_once = by_plays(name, plays(), HELD_OUT)
+        return Corpus(name, *(tuple(map(echo, documents)) for documents in (said_once.train, said_once.val)))
     if name == "tiny-shakespeare":
         return by_position(name, tiny_shakespeare())
     path = Path(os.path.expanduser(name))
@@ -110,6 +114,20 @@ def by_plays(name: str, chosen: list[Play], held_out: tuple[str, ...]) -> Corpus
         train=tuple(play.render() for play in chosen if play.name not in held_out),
         val=tuple(play.render() for play in chosen if play.name in held_out),
     )
+
+
+def echo(play: str) -> str:
+    """A rendered play with its lines in groups of one, two and four by turns, every group said twice.
+
+    Half of such a text can be foretold by looking up what followed the same words before, which is what an induction
+    head does (Olsson et al. 2022, arXiv:2209.11895), and at unequal distances, so that counting back does not do.
+    """
+    lines, said = (line for line in play.split("\n") if line), ""
+    for size in itertools.cycle((1, 2, 4)):
+        if not (group := "\n".join(itertools.islice(lines, size))):
+            break
+        said += f"{group}\n{group}\n\n"
+    return said
 
 
 def by_position(name: str, text: str) -> Corpus:

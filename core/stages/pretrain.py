@@ -19,14 +19,17 @@ from core.train.session import Job, Say, execute
 
 # What each size of model wants: big models take small steps on many tokens.
 RECIPES: dict[str, dict[str, Any]] = {
+    "tiny": dict(corpus="shakespeare-echo", max_steps=3000, batch_size=16, learning_rate=2e-2, eval_interval=250)
+    | dict(save_interval=500, snapshots=16, save_dtype="float16"),  # the shipped time-lapse: an induction head forms
     "nano": dict(max_steps=600, batch_size=16, learning_rate=1e-2, eval_interval=50, save_interval=100),
     "micro": dict(max_steps=3000, batch_size=16, learning_rate=5e-3),
     "bard": dict(  # the shipped model
         corpus="shakespeare", max_steps=8000, batch_size=8, learning_rate=2e-3, warmup_steps=100, eval_interval=500
     )
-    | dict(optimizer="adamw", save_interval=500, keep_best=True, save_dtype="float16"),
+    | dict(optimizer="adamw", save_interval=500, keep_best=True, save_dtype="float16", snapshots=0),
     "mini": dict(max_steps=5000, batch_size=32, learning_rate=3e-3, dropout=0.1),
-    "gpt2": dict(max_steps=2000, batch_size=32, micro_batch_size=4, learning_rate=6e-4, dropout=0.1, tokenizer="gpt2"),
+    "gpt2": dict(max_steps=2000, batch_size=32, micro_batch_size=4, learning_rate=6e-4, dropout=0.1, tokenizer="gpt2")
+    | dict(snapshots=0),  # a quarter of a gigabyte each
 }
 RECIPES |= {
     name: RECIPES["gpt2"] | dict(micro_batch_size=1, learning_rate=rate)
@@ -48,7 +51,7 @@ class PretrainConfig(Config):
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> Self:
-        """A model shape with the recipe that suits it, from `nano` to `gpt2-xl`, with `changes`."""
+        """A model shape with the recipe that suits it, from `tiny` to `gpt2-xl`, with `changes`."""
         shape = GPTConfig.preset(name).to_dict()
         return cls.from_dict(shape | RECIPES[name] | changes)
 

@@ -5,6 +5,7 @@ Shapes: n matrices of one shape, N outputs, K inputs.
 
 import math
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 from torch.nn import Parameter
 from torch.optim import AdamW, Optimizer
 
+from core import checkpoint
 from core.model import GPT
 
 STACK = 2**24  # numbers that Muon orthogonalises at once: enough for fast products, little beside the weights
@@ -106,3 +108,33 @@ def orthogonal(matrices: Tensor, steps: int = 5) -> Tensor:
         polynomial = torch.baddbmm(square, square, square, beta=-4.7750, alpha=2.0315)
         x = torch.baddbmm(x, polynomial, x, beta=3.4445)
     return (x.mT if tall else x).to(matrices.dtype)
+
+
+# --- on disk --------------------------------------------------------------------------------------------------
+
+
+def save_optimizers(path: Path, model: GPT, optimizers: list[Optimizer]) -> None:
+    """What the optimisers remember of each parameter (averages, step counts), under the parameter's name."""
+    names: dict[Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
+    tensors = {
+        f"{names[parameter]}.{key}": value.cpu()
+        for optimizer in optimizers
+        for parameter, state in optimizer.state.items()
+        for key, value in state.items()
+    }
+    checkpoint.write_tensors(path, tensors)
+
+
+def load_optimizers(path: Path, model: GPT, optimizers: list[Optimizer]) -> None:
+    tensors = checkpoint.read_tensors(path)
+    names: dict[Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
+    for optimizer in optimizers:
+        keys = REMEMBERED[type(optimizer)]
+        for parameter in (p for group in optimizer.param_groups for p in group["params"]):
+            name = names[parameter]
+            if missing := [key for key in keys if f"{name}.{key}" not in tensors]:
+                raise ValueError(f"{path} holds no {missing[0]} of {name}: this saved step is damaged, delete it")
+            optimizer.state[parameter] = {key: tensors[f"{name}.{key}"].to(parameter.device) for key in keys}
+
+
+REMEMBERED: dict[type[Optimizer], tuple[str, ...]] = {AdamW: ("step", "exp_avg", "exp_avg_sq"), Muon: ("momentum",)}

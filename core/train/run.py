@@ -4,9 +4,11 @@
     status.json     state, step, what went wrong     samples.jsonl   one line a text sample, appended
     control         pause, resume or stop            log.txt         for people
     step-000200/    a checkpoint with the optimiser's state; when the run ends, the checkpoint itself lies beside these
+    snapshots/      step-000000/ and so on: checkpoints in half precision, for a time-lapse; they stay
 
 A process that trains holds the lock file `.lock` of its run and that of its device; the operating system releases
-both when the process dies, however it dies. That is how everyone else knows whether it is alive.
+both when the process dies, however it dies. That is how everyone else knows whether it is alive. A run that waits for
+another one to end (core/train/turns.py) is held likewise, but no device.
 """
 
 import json
@@ -39,6 +41,7 @@ class Status:
     step: int = 0
     max_steps: int = 0
     device: str = ""
+    waits_for: str = ""  # while created: the run in the same directory that comes before it in the same process
     pid: int = 0
     heartbeat: float = 0.0  # seconds since the epoch, when this was written
 
@@ -55,19 +58,24 @@ class Run:
         self.metrics = self.directory / "metrics.jsonl"
         self.samples = self.directory / "samples.jsonl"
         self.log = self.directory / "log.txt"
+        self.lock = FileLock(self.directory / ".lock", thread_local=False)
 
     @classmethod
     def create(cls, directory: str | Path, stage: str, config: dict[str, Any]) -> "Run":
         """Begin a run. Raises ValueError if the name is unfit or taken."""
         run = cls(directory)
-        check_name(run.name)
-        taken = run.directory.exists() and (not run.directory.is_dir() or any(run.directory.iterdir()))
-        if taken and not run.is_stillborn():
-            raise ValueError(f"there is already something called {run.name}: choose another name")
+        run.check_free()
         run.directory.mkdir(parents=True, exist_ok=True)
         write_json(run.directory / "run.json", {"stage": stage, "config": config})
         run.write_status(Status())
         return run
+
+    def check_free(self) -> None:
+        """Raise ValueError if this run's name is unfit or taken."""
+        check_name(self.name)
+        taken = self.directory.exists() and (not self.directory.is_dir() or any(self.directory.iterdir()))
+        if taken and not self.is_stillborn():
+            raise ValueError(f"there is already something called {self.name}: choose another name")
 
     def is_stillborn(self) -> bool:
         """Did it fail before its first step? Then there is nothing to lose, and its name is free."""
@@ -92,10 +100,17 @@ class Run:
         status = self.read_status()
         if status.active and not self.is_held():
             status = self.read_status()  # it may have ended in good order between the two looks
-            coming = status.state == "created" and time.time() - status.heartbeat < START_SECONDS
-            if status.active and not coming:
-                return replace(status, state="interrupted", message="its process has ended; it can be resumed")
+            if status.active and not self.is_coming(status):
+                message = "its process has ended; it can be resumed"
+                return replace(status, state="interrupted", message=message, waits_for="")
         return status
+
+    def is_coming(self, status: Status) -> bool:
+        """Has it been created just now, so that its process may still be starting?"""
+        if status.state != "created" or time.time() - status.heartbeat > START_SECONDS:
+            return False
+        before = Run(self.directory.with_name(status.waits_for)) if status.waits_for else None
+        return before is None or ((before.directory / "status.json").exists() and before.status().active)
 
     def read_status(self) -> Status:
         path = self.directory / "status.json"
@@ -110,7 +125,8 @@ class Run:
 
     def clear_leftovers(self) -> None:
         """Remove what a process that was killed while it wrote has left behind."""
-        for path in [*self.directory.glob(".*.tmp"), *self.directory.parent.glob(f".{self.name}.*.tmp")]:
+        inside, beside = self.directory.glob(".*.tmp"), self.directory.parent.glob(f".{self.name}.*.tmp")
+        for path in [*inside, *beside, *self.directory.glob("snapshots/.*.tmp")]:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def request(self, command: str) -> None:
@@ -140,19 +156,27 @@ class Run:
         except Timeout:
             return True
 
+    def reserve(self) -> None:
+        """Be the one process that trains this run, now or later, until `release`, or raise ValueError."""
+        try:
+            self.lock.acquire(timeout=2)  # a reader may hold it for an instant
+        except Timeout:
+            raise ValueError(f"{self.name} is being trained already") from None
+
+    def release(self) -> None:
+        self.lock.release()
+
     @contextmanager
     def hold(self, device: str) -> Iterator[None]:
         """Be the one process that trains this run, and the only training on `device`, or raise ValueError."""
+        self.reserve()  # a second time if it was reserved before: it then stays so
         try:
-            with (
-                FileLock(self.directory / ".lock", timeout=2),  # a reader may hold it for an instant
-                FileLock(self.directory.parent / f".{device}.lock", timeout=2),
-            ):
+            with FileLock(self.directory.parent / f".{device}.lock", timeout=2):
                 yield
-        except Timeout as error:
-            if Path(error.lock_file).name == ".lock":
-                raise ValueError(f"{self.name} is being trained already") from None
+        except Timeout:
             raise ValueError(f"{busy_sentence(self.directory.parent, device)}") from None
+        finally:
+            self.release()
 
     # --- metrics ----------------------------------------------------------------------------------------------
 
@@ -162,16 +186,33 @@ class Run:
             if path.exists():
                 lines, _ = read_lines(path)
                 write_text(path, "".join(json.dumps(line) + "\n" for line in lines if line["step"] <= step))
+        for path in self.snapshots():
+            if step == 0 or step_number(path) > step:  # one of step 0 may be of a run that failed under this name
+                shutil.rmtree(path)
 
-    # --- saved steps ------------------------------------------------------------------------------------------
+    # --- saved steps and snapshots ----------------------------------------------------------------------------
 
     def step_directory(self, step: int) -> Path:
         return self.directory / f"step-{step:06d}"
 
     def saved_steps(self) -> list[Path]:
         """Directories of the saved steps, oldest first."""
-        found = [path for path in self.directory.glob("step-*") if STEP.fullmatch(path.name)]
-        return sorted(found, key=lambda path: int(path.name.removeprefix("step-")))
+        return steps_in(self.directory)
+
+    def snapshot_directory(self, step: int) -> Path:
+        return self.directory / "snapshots" / f"step-{step:06d}"
+
+    def snapshots(self) -> list[Path]:
+        """Directories of the snapshots, oldest first: checkpoints of weights alone, whose cards say step and loss."""
+        return steps_in(self.directory / "snapshots")
+
+
+def steps_in(directory: Path) -> list[Path]:
+    return sorted((path for path in directory.glob("step-*") if STEP.fullmatch(path.name)), key=step_number)
+
+
+def step_number(path: Path) -> int:
+    return int(path.name.removeprefix("step-"))
 
 
 def check_name(name: str) -> None:

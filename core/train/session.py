@@ -9,11 +9,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import torch
-from torch import Tensor
-from torch.optim import AdamW, Optimizer
+from torch.optim import Optimizer
 
 from core import checkpoint
 from core.checkpoint import Card, Checkpoint
@@ -22,8 +20,9 @@ from core.tokenizer import Tokenizer
 from core.train import distributed
 from core.train.device import peak_flops, pick_device
 from core.train.loop import Batches, FitConfig, LossFn, NotFinite, StepLog, fit, optimizers_of
-from core.train.optimizer import Muon
+from core.train.optimizer import load_optimizers, save_optimizers
 from core.train.run import Run, Status, append_line
+from core.train.schedule import snapshot_steps
 
 log = logging.getLogger(__name__)
 STATUS_INTERVAL = 0.5  # seconds between two writes of status.json
@@ -128,16 +127,21 @@ class Session:
         self.say("starting")
         job, optimizers, start = restore(self.run, self.device, prepare, self.say)
         self.run.rewind(start)
+        snapshots = snapshot_steps(job.config.max_steps, job.config.snapshots)
         if checkpoint.is_checkpoint(self.best) and checkpoint.read_card(self.best / "card.json").step > start:
             shutil.rmtree(self.best)  # it will come again
         log.info(
             "%s on %s: %s weights, from step %d", self.run.name, self.device, f"{job.model.config.n_params:,}", start
         )
         step = start
+        if step == 0 and step in snapshots:
+            self.save_snapshot(job, step, {})
         with interrupt_requests_stop(self.run):
             for entry in fit(job.model, job.batches, job.loss_fn, job.config, optimizers, start):
                 step = entry.step
                 self.record(job, entry)
+                if step in snapshots:  # before the step is saved: a run that resumes from there has it already
+                    self.save_snapshot(job, step, {"loss/train": entry.loss})
                 if step % job.config.save_interval == 0 and step < job.config.max_steps:
                     self.save_step(job, optimizers, step)
                 if self.run.requested() == "pause":
@@ -228,6 +232,16 @@ class Session:
         for old in self.run.saved_steps()[:-KEPT_STEPS]:
             shutil.rmtree(old)
 
+    def save_snapshot(self, job: Job, step: int, metrics: dict[str, float]) -> None:
+        """Keep the weights alone, in half precision, with the step's losses: held-out ones too if it was evaluated."""
+        held_out = self.held_out[1] if self.held_out[0] == step else {}
+        card = self.card(job, step, metrics | held_out)
+        checkpoint.save(self.run.snapshot_directory(step), job.model, job.tokenizer, card, torch.float16)
+
+    @staticmethod
+    def card(job: Job, step: int, metrics: dict[str, float]) -> Card:
+        return replace(job.card, step=step, report={k: v for k, v in metrics.items() if math.isfinite(v)})
+
     def finish(self, job: Job, step: int) -> int:
         """The run directory becomes the checkpoint; returns the step whose weights it holds."""
         self.say("writing the checkpoint")
@@ -235,8 +249,7 @@ class Session:
             best = checkpoint.load(self.best)
             model, card = best.model, best.card
         else:
-            report = {k: v for k, v in self.evaluate(job, step).items() if math.isfinite(v)}
-            model, card = job.model, replace(job.card, step=step, report=report)
+            model, card = job.model, self.card(job, step, self.evaluate(job, step))
         dtype = getattr(torch, job.config.save_dtype)
         checkpoint.save(self.run.directory, model, job.tokenizer, card, dtype)
         return card.step
@@ -281,30 +294,3 @@ def restore(run: Run, device: torch.device, prepare: Prepare, say: Say) -> tuple
         return job, optimizers, 0
     load_optimizers(saved[-1] / OPTIMIZER_FILE, job.model, optimizers)
     return job, optimizers, last.card.step
-
-
-def save_optimizers(path: Path, model: GPT, optimizers: list[Optimizer]) -> None:
-    """What the optimisers remember of each parameter (averages, step counts), under the parameter's name."""
-    names: dict[Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
-    tensors = {
-        f"{names[parameter]}.{key}": value.cpu()
-        for optimizer in optimizers
-        for parameter, state in optimizer.state.items()
-        for key, value in state.items()
-    }
-    checkpoint.write_tensors(path, tensors)
-
-
-def load_optimizers(path: Path, model: GPT, optimizers: list[Optimizer]) -> None:
-    tensors = checkpoint.read_tensors(path)
-    names: dict[Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
-    for optimizer in optimizers:
-        keys = REMEMBERED[type(optimizer)]
-        for parameter in (p for group in optimizer.param_groups for p in group["params"]):
-            name = names[parameter]
-            if missing := [key for key in keys if f"{name}.{key}" not in tensors]:
-                raise ValueError(f"{path} holds no {missing[0]} of {name}: this saved step is damaged, delete it")
-            optimizer.state[parameter] = {key: tensors[f"{name}.{key}"].to(parameter.device) for key in keys}
-
-
-REMEMBERED: dict[type[Optimizer], tuple[str, ...]] = {AdamW: ("step", "exp_avg", "exp_avg_sq"), Muon: ("momentum",)}

@@ -99,6 +99,20 @@ def test_a_play_is_rendered_as_speaker_and_speech():
     assert hamlet.startswith("BERNARDO:\nWho's there?\n\nFRANCISCO:\nNay, answer me: stand, and unfold yourself.\n\n")
 
 
+def test_an_echo_says_one_two_and_four_lines_twice_by_turns():
+    said = corpus.echo("A:\nb\nc\n\nD:\ne\n\nF:\ng\n\nH:\ni\n\n")
+    groups = ["A:", "b\nc", "D:\ne\nF:\ng", "H:", "i"]
+    assert said == "".join(f"{group}\n{group}\n\n" for group in groups)
+
+
+def test_the_echo_corpus_is_the_plays_with_each_line_said_twice():
+    once, echo = corpus.load("shakespeare"), corpus.load("shakespeare-echo")
+    for ours, theirs in ((echo.train, once.train), (echo.val, once.val)):
+        for play, original in zip(ours, theirs, strict=True):
+            lines = (Counter(line for line in text.split("\n") if line) for text in (play, original))
+            assert next(lines) == Counter({line: 2 * n for line, n in next(lines).items()})
+
+
 @pytest.mark.parametrize(
     ("name", "n_plays", "held_out"),
     [("shakespeare", 38, ["the-taming-of-the-shrew", "the-tempest"]), ("shakespeare-1mb", 8, ["the-tempest"])],

@@ -16,6 +16,7 @@ from core.data.batch import Batch
 from core.model import GPT, IGNORE_INDEX, GPTConfig
 from core.train import distributed
 from core.train.loop import FitConfig, fit, language_model_loss
+from core.train.run import Run
 from tests.conftest import free_port
 
 REPO = Path(__file__).parents[2]
@@ -123,6 +124,8 @@ def test_torchrun_trains_the_same_curve_and_resumes_it(text_file, tmp_path):
         expected = [line[name] for line in metrics(alone)]
         assert len(expected) == 30
         assert [line[name] for line in metrics(together)] == pytest.approx(expected, rel=1e-3)
+    kept = [[path.name for path in Run(run).snapshots()] for run in (alone, together)]
+    assert kept[0] == kept[1] and kept[0][-1] == "step-000030"
     assert core(f"run {together}", 2).returncode == 0  # finished already: nobody waits for ever
 
 

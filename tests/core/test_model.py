@@ -108,7 +108,7 @@ def test_flops_per_token_are_those_that_pytorch_counts(make_model, shape):
 
 
 def test_an_unknown_preset_is_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match=r"preset must be one of nano, .*gpt2-xl, got 'gpt3'"):
+    with pytest.raises(ValueError, match=r"preset must be one of tiny, nano, .*gpt2-xl, got 'gpt3'"):
         GPTConfig.preset("gpt3")
 
 

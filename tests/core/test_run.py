@@ -5,6 +5,7 @@ import itertools
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -76,8 +77,12 @@ def assert_equal_runs(run: Run, whole: Run) -> None:
     assert [line["step"] for line in measured(run)] == STEPS
     assert measured(run) == measured(whole)
     assert read_lines(run.samples)[0] == read_lines(whole.samples)[0]
-    ours, theirs = (checkpoint.load(r.directory).model.state_dict() for r in (run, whole))
-    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    assert [path.name for path in run.snapshots()] == [path.name for path in whole.snapshots()]
+    for mine, other in zip([run.directory, *run.snapshots()], [whole.directory, *whole.snapshots()], strict=True):
+        ours, theirs = checkpoint.load(mine), checkpoint.load(other)
+        assert (ours.card.step, ours.card.report) == (theirs.card.step, theirs.card.report)
+        weights = theirs.model.state_dict()
+        assert all(torch.equal(tensor, weights[name]) for name, tensor in ours.model.state_dict().items())
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
@@ -150,7 +155,84 @@ def test_the_weights_of_the_best_evaluation_are_kept_if_asked_for(tmp_path, corp
     kept = checkpoint.load(run.directory)
     assert (kept.card.step, kept.card.report["loss/val"]) == (50, 2.0)
     assert all(torch.equal(tensor, weights[50][name]) for name, tensor in kept.model.state_dict().items())
-    assert not any(path.is_dir() for path in run.directory.iterdir())
+    assert [path.name for path in run.directory.iterdir() if path.is_dir()] == ["snapshots"]
+
+
+# --- snapshots ------------------------------------------------------------------------------------------------
+
+SNAPSHOTS = [0, 3, 4, 6, 9, 12, 18, 25, 35, 50, 71, 100]  # of 100 steps, if nothing else is asked for
+
+
+def test_snapshots_show_the_weights_from_before_the_first_step_to_the_last(uninterrupted):
+    loaded = [checkpoint.load(path) for path in uninterrupted.snapshots()]
+    assert [path.name for path in uninterrupted.snapshots()] == [f"step-{step:06d}" for step in SNAPSHOTS]
+    assert [snapshot.card.step for snapshot in loaded] == SNAPSHOTS
+    config = PretrainConfig.from_dict(uninterrupted.read()[1])
+    unborn = prepare(config, None, torch.device("cpu"), lambda message: None).model.state_dict()
+    grown = checkpoint.load(uninterrupted.directory).model.state_dict()
+    for snapshot, expected in ((loaded[0], unborn), (loaded[-1], grown)):
+        weights = snapshot.model.state_dict()
+        assert all(torch.equal(weights[name], tensor.half().float()) for name, tensor in expected.items())
+    for path in uninterrupted.snapshots():
+        assert {tensor.dtype for tensor in checkpoint.read_tensors(path / "model.safetensors").values()} == {
+            torch.float16
+        }
+        assert not (path / "optimizer.safetensors").exists()
+
+
+def test_a_snapshot_says_the_losses_of_its_step(uninterrupted):
+    by_step = {line["step"]: line for line in measured(uninterrupted)}
+    cards = [checkpoint.read_card(path / "card.json") for path in uninterrupted.snapshots()]
+    reports = {card.step: card.report for card in cards}
+    assert reports.pop(0) == {}
+    for step, report in reports.items():
+        names = ("loss/train", "loss/val", "bpb/val") if step % 25 == 0 else ("loss/train",)
+        assert report == {name: by_step[step][name] for name in names}
+
+
+@pytest.mark.parametrize(("snapshots", "steps"), [(0, []), (1, [100]), (2, [0, 100]), (4, [0, 3, 18, 100])])
+def test_as_many_snapshots_are_kept_as_are_asked_for(tmp_path, corpus_file, snapshots, steps):
+    run = new_run(tmp_path / "run", corpus_file, snapshots=snapshots)
+    assert pretrain(run).state == "finished"
+    assert [int(path.name[5:]) for path in run.snapshots()] == steps
+
+
+def test_a_run_killed_at_a_snapshot_takes_it_when_it_resumes(tmp_path, corpus_file, uninterrupted, monkeypatch):
+    run = new_run(tmp_path / "run", corpus_file, save_interval=7)  # saves step 35, too
+    save = session.Session.save_snapshot
+
+    def killed_at_35(self, job, step, metrics):
+        if step == 35:
+            raise KeyboardInterrupt
+        save(self, job, step, metrics)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(session.Session, "save_snapshot", killed_at_35)
+        train(run)
+    assert pretrain(run).state == "finished"
+    assert_equal_runs(run, uninterrupted)
+
+
+def test_a_run_from_before_there_were_snapshots_takes_those_that_are_still_to_come(run):
+    stage, config = run.read()
+    train(run, loss_fn=ctrl_c_in(24))
+    shutil.rmtree(run.directory / "snapshots")
+    del config["snapshots"]
+    checkpoint.write_json(run.directory / "run.json", {"stage": stage, "config": config})
+    assert pretrain(run).state == "finished"
+    assert [int(path.name[5:]) for path in run.snapshots()] == [25, 35, 50, 71, 100]
+
+
+def test_a_run_that_failed_before_its_first_step_leaves_no_snapshot_to_the_next_one_of_its_name(run):
+    def defect(model, batch):
+        raise RuntimeError("before the first step")
+
+    train(run, loss_fn=lambda original: defect)
+    assert len(run.snapshots()) == 1
+    config = run.read()[1] | {"snapshots": 0}
+    again = Run.create(run.directory, "pretrain", config)
+    assert pretrain(again).state == "finished"
+    assert again.snapshots() == []
 
 
 # --- whatever stops it ----------------------------------------------------------------------------------------
@@ -296,7 +378,12 @@ def disk_full_at(*names: str) -> Iterator[None]:
 
 
 @pytest.mark.parametrize(
-    ("names", "good"), [(("step-000020", "optimizer"), "step-000010"), ((".run.", "model"), "step-000090")]
+    ("names", "good"),
+    [
+        (("step-000020", "optimizer"), "step-000010"),
+        (("step-000035", "model"), "step-000030"),  # a snapshot
+        ((".run.", "model"), "step-000090"),
+    ],
 )
 def test_a_full_disk_fails_in_words_and_the_run_goes_on_when_there_is_room(run, uninterrupted, names, good):
     with disk_full_at(*names):
@@ -452,6 +539,20 @@ def test_rewinding_forgets_later_steps_and_a_line_that_was_cut_off(run):
     run.rewind(20)
     for path in (run.metrics, run.samples):
         assert [json.loads(line)["step"] for line in path.read_text(encoding="utf-8").splitlines()] == [10, 20]
+
+
+def test_rewinding_forgets_later_snapshots(run):
+    for step in (0, 20, 21, 1_000_000):
+        run.snapshot_directory(step).mkdir(parents=True)
+    run.rewind(20)
+    assert [path.name for path in run.snapshots()] == ["step-000000", "step-000020"]
+
+
+def test_a_snapshot_that_was_being_written_when_its_process_was_killed_is_tidied_up(run):
+    half = run.directory / "snapshots" / ".step-000020.7.tmp"
+    half.mkdir(parents=True)
+    run.clear_leftovers()
+    assert not half.exists()
 
 
 def test_saved_steps_come_in_the_order_of_their_numbers(run):

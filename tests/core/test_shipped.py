@@ -1,40 +1,92 @@
-"""The model that comes with the project: small enough for git, good enough to be shown, open to Hugging Face."""
+"""The models that come with the project: small enough for git, good enough to be shown, open to Hugging Face."""
 
 import math
 from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from core import checkpoint
+from core import checkpoint, probe
 from core.data import corpus as corpora
 from core.evaluate import bits_per_byte
+from core.stages.pretrain import PretrainConfig
+from core.train.run import Run
+from core.train.schedule import snapshot_steps
 
-SHIPPED = Path(__file__).parents[2] / "checkpoints" / "bard-base"
+SHIPPED = Path(__file__).parents[2] / "checkpoints"
+BARD, TINY = SHIPPED / "bard-base", SHIPPED / "bard-tiny"
+SNAPSHOTS = Run(TINY).snapshots()
 TEXT = "ROMEO:\nBut soft, what light through yonder window breaks? 🙂\n\nJULIET:\n"
 
 
-@pytest.fixture(scope="module")
-def bard() -> checkpoint.Checkpoint:
-    return checkpoint.load(SHIPPED)
-
-
-def test_hugging_face_opens_it_with_the_same_ids_and_logits(bard):
-    ids = bard.tokenizer.encode(TEXT)
-    assert AutoTokenizer.from_pretrained(SHIPPED)(TEXT)["input_ids"] == ids
-    theirs = AutoModelForCausalLM.from_pretrained(SHIPPED, dtype=torch.float32).eval()
+@pytest.mark.parametrize("directory", [BARD, TINY, *SNAPSHOTS], ids=lambda path: path.name)
+def test_hugging_face_opens_it_with_the_same_ids_and_logits(directory):
+    ours = checkpoint.load(directory)
+    ids = ours.tokenizer.encode(TEXT)
+    assert AutoTokenizer.from_pretrained(directory)(TEXT)["input_ids"] == ids
+    theirs = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32).eval()
     idx = torch.tensor([ids])
     with torch.inference_mode():
-        assert (bard.model(idx)[0] - theirs(idx).logits).abs().max() < 1e-4
+        assert (ours.model(idx)[0] - theirs(idx).logits).abs().max() < 1e-4
 
 
-def test_it_fits_into_git():
-    assert sum(path.stat().st_size for path in SHIPPED.rglob("*")) <= 16e6
+@pytest.mark.parametrize(("directory", "most"), [(BARD, 16e6), (TINY, 6e6)], ids=lambda value: str(value))
+def test_it_fits_into_git(directory, most):
+    assert sum(path.stat().st_size for path in directory.rglob("*")) <= most
 
 
 @pytest.mark.slow
-def test_it_predicts_plays_that_it_has_never_seen_as_well_as_its_card_says(bard):
-    measured = bits_per_byte(bard, corpora.load("shakespeare"))
-    assert measured <= 2.05
-    assert math.isclose(measured, bard.card.report["bpb/val"], abs_tol=1e-3)
+@pytest.mark.parametrize(
+    ("directory", "corpus", "most"),
+    [(BARD, "shakespeare", 2.05), (TINY, "shakespeare-echo", 1.8)],
+    ids=lambda value: str(value),
+)
+def test_it_predicts_plays_that_it_has_never_seen_as_well_as_its_card_says(directory, corpus, most):
+    loaded = checkpoint.load(directory)
+    measured = bits_per_byte(loaded, corpora.load(corpus))
+    assert measured <= most
+    assert math.isclose(measured, loaded.card.report["bpb/val"], abs_tol=1e-3)
+
+
+# --- bard-tiny's time-lapse -----------------------------------------------------------------------------------
+
+
+def test_bard_tiny_is_what_its_preset_makes():
+    stage, config = Run(TINY).read()
+    assert (stage, PretrainConfig.from_dict(config)) == ("pretrain", PretrainConfig.preset("tiny"))
+    assert Run(TINY).status().state == "finished"
+
+
+def test_bard_tiny_has_all_its_snapshots():
+    fit = PretrainConfig.preset("tiny").fit
+    assert [checkpoint.read_card(path / "card.json").step for path in SNAPSHOTS] == snapshot_steps(
+        fit.max_steps, fit.snapshots
+    )
+
+
+def test_induction_heads_form_over_the_snapshots():
+    scores = [scores_of(path) for path in SNAPSHOTS]
+    induction, previous = ([score[i].max().item() for score in scores] for i in range(2))
+    assert max(induction[:5]) < 0.05  # as little as by chance
+    assert induction[-1] > 0.25  # of at most 0.49: there is nothing to look up in the first half
+    assert previous[0] < 0.1 and previous[-1] > 0.5  # the heads that they build on
+    assert scores[-1][0].argmax() >= 4 > scores[-1][1].argmax()  # one layer above them
+
+
+def scores_of(directory: Path) -> tuple[Tensor, Tensor]:
+    """How much each head (n_layer * n_head) is an induction head and a previous-token head, on twice the same tokens.
+
+    sum(weights * pattern) / sum(weights), the detectors of TransformerLens (error_measure "mul").
+    """
+    loaded = checkpoint.load(directory)
+    chosen = torch.randperm(loaded.tokenizer.vocab_size - 260, generator=torch.Generator().manual_seed(0))[:32]
+    ids = (256 + chosen).repeat(2)  # (T,): tokens of several letters; of the bytes, many never occur in the plays
+    weights = probe.attention(loaded.model, ids.tolist()).flatten(0, 1)  # (heads, T, T)
+    same = (ids[:, None] == ids).tril(-1)
+    after = torch.zeros_like(same)
+    after[:, 1:] = same[:, :-1]
+    before = torch.eye(len(ids)).roll(1, 0).tril(-1)
+    induction, previous = ((weights * pattern).sum((1, 2)) / weights.sum((1, 2)) for pattern in (after.tril(), before))
+    return induction, previous

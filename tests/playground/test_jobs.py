@@ -1,6 +1,9 @@
 """Following a run, and the sentences that refuse to start one."""
 
 import os
+import shutil
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +11,7 @@ import pytest
 
 from core.stages.pretrain import PretrainConfig
 from core.train.run import Run, Status, append_line
+from core.train.turns import queued
 from playground.jobs import MOST_POINTS, Jobs
 
 CONFIG = PretrainConfig.preset("nano", device="cpu")
@@ -81,3 +85,118 @@ def test_what_cannot_be_resumed_or_paused_says_so(run: Run, tmp_path: Path) -> N
         jobs.resume("one")
     with pytest.raises(ValueError, match="no run called 'nobody'"):
         jobs.resume("nobody")
+
+
+# --- in turn --------------------------------------------------------------------------------------------------
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "this did not happen in time"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def pair(text_file: Path) -> list[tuple[str, PretrainConfig]]:
+    """The experiment of attention without its scale: two runs that differ in that alone."""
+    shape = dict(n_layer=1, n_head=2, n_embd=16, block_size=16, vocab_size=300, corpus=str(text_file), device="cpu")
+    fit = dict(max_steps=40, batch_size=4, warmup_steps=5, eval_interval=20)
+    return [
+        (name, PretrainConfig.from_dict(shape | fit | {"attn_scale": scale}))
+        for name, scale in (("scaled", None), ("unscaled", 1.0))
+    ]
+
+
+@pytest.mark.slow
+def test_runs_in_turn_are_trained_one_after_the_other_by_one_process(
+    tmp_path: Path, pair: list[tuple[str, PretrainConfig]]
+) -> None:
+    jobs = Jobs(tmp_path)
+    runs = jobs.start_in_turn(pair, "pretrain")
+    assert [run.name for run in runs] == ["scaled", "unscaled"]
+    assert jobs.spawned["scaled"].process is jobs.spawned["unscaled"].process
+    second = jobs.follow("unscaled")
+    assert second["status"]["message"] == "waits for scaled to end" and second["status"]["active"]
+    assert second["columns"]["step"] == []
+    active = jobs.active()
+    assert active is not None and active.name == "scaled"
+    wait_for(lambda: jobs.status("scaled").state == "finished")
+    wait_for(lambda: jobs.status("unscaled").state == "finished")
+    assert jobs.active() is None
+    for name in ("scaled", "unscaled"):
+        assert jobs.follow(name)["columns"]["step"] == list(range(1, 41))
+    curves = [jobs.follow(name)["columns"]["loss/train"] for name in ("scaled", "unscaled")]
+    assert curves[0][0] == pytest.approx(curves[1][0], rel=0.01) and curves[0] != curves[1]
+
+
+@pytest.mark.slow
+def test_if_the_process_dies_both_runs_say_so_and_can_be_resumed_one_by_one(
+    tmp_path: Path, pair: list[tuple[str, PretrainConfig]]
+) -> None:
+    jobs = Jobs(tmp_path)
+    endless = [(name, replace(config, fit=replace(config.fit, max_steps=1_000_000))) for name, config in pair]
+    jobs.start_in_turn(endless, "pretrain")
+    wait_for(lambda: jobs.status("scaled").step >= 1)
+    with pytest.raises(ValueError, match="unscaled waits for scaled to end"):
+        jobs.resume("unscaled")
+    jobs.spawned["scaled"].process.kill()
+    jobs.spawned["scaled"].process.wait()
+    for seen in (jobs, Jobs(tmp_path)):  # by who started it, and by who came later
+        assert [seen.status(name).state for name in ("scaled", "unscaled")] == ["interrupted", "interrupted"]
+        assert seen.active() is None
+    jobs.resume("unscaled")
+    wait_for(lambda: jobs.status("unscaled").step >= 1)
+    jobs.request("unscaled", "stop")
+    wait_for(lambda: jobs.status("unscaled").state == "stopped")
+
+
+@pytest.mark.slow
+def test_a_process_that_dies_before_the_first_run_begins_is_told_of_both(
+    tmp_path: Path, pair: list[tuple[str, PretrainConfig]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.executable", shutil.which("false"))
+    jobs = Jobs(tmp_path)
+    first, second = jobs.start_in_turn(pair, "pretrain")
+    jobs.spawned["scaled"].process.wait()
+    for run in (first, second):
+        status = jobs.status(run.name)
+        assert status.state == "interrupted"
+        assert status.message == f"its process could not start: see {first.log}"
+
+
+@pytest.mark.slow
+def test_a_stop_asked_of_a_run_that_waits_is_obeyed(tmp_path: Path, pair: list[tuple[str, PretrainConfig]]) -> None:
+    jobs = Jobs(tmp_path)
+    (first, config), second = pair
+    jobs.start_in_turn([(first, replace(config, fit=replace(config.fit, max_steps=1_000_000))), second], "pretrain")
+    jobs.request("unscaled", "stop")  # its process may not even have started
+    wait_for(lambda: jobs.status("unscaled").state == "stopped")
+    wait_for(lambda: jobs.status("scaled").step >= 1)
+    jobs.request("scaled", "stop")
+    wait_for(lambda: jobs.status("scaled").state == "stopped")
+    assert jobs.spawned["scaled"].process.wait(60) == 0
+
+
+@pytest.mark.parametrize("names", [("new", "one"), ("one", "new"), ("new", "../out"), ("new", "new"), ("new", "NEW")])
+def test_if_one_of_several_names_is_unfit_or_taken_none_is_created(
+    run: Run, tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(ValueError, match=r"cannot be the name of a run|already something called|need different names"):
+        Jobs(tmp_path).start_in_turn([(name, CONFIG) for name in names], "pretrain")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_the_active_run_is_the_one_that_trains_not_one_that_waits_for_it(run: Run, tmp_path: Path) -> None:
+    later = Run.create(tmp_path / "later", "pretrain", CONFIG.to_dict())
+    os.utime(run.directory / "run.json", (1e9, 1e9))
+    with run.hold("cpu"):
+        run.write_status(replace(run.status(), state="running"))
+        later.write_status(queued(later.status(), run))
+        active = Jobs(tmp_path).active()
+        assert active is not None and active.name == "one"
+    run.write_status(replace(run.status(), state="finished"))
+    with later.hold("cpu"):  # the instant before its turn begins
+        active = Jobs(tmp_path).active()
+        assert active is not None and active.name == "later"

@@ -1,8 +1,8 @@
 """Look inside a vocabulary: how a token was built, and what a text looked like after each merge.
 
 Byte-pair encoding applies its merges to a pre-token in the order in which they were learned (Sennrich et al. 2016,
-arXiv:1508.07909, algorithm 1). A merge joins two tokens, so it removes exactly one boundary between two bytes, for good.
-All that a text ever looks like is therefore in one array: for each boundary, the merge that removes it.
+arXiv:1508.07909, algorithm 1). Joining two tokens removes one boundary between two bytes, for good. All that a text
+ever looks like is therefore in one array: for each boundary, the merge that removes it.
 
 >>> tok = Tokenizer.train("low lower lowest low low", vocab_size=262)   # merges: l+o, lo+w, " "+low
 >>> boundary_merges(tok, "low!").tolist()

@@ -6,6 +6,7 @@ import html
 import importlib.util
 import inspect
 import itertools
+import json
 import logging
 import re
 from collections.abc import Callable, Iterable
@@ -132,7 +133,8 @@ def scripts() -> str:
     """Script tags for plotly.js, which comes with the Python package, and for our own: nothing is fetched elsewhere."""
     spec = importlib.util.find_spec("plotly")
     assert spec is not None and spec.origin is not None
-    own = [assets() / f"{name}.js" for name in ("playground", "tokenizer", "attention", "train", "chat")]
+    names = ("playground", "tokenizer", "scrubber", "vocabulary", "attention", "train", "chat")
+    own = [assets() / f"{name}.js" for name in names]
     paths = [Path(spec.origin).parent / "package_data" / "plotly.min.js", *own]  # the page runs them in this order
     gr.set_static_paths([*paths])
     return "".join(f'<script src="/gradio_api/file={path.resolve().as_posix()}"></script>' for path in paths)
@@ -150,6 +152,17 @@ def live(elem_id: str, script: str, css_class: str, empty: str = "", **options: 
         elem_classes="pg-flush",
         **options,
     )
+
+
+def feed(view: gr.HTML, page: Page, **widgets: Any) -> None:
+    """Give `view` the values of `widgets`, as {name: value}, now and whenever one of them changes.
+
+    All of it happens in the browser: the view's script asks a server function for what it needs, and of many changes
+    in a row only for the last.
+    """
+    gather = f"(...values) => Object.fromEntries({json.dumps(list(widgets))}.map((name, i) => [name, values[i]]))"
+    changes = [widget.change for widget in widgets.values()]
+    gr.on([page.blocks.load, *changes], None, list(widgets.values()), view, js=gather, api_name=f"feed_{view.elem_id}")
 
 
 # --- forms ----------------------------------------------------------------------------------------------------

@@ -3,8 +3,8 @@
     <|user|>What is the matter?<|assistant|>Between who?<|endoftext|>
 
 Only what the assistant says counts in the loss, its closing <|endoftext|> included, so that the model learns to answer
-and to stop, and not to ask (Touvron et al. 2023, arXiv:2307.09288, section 3.1: "an autoregressive objective and zero-out
-the loss on tokens from the user prompt").
+and to stop, and not to ask (Touvron et al. 2023, arXiv:2307.09288, section 3.1, which also leaves the user's tokens out
+of the loss).
 """
 
 from collections.abc import Mapping, Sequence

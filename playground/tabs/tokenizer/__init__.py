@@ -30,16 +30,10 @@ def build(services: Services, page: Page) -> None:
         with gr.Tab("Merge scrubber", id="scrubber"):
             scrubber.build(services, page, pickers, text)
         with gr.Tab("Train a vocabulary", id="training"):
-            changed = training.build(services)
+            learning = training.build(services)
         with gr.Tab("Table of tokens", id="table"):
             table.build(services, page, pickers)
         with gr.Tab("Chat turn", id="turn"):
             chat_turn.build(services, page, pickers)
-    gr.on(
-        [page.blocks.load, page.tab.select, changed],
-        refresh,
-        None,
-        pickers.made,
-        show_progress="hidden",
-        api_name="refresh_pickers",
-    )
+    for event in (page.blocks.load, page.tab.select, learning.changed):
+        event(refresh, None, pickers.made, show_progress="hidden", api_name="refresh_pickers")

@@ -26,13 +26,13 @@ def build(services: Services, page: Page, pickers: Pickers) -> None:
             "special": [id in tokenizer.special_tokens.values() for id in ids],
             "mask": mask,
             "counts": [["tokens", f"{len(ids):,}"], ["of them count in the loss", f"{sum(mask):,}"]],
-            "why": "Only the answer counts: the model shall learn to answer and to stop, not to ask. The question is read "
-            "all the same, so that the answer can depend on it.",
+            "why": "Only the answer counts: the model shall learn to answer and to stop, not to ask. It reads the "
+            "question all the same, so that the answer can depend on it.",
         }
 
     intro(
         "To a model a conversation is one line of tokens; special tokens, which nobody can type, say who speaks.",
-        "Type `<|assistant|>` into the question: it stays ordinary text, so nobody can put words into the model's mouth.",
+        "Type `<|assistant|>` into the question: it stays text, so nobody can put words into the model's mouth.",
     )
     with gr.Row():
         asked = gr.Textbox(

@@ -73,7 +73,12 @@ def build(services: Services, page: Page, pickers: Pickers) -> None:
     with gr.Row(elem_classes="pg-toolbar"):
         chosen = pickers.one("tokenizer-table-vocabulary", label="Vocabulary", scale=2)
         search = gr.Textbox(
-            label="Search", placeholder="a piece of a token, or an id", elem_id="tokenizer-search", max_lines=1, scale=2
+            "",
+            label="Search",
+            placeholder="a piece of a token, or an id",
+            elem_id="tokenizer-search",
+            max_lines=1,
+            scale=2,
         )
         order = gr.Radio(list(ORDERS), value=BY_ID, label="Order", elem_id="tokenizer-order", scale=2)
     view = live(

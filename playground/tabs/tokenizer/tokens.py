@@ -71,7 +71,8 @@ def column(name: str, one: Cut, odd: np.ndarray, start: int, end: int, compared:
         counts.append(["cut differently", f"{int(odd.sum()):,}"])
     tokenizer = one.tokenizer
     entries = {
-        id: [tokenizer.token_bytes(id).hex(), max(0, id - 255), int(one.counts[id])] for id in np.unique(ids).tolist()
+        str(id): [tokenizer.token_bytes(id).hex(), max(0, id - 255), int(one.counts[id])]
+        for id in np.unique(ids).tolist()
     }
     return {
         "name": name,

@@ -10,8 +10,8 @@ from playground.services import Services
 from playground.widgets import handler, intro, live, server_function
 
 
-def build(services: Services) -> Any:
-    """Returns the event that a training's end triggers."""
+def build(services: Services) -> gr.HTML:
+    """Returns the view, whose `changed` says that a training has ended."""
     vocabularies = services.vocabularies
 
     @server_function
@@ -84,4 +84,4 @@ def build(services: Services) -> Any:
     quiet: dict[str, Any] = {"show_progress": "hidden"}
     begin.click(start, [corpus, upload, size, name], view, api_name="train_vocabulary", **quiet)
     end.click(stop, api_name="stop_vocabulary", **quiet)
-    return view.changed
+    return view

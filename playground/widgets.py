@@ -36,9 +36,12 @@ class Page:
         keep_empty: whether that goes for an emptied box too; not for one that empties itself when it is sent.
         """
         # All in the browser: an answer from here could come after the person has typed on, and undo that.
-        keep = "playground.keepText(text)" if keep_empty else "text && playground.keepText(text)"
+        # The first tab is selected before the page's scripts are there.
+        keep = f"{'' if keep_empty else 'text && '}window.playground?.keepText(text)"
         box.change(None, box, None, js=f"(text) => {{ {keep}; }}", api_name=f"keep_{box.elem_id}")
-        self.tab.select(None, box, box, js="(own) => playground.offerText(own)", api_name=f"offer_{box.elem_id}")
+        self.tab.select(
+            None, box, box, js="(own) => window.playground?.offerText(own) ?? own", api_name=f"offer_{box.elem_id}"
+        )
         return box
 
 

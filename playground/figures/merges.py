@@ -6,25 +6,26 @@ import numpy as np
 
 from playground.figures.palette import BLUE, ORANGE
 
-STOPS = 240  # positions of the slider, at most
+STOPS = 240  # positions of the slider, about
+POWERS = (10, 100, 1000, 10_000, 100_000)  # the ones that have a name on the axis
 
 
 def stops(n_merges: int) -> list[int]:
     """Numbers of merges from 0 to all of them: every one of the first, then in growing steps."""
     growing = np.geomspace(1, max(n_merges, 1), STOPS).round().astype(int)
-    return sorted({0, *(n for n in growing.tolist() if n <= n_merges), n_merges})
+    return sorted({0, *(n for n in [*growing.tolist(), *POWERS] if n <= n_merges), n_merges})
 
 
 def tokens_against_merges(positions: list[int], counts: list[int]) -> dict[str, Any]:
     """The curve, over the slider's positions, and a marker that the page moves."""
-    powers = [0, *(10**power for power in range(6) if 10**power < positions[-1] / 1.5), positions[-1]]
-    places = [next(i for i, position in enumerate(positions) if position >= power) for power in powers]
+    named = sorted({0, *(power for power in POWERS if power < positions[-1] / 1.5), positions[-1]})
+    places = [positions.index(n) for n in named]
     names = [f"{position:,}" for position in positions]
     about = "%{text} merges<br>%{y:,} tokens<extra></extra>"
     common = {"type": "scatter", "hovertemplate": about}
     line = {"mode": "lines", "x": list(range(len(positions))), "y": counts, "text": names, "line": {"color": BLUE}}
     marker = {"mode": "markers", "x": [], "y": [], "text": [], "marker": {"color": ORANGE, "size": 12}}
-    ticks = {"tickmode": "array", "tickvals": places, "ticktext": [f"{positions[place]:,}" for place in places]}
+    ticks = {"tickmode": "array", "tickvals": places, "ticktext": [names[place] for place in places]}
     return {
         "data": [common | line, common | marker],
         "layout": {

@@ -49,7 +49,7 @@ def build(services: Services) -> gr.HTML:
             upload = gr.File(
                 label="… or a text of yours (.txt, UTF-8)",
                 file_types=[".txt"],
-                height=110,
+                height=150,
                 elem_id="vocabulary-upload",
             )
         with gr.Column(scale=3, min_width=320):
@@ -71,7 +71,7 @@ def build(services: Services) -> gr.HTML:
                     min_width=150,
                 )
             with gr.Row(elem_classes="pg-toolbar"):
-                begin = gr.Button("Train the vocabulary", variant="primary", elem_id="vocabulary-start")
+                begin = gr.Button("Train the vocabulary", variant="primary", elem_id="vocabulary-start", min_width=200)
                 end = gr.Button("Stop", variant="stop", elem_id="vocabulary-stop", min_width=90)
             view = live(
                 "vocabulary-training",

@@ -19,7 +19,8 @@
   function visible(hex) {
     if (read.has(hex)) return read.get(hex);
     const pairs = hex.match(/../g) ?? [];
-    const token = { text: pairs.map((pair) => `\\x${pair}`).join(""), raw: true };
+    const byte = (pair) => (pair >= "20" && pair < "7f" ? String.fromCharCode(parseInt(pair, 16)) : `\\x${pair}`);
+    const token = { text: pairs.map(byte).join(""), raw: true };
     try {
       const text = strict.decode(Uint8Array.from(pairs, (pair) => parseInt(pair, 16)));
       token.text = text.replace(loneMarks, (marks) => [...marks].map(code).join("")).replace(unseen, code);

@@ -36,4 +36,4 @@ def build(services: Services, page: Page) -> None:
         with gr.Tab("Chat turn", id="turn"):
             chat_turn.build(services, page, pickers)
     for event in (page.blocks.load, page.tab.select, learning.changed):
-        event(refresh, None, pickers.made, show_progress="hidden", api_name="refresh_pickers")
+        event(refresh, None, pickers.made, queue=False, show_progress="hidden", api_name="refresh_pickers")

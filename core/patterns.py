@@ -20,6 +20,7 @@ PATTERNS = {
 CLEAR = 0.25  # of the way from an even head to a perfect one: from here on a head has a name
 FEW_QUERIES = 3  # a pattern that hardly occurs in a text says nothing about a head
 REPEATED = 32  # tokens of the test sequence before it repeats
+N_BYTES = 256  # the ids of single bytes come first
 
 
 def patterns(ids: list[int]) -> dict[str, Tensor]:
@@ -75,5 +76,6 @@ def entropy(weights: Tensor) -> Tensor:
 def repeated_tokens(vocab_size: int, block_size: int, seed: int = 0) -> list[int]:
     """Different random tokens, twice in a row: nothing but induction can tell what comes next in the second half."""
     n = min(REPEATED, block_size // 2, vocab_size)
-    ids = torch.randperm(vocab_size, generator=torch.Generator().manual_seed(seed))[:n].tolist()
-    return ids * 2
+    lowest = N_BYTES if vocab_size >= N_BYTES + n else 0  # many bytes never occur in a text: nothing is known of them
+    order = torch.randperm(vocab_size - lowest, generator=torch.Generator().manual_seed(seed))
+    return (order[:n] + lowest).tolist() * 2

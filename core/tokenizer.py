@@ -45,6 +45,8 @@ BYTE_ORDER = PRINTABLE + [b for b in range(256) if b not in PRINTABLE]
 BYTE_TO_CHAR = {b: chr(b) if b in PRINTABLE else chr(256 + i - len(PRINTABLE)) for i, b in enumerate(BYTE_ORDER)}
 CHAR_TO_BYTE = {c: b for b, c in BYTE_TO_CHAR.items()}
 
+LONE_SURROGATE = re.compile("([\ud800-\udfff])")  # half a character; the group keeps it when text is split by it
+
 Pair = tuple[int, int]
 Progress = Callable[[int, int], None]  # (merges done, merges wanted)
 
@@ -92,8 +94,8 @@ class Tokenizer:
         """Ids of `text`. What looks like a special token in it is ordinary text and stays so."""
         # A lone surrogate has no UTF-8 form; Python's "surrogatepass" bytes keep it, three byte tokens each.
         ids: list[int] = []
-        for piece in re.split("([\ud800-\udfff])", text):
-            if len(piece) == 1 and "\ud800" <= piece <= "\udfff":
+        for piece in LONE_SURROGATE.split(text):
+            if LONE_SURROGATE.fullmatch(piece):
                 ids += [self.ranks[bytes([b])] for b in piece.encode("utf-8", "surrogatepass")]
             else:
                 ids += self.encoding.encode_ordinary(piece)
@@ -153,6 +155,11 @@ class Tokenizer:
             )
         documents = [text] if isinstance(text, str) else text
         return cls(train_bpe(documents, vocab_size - len(SPECIAL_TOKENS), progress))
+
+    @classmethod
+    def plain_bytes(cls) -> "Tokenizer":
+        """The vocabulary before any merge: 256 bytes, which write every text, and the special tokens."""
+        return cls(ranks_of([]))
 
     @classmethod
     def gpt2(cls) -> "Tokenizer":

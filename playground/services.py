@@ -1,4 +1,4 @@
-"""What every tab is given: the checkpoints, the jobs. No globals, no gradio."""
+"""What every tab is given: the checkpoints, the jobs, the vocabularies. No globals, no gradio."""
 
 import threading
 from collections.abc import Callable
@@ -15,6 +15,7 @@ from core.generate import Model
 from core.tokenizer import Tokenizer
 from core.train.run import Run
 from playground.jobs import Jobs
+from playground.vocabularies import Vocabularies
 
 KEPT_IN_MEMORY = 3  # models; more than one lets a person compare without waiting
 
@@ -96,8 +97,9 @@ def kept(cache: dict[K, V], key: K, make: Callable[[], V], most: int = KEPT_IN_M
 class Services:
     checkpoints: Checkpoints
     jobs: Jobs
+    vocabularies: Vocabularies
 
     @classmethod
     def open(cls, directory: Path, device: torch.device) -> "Services":
         directory.mkdir(parents=True, exist_ok=True)
-        return cls(Checkpoints(directory, device), Jobs(directory))
+        return cls(Checkpoints(directory, device), Jobs(directory), Vocabularies(directory))

@@ -6,6 +6,7 @@ import html
 import importlib.util
 import inspect
 import itertools
+import json
 import logging
 import re
 from collections.abc import Callable, Iterable
@@ -35,9 +36,12 @@ class Page:
         keep_empty: whether that goes for an emptied box too; not for one that empties itself when it is sent.
         """
         # All in the browser: an answer from here could come after the person has typed on, and undo that.
-        keep = "playground.keepText(text)" if keep_empty else "text && playground.keepText(text)"
+        # The first tab is selected before the page's scripts are there.
+        keep = f"{'' if keep_empty else 'text && '}window.playground?.keepText(text)"
         box.change(None, box, None, js=f"(text) => {{ {keep}; }}", api_name=f"keep_{box.elem_id}")
-        self.tab.select(None, box, box, js="(own) => playground.offerText(own)", api_name=f"offer_{box.elem_id}")
+        self.tab.select(
+            None, box, box, js="(own) => window.playground?.offerText(own) ?? own", api_name=f"offer_{box.elem_id}"
+        )
         return box
 
 
@@ -127,8 +131,12 @@ def assets() -> Path:
     return here / "assets" if (here / "assets").is_dir() else here.parent / "assets"
 
 
-ATTENTION = ("attention", "attention_inside", "attention_scaling", "attention_models")
-SCRIPTS = ("playground", "tokenizer", *ATTENTION, "train", "chat")
+SCRIPTS = (  # assets/NAME.js, in the order in which the page runs them
+    "playground",
+    *("tokenizer", "scrubber", "vocabulary"),
+    *("attention", "attention_inside", "attention_scaling", "attention_models"),
+    *("train", "chat"),
+)
 
 
 def script_paths() -> list[Path]:
@@ -158,6 +166,17 @@ def live(elem_id: str, script: str, css_class: str, empty: str = "", **options: 
         elem_classes="pg-flush",
         **options,
     )
+
+
+def feed(view: gr.HTML, page: Page, **widgets: Any) -> None:
+    """Give `view` the values of `widgets`, as {name: value}, now and whenever one of them changes.
+
+    All of it happens in the browser: the view's script asks a server function for what it needs, and of many changes
+    in a row only for the last.
+    """
+    gather = f"(...values) => Object.fromEntries({json.dumps(list(widgets))}.map((name, i) => [name, values[i]]))"
+    changes = [widget.change for widget in widgets.values()]
+    gr.on([page.blocks.load, *changes], None, list(widgets.values()), view, js=gather, api_name=f"feed_{view.elem_id}")
 
 
 # --- forms ----------------------------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ def matrix(values: Tensor, tokens: list[str], title: str, unit: str, scale: dict
     names = [visible_spaces(token) for token in tokens]
     places = list(range(T))
     every = math.ceil(T / MOST_TICKS)
-    ticks = {"tickmode": "array", "tickvals": places[::every], "ticktext": names[::every]}
+    ticks: dict[str, Any] = {"tickmode": "array", "tickvals": places[::every], "ticktext": names[::every]}
     ticks |= {"showgrid": False, "zeroline": False, "constrain": "domain"}
     ticks |= {"tickfont": {"family": "monospace", "size": 12 if T <= 40 else 9}}
     return {

@@ -41,7 +41,7 @@ class Controls:
     view: gr.HTML
 
 
-def lay_out(follow_run: Callable) -> Controls:
+def lay_out(follow_run: Callable, vocabularies: list[str]) -> Controls:
     """The form on the left, the run that is looked at on the right; `follow_run` feeds the live view."""
     about_preset = "Size of the model, with settings that suit it"
     nothing_yet = "Nothing has been trained here yet. Press Start training: the first points come within seconds."
@@ -52,7 +52,8 @@ def lay_out(follow_run: Callable) -> Controls:
                 preset_choices(), value=PRESET, label="preset", info=about_preset, elem_id="train-preset"
             )
             name = gr.Textbox(label="name", info="What the new model will be called", elem_id="train-name", max_lines=1)
-            form = Form(PretrainConfig.preset(PRESET), MAIN_SETTINGS, choices={"corpus": list(CORPORA)})
+            choices = {"corpus": list(CORPORA), "tokenizer": vocabularies}
+            form = Form(PretrainConfig.preset(PRESET), MAIN_SETTINGS, choices)
             start = gr.Button("Start training", variant="primary", elem_id="train-start")
         with gr.Column(scale=5, min_width=560):
             with gr.Row(elem_classes="pg-toolbar"):
@@ -74,6 +75,9 @@ def build(services: Services, page: Page) -> None:
 
     def suggestion(preset: str) -> str:
         return jobs.free_names(preset)[0]
+
+    def vocabularies() -> list[str]:
+        return ["train", "gpt2", *services.vocabularies.paths()]
 
     def look_at(run: str | None) -> dict[Any, Any]:
         return {c.run: gr.update(choices=jobs.names(), value=run), c.view: view_of(run)}
@@ -113,7 +117,7 @@ def build(services: Services, page: Page) -> None:
         "Pre-training shows a model text until it can guess the next token: the loss falls from pure chance.",
         "Start the nano preset and read what it writes as the loss goes down; the page may be closed meanwhile.",
     )
-    c = lay_out(follow_run)
+    c = lay_out(follow_run, vocabularies())
     settings, looked_at = list(c.form.widgets.values()), [c.run, c.view]
 
     quiet: dict[str, Any] = {"show_progress": "hidden"}
@@ -124,6 +128,13 @@ def build(services: Services, page: Page) -> None:
     c.resume.click(resume, c.run, looked_at, api_name="resume_training", **quiet)
     c.stop.click(stop, c.run, api_name="stop_training", **quiet)
     page.blocks.load(open_page, None, [*looked_at, c.name], api_name="open_train", **quiet)
+    page.tab.select(  # a vocabulary may have been trained meanwhile
+        lambda: gr.update(choices=vocabularies()),
+        None,
+        c.form.widgets["tokenizer"],
+        api_name="refresh_vocabularies",
+        **quiet,
+    )
     c.view.changed(  # a run ended or began again: there may be a new model
         lambda: gr.update(choices=services.checkpoints.names()), None, page.model, api_name="refresh_models", **quiet
     )

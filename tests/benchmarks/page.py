@@ -12,7 +12,6 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
 from playwright.sync_api import Page, sync_playwright
@@ -70,6 +69,59 @@ def row(name: str, figure: str, budget: str) -> None:
     sys.stdout.flush()
 
 
+# --- tokenizer ------------------------------------------------------------------------------------------------
+
+LINE = "But soft, what light through yonder window breaks? It is the east, and Juliet is the sun.\n"
+
+# Put a text into the box as typing does, and measure until its chips are drawn; also the longest pause of the page.
+TYPE = """async (text) => {
+  const [box, panel] = [document.querySelector("#tokenizer-text textarea"), document.querySelector(".pg-tokens")];
+  let [last, longest, going] = [performance.now(), 0, true];
+  const watch = () => {
+    const now = performance.now();
+    [last, longest] = [now, Math.max(longest, now - last)];
+    if (going) setTimeout(watch, 0);
+  };
+  watch();
+  const began = performance.now();
+  Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, "value").set.call(box, text);
+  box.dispatchEvent(new InputEvent("input", { bubbles: true }));
+  while (panel.dataset.text !== String(text.length)) await new Promise((done) => setTimeout(done, 1));
+  await new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0)));
+  going = false;
+  watch();
+  return [performance.now() - began, longest];
+}"""
+
+# Move the slider as fast as the page follows: a position counts when it has been drawn.
+SCRUB = """async () => {
+  const [range, panel] = [document.querySelector(".pg-range"), document.querySelector(".pg-scrubber")];
+  const began = performance.now();
+  let drawn = 0;
+  for (let at = 0; at <= Number(range.max); at += 2, drawn++) {
+    range.value = at;
+    range.dispatchEvent(new Event("input"));
+    await new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0)));
+  }
+  return (1000 * drawn) / (performance.now() - began);
+}"""
+
+
+def tokenizer(page: Page) -> None:
+    page.wait_for_timeout(2000)  # the first look counts Shakespeare's tokens
+    text = (LINE * 23)[:2000]
+    keystroke = median(lambda i: page.evaluate(TYPE, text + "x" * (i + 1))[0])
+    row("key to chips, 2,000 characters, two vocabularies", f"{keystroke:.0f} ms", "150 ms")
+    long = [page.evaluate(TYPE, (LINE * 2500)[: 200_000 + i]) for i in range(TRIES)]
+    row("200 kB to figures and the first page of chips", f"{statistics.median(took for took, _ in long):.0f} ms", "-")
+    row("longest pause of the page meanwhile", f"{statistics.median(pause for _, pause in long):.0f} ms", "-")
+    page.evaluate(TYPE, LINE * 6)
+    open_tab(page, "Merge scrubber")
+    page.locator(".pg-merge-curve .xtitle").wait_for()
+    positions = median(lambda _: page.evaluate(SCRUB))
+    row(f"merge scrubber, {len(LINE * 6)} characters", f"{positions:.0f} positions/s", "10 positions/s")
+
+
 # --- attention ------------------------------------------------------------------------------------------------
 
 
@@ -81,12 +133,12 @@ def type_into(selector: str, text: str) -> str:
     )
 
 
-def attention(page: Page, tokenizer: Tokenizer, title: str) -> None:
+def attention(page: Page, vocabulary: Tokenizer, title: str) -> None:
     open_tab(page, "Attention")
     page.locator(".pg-head").first.wait_for()
-    ids = tokenizer.encode("All the world's a stage, and all the men and women merely players. " * 8)[:63]
+    ids = vocabulary.encode("All the world's a stage, and all the men and women merely players. " * 8)[:63]
     # Each try reads another first token, so that nothing is answered from memory.
-    texts = [tokenizer.decode([tokenizer.encode("ABCDEFGHIJKLMNOPQRSTUVWXYZ"[i])[0], *ids]) for i in range(TRIES + 1)]
+    texts = [vocabulary.decode([*vocabulary.encode("ABCDEFGHIJKLMNOP"[i]), *ids]) for i in range(TRIES + 1)]
     forward: list[float] = []
 
     def draw(i: int) -> float:
@@ -111,7 +163,7 @@ def attention(page: Page, tokenizer: Tokenizer, title: str) -> None:
 
     row(f"{title}: click on a head to its large picture", f"{median(focus):.0f} ms", "-")
 
-    page.locator("#attention-panels").get_by_role("tab", name="Why √d_k").click()
+    open_tab(page, "Why √d_k")
     page.locator(".pg-scaled dd").first.wait_for()
     page.wait_for_timeout(1500)
 
@@ -125,27 +177,30 @@ def attention(page: Page, tokenizer: Tokenizer, title: str) -> None:
 
 def large_model(workspace: Path) -> Tokenizer:
     """Save the 124M configuration with random weights and GPT-2's vocabulary, the only model in `workspace`."""
-    tokenizer = Tokenizer.gpt2()
+    vocabulary = Tokenizer.gpt2()
     torch.manual_seed(0)
-    checkpoint.save(workspace / "gpt2-random", GPT(GPTConfig.preset("gpt2")), tokenizer, Card(), torch.float16)
-    return tokenizer
+    checkpoint.save(workspace / "gpt2-random", GPT(GPTConfig.preset("gpt2")), vocabulary, Card(), torch.float16)
+    return vocabulary
 
 
-PARTS: dict[str, Any] = {"attention": attention}
+PARTS = ("tokenizer", "attention")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser("python -m tests.benchmarks.page", description=__doc__)
-    parser.add_argument("--only", nargs="+", choices=tuple(PARTS), default=tuple(PARTS), help="some parts only")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="some parts only")
     only = parser.parse_args().only
     sys.stdout.write("| in the browser | median | budget |\n| --- | --- | --- |\n")
+    if "tokenizer" in only:
+        with served(SHIPPED.parent) as page:
+            tokenizer(page)
     if "attention" in only:
         with served(SHIPPED.parent) as page:
             attention(page, Tokenizer.load(SHIPPED), "bard-base")
         with tempfile.TemporaryDirectory() as directory:
-            tokenizer = large_model(Path(directory))
+            vocabulary = large_model(Path(directory))
             with served(Path(directory)) as page:
-                attention(page, tokenizer, "124M")
+                attention(page, vocabulary, "124M")
 
 
 if __name__ == "__main__":

@@ -39,8 +39,9 @@ def installed_chromium() -> str | None:
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Path:
-    """A checkpoints directory with the shipped model in it."""
-    shutil.copytree(SHIPPED, tmp_path / "checkpoints" / "bard-base")
+    """A checkpoints directory with the shipped models in it."""
+    for name in ("bard-base", "bard-tiny"):
+        shutil.copytree(SHIPPED.with_name(name), tmp_path / "checkpoints" / name)
     return tmp_path / "checkpoints"
 
 

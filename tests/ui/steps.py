@@ -1,15 +1,27 @@
 """What a person does on the page, in the words of the tests."""
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 
 def open_page(page: Page, url: str) -> None:
     page.goto(url)
-    expect(page.locator("#tokens-own .pg-chip").first).to_be_visible(timeout=30_000)
+    expect(page.locator("#tokens .pg-chip").first).to_be_visible(timeout=30_000)
 
 
 def open_tab(page: Page, name: str) -> None:
+    """A tab, or a panel inside one."""
     page.get_by_role("tab", name=name, exact=True).click()
+
+
+def choose(page: Page, elem_id: str, option: str) -> None:
+    """An option of a dropdown."""
+    page.locator(f"#{elem_id} input").first.click()
+    page.get_by_role("option", name=option, exact=True).click()
+
+
+def column(page: Page, vocabulary: str) -> Locator:
+    """The text in one vocabulary, in the panel that compares several."""
+    return page.locator(f'.pg-column[data-vocabulary="{vocabulary}"]')
 
 
 def choose_model(page: Page, name: str) -> None:

@@ -41,10 +41,6 @@ def type_text(page: Page, text: str) -> None:
     expect(page.locator(".pg-words .pg-token-row")).to_have_text(re.compile(f"^{re.escape(shown[:20])}"))
 
 
-def open_panel(page: Page, name: str) -> None:
-    page.locator("#attention-panels").get_by_role("tab", name=name, exact=True).click()
-
-
 def number(text: str) -> float:
     return float(text.replace(MINUS, "-"))
 
@@ -138,7 +134,7 @@ def test_from_q_and_k_to_a_weight_with_the_numbers_of_the_forward_pass(page: Pag
 def test_without_scaling_one_token_takes_all_and_the_gradient_fades(page: Page, url: str) -> None:
     look_at(page, url, LINE)
     page.locator(".pg-head").nth(5).click()
-    open_panel(page, "Why √d_k")
+    open_tab(page, "Why √d_k")
     lab = page.locator(".pg-lab")
     values = lab.locator(".pg-counts dd")
     expect(values).to_have_count(5)
@@ -161,7 +157,7 @@ def test_without_scaling_one_token_takes_all_and_the_gradient_fades(page: Page, 
 
 def test_switching_a_head_off_changes_the_loss_by_what_the_map_says(page: Page, url: str) -> None:
     look_at(page, url, LINE)
-    open_panel(page, "Switch heads off")
+    open_tab(page, "Switch heads off")
     panel = page.locator(".pg-switch-off")
     panel.get_by_role("button", name="Measure every head").click()
     expect(panel.locator("[role=status]")).to_contain_text("Most missed: layer")
@@ -177,7 +173,7 @@ def test_switching_a_head_off_changes_the_loss_by_what_the_map_says(page: Page, 
 
 def test_the_logit_lens_ends_with_what_the_model_says(page: Page, url: str, bard: Checkpoint) -> None:
     look_at(page, url, LINE)
-    open_panel(page, "Logit lens")
+    open_tab(page, "Logit lens")
     rows = page.locator(".pg-lens-table tr")
     expect(rows).to_have_count(8)  # six layers, the embedding, the text
     ids = bard.tokenizer.encode(LINE)
@@ -193,7 +189,7 @@ def test_two_models_are_laid_over_each_other(page: Page, url: str, workspace: Pa
     checkpoint.save(workspace / "changed", other.model, other.tokenizer, Card(parent="bard-base"))
     look_at(page, url, LINE)
     page.locator(".pg-head").nth(14).click()
-    open_panel(page, "Two models")
+    open_tab(page, "Two models")
     page.get_by_label("Compare with").select_option("changed")
     panel = page.locator(".pg-compare")
     expect(panel.locator(".pg-heads")).to_have_count(3)
@@ -205,7 +201,7 @@ def test_two_models_are_laid_over_each_other(page: Page, url: str, workspace: Pa
 
 def test_the_time_lapse_of_the_shipped_run_moves_the_heads_with_the_loss(page: Page, url: str) -> None:
     look_at(page, url, LINE)
-    open_panel(page, "Time-lapse")
+    open_tab(page, "Time-lapse")
     panel = page.locator(".pg-timelapse")
     expect(panel).to_contain_text("bard-base kept no snapshots, so this is bard-tiny")
     expect(panel.locator("[role=status]")).to_contain_text("Drag the slider", timeout=60_000)
@@ -223,13 +219,13 @@ def test_the_time_lapse_of_the_shipped_run_moves_the_heads_with_the_loss(page: P
 def test_the_same_model_is_trained_with_and_without_the_square_root(page: Page, url: str) -> None:
     open_page(page, url)
     open_tab(page, "Attention")
-    open_panel(page, "Why √d_k")
+    open_tab(page, "Why √d_k")
     page.locator("#experiment-start").click()
     panel = page.locator(".pg-experiment")
     expect(panel.locator("[role=status]")).to_contain_text("unscaled-1: waits for scaled-1 to end", timeout=30_000)
     page.reload()
     open_tab(page, "Attention")
-    open_panel(page, "Why √d_k")
+    open_tab(page, "Why √d_k")
     expect(panel).to_have_attribute("data-points", "300,300", timeout=240_000)
     expect(panel.locator("[role=status]")).to_contain_text(re.compile(r"unscaled-1: finished.*loss [\d.]+"))
 
@@ -237,16 +233,16 @@ def test_the_same_model_is_trained_with_and_without_the_square_root(page: Page, 
 def test_what_cannot_be_shown_is_explained_in_every_panel(page: Page, url: str) -> None:
     look_at(page, url, "A")
     expect(page.locator(".pg-attention .pg-note").nth(1)).to_contain_text("1 tokens")
-    open_panel(page, "Why √d_k")
+    open_tab(page, "Why √d_k")
     expect(page.locator(".pg-lab")).to_contain_text("A single token can only look at itself: give two tokens at least.")
-    open_panel(page, "Switch heads off")
+    open_tab(page, "Switch heads off")
     page.get_by_role("button", name="Measure every head").click()
     expect(page.locator(".pg-switch-off")).to_contain_text("A loss needs two tokens at least")
-    open_panel(page, "Logit lens")
+    open_tab(page, "Logit lens")
     expect(page.locator(".pg-lens-table tr")).to_have_count(8)
 
     type_text(page, LINE)
-    open_panel(page, "Two models")
+    open_tab(page, "Two models")
     page.get_by_label("Compare with").select_option("bard-tiny")
     expect(page.locator(".pg-compare")).to_contain_text("have different vocabularies")
 

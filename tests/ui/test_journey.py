@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from core.decode import PRECISIONS
-from tests.ui.steps import choose_model, open_page, open_tab, start_training, wait_for_points, wait_for_state
+from tests.ui.steps import choose_model, column, open_page, open_tab, start_training, wait_for_points, wait_for_state
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 LINE = "Good morrow, gentle reader 🙂 <b>bold</b>"
@@ -18,13 +18,13 @@ def test_from_a_typed_line_to_a_chat_with_a_model_of_ones_own(page: Page, url: s
     expect(page.locator("#model-picker input")).to_have_value("bard-base")
 
     page.locator("#tokenizer-text textarea").fill(LINE)
-    own = page.locator("#tokens-own")
-    expect(own.locator(".pg-counts")).to_contain_text(str(len(LINE)))
+    own = column(page, "bard-base")
+    expect(page.locator("#tokens .pg-counts").first).to_contain_text(str(len(LINE)))
     chips = own.locator(".pg-chip-text")
     expect(chips.last).to_have_text(">")
     assert "".join(chips.all_text_contents()).startswith("Good morrow, gentle reader ")
     assert own.locator("b").count() == 0, "typed text became markup"
-    expect(page.locator("#tokens-gpt2 h3")).to_have_text("GPT-2: 50,257 tokens")
+    expect(column(page, "OpenAI's GPT-2").locator("h3")).to_have_text("OpenAI's GPT-2: 50,257 tokens")
 
     open_tab(page, "Attention")
     expect(page.locator("#attention-text textarea")).to_have_value(LINE)
@@ -109,11 +109,11 @@ def test_a_precision_that_the_processor_lacks_is_one_sentence(
 def test_bad_input_gets_one_sentence_and_nothing_is_lost(page: Page, url: str) -> None:
     open_page(page, url)
     page.locator("#tokenizer-text textarea").fill("")
-    expect(page.locator("#tokens-own .pg-counts")).to_contain_text("0")
+    expect(column(page, "bard-base").locator(".pg-counts")).to_contain_text("0")
 
     long_text = "All the world's a stage. " * 8000  # 200 kB
     page.locator("#tokenizer-text textarea").fill(long_text)
-    expect(page.locator("#tokens-own .pg-note")).to_contain_text("more tokens, counted above but not drawn")
+    expect(page.locator("#tokens .pg-note")).to_contain_text("The figures are for the whole text")
 
     open_tab(page, "Attention")
     expect(page.locator(".pg-attention .pg-note")).to_contain_text("Only the first 128 tokens are shown")

@@ -1,0 +1,66 @@
+"""Panel: the same text after no merge, after all of them, and after any number between."""
+
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from core.checkpoint import read_config
+from core.merges import boundary_merges
+from playground.figures.merges import stops, tokens_against_merges
+from playground.services import Services
+from playground.tabs.tokenizer.common import Pickers, details
+from playground.widgets import Page, feed, intro, live, page_text, server_function
+
+MOST_BYTES = 4000  # drawn anew at every position of the slider
+
+
+def build(services: Services, page: Page, pickers: Pickers, text: gr.Textbox) -> None:
+    @server_function
+    def boundaries(request: dict[str, Any]) -> dict[str, Any]:
+        name = services.vocabularies.resolve(request["vocabulary"], request["model"])
+        tokenizer = services.vocabularies.load(name)
+        content = page_text(request["text"]).encode()
+        shown = content[:MOST_BYTES].decode("utf-8", "ignore")
+        gone = boundary_merges(tokenizer, shown)
+        n_merges = len(tokenizer.ranks) - 256
+        positions = stops(n_merges)
+        left = len(gone) - np.searchsorted(np.sort(gone), positions, side="right")
+        cut = f"Only the first {len(shown.encode()):,} of {len(content):,} bytes are shown and counted here. "
+        return {
+            "name": name,
+            "bytes": shown.encode().hex(),
+            "boundaries": gone.tolist(),
+            "merges": n_merges,
+            "specials": len(tokenizer.special_tokens),
+            **model_shape(request["model"]),
+            "positions": positions,
+            "figure": tokens_against_merges(positions, (left + bool(shown)).tolist()),
+            "note": (cut if len(content) > MOST_BYTES else "")
+            + ("This vocabulary has no merges: every byte stays a token." if n_merges == 0 else ""),
+        }
+
+    def model_shape(model: str | None) -> dict[str, Any]:
+        """What the size of a vocabulary means for the header's model, if there is one."""
+        if model not in services.checkpoints.names():
+            return {"n_embd": None, "block_size": None}
+        config = read_config(services.checkpoints.directory / model / "config.json")
+        return {"n_embd": config.n_embd, "block_size": config.block_size}
+
+    intro(
+        "A vocabulary is a list of merges, learned one after the other: more merges, fewer tokens, a bigger embedding.",
+        "Drag from bytes to all merges and watch letters become syllables and words; arrow keys take single steps.",
+    )
+    with gr.Row(elem_classes="pg-toolbar"):
+        chosen = pickers.one("tokenizer-scrubbed", label="Vocabulary", scale=3)
+        spaces = gr.Checkbox(
+            False, label="Show spaces and line breaks", elem_id="scrubber-spaces", container=False, min_width=220
+        )
+    view = live(
+        "merge-scrubber",
+        "playground.scrubber(element, props, watch, server)",
+        "pg-scrubber",
+        empty="Following the merges …",
+        server_functions=[boundaries, details(services)],
+    )
+    feed(view, page, text=text, model=page.model, vocabulary=chosen, spaces=spaces)

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-PATTERNS = {
+PATTERNS = {  # the most telling first: where a head finds nothing to do, it rests on the first token
+    "induction": "looks at what followed earlier copies of the same token",
+    "duplicate": "looks at earlier copies of the same token",
     "previous": "looks at the token just before",
     "first": "looks at the first token",
-    "duplicate": "looks at earlier copies of the same token",
-    "induction": "looks at what followed earlier copies of the same token",
 }
 CLEAR = 0.25  # of the way from an even head to a perfect one: from here on a head has a name
 FEW_QUERIES = 3  # a pattern that hardly occurs in a text says nothing about a head
@@ -31,9 +31,9 @@ def patterns(ids: list[int]) -> dict[str, Tensor]:
     duplicate = (idx[:, None] == idx).float().tril(-1)
     induction = torch.zeros(T, T)
     induction[:, 1:] = duplicate[:, :-1]  # one to the right of each copy
-    return {"previous": torch.ones(T, T).tril(-1).triu(-1), "first": first, "duplicate": duplicate} | {
-        "induction": induction.tril()
-    }
+    previous = torch.ones(T, T).tril(-1).triu(-1)
+    found = {"induction": induction.tril(), "duplicate": duplicate, "previous": previous, "first": first}
+    return {name: found[name] for name in PATTERNS}
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,12 @@ def recognise(weights: Tensor, ids: list[int]) -> Recognised:
     """Score, and name, every head by its attention weights (L, nh, T, T) on `ids`.
 
     A head gets the name of a pattern if it is at least CLEAR of the way from a head that looks at everything alike to
-    one that follows the pattern wherever it occurs; of several, the nearest.
+    one that follows the pattern wherever it occurs; of several, the first in PATTERNS.
     """
     T = len(ids)
     even = torch.ones(T, T).tril() / torch.arange(1, T + 1)[:, None]
     scores: dict[str, Tensor] = {}
-    nearest, names = torch.full(weights.shape[:2], CLEAR), [[""] * weights.shape[1] for _ in weights]
+    names = [[""] * weights.shape[1] for _ in weights]
     for name, pattern in patterns(ids).items():
         scores[name] = (weights * pattern).sum((-2, -1)) / T  # rows sum to 1: all attention together is T
         queries = int(pattern.any(-1).sum())
@@ -62,9 +62,8 @@ def recognise(weights: Tensor, ids: list[int]) -> Recognised:
         if queries < FEW_QUERIES or queries / T <= chance:
             continue
         way = (scores[name] - chance) / (queries / T - chance)
-        for layer, head in (way >= nearest).nonzero().tolist():
-            names[layer][head] = name
-        nearest = torch.maximum(nearest, way)
+        for layer, head in (way >= CLEAR).nonzero().tolist():
+            names[layer][head] = names[layer][head] or name
     return Recognised(scores, names, entropy(weights).mean(-1))
 
 

@@ -8,10 +8,10 @@ from playground.figures.palette import BLUE, GREEN, ORANGE, PURPLE
 def timelapse(metrics: list[dict[str, Any]], steps: list[int]) -> dict[str, Any]:
     """Losses and the strongest induction score over the optimiser step, on a log scale.
 
-    metrics: lines of a run's metrics. steps: of the snapshots; step 0, which a log scale lacks, is drawn at 1/2 of the
-    next one. The last two traces are empty: the page fills them, a snapshot after the other.
+    metrics: lines of a run's metrics. steps: of the snapshots; step 0, which a log scale lacks, is drawn at 1/2. The
+    last two traces are empty: the page fills them, a snapshot after the other.
     """
-    places = [step or steps[1] / 2 if len(steps) > 1 else 1 for step in steps]
+    places = [step or 0.5 for step in steps]
     held_out = [m for m in metrics if "loss/val" in m]
     return {
         "data": [
@@ -35,7 +35,8 @@ def timelapse(metrics: list[dict[str, Any]], steps: list[int]) -> dict[str, Any]
                 "title": {"text": "induction score (share of attention)"},
                 "overlaying": "y",
                 "side": "right",
-                "range": [0, 0.55],
+                "range": [0, 0.5],
+                "dtick": 0.1,
                 "showgrid": False,
             },
             "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},

@@ -58,7 +58,7 @@
 
   function vocabularyTable(element, props, watch, server) {
     const root = element.querySelector(".pg-vocabulary");
-    const [found, table, body, one] = [make("p", "pg-note"), make("table", "pg-vocabulary"), make("tbody"), details(server)];
+    const [found, table, body, one] = [make("p", "pg-note"), make("table", "pg-token-table"), make("tbody"), details(server)];
     const head = make("tr");
     for (const name of columns) {
       const cell = make("th", "", name);

@@ -16,7 +16,7 @@ def open_tab(page: Page, name: str) -> None:
 def choose(page: Page, elem_id: str, option: str) -> None:
     """An option of a dropdown."""
     page.locator(f"#{elem_id} input").first.click()
-    page.get_by_role("option", name=option, exact=True).click()
+    page.get_by_test_id("dropdown-option").get_by_text(option, exact=True).click()
 
 
 def column(page: Page, vocabulary: str) -> Locator:
@@ -25,8 +25,7 @@ def column(page: Page, vocabulary: str) -> Locator:
 
 
 def choose_model(page: Page, name: str) -> None:
-    page.locator("#model-picker input").click()
-    page.get_by_role("option", name=name, exact=True).click()
+    choose(page, "model-picker", name)
 
 
 def start_training(page: Page, name: str, max_steps: int) -> None:

@@ -116,7 +116,7 @@ def test_bad_input_gets_one_sentence_and_nothing_is_lost(page: Page, url: str) -
     expect(page.locator("#tokens .pg-note")).to_contain_text("The figures are for the whole text")
 
     open_tab(page, "Attention")
-    expect(page.locator(".pg-attention .pg-note")).to_contain_text("Only the first 128 tokens are shown")
+    expect(page.locator(".pg-attention")).to_contain_text("Only the first 128 tokens are shown")
     page.locator("#attention-text textarea").fill("")
     expect(page.locator(".pg-attention")).to_have_text("Type a few words to see where each head looks.")
 

@@ -88,7 +88,7 @@ def test_a_vocabulary_of_ones_own_is_trained_and_used_everywhere(page: Page, url
     expect(page.get_by_text("'käse' cannot be the name")).to_be_visible()
     train_vocabulary(page, "mine", 320)
     expect(page.locator(".pg-learning")).to_contain_text("320 tokens learned from text.txt")
-    page.wait_for_load_state("networkidle")  # the pickers have been told
+    page.wait_for_timeout(500)  # the pickers are being told
     page.reload()
     open_panel(page, "Train a vocabulary")
     expect(page.locator(".pg-learning")).to_contain_text("320 tokens learned from text.txt")
@@ -132,7 +132,7 @@ def test_a_text_that_gives_no_vocabulary_is_one_sentence(
     choice.press("Enter")
     train_vocabulary(page, "mine", size)
     expect(page.locator(".pg-learning")).to_contain_text(re.compile(re.escape(sentence), re.IGNORECASE))
-    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(500)  # the pickers are being told
 
 
 def test_a_chat_turn_shows_what_counts(page: Page, url: str) -> None:

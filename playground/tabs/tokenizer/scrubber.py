@@ -53,9 +53,7 @@ def build(services: Services, page: Page, pickers: Pickers, text: gr.Textbox) ->
     )
     with gr.Row(elem_classes="pg-toolbar"):
         chosen = pickers.one("tokenizer-scrubbed", label="Vocabulary", scale=3)
-        spaces = gr.Checkbox(
-            False, label="Show spaces and line breaks", elem_id="scrubber-spaces", container=False, min_width=220
-        )
+        spaces = gr.Checkbox(False, label="Show spaces", elem_id="scrubber-spaces", container=False, min_width=140)
     view = live(
         "merge-scrubber",
         "playground.scrubber(element, props, watch, server)",

@@ -144,9 +144,7 @@ def build(services: Services, page: Page, pickers: Pickers, text: gr.Textbox) ->
             "tokenizer-vocabularies", label="Vocabularies", info="Side by side, as many as you like", scale=4
         )
         ids = gr.Checkbox(True, label="Show ids", elem_id="tokenizer-ids", container=False, min_width=120)
-        spaces = gr.Checkbox(
-            False, label="Show spaces and line breaks", elem_id="tokenizer-spaces", container=False, min_width=220
-        )
+        spaces = gr.Checkbox(False, label="Show spaces", elem_id="tokenizer-spaces", container=False, min_width=140)
     view = live(
         "tokens",
         "playground.tokenColumns(element, props, watch, server)",

@@ -50,10 +50,10 @@ class Checkpoints:
 
     def load_snapshot(self, name: str, step: int) -> Checkpoint:
         """What the run called `name` was after `step` steps. Raises ValueError if it kept no such snapshot."""
-        for path in self.run(name).snapshots():
-            if path.name == f"step-{step:06d}":
-                return checkpoint.load(path, self.device)
-        raise ValueError(f"{name} kept no snapshot of step {step}: choose another run")
+        directory = self.run(name).snapshot_directory(step)
+        if not is_checkpoint(directory):
+            raise ValueError(f"{name} kept no snapshot of step {step}: choose another run")
+        return checkpoint.load(directory, self.device)
 
     def run(self, name: str | None) -> Run:
         """The run directory of the model called `name`. Raises ValueError if there is none."""

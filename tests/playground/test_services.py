@@ -74,3 +74,15 @@ def test_what_cannot_be_written_with_is_refused(checkpoints: Checkpoints) -> Non
     with pytest.raises(ValueError, match="precision must be one of"):
         checkpoints.writer("one", "int4")
     assert not checkpoints.writers
+
+
+def test_snapshots_of_a_run_are_loaded_by_their_step(
+    checkpoints: Checkpoints, make_model, tokenizer: Tokenizer
+) -> None:
+    checkpoint.save(checkpoints.run("one").snapshot_directory(7), make_model(std=0.1), tokenizer, Card(step=7))
+    early, late = checkpoints.load_snapshot("one", 7), checkpoints.load("one")
+    assert early.card.step == 7
+    assert early.model.transformer.wte.weight.std() < late.model.transformer.wte.weight.std() / 2
+    with pytest.raises(ValueError, match="one kept no snapshot of step 8"):
+        checkpoints.load_snapshot("one", 8)
+    assert len(checkpoints.loaded) == 1, "a snapshot takes no model's place"

@@ -3,7 +3,7 @@
 from typing import Any
 
 from core.patterns import PATTERNS
-from core.train.run import read_lines
+from core.train.run import read_lines, step_number
 from playground.figures.timelapse import timelapse
 from playground.looks import Looks, head_grid
 from playground.services import Services
@@ -28,7 +28,7 @@ def build(looks: Looks, services: Services) -> None:
             )
         name = next(n for n in (request["run"], model, names[0]) if n in names)
         run = checkpoints.run(name)
-        steps = [int(path.name.removeprefix("step-")) for path in run.snapshots()]
+        steps = [step_number(path) for path in run.snapshots()]
         lines, _ = read_lines(run.metrics)
         thin = max(1, len(lines) // MOST_POINTS)
         kept = [line for i, line in enumerate(lines) if i % thin == 0 or "loss/val" in line]

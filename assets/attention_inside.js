@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { make, ask, focus, setFocus, onFocus, latest, visibleSpaces, button, tokenRow, facts, download, csv, colorTable } = playground;
+  const { make, ask, focus, setFocus, onFocus, latest, visibleSpaces, button, tokenRow, download, csv, colorTable } = playground;
 
   const DIVERGING = colorTable(["#0072B2", "#7FB8D8", "#F2F2F2", "#EAAE7F", "#D55E00"]);
   const cssOf = (pixel) => `rgb(${pixel & 255} ${(pixel >> 8) & 255} ${(pixel >> 16) & 255})`;

@@ -3,8 +3,8 @@
 
 (() => {
   const { make, ask, themed, plotOptions, colorTable } = playground;
-  const { focus, setFocus, onFocus, latest, oneAtATime, button, choice, facts } = playground;
-  const { headButtons, paintHeads, arrange, describeHead, drawMatrix, download, csv } = playground;
+  const { focus, setFocus, onFocus, latest, button, choice, facts } = playground;
+  const { headButtons, paintHeads, arrange, describeHead, drawMatrix } = playground;
 
   // --- time-lapse --------------------------------------------------------------------------------------------------
 

@@ -25,6 +25,26 @@ window.playground = (() => {
     update();
   };
 
+  const visibleSpaces = (text) => text.replaceAll(" ", "·").replaceAll("\t", "⇥").replaceAll("\n", "↵");
+
+  const button = (text, onclick, className = "pg-button") => {
+    const node = make("button", className, text);
+    node.type = "button";
+    node.onclick = onclick;
+    return node;
+  };
+
+  // [name, value] pairs as large figures with their names below.
+  function facts(pairs) {
+    const list = make("dl", "pg-counts");
+    for (const [name, value] of pairs) {
+      const pair = make("div");
+      pair.append(make("dd", "", value), make("dt", "", name));
+      list.append(pair);
+    }
+    return list;
+  }
+
   // --- the text that follows the person from tab to tab -----------------------------------------------------------
 
   let shared = null; // what was typed last, in whatever tab
@@ -81,5 +101,5 @@ window.playground = (() => {
     poll();
   }
 
-  return { make, isVisible, ask, follow, keepText, offerText, themed, plotOptions, colorTable, badge };
+  return { make, isVisible, visibleSpaces, button, facts, ask, follow, keepText, offerText, themed, plotOptions, colorTable, badge };
 })();

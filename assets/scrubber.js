@@ -3,8 +3,8 @@
 "use strict";
 
 (() => {
-  const { make, ask, themed, plotOptions } = playground;
-  const { number, spacedHex, visible, marked, chip, passage, fill, panel, facts, details } = playground.tokens;
+  const { make, ask, themed, plotOptions, visibleSpaces, facts } = playground;
+  const { number, spacedHex, visible, chip, passage, fill, panel, details } = playground.tokens;
 
   // The pieces of the text after n merges, as [start, end) in bytes.
   function piecesAfter(n, { boundaries, bytes }) {
@@ -60,7 +60,7 @@
     let [seen, wish, hexes, n, due] = [null, null, [], null, false];
 
     const describe = (i) => [
-      ["token", marked(visible(hexes[i]).text)],
+      ["token", visibleSpaces(visible(hexes[i]).text)],
       ["bytes", spacedHex(hexes[i])],
       ["in this text", `${number(hexes.filter((hex) => hex === hexes[i]).length)}×`],
     ];

@@ -3,7 +3,7 @@
 "use strict";
 
 (() => {
-  const { make, ask, follow } = playground;
+  const { make, ask, follow, visibleSpaces, facts } = playground;
   const number = (n) => n.toLocaleString("en");
 
   // --- tokens as text -------------------------------------------------------------------------------------------
@@ -32,7 +32,6 @@
     return token;
   }
 
-  const marked = (text) => text.replaceAll(" ", "·").replaceAll("\t", "⇥").replaceAll("\n", "↵");
   const spacedHex = (hex) => hex.replace(/(..)(?=.)/g, "$1 ");
 
   // --- chips ----------------------------------------------------------------------------------------------------
@@ -40,7 +39,7 @@
   function chip(hex, color, spaces) {
     const { text, raw } = visible(hex);
     const node = make("span", `pg-chip pg-color-${color}${raw ? " pg-chip-raw" : ""}`);
-    const shown = spaces ? marked(text) : text.replaceAll("\n", " ");
+    const shown = spaces ? visibleSpaces(text) : text.replaceAll("\n", " ");
     node.append(make("span", "pg-chip-text", shown || " "));
     node.setAttribute("role", "button");
     node.tabIndex = -1;
@@ -145,16 +144,6 @@
     return again;
   }
 
-  function facts(pairs) {
-    const list = make("dl", "pg-counts");
-    for (const [name, value] of pairs) {
-      const pair = make("div");
-      pair.append(make("dd", "", value), make("dt", "", name));
-      list.append(pair);
-    }
-    return list;
-  }
-
   // Previous, next, and a page's number; `change(page)` is called with pages counted from 0.
   function pager(change) {
     const root = make("nav", "pg-pager");
@@ -189,7 +178,7 @@
   function branch([hex, merge, parts]) {
     const item = make("li");
     const node = make("span", "pg-node");
-    node.append(make("span", "pg-node-text", marked(visible(hex).text)), make("span", "pg-node-merge", merge ? `merge ${number(merge)}` : "byte"));
+    node.append(make("span", "pg-node-text", visibleSpaces(visible(hex).text)), make("span", "pg-node-merge", merge ? `merge ${number(merge)}` : "byte"));
     item.append(node);
     if (parts.length) {
       const list = make("ul");
@@ -218,7 +207,7 @@
       root.hidden = false;
       if (answer.error) return root.replaceChildren(close, make("p", "pg-error", answer.error));
       const title = make("h3");
-      title.append("The token ", make("code", "", marked(visible(answer.hex).text)), ` of ${answer.vocabulary}`);
+      title.append("The token ", make("code", "", visibleSpaces(visible(answer.hex).text)), ` of ${answer.vocabulary}`);
       const about = facts([["id", number(answer.id)], ["bytes", spacedHex(answer.hex)], ["times in Shakespeare (1 MB)", number(answer.frequency)]]);
       const both = make("div", "pg-two");
       both.append(built(answer), near(answer, request));
@@ -243,7 +232,7 @@
       const list = make("ol", "pg-near");
       for (const [hex, id, cosine] of neighbours) {
         const item = make("li");
-        const button = make("button", "pg-button", marked(visible(hex).text));
+        const button = make("button", "pg-button", visibleSpaces(visible(hex).text));
         button.type = "button";
         button.title = `id ${id}: show its details`;
         button.onclick = () => open({ ...request, hex: undefined, id });
@@ -284,7 +273,7 @@
       const [hex, merge, here] = entries[tokens[i]];
       const counted = frequencies.get(digest);
       return [
-        ["token", marked(visible(hex).text)],
+        ["token", visibleSpaces(visible(hex).text)],
         ["id", number(tokens[i])],
         ["bytes", spacedHex(hex)],
         ["rank", merge ? `merge ${number(merge)} of ${number(answer.merges)}` : "a single byte"],
@@ -328,6 +317,6 @@
     });
   }
 
-  playground.tokens = { number, visible, marked, spacedHex, chip, passage, fill, panel, facts, pager, details };
+  playground.tokens = { number, visible, spacedHex, chip, passage, fill, panel, pager, details };
   Object.assign(playground, { tokenColumns: tokens });
 })();

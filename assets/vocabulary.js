@@ -2,8 +2,8 @@
 "use strict";
 
 (() => {
-  const { make, ask, follow } = playground;
-  const { number, visible, marked, spacedHex, chip, passage, fill, panel, facts, pager, details } = playground.tokens;
+  const { make, ask, follow, visibleSpaces, facts } = playground;
+  const { number, visible, spacedHex, chip, passage, fill, panel, pager, details } = playground.tokens;
 
   // --- train a vocabulary ---------------------------------------------------------------------------------------
 
@@ -42,11 +42,11 @@
 
   function tableRow([id, hex, merge, parts, count], open) {
     const row = make("tr");
-    const token = make("button", `pg-button${visible(hex).raw ? " pg-chip-raw" : ""}`, marked(visible(hex).text));
+    const token = make("button", `pg-button${visible(hex).raw ? " pg-chip-raw" : ""}`, visibleSpaces(visible(hex).text));
     token.type = "button";
     token.title = "Show how it was built and what is near it";
     token.onclick = () => open(id);
-    const origin = merge ? `merge ${number(merge)}: ${parts.map((part) => marked(visible(part).text)).join(" + ")}` : merge === null ? "a special token" : "a single byte";
+    const origin = merge ? `merge ${number(merge)}: ${parts.map((part) => visibleSpaces(visible(part).text)).join(" + ")}` : merge === null ? "a special token" : "a single byte";
     const cells = [number(id), token, spacedHex(hex), number(hex.length / 2), origin, number(count)];
     for (const content of cells) {
       const cell = make("td");
@@ -100,7 +100,7 @@
       if (answer.error) return root.replaceChildren(make("p", "pg-error", answer.error));
       const { ids, hexes, special, mask } = answer;
       const describe = (i) => [
-        ["token", marked(visible(hexes[i]).text)],
+        ["token", visibleSpaces(visible(hexes[i]).text)],
         ["id", number(ids[i])],
         ["kind", special[i] ? "special: no typed text ever becomes it" : "text"],
         ["in the loss", mask[i] ? "yes: the model learns to say this" : "no: the model only reads this"],

@@ -134,7 +134,7 @@ def assets() -> Path:
 SCRIPTS = (  # assets/NAME.js, in the order in which the page runs them
     "playground",
     *("tokenizer", "scrubber", "vocabulary"),
-    *("attention", "attention_inside", "attention_scaling", "attention_models"),
+    *("attention", "attention_heads", "attention_inside", "attention_scaling", "attention_models"),
     *("train", "chat"),
 )
 

@@ -156,7 +156,7 @@ def attention(page: Page, vocabulary: Tokenizer, title: str) -> None:
         f"{grid:.0f} ms", "300 ms")  # fmt: skip
 
     def focus(i: int) -> float:
-        act = f"document.querySelectorAll('#attention-heads .pg-head')[{i}].click()"
+        act = f"document.querySelectorAll('#attention-heads .pg-head')[{i + 1}].click()"
         took = until_drawn(page, act, ".pg-words", kind="children")
         page.wait_for_timeout(200)
         return took

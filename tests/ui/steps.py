@@ -16,7 +16,7 @@ def open_tab(page: Page, name: str) -> None:
 def choose(page: Page, elem_id: str, option: str) -> None:
     """An option of a dropdown."""
     page.locator(f"#{elem_id} input").first.click()
-    page.get_by_test_id("dropdown-option").get_by_text(option, exact=True).click()
+    page.locator(f'#{elem_id} li[role=option][aria-label="{option}"]').click()
 
 
 def column(page: Page, vocabulary: str) -> Locator:

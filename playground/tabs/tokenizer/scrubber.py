@@ -21,6 +21,8 @@ def build(services: Services, page: Page, pickers: Pickers, text: gr.Textbox) ->
         name = services.vocabularies.resolve(request["vocabulary"], request["model"])
         tokenizer = services.vocabularies.load(name)
         content = page_text(request["text"]).encode()
+        if not content:
+            raise ValueError("there is nothing to cut yet: type a few words above")
         shown = content[:MOST_BYTES].decode("utf-8", "ignore")
         gone = boundary_merges(tokenizer, shown)
         n_merges = len(tokenizer.ranks) - 256
@@ -35,7 +37,7 @@ def build(services: Services, page: Page, pickers: Pickers, text: gr.Textbox) ->
             "specials": len(tokenizer.special_tokens),
             **model_shape(request["model"]),
             "positions": positions,
-            "figure": tokens_against_merges(positions, (left + bool(shown)).tolist()),
+            "figure": tokens_against_merges(positions, (left + 1).tolist()),
             "note": (cut if len(content) > MOST_BYTES else "")
             + ("This vocabulary has no merges: every byte stays a token." if n_merges == 0 else ""),
         }

@@ -96,11 +96,13 @@ def compare(named: list[tuple[str, Tokenizer]], text: str, page: int) -> dict[st
         for (name, _), one, odd in zip(named, cuts, disagreements(cuts), strict=True)
     ]
     counts = [["characters", f"{len(text):,}"], ["bytes", f"{len(text.encode()):,}"]]
-    return {"counts": counts, "columns": columns, "legend": legend(several, pages), "page": page, "pages": pages}
+    return {"counts": counts, "columns": columns, "legend": legend(text, several, pages), "page": page, "pages": pages}
 
 
-def legend(several: bool, pages: int) -> list[list[str]]:
+def legend(text: str, several: bool, pages: int) -> list[list[str]]:
     """Sentences as [CSS class, text] pieces."""
+    if not text:
+        return [["", "Type a few words above to see their tokens."]]
     pieces = []
     if several:
         pieces += [

@@ -86,7 +86,8 @@
     state.setAttribute("role", "status");
     const start = button("Train with and without √d_k", () => begin(true), "pg-button pg-primary");
     start.id = "experiment-start";
-    root.replaceChildren(start, state, plot);
+    const note = make("p", "pg-note", "A small model with GPT-2's small initial weights begins with scores near 0, so it often learns about as well without the division; the lab above shows what a head loses once its q and k have grown.");
+    root.replaceChildren(start, state, plot, note);
     let generation = 0;
 
     const begin = async (wanted) => {

@@ -4,14 +4,17 @@ from typing import Any
 
 from playground.figures.palette import BLUE, GREEN, ORANGE, PURPLE
 
+BEFORE = 0.5  # where step 0, which a log scale lacks, is drawn
+
 
 def timelapse(metrics: list[dict[str, Any]], steps: list[int]) -> dict[str, Any]:
     """Losses and the strongest induction score over the optimiser step, on a log scale.
 
-    metrics: lines of a run's metrics. steps: of the snapshots; step 0, which a log scale lacks, is drawn at 1/2. The
-    last two traces are empty: the page fills them, a snapshot after the other.
+    metrics: lines of a run's metrics. steps: of the snapshots. The last two traces are empty: the page fills them, a
+    snapshot after the other.
     """
-    places = [step or 0.5 for step in steps]
+    places = [step or BEFORE for step in steps]
+    powers = [10**n for n in range(9) if 10**n <= steps[-1]]
     held_out = [m for m in metrics if "loss/val" in m]
     return {
         "data": [
@@ -27,8 +30,8 @@ def timelapse(metrics: list[dict[str, Any]], steps: list[int]) -> dict[str, Any]
                 "type": "log",
                 "title": {"text": "optimiser step (log scale)"},
                 "tickmode": "array",
-                "tickvals": places,
-                "ticktext": [f"{step:,}" for step in steps],
+                "tickvals": [BEFORE, *powers],
+                "ticktext": ["0", *(f"{power:,}" for power in powers)],
             },
             "yaxis": {"title": {"text": "loss (nats per token)"}},
             "yaxis2": {

@@ -276,5 +276,5 @@
     }
   }
 
-  Object.assign(playground, { steps, switchOff, logitLens, signed, cssOf, number });
+  Object.assign(playground, { steps, switchOff, logitLens });
 })();

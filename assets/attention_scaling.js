@@ -14,7 +14,6 @@
     const slider = make("input");
     Object.assign(slider, { type: "range", min: 0, max: 1.5, step: 0.05, value: 0.5, id: "scaling-power" });
     slider.setAttribute("aria-label", "power p: scores are divided by d_k to the power p");
-    slider.setAttribute("list", "scaling-places");
     const places = make("div", "pg-places");
     for (const [power, text] of PLACES)
       places.append(button(text, () => ((slider.value = power), move())));

@@ -101,7 +101,6 @@ def test_a_saved_page_shows_the_same_heads_without_the_playground(
     with page.expect_download() as saved:
         page.get_by_role("button", name="a page of its own, HTML").click()
     saved.value.save_as(tmp_path / "page.html")
-    page.route("file://**", lambda route: route.continue_())
     content = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "<script>alert(1)" not in content
     page.set_content(content)

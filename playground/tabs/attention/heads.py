@@ -5,14 +5,11 @@ from typing import Any
 import gradio as gr
 import torch
 
-from core.patterns import PATTERNS
 from core.tokenizer import Tokenizer
 from playground.figures.attention import heatmap
 from playground.looks import MOST_CHARACTERS, MOST_TOKENS, Looks, encoded, head_grid
 from playground.standalone import standalone_page
 from playground.widgets import Page, handler, live, page_text, server_function
-
-AVERAGES = ("head", "layer", "all")  # what a large picture may show: one head, or the mean over several
 
 
 def what_was_cut(tokenizer: Tokenizer, text: str, shown: int, context: int) -> str:
@@ -34,7 +31,7 @@ def build(looks: Looks, page: Page, text: gr.Textbox) -> None:
         key = {"model": model, "text": typed[:MOST_CHARACTERS]}
         look = looks.at(key)
         cut = what_was_cut(tokenizer, typed, len(look.ids), look.model.config.block_size)
-        return head_grid(look) | {"key": key, "cut": cut, "patterns": PATTERNS}
+        return head_grid(look) | {"key": key, "cut": cut}
 
     @server_function
     def focus_head(request: dict[str, Any]) -> dict[str, Any]:
@@ -49,7 +46,7 @@ def build(looks: Looks, page: Page, text: gr.Textbox) -> None:
     @server_function
     def standalone(request: dict[str, Any]) -> dict[str, Any]:
         look = looks.at(request["key"])
-        grid = head_grid(look) | {"patterns": PATTERNS, "cut": "", "key": request["key"]}
+        grid = head_grid(look) | {"cut": "", "key": request["key"]}
         exact = encoded(look.weights * 65535, torch.int32)
         return {"html": standalone_page(grid, exact, heatmap(look.weights[0, 0], look.tokens, ""))}
 

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from core.patterns import PATTERNS
 from core.train.run import read_lines, step_number
 from playground.figures.timelapse import timelapse
 from playground.looks import Looks, head_grid
@@ -39,7 +38,7 @@ def build(looks: Looks, services: Services) -> None:
     def frame(request: dict[str, Any]) -> dict[str, Any]:
         look = looks.at({"model": request["run"], "text": request["key"]["text"], "step": request["step"]})
         strongest = round(float(look.known.scores["induction"].max()), 4)
-        return head_grid(look) | {"induction": strongest, "patterns": PATTERNS}
+        return head_grid(look) | {"induction": strongest}
 
     intro(
         "A run keeps snapshots on its way; step through them and watch heads find their job while the loss falls.",

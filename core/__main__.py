@@ -14,15 +14,15 @@ from core.decode import PRECISIONS, PackedGPT
 from core.evaluate import bits_per_byte
 from core.generate import Sampling, stream_text
 from core.model import PRESETS
-from core.stages.pretrain import PretrainConfig, pretrain
+from core.stages.pretrain import PretrainConfig
+from core.stages.registry import stage_of, train
 from core.tokenizer import Tokenizer
 from core.train import distributed, memory
 from core.train.device import pick_device
-from core.train.run import Run, Status
+from core.train.run import Run
 from core.train.turns import in_turn
 
 log = logging.getLogger("core")
-STAGES: dict[str, Callable[[Run], Status]] = {"pretrain": pretrain}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -121,10 +121,8 @@ def run_run(args: argparse.Namespace) -> int:
 
 def execute(runs: list[Run]) -> int:
     for run in runs:  # those that come later, too, before the first begins
-        stage, _ = run.read()
-        if stage not in STAGES:
-            raise ValueError(f"{run.directory} is a run of the stage {stage!r}, which is not known here")
-    status = in_turn(runs, lambda run: STAGES[run.read()[0]](run))
+        stage_of(run)
+    status = in_turn(runs, train)
     return complain(status.message) if status.state == "failed" else 0
 
 

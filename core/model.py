@@ -219,6 +219,16 @@ class Transformer(nn.Module):
         return self.ln_f(x)
 
 
+def set_dropout(model: "GPT", dropout: float) -> None:
+    """Train on with another dropout than the one the model was made with."""
+    model.config = replace(model.config, dropout=dropout)
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = dropout
+        elif isinstance(module, Attention):
+            module.dropout = dropout
+
+
 class GPT(nn.Module):
     """The language model: logits for the next token at every position.
 

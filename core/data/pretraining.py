@@ -49,6 +49,12 @@ class TokenBlocks:
         return int(self.starts[position])
 
 
+def unigram_entropy(ids: list[int]) -> float:
+    """Entropy of the tokens' frequencies, in nats a token: the loss of who knows only how often each token occurs."""
+    shares = np.unique(ids, return_counts=True)[1] / len(ids)
+    return float(-(shares * np.log(shares)).sum())
+
+
 class HeldOut:
     """A whole text to measure on, cut into blocks side by side: every token is predicted exactly once.
 

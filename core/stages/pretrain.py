@@ -1,21 +1,23 @@
 """Pre-training: from random weights and a plain text to a model that predicts the next token."""
 
+import math
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Self
 
 import torch
 
-from core.checkpoint import Card, Checkpoint
+from core import checkpoint
+from core.checkpoint import Card
 from core.config import Config, setting
 from core.data import corpus as corpora
 from core.data.corpus import CORPORA, Corpus
-from core.data.pretraining import HeldOut, TokenBlocks
+from core.data.pretraining import HeldOut, TokenBlocks, unigram_entropy
 from core.generate import Sampling, stream_text
-from core.model import GPT, GPTConfig
+from core.model import GPT, GPTConfig, set_dropout
 from core.tokenizer import Tokenizer
 from core.train.loop import FitConfig, held_out_metrics, language_model_loss
-from core.train.run import Run, Status
-from core.train.session import Job, Say, execute
+from core.train.session import Job, Say
 
 # What each size of model wants: big models take small steps on many tokens.
 RECIPES: dict[str, dict[str, Any]] = {
@@ -56,24 +58,20 @@ class PretrainConfig(Config):
         return cls.from_dict(shape | RECIPES[name] | changes)
 
 
-def pretrain(run: Run) -> Status:
-    """Execute or resume the pre-training that `run` describes."""
-    _, values = run.read()
-    config = PretrainConfig.from_dict(values)
-    return execute(run, config.fit, lambda saved, device, say: prepare(config, saved, device, say))
-
-
-def prepare(config: PretrainConfig, saved: Checkpoint | None, device: torch.device, say: Say) -> Job:
+def prepare(config: PretrainConfig, saved: Path | None, device: torch.device, say: Say) -> Job:
+    """The pre-training that `config` describes, from random weights or from a saved step."""
     say(f"reading the corpus {config.corpus}")
     corpus = corpora.load(config.corpus)
-    tokenizer = saved.tokenizer if saved else make_tokenizer(config, corpus, say)
+    last = checkpoint.load(saved, device) if saved else None
+    tokenizer = last.tokenizer if last else make_tokenizer(config, corpus, say)
     say("turning the corpus into tokens")
     train_ids = tokenizer.encode_documents(corpus.train)
     fit, block_size = config.fit, config.model.block_size
     batches = TokenBlocks(train_ids, block_size, fit.batch_size, fit.seed)
     held_out = HeldOut(corpus.val, tokenizer, block_size, fit.micro_batch_size or fit.batch_size)
-    if saved:
-        model = saved.model
+    if last:
+        model = last.model
+        set_dropout(model, config.model.dropout)
     else:
         torch.manual_seed(fit.seed)
         model = GPT(replace(config.model, vocab_size=tokenizer.vocab_size)).to(device)
@@ -88,7 +86,8 @@ def prepare(config: PretrainConfig, saved: Checkpoint | None, device: torch.devi
 
     data = {"corpus": corpus.name, "sha256": corpus.digest, "vocabulary_sha256": tokenizer.digest}
     card = Card("pretrain", config=config.to_dict(), data=data)
-    return Job(model, tokenizer, batches, language_model_loss, fit, card, evaluate, sample)
+    references = {"uniform": math.log(tokenizer.vocab_size), "unigram": unigram_entropy(train_ids)}
+    return Job(model, tokenizer, batches, language_model_loss, fit, card, evaluate, sample, references)
 
 
 def make_tokenizer(config: PretrainConfig, corpus: Corpus, say: Say) -> Tokenizer:

@@ -56,6 +56,12 @@ class FitConfig(Config):
     seed: int = setting(1337, "The same seed gives the same run", low=0, high=2**31)
     eval_interval: int = setting(100, "Steps between two looks at the validation text", low=1)
     save_interval: int = setting(200, "Steps between two saved states to resume from", low=1)
+    keep_steps: int = setting(
+        3,
+        "Saved steps that stay, the latest ones, to fork the run from. 0 = none once it is finished",
+        low=0,
+        high=1000,
+    )
     snapshots: int = setting(
         12,
         "Weights kept for a time-lapse of attention: at step 0, then on a log scale up to the last step. 0 = none",

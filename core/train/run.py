@@ -3,8 +3,10 @@
     run.json        stage and configuration          metrics.jsonl   one line an optimiser step, appended
     status.json     state, step, what went wrong     samples.jsonl   one line a text sample, appended
     control         pause, resume or stop            log.txt         for people
-    step-000200/    a checkpoint with the optimiser's state; when the run ends, the checkpoint itself lies beside these
+    references.json losses to compare with          step-000200/    a checkpoint with the optimiser's state
     snapshots/      step-000000/ and so on: checkpoints in half precision, for a time-lapse; they stay
+
+When the run ends, its checkpoint itself lies beside these.
 
 A process that trains holds the lock file `.lock` of its run and that of its device; the operating system releases
 both when the process dies, however it dies. That is how everyone else knows whether it is alive. A run that waits for
@@ -24,7 +26,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from core.checkpoint import is_checkpoint, read_json, write_json, write_text
+from core.checkpoint import atomic_directory, is_checkpoint, read_json, write_json, write_text
 
 ACTIVE = ("created", "starting", "running", "paused")  # states in which a process holds the run, or is about to
 START_SECONDS = 60  # a process that does not hold its run after this time will not come any more
@@ -58,17 +60,44 @@ class Run:
         self.metrics = self.directory / "metrics.jsonl"
         self.samples = self.directory / "samples.jsonl"
         self.log = self.directory / "log.txt"
+        self.references = self.directory / "references.json"
         self.lock = FileLock(self.directory / ".lock", thread_local=False)
 
     @classmethod
-    def create(cls, directory: str | Path, stage: str, config: dict[str, Any]) -> "Run":
+    def create(
+        cls, directory: str | Path, stage: str, config: dict[str, Any], forked_from: dict[str, Any] | None = None
+    ) -> "Run":
         """Begin a run. Raises ValueError if the name is unfit or taken."""
         run = cls(directory)
         run.check_free()
         run.directory.mkdir(parents=True, exist_ok=True)
-        write_json(run.directory / "run.json", {"stage": stage, "config": config})
+        origin = {"forked_from": forked_from} if forked_from else {}
+        write_json(run.directory / "run.json", {"stage": stage, "config": config} | origin)
         run.write_status(Status())
         return run
+
+    def fork(self, directory: str | Path, step: int, config: dict[str, Any]) -> "Run":
+        """A new run with another configuration that goes on from a saved step of this one; 0 is the beginning.
+
+        It has this run's past: its metrics, samples and snapshots up to there. Raises ValueError if the step is not
+        saved, or the name unfit or taken.
+        """
+        saved = self.step_directory(step)
+        if step and not saved.exists():
+            there = ", ".join(str(step_number(path)) for path in self.saved_steps()) or "none"
+            raise ValueError(f"{self.name} has not kept step {step}: kept are {there}; 0 is the beginning")
+        fork = Run.create(directory, self.read()[0], config, {"run": self.name, "step": step})
+        if step:
+            for path in (self.metrics, self.samples):
+                if path.exists():
+                    shutil.copy(path, fork.directory)
+            if self.snapshots():
+                shutil.copytree(self.directory / "snapshots", fork.directory / "snapshots")
+            with atomic_directory(fork.step_directory(step)) as temporary:
+                shutil.copytree(saved, temporary, dirs_exist_ok=True)
+            fork.rewind(step)
+            fork.write_status(replace(Status(), step=step))
+        return fork
 
     def check_free(self) -> None:
         """Raise ValueError if this run's name is unfit or taken."""
@@ -93,6 +122,10 @@ class Run:
         if not isinstance(content.get("stage"), str) or not isinstance(content.get("config"), dict):
             raise ValueError(f"{path} is damaged: it should hold a stage and a config")
         return content["stage"], content["config"]
+
+    def forked_from(self) -> dict[str, Any] | None:
+        """{"run", "step"} of which this one is the continuation, if it is one."""
+        return read_json(self.directory / "run.json").get("forked_from")
 
     # --- status and control -----------------------------------------------------------------------------------
 

@@ -8,26 +8,27 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import torch
 from torch.optim import Optimizer
 
-from core import checkpoint
-from core.checkpoint import Card, Checkpoint
+from core import checkpoint, lora
+from core.checkpoint import Card, write_json
 from core.model import GPT
 from core.tokenizer import Tokenizer
 from core.train import distributed
 from core.train.device import peak_flops, pick_device
 from core.train.loop import Batches, FitConfig, LossFn, NotFinite, StepLog, fit, optimizers_of
 from core.train.optimizer import load_optimizers, save_optimizers
-from core.train.run import Run, Status, append_line
+from core.train.run import Run, Status, append_line, step_number
 from core.train.schedule import snapshot_steps
 
 log = logging.getLogger(__name__)
 STATUS_INTERVAL = 0.5  # seconds between two writes of status.json
 OPTIMIZER_FILE = "optimizer.safetensors"
-KEPT_STEPS = 2  # saved steps that stay while a run goes on: the last one may be the one that went wrong
+MOST_CAREFUL = 2  # saved steps that stay at least while a run goes on: the last one may be the one that went wrong
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,11 @@ class Job:
     card: Card
     evaluate: Callable[[GPT], dict[str, float]]  # metrics on held-out data, e.g. {"loss/val": 3.2, "bpb/val": 2.1}
     sample: Callable[[GPT], dict[str, str]]  # {"prompt": ..., "text": ...}
+    references: dict[str, float] = field(default_factory=dict)  # losses to compare with: see Run.references
 
 
 Say = Callable[[str], None]  # shows what is being done before the first step
-Prepare = Callable[[Checkpoint | None, torch.device, Say], Job]  # given the saved step to go on from, if any
+Prepare = Callable[[Path | None, torch.device, Say], Job]  # given the saved step to go on from, if any
 
 
 def execute(run: Run, fit_config: FitConfig, prepare: Prepare) -> Status:
@@ -127,6 +129,7 @@ class Session:
         self.say("starting")
         job, optimizers, start = restore(self.run, self.device, prepare, self.say)
         self.run.rewind(start)
+        write_json(self.run.references, job.references)
         snapshots = snapshot_steps(job.config.max_steps, job.config.snapshots)
         if checkpoint.is_checkpoint(self.best) and checkpoint.read_card(self.best / "card.json").step > start:
             shutil.rmtree(self.best)  # it will come again
@@ -152,9 +155,11 @@ class Session:
             self.save_step(job, optimizers, step)
             self.finish(job, step)
             return replace(self.status, state="stopped", step=step, message="saved, and can be resumed")
+        if job.config.keep_steps:
+            self.save_step(job, optimizers, step)
         kept = self.finish(job, step)
-        for path in [*self.run.saved_steps(), self.best]:
-            shutil.rmtree(path, ignore_errors=True)
+        self.forget_steps(job.config.keep_steps)
+        shutil.rmtree(self.best, ignore_errors=True)
         message = "all steps taken" + (f", the weights of step {kept:,} kept" if kept != step else "")
         return replace(self.status, state="finished", step=step, message=message)
 
@@ -180,7 +185,7 @@ class Session:
             metrics |= held_out
             if job.config.keep_best and held_out["loss/val"] < self.best_loss():
                 card = replace(job.card, step=entry.step, report=held_out)
-                checkpoint.save(self.best, job.model, job.tokenizer, card)
+                checkpoint.save(self.best, lora.merged(job.model), job.tokenizer, card)
             with torch.compiler.set_stance("force_eager"):  # a text that grows would be compiled again and again
                 append_line(self.run.samples, {"step": entry.step, **job.sample(job.model)})
             described = "  ".join(f"{name} {value:.4f}" for name, value in held_out.items())
@@ -227,16 +232,22 @@ class Session:
         if directory.exists():
             return
         with checkpoint.atomic_directory(directory) as temporary:
-            checkpoint.write_files(temporary, job.model, job.tokenizer, replace(job.card, step=step))
+            checkpoint.write_files(temporary, lora.merged(job.model), job.tokenizer, replace(job.card, step=step))
             save_optimizers(temporary / OPTIMIZER_FILE, job.model, optimizers)
-        for old in self.run.saved_steps()[:-KEPT_STEPS]:
+            lora.save(temporary, job.model)
+        self.forget_steps(max(MOST_CAREFUL, job.config.keep_steps))
+
+    def forget_steps(self, count: int) -> None:
+        """Remove all saved steps but the last `count`."""
+        saved = self.run.saved_steps()
+        for old in saved[: max(0, len(saved) - count)]:
             shutil.rmtree(old)
 
     def save_snapshot(self, job: Job, step: int, metrics: dict[str, float]) -> None:
         """Keep the weights alone, in half precision, with the step's losses: held-out ones too if it was evaluated."""
         held_out = self.held_out[1] if self.held_out[0] == step else {}
         card = self.card(job, step, metrics | held_out)
-        checkpoint.save(self.run.snapshot_directory(step), job.model, job.tokenizer, card, torch.float16)
+        checkpoint.save(self.run.snapshot_directory(step), lora.merged(job.model), job.tokenizer, card, torch.float16)
 
     @staticmethod
     def card(job: Job, step: int, metrics: dict[str, float]) -> Card:
@@ -249,7 +260,7 @@ class Session:
             best = checkpoint.load(self.best)
             model, card = best.model, best.card
         else:
-            model, card = job.model, self.card(job, step, self.evaluate(job, step))
+            model, card = lora.merged(job.model), self.card(job, step, self.evaluate(job, step))
         dtype = getattr(torch, job.config.save_dtype)
         checkpoint.save(self.run.directory, model, job.tokenizer, card, dtype)
         return card.step
@@ -287,10 +298,12 @@ def interrupt_requests_stop(run: Run) -> Iterator[None]:
 def restore(run: Run, device: torch.device, prepare: Prepare, say: Say) -> tuple[Job, list[Optimizer], int]:
     """The job, its optimisers and the steps taken so far, from the last saved step if there is one."""
     saved = run.saved_steps()
-    last = checkpoint.load(saved[-1], device) if saved else None
+    last = saved[-1] if saved else None
     job = prepare(last, device, say)
+    if origin := run.forked_from():
+        job = replace(job, card=replace(job.card, data=job.card.data | {"forked_from": origin}))
     optimizers = optimizers_of(job.model, job.config)
     if last is None:
         return job, optimizers, 0
-    load_optimizers(saved[-1] / OPTIMIZER_FILE, job.model, optimizers)
-    return job, optimizers, last.card.step
+    load_optimizers(last / OPTIMIZER_FILE, job.model, optimizers)
+    return job, optimizers, step_number(last)

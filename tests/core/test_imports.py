@@ -16,7 +16,7 @@ ROWS = (
     ("model", "merges"),
     ("decode", "patterns"),
     ("checkpoint", "generate", "probe"),
-    ("hub", "scaling"),
+    ("hub", "scaling", "lora"),
     ("data",),
     ("train",),
     ("stages",),
@@ -61,7 +61,7 @@ def is_upwards(file: tuple[str, ...], name: tuple[str, ...]) -> bool:
     if file[0] != name[0]:
         return ROW.get(name[0], -1) >= ROW.get(file[0], -1)  # core/__init__.py is in no row and imports nothing
     if file[0] == "stages":
-        return name[1] in STAGES and name[1] != file[1] and (file[1], name[1]) != ("ppo", "reward")
+        return name[1] in STAGES and file[1] not in ("registry", name[1]) and (file[1], name[1]) != ("ppo", "reward")
     return file[0] not in PACKAGES
 
 

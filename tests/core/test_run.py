@@ -21,14 +21,15 @@ import torch
 
 from core import checkpoint
 from core.__main__ import main
-from core.stages.pretrain import PretrainConfig, prepare, pretrain
+from core.stages.pretrain import PretrainConfig, prepare
+from core.stages.registry import train
 from core.train import session
-from core.train.run import Run, Status, append_line, read_lines, runs
+from core.train.run import Run, Status, append_line, read_lines, runs, step_number
 from tests.conftest import SENTENCES
 
 REPO = Path(__file__).parents[2]
 SHAPE = dict(n_layer=2, n_head=2, n_embd=32, block_size=16, vocab_size=300, dropout=0.2, sample_prompt="To be")
-FIT = dict(max_steps=100, batch_size=4, warmup_steps=5, eval_interval=25, save_interval=10, device="cpu")
+FIT = dict(max_steps=100, batch_size=4, warmup_steps=5, eval_interval=25, save_interval=10, keep_steps=0, device="cpu")
 STEPS = list(range(1, 101))
 
 
@@ -42,7 +43,7 @@ def corpus_file(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def uninterrupted(corpus_file, tmp_path_factory) -> Run:
     run = new_run(tmp_path_factory.mktemp("runs") / "whole", corpus_file)
-    assert pretrain(run).state == "finished"
+    assert train(run).state == "finished"
     return run
 
 
@@ -56,7 +57,7 @@ def new_run(directory: Path, corpus_file: Path, **changes) -> Run:
     return Run.create(directory, "pretrain", config.to_dict())
 
 
-def train(run: Run, **parts) -> Status:
+def train_with(run: Run, **parts) -> Status:
     """Train with some parts of the job (`loss_fn`, `batches`, `evaluate`) replaced by a function of the original."""
     config = PretrainConfig.from_dict(run.read()[1])
 
@@ -130,7 +131,7 @@ def test_every_step_is_in_the_metrics_and_every_evaluation_too(uninterrupted):
 
 def test_the_log_is_for_people(run, caplog):
     caplog.set_level("INFO")
-    assert pretrain(run).state == "finished"
+    assert train(run).state == "finished"
     log = run.log.read_text(encoding="utf-8")
     assert "step 25  loss/train" in log
     assert "finished" in log.splitlines()[-1]
@@ -147,11 +148,11 @@ def test_the_weights_of_the_best_evaluation_are_kept_if_asked_for(tmp_path, corp
         return {"loss/val": losses.get(step, 9.0), "bpb/val": 1.0}
 
     if ctrl_cs == 1:
-        train(run, evaluate=lambda original: evaluate, loss_fn=ctrl_c_in(58))
+        train_with(run, evaluate=lambda original: evaluate, loss_fn=ctrl_c_in(58))
     if ctrl_cs == 2:
         with pytest.raises(KeyboardInterrupt):
-            train(run, evaluate=lambda original: evaluate, loss_fn=ctrl_c_in(58, times=2))
-    assert train(run, evaluate=lambda original: evaluate).state == "finished"
+            train_with(run, evaluate=lambda original: evaluate, loss_fn=ctrl_c_in(58, times=2))
+    assert train_with(run, evaluate=lambda original: evaluate).state == "finished"
     kept = checkpoint.load(run.directory)
     assert (kept.card.step, kept.card.report["loss/val"]) == (50, 2.0)
     assert all(torch.equal(tensor, weights[50][name]) for name, tensor in kept.model.state_dict().items())
@@ -193,7 +194,7 @@ def test_a_snapshot_says_the_losses_of_its_step(uninterrupted):
 @pytest.mark.parametrize(("snapshots", "steps"), [(0, []), (1, [100]), (2, [0, 100]), (4, [0, 3, 18, 100])])
 def test_as_many_snapshots_are_kept_as_are_asked_for(tmp_path, corpus_file, snapshots, steps):
     run = new_run(tmp_path / "run", corpus_file, snapshots=snapshots)
-    assert pretrain(run).state == "finished"
+    assert train(run).state == "finished"
     assert [int(path.name[5:]) for path in run.snapshots()] == steps
 
 
@@ -209,17 +210,17 @@ def test_a_run_killed_at_a_snapshot_takes_it_when_it_resumes(tmp_path, corpus_fi
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(session.Session, "save_snapshot", killed_at_35)
         train(run)
-    assert pretrain(run).state == "finished"
+    assert train(run).state == "finished"
     assert_equal_runs(run, uninterrupted)
 
 
 def test_a_run_from_before_there_were_snapshots_takes_those_that_are_still_to_come(run):
     stage, config = run.read()
-    train(run, loss_fn=ctrl_c_in(24))
+    train_with(run, loss_fn=ctrl_c_in(24))
     shutil.rmtree(run.directory / "snapshots")
     del config["snapshots"]
     checkpoint.write_json(run.directory / "run.json", {"stage": stage, "config": config})
-    assert pretrain(run).state == "finished"
+    assert train(run).state == "finished"
     assert [int(path.name[5:]) for path in run.snapshots()] == [25, 35, 50, 71, 100]
 
 
@@ -227,11 +228,11 @@ def test_a_run_that_failed_before_its_first_step_leaves_no_snapshot_to_the_next_
     def defect(model, batch):
         raise RuntimeError("before the first step")
 
-    train(run, loss_fn=lambda original: defect)
+    train_with(run, loss_fn=lambda original: defect)
     assert len(run.snapshots()) == 1
     config = run.read()[1] | {"snapshots": 0}
     again = Run.create(run.directory, "pretrain", config)
-    assert pretrain(again).state == "finished"
+    assert train(again).state == "finished"
     assert again.snapshots() == []
 
 
@@ -250,14 +251,14 @@ def test_a_killed_run_resumes_to_what_an_uninterrupted_run_gives(run, uninterrup
     assert 25 <= n_steps(run) < 100
     assert run.status().state == "interrupted"
     assert run.saved_steps() != []
-    assert pretrain(run).state == "finished"
+    assert train(run).state == "finished"
     assert_equal_runs(run, uninterrupted)
 
 
 @contextmanager
 def training(run: Run) -> Iterator[None]:
     """Train in the background; the block ends when the training has."""
-    thread = threading.Thread(target=pretrain, args=(run,))
+    thread = threading.Thread(target=train, args=(run,))
     thread.start()
     try:
         yield
@@ -287,15 +288,15 @@ def test_a_run_pauses_resumes_and_stops_on_request(run, uninterrupted):
     assert paused_at < status.step == n_steps(run) < 100
     assert checkpoint.load(run.directory).card.step == status.step
 
-    assert pretrain(run).state == "finished"  # the old request is not obeyed a second time
+    assert train(run).state == "finished"  # the old request is not obeyed a second time
     assert_equal_runs(run, uninterrupted)
 
 
 def test_a_request_made_while_the_process_starts_is_obeyed_and_an_old_one_is_not(run):
     run.request("stop")
-    status = pretrain(run)
+    status = train(run)
     assert (status.state, status.step) == ("stopped", 1)
-    assert pretrain(run).state == "finished"  # that stop was for the process before
+    assert train(run).state == "finished"  # that stop was for the process before
 
 
 def test_a_paused_run_can_be_stopped(run):
@@ -325,21 +326,21 @@ def ctrl_c_in(step: int, times: int = 1):
 
 def test_ctrl_c_saves_after_the_step_and_stops(run, uninterrupted):
     handler = signal.getsignal(signal.SIGINT)
-    status = train(run, loss_fn=ctrl_c_in(24))
+    status = train_with(run, loss_fn=ctrl_c_in(24))
     assert (status.state, status.step) == ("stopped", 24)
     assert signal.getsignal(signal.SIGINT) is handler
     assert run.saved_steps()[-1].name == "step-000024"
     assert checkpoint.load(run.directory).card.step == 24
-    assert pretrain(run).state == "finished"
+    assert train(run).state == "finished"
     assert_equal_runs(run, uninterrupted)
 
 
 def test_a_second_ctrl_c_interrupts_at_once_and_the_run_resumes_from_what_is_saved(run, uninterrupted):
     with pytest.raises(KeyboardInterrupt):
-        train(run, loss_fn=ctrl_c_in(24, times=2))
+        train_with(run, loss_fn=ctrl_c_in(24, times=2))
     assert run.status().state == "interrupted"
     assert run.saved_steps()[-1].name == "step-000020"
-    assert pretrain(run).state == "finished"
+    assert train(run).state == "finished"
     assert_equal_runs(run, uninterrupted)
 
 
@@ -348,7 +349,7 @@ def test_a_loss_that_is_not_a_number_fails_with_its_step_and_the_last_good_check
         calls = iter(STEPS)
         return lambda model, batch: loss_fn(model, batch) * (math.nan if next(calls) == 37 else 1)
 
-    status = train(run, loss_fn=nan_at_37)
+    status = train_with(run, loss_fn=nan_at_37)
     assert (status.state, status.step) == ("failed", 36)
     assert "the loss became nan at step 37" in status.message
     assert "step-000030" in status.message
@@ -394,12 +395,12 @@ def test_a_full_disk_fails_in_words_and_the_run_goes_on_when_there_is_room(run, 
     assert leftovers(run) == []
     assert run.saved_steps()[-1].name == good
     checkpoint.load(run.saved_steps()[-1])
-    assert pretrain(run).state == "finished"
+    assert train(run).state == "finished"
     assert_equal_runs(run, uninterrupted)
 
 
 def test_a_damaged_saved_step_is_named_and_not_called_good(run):
-    train(run, loss_fn=ctrl_c_in(24))
+    train_with(run, loss_fn=ctrl_c_in(24))
     state = run.step_directory(24) / "optimizer.safetensors"
     state.write_bytes(state.read_bytes()[:-10])
     status = train(run)
@@ -409,7 +410,7 @@ def test_a_damaged_saved_step_is_named_and_not_called_good(run):
 
 
 def test_an_optimizer_state_that_lacks_a_tensor_is_refused(run):
-    train(run, loss_fn=ctrl_c_in(24))
+    train_with(run, loss_fn=ctrl_c_in(24))
     path = run.step_directory(24) / "optimizer.safetensors"
     tensors = checkpoint.read_tensors(path)
     del tensors["transformer.wpe.weight.exp_avg"]
@@ -421,7 +422,7 @@ def test_an_unexpected_error_fails_with_the_place_of_its_traceback(run):
     def defect(model, batch):
         raise RuntimeError("a defect of ours")
 
-    status = train(run, loss_fn=lambda original: defect)
+    status = train_with(run, loss_fn=lambda original: defect)
     assert status.state == "failed"
     assert str(run.log) in status.message
     assert "a defect of ours" not in status.message
@@ -581,6 +582,40 @@ def test_a_micro_batch_that_had_to_shrink_is_told_in_the_log_and_in_the_status(r
 
         return noted
 
-    assert train(run, loss_fn=too_much, evaluate=noting).state == "finished"
+    assert train_with(run, loss_fn=too_much, evaluate=noting).state == "finished"
     assert all("training, in micro-batches of 1 instead of 4" in message for message in told)
     assert "out of memory: micro-batches of 1 from here on" in run.log.read_text(encoding="utf-8")
+
+
+# --- forks ----------------------------------------------------------------------------------------------------
+
+
+def test_saved_steps_stay_if_asked_for_and_a_fork_from_one_goes_on_as_the_run_did(tmp_path, corpus_file, uninterrupted):
+    run = new_run(tmp_path / "run", corpus_file, keep_steps=4)
+    assert train(run).state == "finished"
+    assert [step_number(path) for path in run.saved_steps()] == [70, 80, 90, 100]
+    fork = run.fork(tmp_path / "fork", 80, run.read()[1])
+    assert train(fork).state == "finished"
+    assert_equal_runs(fork, uninterrupted)
+    assert checkpoint.load(fork.directory).card.data["forked_from"] == {"run": "run", "step": 80}
+
+
+def test_a_fork_goes_on_longer_or_with_other_settings(tmp_path, corpus_file):
+    run = new_run(tmp_path / "run", corpus_file, keep_steps=1)
+    train(run)
+    longer = run.fork(
+        tmp_path / "longer", 100, run.read()[1] | {"max_steps": 120, "learning_rate": 1e-4, "dropout": 0.0}
+    )
+    assert train(longer).step == 120
+    lines, _ = read_lines(longer.metrics)
+    assert [line["step"] for line in lines] == list(range(1, 121))
+    assert lines[100]["lr"] <= 1e-4
+    assert checkpoint.load(longer.directory).model.config.dropout == 0.0
+
+
+def test_a_fork_from_the_beginning_has_no_past_and_one_from_an_unsaved_step_is_refused(tmp_path, uninterrupted):
+    fork = uninterrupted.fork(tmp_path / "again", 0, uninterrupted.read()[1])
+    assert not fork.metrics.exists() and fork.saved_steps() == [] and fork.snapshots() == []
+    with pytest.raises(ValueError, match="whole has not kept step 42: kept are none; 0 is the beginning"):
+        uninterrupted.fork(tmp_path / "other", 42, uninterrupted.read()[1])
+    assert not (tmp_path / "other").exists()

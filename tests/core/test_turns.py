@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from core.__main__ import main
-from core.stages.pretrain import pretrain
+from core.stages.registry import train
 from core.train import distributed
 from core.train import run as run_module
 from core.train.run import Run, Status, read_lines
@@ -42,7 +42,7 @@ def endless(run: Run) -> None:
 
 
 @contextmanager
-def in_background(runs: list[Run], execute: Callable[[Run], Status] = pretrain) -> Iterator[None]:
+def in_background(runs: list[Run], execute: Callable[[Run], Status] = train) -> Iterator[None]:
     """Train the runs in turn; the block ends when all have."""
     thread = threading.Thread(target=in_turn, args=(runs, execute))
     thread.start()
@@ -78,7 +78,7 @@ def process(*runs: Run) -> Iterator[subprocess.Popen]:
 @pytest.mark.slow
 def test_one_process_trains_two_runs_and_the_second_as_if_it_were_alone(two, tmp_path, corpus_file):
     alone = new_run(tmp_path / "alone", corpus_file, snapshots=0)
-    assert pretrain(alone).state == "finished"
+    assert train(alone).state == "finished"
     with process(*two) as started:
         assert started.wait(120) == 0
     for run in two:
@@ -177,7 +177,7 @@ def test_if_the_first_cannot_begin_the_next_is_told(two):
     first, second = two
     other = Run(first.directory)
     with other.hold("cpu"), pytest.raises(ValueError, match="first is being trained already"):
-        in_turn([first, second], pretrain)
+        in_turn([first, second], train)
     assert as_others_see(second).state == "stopped"
 
 
@@ -233,15 +233,15 @@ def test_a_stop_of_long_ago_does_not_take_a_run_out(two):
     second.request("stop")
     time.sleep(0.02)
     second.write_status(replace(second.status(), state="stopped"))
-    assert in_turn(list(two), pretrain).state == "finished"
+    assert in_turn(list(two), train).state == "finished"
     assert second.status().state == "finished"
 
 
 def test_finished_runs_are_passed_over_and_stay_as_they_are(two):
     first, second = two
-    assert pretrain(second).state == "finished"
+    assert train(second).state == "finished"
     before = second.read_status()
-    assert in_turn([first, second], pretrain).state == "finished"
+    assert in_turn([first, second], train).state == "finished"
     assert (first.status().state, second.read_status()) == ("finished", before)
 
 
@@ -255,11 +255,11 @@ def test_one_that_cannot_be_trained_is_refused_before_the_first_begins(two, tmp_
         assert main(["run", str(first.directory), str(path)]) == 1
         assert sentence in capsys.readouterr().err
     with Run(unknown.directory).hold("cpu"), pytest.raises(ValueError, match="future is being trained already"):
-        in_turn([first, unknown], pretrain)
+        in_turn([first, unknown], train)
     assert n_steps(first) == 0
 
 
 def test_torchrun_takes_one_run_at_a_time(two, monkeypatch):
     monkeypatch.setattr(distributed, "world_size", lambda: 2)
     with pytest.raises(ValueError, match="call torchrun once for each run"):
-        in_turn(list(two), pretrain)
+        in_turn(list(two), train)

@@ -1,0 +1,40 @@
+"""All stages by name: what the command line and the page need to know of each."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from core.stages import pretrain
+from core.train.run import Run, Status
+from core.train.session import Job, Say, execute
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A kind of training: its configuration, and what turns one into a job."""
+
+    config: type[Any]  # a Config with a field `fit`
+    prepare: Callable[[Any, Path | None, torch.device, Say], Job]
+
+
+STAGES = {
+    "pretrain": Stage(pretrain.PretrainConfig, pretrain.prepare),
+}
+
+
+def stage_of(run: Run) -> tuple[Stage, Any]:
+    """The run's stage and its configuration. Raises ValueError if either is not known here."""
+    name, values = run.read()
+    if name not in STAGES:
+        raise ValueError(f"{run.directory} is a run of the stage {name!r}, which is not known here")
+    stage = STAGES[name]
+    return stage, stage.config.from_dict(values)
+
+
+def train(run: Run) -> Status:
+    """Execute or resume a run, whatever its stage."""
+    stage, config = stage_of(run)
+    return execute(run, config.fit, lambda saved, device, say: stage.prepare(config, saved, device, say))

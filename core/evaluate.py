@@ -1,9 +1,22 @@
 """Measure a checkpoint on held-out data."""
 
+import random
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+
 from core.checkpoint import Checkpoint
+from core.data.chat import Example, as_batch, encode_chat
 from core.data.corpus import Corpus
+from core.data.instructions import KINDS, Dialogue
 from core.data.pretraining import HeldOut
+from core.generate import Model, Sampling, batch
+from core.model import GPT, IGNORE_INDEX
+from core.tokenizer import ASSISTANT, USER, Tokenizer
 from core.train.loop import held_out_metrics
+
+SIDE_BY_SIDE = 64  # texts written or read at once
 
 
 def bits_per_byte(checkpoint: Checkpoint, corpus: Corpus, batch_size: int = 16) -> float:
@@ -11,3 +24,61 @@ def bits_per_byte(checkpoint: Checkpoint, corpus: Corpus, batch_size: int = 16) 
     model = checkpoint.model
     held_out = HeldOut(corpus.val, checkpoint.tokenizer, model.config.block_size, batch_size)
     return held_out_metrics(model, held_out)["bpb/val"]
+
+
+# --- conversations --------------------------------------------------------------------------------------------
+
+
+def replies(model: Model, tokenizer: Tokenizer, prompts: Sequence[str], sampling: Sampling) -> list[str]:
+    """What the model answers to each prompt as the user's only message; reply number i is drawn with the seed + i."""
+    user, assistant = tokenizer.special_tokens[USER], tokenizer.special_tokens[ASSISTANT]
+    most = model.config.block_size - 2
+    encoded = [[user, *tokenizer.encode(prompt)[-most:], assistant] for prompt in prompts]
+    written = []
+    for first in range(0, len(encoded), SIDE_BY_SIDE):
+        some = encoded[first : first + SIDE_BY_SIDE]
+        seeded = Sampling(**sampling.to_dict() | {"seed": sampling.seed + first})
+        written += batch(model, some, seeded, stop={tokenizer.eot, user, assistant})
+    return [tokenizer.decode(ids) for ids in written]
+
+
+def instruction_following(
+    model: Model, tokenizer: Tokenizer, dialogues: Sequence[Dialogue], sampling: Sampling
+) -> dict[str, float]:
+    """Share of the instructions that the model's replies follow, by rule: `follow/all`, and `follow/KIND` of each."""
+    written = replies(model, tokenizer, [dialogue.prompt for dialogue in dialogues], sampling)
+    outcomes: dict[str, list[bool]] = {kind: [] for kind in KINDS}
+    for dialogue, reply in zip(dialogues, written, strict=True):
+        for instruction in dialogue.instructions:
+            outcomes[instruction.kind].append(instruction.is_followed(reply))
+    every = [outcome for kind in outcomes.values() for outcome in kind]
+    shares = {f"follow/{kind}": sum(seen) / len(seen) for kind, seen in outcomes.items() if seen}
+    return {"follow/all": sum(every) / len(every)} | shares
+
+
+def context_accuracy(model: GPT, tokenizer: Tokenizer, dialogues: Sequence[Dialogue], seed: int) -> float:
+    """How often the true reply to a cue is likelier, a token, than the reply to another one; chance is 0.5."""
+    order = list(range(len(dialogues)))
+    random.Random(seed).shuffle(order)
+    others = {i: j for i, j in zip(order, [*order[1:], order[0]], strict=True)}
+
+    def pair(cue: Dialogue, reply: Dialogue) -> Example:
+        messages = [{"role": "user", "content": cue.cue}, {"role": "assistant", "content": reply.reply}]
+        return Example(*encode_chat(tokenizer, messages))
+
+    true = reply_losses(model, [pair(dialogue, dialogue) for dialogue in dialogues])
+    false = reply_losses(model, [pair(dialogue, dialogues[others[i]]) for i, dialogue in enumerate(dialogues)])
+    return sum(a < b for a, b in zip(true, false, strict=True)) / len(dialogues)
+
+
+@torch.inference_mode()
+def reply_losses(model: GPT, examples: Sequence[Example]) -> list[float]:
+    """Mean cross-entropy of each example's targets, in nats a token."""
+    model.eval()
+    losses: list[float] = []
+    for first in range(0, len(examples), SIDE_BY_SIDE):
+        rows = as_batch(examples[first : first + SIDE_BY_SIDE]).to(model.device)
+        logits = model(rows.inputs)[0]  # (B, T, V)
+        each = F.cross_entropy(logits.mT.float(), rows.targets, ignore_index=IGNORE_INDEX, reduction="none")
+        losses += (each.sum(1) / (rows.targets != IGNORE_INDEX).sum(1)).tolist()
+    return losses

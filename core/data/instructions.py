@@ -1,46 +1,243 @@
-"""Conversations as tokens: the format that supervised fine-tuning teaches, and which of its tokens are learned.
+"""Dialogues from the plays with instructions that can be checked by rule, so that obedience can be measured.
 
-    <|user|>What is the matter?<|assistant|>Between who?<|endoftext|>
+    user        Who's there?                          the cue: what was said before, its end if it is long
+                Answer as HAMLET, in one line.        instructions, each of which the real reply happens to fulfil
+    assistant   HAMLET:                               the real reply
+                Nay, answer me. Stand and unfold yourself.
 
-Only what the assistant says counts in the loss, its closing <|endoftext|> included, so that the model learns to answer
-and to stop, and not to ask (Touvron et al. 2023, arXiv:2307.09288, section 3.1, which also leaves the user's tokens out
-of the loss).
+Nothing is made up: from what the next speaker really says come the instructions that it follows, and some of them are
+asked for. A model that learned such dialogues answers in character, and does what it is told where that can be seen.
 """
 
-from collections.abc import Mapping, Sequence
+import random
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
-from core.tokenizer import ASSISTANT, END_OF_TEXT, USER, Tokenizer
+from core.data.corpus import HELD_OUT, Play, Speech
 
-ROLES = {"user": USER, "assistant": ASSISTANT}
+LONGEST_CUE, LONGEST_REPLY, MOST_LINES = 200, 320, 6  # characters, characters, lines: small models read and say little
+LENGTHS = ("one line", "two lines", "three lines", "four lines")
+BEGINNINGS = tuple(
+    "O Ay No Why What My Good Come Sir But And I How Well Now The You If For Nay He Then Here Peace".split()  # noqa: SIM905
+)
+WORDS = [
+    "love",
+    "death",
+    "king",
+    "heart",
+    "night",
+    "blood",
+    "sword",
+    "crown",
+    "father",
+    "mother",
+    "sister",
+    "brother",
+    "daughter",
+    "wife",
+    "husband",
+    "friend",
+    "devil",
+    "heaven",
+    "hell",
+    "honour",
+    "money",
+    "gold",
+    "ring",
+    "letter",
+    "grave",
+    "tears",
+    "eyes",
+    "hand",
+    "war",
+    "peace",
+    "fool",
+    "villain",
+    "queen",
+    "prince",
+    "lady",
+    "England",
+    "Rome",
+    "Caesar",
+    "gods",
+    "God",
+    "soul",
+    "sleep",
+    "dream",
+    "moon",
+    "sun",
+    "day",
+    "morning",
+    "sea",
+    "wine",
+    "house",
+    "door",
+    "fear",
+    "shame",
+    "truth",
+    "grief",
+    "joy",
+]
+PLAIN, TWICE = 0.15, 0.3  # shares of the dialogues without an instruction, and with two
+WEIGHTS = {
+    "speaker": 1,
+    "lines": 2,
+    "mention": 4,
+    "question": 6,
+    "exclamation": 8,
+    "begin": 4,
+}  # the rare ones more often
 
 
-def encode_chat(tokenizer: Tokenizer, messages: Sequence[Mapping[str, str]]) -> tuple[list[int], list[bool]]:
-    """Ids of a conversation of {"role", "content"} messages, and its mask: which TOKENS are targets of the loss.
+@dataclass(frozen=True)
+class Instruction:
+    """One thing asked of a reply: a kind, and what exactly of that kind."""
 
-    What people type never becomes a special token. Raises ValueError for a vocabulary without the special tokens, an
-    unknown role, no message or an empty one.
+    kind: str
+    value: str = ""
+
+    def __str__(self) -> str:
+        return KINDS[self.kind].phrase.format(self.value)
+
+    def is_followed(self, reply: str) -> bool:
+        return KINDS[self.kind].check(reply, self.value)
+
+
+@dataclass(frozen=True)
+class Kind:
+    phrase: str  # how it is asked for
+    check: Callable[[str, str], bool]  # (reply, value): does the reply obey?
+
+
+def spoken(reply: str) -> str:
+    """The reply without a `SPEAKER:` above it."""
+    first, _, rest = reply.partition("\n")
+    return rest if first.endswith(":") and first.isupper() else reply
+
+
+def lines(reply: str) -> list[str]:
+    return [line for line in spoken(reply).split("\n") if line.strip()]
+
+
+def words(reply: str) -> list[str]:
+    return re.findall(r"[\w'-]+", spoken(reply).lower())
+
+
+KINDS = {
+    "speaker": Kind("as {}", lambda reply, name: reply.startswith(f"{name}:\n") and bool(spoken(reply).strip())),
+    "lines": Kind("in {}", lambda reply, length: len(lines(reply)) == LENGTHS.index(length) + 1),
+    "mention": Kind("mention {}", lambda reply, word: word.lower() in words(reply)),
+    "question": Kind("end with a question", lambda reply, _: reply.rstrip().endswith("?")),
+    "exclamation": Kind("end with an exclamation", lambda reply, _: reply.rstrip().endswith("!")),
+    "begin": Kind("begin with {}", lambda reply, word: words(reply)[:1] == [word.lower()]),
+}
+
+
+@dataclass(frozen=True)
+class Dialogue:
+    """A cue, what is asked of the reply, and the real reply."""
+
+    cue: str
+    instructions: tuple[Instruction, ...]
+    reply: str
+
+    @property
+    def prompt(self) -> str:
+        return f"{self.cue}\n\n{asked(self.instructions)}" if self.instructions else self.cue
+
+    @property
+    def messages(self) -> list[dict[str, str]]:
+        return [{"role": "user", "content": self.prompt}, {"role": "assistant", "content": self.reply}]
+
+
+def asked(instructions: Iterable[Instruction]) -> str:
+    """`Answer as HAMLET, in two lines.` or `Answer: mention death, end with a question.`"""
+    phrases = [str(instruction) for instruction in instructions]
+    return ("Answer " if phrases[0].startswith(("as ", "in ")) else "Answer: ") + ", ".join(phrases) + "."
+
+
+def dialogues(plays: Iterable[Play], seed: int, variants: int = 1) -> list[Dialogue]:
+    """`variants` dialogues with differing instructions for each reply in `plays` that is short enough."""
+    chance = random.Random(seed)
+    found = [pair for play in plays for pair in exchanges(play)]
+    return [dialogue(cue, reply, draw(fulfilled(reply), chance)) for _ in range(variants) for cue, reply in found]
+
+
+def checkable(plays: Iterable[Play], seed: int, of_each_kind: int) -> list[Dialogue]:
+    """Dialogues with exactly one instruction, as many of each kind as there are up to `of_each_kind`, to measure with.
+
+    Of a kind no value (one line, or the mention of love) is asked for in more than a quarter, if it has several.
     """
-    missing = [token for token in (USER, ASSISTANT, END_OF_TEXT) if token not in tokenizer.special_tokens]
-    if missing:
-        raise ValueError(
-            f"this vocabulary has no {' and no '.join(missing)}, so it cannot say whose turn it is: "
-            "choose one that was trained here"
-        )
-    if not messages:
-        raise ValueError("the conversation is empty: it needs at least one message")
-    ids: list[int] = []
-    mask: list[bool] = []
-    for number, message in enumerate(messages, 1):
-        role, content = message["role"], message["content"]
-        if role not in ROLES:
-            raise ValueError(f"message {number} has the role {role!r}: it must be {' or '.join(ROLES)}")
-        if not content:
-            raise ValueError(f"message {number}, of the {role}, is empty")
-        said = tokenizer.encode(content)
-        counts = role == "assistant"
-        ids += [tokenizer.special_tokens[ROLES[role]], *said]
-        mask += [False, *[counts] * len(said)]
-        if counts:
-            ids.append(tokenizer.eot)
-            mask.append(True)
-    return ids, mask
+    found = [pair for play in plays for pair in exchanges(play)]
+    random.Random(seed).shuffle(found)
+    possible = [(cue, reply, instruction) for cue, reply in found for instruction in fulfilled(reply)]
+    chosen: list[Dialogue] = []
+    for kind in KINDS:
+        able = [(cue, reply, i) for cue, reply, i in possible if i.kind == kind]
+        most = of_each_kind if len({i.value for _, _, i in able}) == 1 else of_each_kind // 4
+        asked_for: Counter[str] = Counter()
+        for cue, reply, instruction in able:
+            if asked_for.total() < of_each_kind and asked_for[instruction.value] < most:
+                asked_for[instruction.value] += 1
+                chosen.append(dialogue(cue, reply, [instruction]))
+    return chosen
+
+
+def exchanges(play: Play) -> list[tuple[str, Speech]]:
+    """(cue, reply) for each reply within a scene that is short enough to be said by a small model."""
+    return [
+        (shortened(before.text), reply)
+        for before, reply in zip(play.speeches, play.speeches[1:], strict=False)
+        if (before.act, before.scene) == (reply.act, reply.scene)
+        and len(reply.text) <= LONGEST_REPLY
+        and reply.text.count("\n") < MOST_LINES
+    ]
+
+
+def shortened(text: str) -> str:
+    """The last lines that together are not too long; of a single long line, its end."""
+    while len(text) > LONGEST_CUE and "\n" in text:
+        text = text.split("\n", 1)[1]
+    return text[-LONGEST_CUE:]
+
+
+def fulfilled(reply: Speech) -> list[Instruction]:
+    """Everything that the reply could have been asked for."""
+    said = set(words(reply.text))
+    candidates = [
+        Instruction("speaker", reply.speaker),
+        *(Instruction("lines", length) for length in LENGTHS),
+        *(Instruction("mention", word) for word in WORDS if word.lower() in said),
+        Instruction("question"),
+        Instruction("exclamation"),
+        *(Instruction("begin", word) for word in BEGINNINGS),
+    ]
+    named = f"{reply.speaker}:\n{reply.text}"
+    return [i for i in candidates if i.is_followed(named)]
+
+
+def draw(possible: list[Instruction], chance: random.Random) -> list[Instruction]:
+    """None, one or two of the possible instructions, of different kinds."""
+    share = chance.random()
+    count = 0 if share < PLAIN else 2 if share > 1 - TWICE else 1
+    chosen: list[Instruction] = []
+    for _ in range(count):
+        left = [i for i in possible if i.kind not in [c.kind for c in chosen]]
+        if kinds := list(dict.fromkeys(i.kind for i in left)):
+            kind = chance.choices(kinds, [WEIGHTS[kind] for kind in kinds])[0]
+            chosen.append(chance.choice([i for i in left if i.kind == kind]))
+    return sorted(chosen, key=lambda instruction: list(KINDS).index(instruction.kind))
+
+
+def dialogue(cue: str, reply: Speech, instructions: list[Instruction]) -> Dialogue:
+    """Who speaks is said above the reply exactly where it was asked for."""
+    named = any(instruction.kind == "speaker" for instruction in instructions)
+    return Dialogue(cue, tuple(instructions), f"{reply.speaker}:\n{reply.text}" if named else reply.text)
+
+
+def split(plays: Iterable[Play]) -> tuple[list[Play], list[Play]]:
+    """(plays to learn from, plays held out)."""
+    plays = list(plays)
+    return [p for p in plays if p.name not in HELD_OUT], [p for p in plays if p.name in HELD_OUT]

@@ -47,6 +47,7 @@ class PretrainConfig(Config):
     tokenizer: str = setting(
         "train", "train = learn a vocabulary of vocab_size from the corpus; gpt2; or a checkpoint's path"
     )
+    init_from: str = setting("", "Go on from this checkpoint's weights, shape and vocabulary; empty = random weights")
     sample_prompt: str = setting("ROMEO:\n", "Beginning of the text samples written during training")
     model: GPTConfig = field(default_factory=lambda: GPTConfig.preset("nano"))
     fit: FitConfig = field(default_factory=lambda: FitConfig(**RECIPES["nano"]))
@@ -62,11 +63,16 @@ def prepare(config: PretrainConfig, saved: Path | None, device: torch.device, sa
     """The pre-training that `config` describes, from random weights or from a saved step."""
     say(f"reading the corpus {config.corpus}")
     corpus = corpora.load(config.corpus)
-    last = checkpoint.load(saved, device) if saved else None
+    begun = saved or config.init_from
+    last = checkpoint.load(begun, device) if begun else None
     tokenizer = last.tokenizer if last else make_tokenizer(config, corpus, say)
+    if last and config.tokenizer != "train" and named_tokenizer(config).digest != tokenizer.digest:
+        raise ValueError(
+            f"{begun} has another vocabulary than {config.tokenizer}: leave tokenizer at train to take the checkpoint's"
+        )
     say("turning the corpus into tokens")
     train_ids = tokenizer.encode_documents(corpus.train)
-    fit, block_size = config.fit, config.model.block_size
+    fit, block_size = config.fit, last.model.config.block_size if last else config.model.block_size
     batches = TokenBlocks(train_ids, block_size, fit.batch_size, fit.seed)
     held_out = HeldOut(corpus.val, tokenizer, block_size, fit.micro_batch_size or fit.batch_size)
     if last:
@@ -85,18 +91,21 @@ def prepare(config: PretrainConfig, saved: Path | None, device: torch.device, sa
         return {"prompt": config.sample_prompt, "text": "".join(step.text for step in steps)}
 
     data = {"corpus": corpus.name, "sha256": corpus.digest, "vocabulary_sha256": tokenizer.digest}
-    card = Card("pretrain", config=config.to_dict(), data=data)
+    parent = Path(config.init_from).name if config.init_from else None
+    card = Card("pretrain", parent, config=config.to_dict(), data=data)
     references = {"uniform": math.log(tokenizer.vocab_size), "unigram": unigram_entropy(train_ids)}
     return Job(model, tokenizer, batches, language_model_loss, fit, card, evaluate, sample, references)
 
 
 def make_tokenizer(config: PretrainConfig, corpus: Corpus, say: Say) -> Tokenizer:
     """The vocabulary that the configuration names; one that exists already decides over vocab_size."""
-    if config.tokenizer == "gpt2":
-        return Tokenizer.gpt2()
     if config.tokenizer != "train":
-        return Tokenizer.load(config.tokenizer)
+        return named_tokenizer(config)
     wanted = config.model.vocab_size
     return Tokenizer.train(
         corpus.train, wanted, lambda done, all: say(f"learning the vocabulary: {done:,} of {all:,} merges")
     )
+
+
+def named_tokenizer(config: PretrainConfig) -> Tokenizer:
+    return Tokenizer.gpt2() if config.tokenizer == "gpt2" else Tokenizer.load(config.tokenizer)

@@ -44,6 +44,7 @@ class Job:
     evaluate: Callable[[GPT], dict[str, float]]  # metrics on held-out data, e.g. {"loss/val": 3.2, "bpb/val": 2.1}
     sample: Callable[[GPT], dict[str, str]]  # {"prompt": ..., "text": ...}
     references: dict[str, float] = field(default_factory=dict)  # losses to compare with: see Run.references
+    report: Callable[[GPT], dict[str, float]] | None = None  # more thorough than `evaluate`, once, of what is kept
 
 
 Say = Callable[[str], None]  # shows what is being done before the first step
@@ -257,10 +258,12 @@ class Session:
         """The run directory becomes the checkpoint; returns the step whose weights it holds."""
         self.say("writing the checkpoint")
         if checkpoint.is_checkpoint(self.best):
-            best = checkpoint.load(self.best)
+            best = checkpoint.load(self.best, self.device)
             model, card = best.model, best.card
         else:
             model, card = lora.merged(job.model), self.card(job, step, self.evaluate(job, step))
+        if job.report:
+            card = replace(card, report=job.report(model))
         dtype = getattr(torch, job.config.save_dtype)
         checkpoint.save(self.run.directory, model, job.tokenizer, card, dtype)
         return card.step

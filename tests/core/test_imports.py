@@ -19,8 +19,8 @@ ROWS = (
     ("hub", "scaling", "lora"),
     ("data",),
     ("train",),
-    ("stages",),
     ("evaluate",),
+    ("stages",),
     ("__main__",),
 )
 ROW = {part: row for row, parts in enumerate(ROWS) for part in parts}

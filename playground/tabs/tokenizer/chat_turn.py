@@ -4,7 +4,7 @@ from typing import Any
 
 import gradio as gr
 
-from core.data.instructions import encode_chat
+from core.data.chat import encode_chat
 from playground.services import Services
 from playground.tabs.tokenizer.common import Pickers, details
 from playground.widgets import Page, feed, intro, live, page_text, server_function

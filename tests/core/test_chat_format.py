@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 
-from core.data.instructions import encode_chat
+from core.data.chat import encode_chat
 from core.tokenizer import END_OF_TEXT, SPECIAL_TOKENS, Tokenizer
 from tests.core.test_tokenizer import GPT2, TEXTS
 

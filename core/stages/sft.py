@@ -1,0 +1,120 @@
+"""Supervised fine-tuning: from a model that continues texts to one that answers, and does what it is told.
+
+Only the answers count in the loss (core/data/chat.py). Ouyang et al. 2022, arXiv:2203.02155, section 3.5, step 1.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from core.checkpoint import Card
+from core.config import Config, setting
+from core.data import corpus as corpora
+from core.data.chat import ChatBatches, Conversations, Example, as_batch, examples, read_conversations
+from core.data.instructions import checkable, dialogues, split
+from core.evaluate import context_accuracy, instruction_following, replies
+from core.generate import Sampling
+from core.model import GPT
+from core.tokenizer import Tokenizer
+from core.train.adapt import AdaptConfig, language_model, weights_digest
+from core.train.loop import FitConfig, language_model_loss, mean_loss
+from core.train.session import Job, Say
+
+PLAYS = "plays"
+OFTEN, ONCE = 10, 100  # checkable instructions of each kind: at every evaluation, and at the end
+MOST_HELD_OUT = 500  # conversations on which the loss is measured
+ANSWER = Sampling(max_new_tokens=100)  # as the chat does it when nothing is changed
+# What bard-base wants: small steps, since it knows much that must not be forgotten.
+RECIPE: dict[str, Any] = dict(
+    max_steps=1500, batch_size=32, learning_rate=5e-4, warmup_steps=50, optimizer="adamw"
+) | dict(weight_decay=0.01, eval_interval=150, save_interval=300, snapshots=0, save_dtype="float16")
+
+
+@dataclass(frozen=True)
+class SFTConfig(Config):
+    """Everything that decides what an instruction fine-tuning makes."""
+
+    data: str = setting(
+        PLAYS,
+        "plays = dialogues from Shakespeare with checkable instructions; or an Alpaca .json or a chat .jsonl file",
+    )
+    variants: int = setting(3, "plays: how often each reply comes, with other instructions each time", low=1, high=100)
+    val_share: float = setting(0.05, "Own file: share of the conversations held out", low=0.001, high=0.5)
+    skip_bad_lines: bool = setting(False, "Own file: leave out lines that cannot be read instead of stopping")
+    sample_prompt: str = setting(
+        "What say you, my lord?\n\nAnswer as HAMLET, in two lines.", "What the model is asked at each evaluation"
+    )
+    adapt: AdaptConfig = field(default_factory=AdaptConfig)
+    fit: FitConfig = field(default_factory=lambda: FitConfig(**RECIPE))
+
+
+@dataclass(frozen=True)
+class Data:
+    """Conversations to learn from and held out, as tokens; and what was left out of them."""
+
+    train: list[Example]
+    val: list[Example]
+    too_long: int
+    problems: list[str]
+    measure: Callable[[GPT, int], dict[str, float]]  # obedience, with so many instructions of each kind
+
+
+def prepare(config: SFTConfig, saved: Path | None, device: torch.device, say: Say) -> Job:
+    """The fine-tuning that `config` describes, from its parent or from a saved step."""
+    fit = config.fit
+    say(f"reading the model {config.adapt.parent}")
+    start = language_model(config.adapt, saved, device, fit.seed)
+    tokenizer = start.tokenizer
+    say(f"reading the conversations: {config.data}")
+    data = read(config, tokenizer, start.model.config.block_size)
+    held_out = as_batch(data.val).split(fit.micro_batch_size or fit.batch_size)
+
+    def evaluate(model: GPT) -> dict[str, float]:
+        return {"loss/val": mean_loss(model, held_out, fit.dtype)} | data.measure(model, OFTEN)
+
+    def report(model: GPT) -> dict[str, float]:
+        return {"loss/val": mean_loss(model, held_out, fit.dtype)} | data.measure(model, ONCE)
+
+    def sample(model: GPT) -> dict[str, str]:
+        return {"prompt": config.sample_prompt, "text": replies(model, tokenizer, [config.sample_prompt], ANSWER)[0]}
+
+    parent = Path(config.adapt.parent)
+    card = Card(
+        "sft", parent.name, config=config.to_dict(), data={"data": config.data, "parent_sha256": weights_digest(parent)}
+    )
+    batches = ChatBatches(data.train, fit.batch_size, fit.seed)
+    return Job(start.model, tokenizer, batches, language_model_loss, fit, card, evaluate, sample, report=report)
+
+
+def read(config: SFTConfig, tokenizer: Tokenizer, block_size: int) -> Data:
+    """The conversations that the configuration names. Raises ValueError in words for a file that cannot be used."""
+    if config.data == PLAYS:
+        return from_plays(config, tokenizer, block_size)
+    found: Conversations = read_conversations(config.data, config.skip_bad_lines)
+    (train, long), (val, _) = (
+        examples(tokenizer, part, block_size) for part in found.split(config.val_share, config.fit.seed)
+    )
+    if not train or not val:
+        raise ValueError(
+            f"all conversations of {found.name} to {'learn from' if not train else 'measure on'} are longer than the "
+            f"context of {block_size} tokens: give shorter ones, or more"
+        )
+    return Data(train, val[:MOST_HELD_OUT], long, found.problems, lambda model, count: {})
+
+
+def from_plays(config: SFTConfig, tokenizer: Tokenizer, block_size: int) -> Data:
+    learned, held_out = split(corpora.plays())
+    train, long = examples(
+        tokenizer, [d.messages for d in dialogues(learned, config.fit.seed, config.variants)], block_size
+    )
+    unseen = dialogues(held_out, seed=0)
+    val, _ = examples(tokenizer, [d.messages for d in unseen[:MOST_HELD_OUT]], block_size)
+
+    def measure(model: GPT, count: int) -> dict[str, float]:
+        obeyed = instruction_following(model, tokenizer, checkable(held_out, 0, count), ANSWER)
+        return obeyed | {"context": context_accuracy(model, tokenizer, unseen[: 5 * count], 0)}
+
+    return Data(train, val, long, [], measure)

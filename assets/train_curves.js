@@ -123,7 +123,7 @@
       const near = data.filter(({ yaxis }) => yaxis === axis("y", i)).flatMap(({ y }) => y);
       const [low, high] = near.reduce(([low, high], y) => [Math.min(low, y), Math.max(high, y)], [Infinity, -Infinity]);
       return (lines[key] ?? []).filter(({ y, target }) => near.length && (target || (y > low * 0.95 && y < high * 1.05))).map(({ y, text }) => ({
-        type: "line", xref: `${axis("x", i)} domain`, x0: 0, x1: 1, yref: axis("y", i), y0: y, y1: y, layer: "below",
+        type: "line", xref: `${axis("x", i)} domain`, x0: 0, x1: 1, yref: axis("y", i), y0: y, y1: y, layer: "above",
         line: { color, width: 1, dash: "dash" },
         label: { text, textposition: "end", yanchor: "bottom", padding: 2, font: { color, size: 11 } },
       }));

@@ -11,7 +11,7 @@ from typing import Any
 Line = dict[str, Any]  # of metrics.jsonl: step, time, and what was measured
 
 MOST_ROWS = 2000  # in the first look at a run
-ROWS_A_SECOND = 60  # of training, in the looks after that
+ROWS_A_SECOND = 40  # of training, in the looks after that
 MOST_SAMPLES = 60  # in the first look
 TAIL_BYTES = 32_768  # of the log, some two hundred steps: what counts as recent
 PAUSE_SECONDS = 60  # between two steps: longer, and far longer than usual, is no work
@@ -81,7 +81,7 @@ def rows_allowed(lines: Sequence[Line]) -> int:
     """How many of the `lines` that came since the last look the page gets: whoever was away longer gets more."""
     times = [line["time"] for line in lines if "time" in line]
     seconds = times[-1] - times[0] if times else 0.0
-    return min(MOST_ROWS, ROWS_A_SECOND * max(1, math.ceil(seconds)))
+    return min(MOST_ROWS, ROWS_A_SECOND * max(1, round(seconds)))
 
 
 def some_samples(samples: Sequence[Line]) -> list[Line]:

@@ -32,7 +32,7 @@ def add_steps(run: Run, first: int, last: int) -> None:
             loss = 2.4 + 4.5 * math.exp(-((step / 60) ** 0.5))
             line = {"step": step, "loss/train": loss + noise.gauss(0, 0.06), "lr": 1e-2 * min(1, step / 50)}
             line |= {"grad_norm": noise.lognormvariate(0, 0.3), "tokens_per_second": noise.gauss(16_000, 900)}
-            if step % EVAL_INTERVAL == 0 or step == last:
+            if step % EVAL_INTERVAL == 0:
                 line |= {"loss/val": loss + 0.2, "bpb/val": (loss + 0.2) / 1.31}
                 text = f"What light, says step {step}? 🙂\n<b>No</b> markup."
                 samples.write(json.dumps({"step": step, "prompt": "ROMEO:\n", "text": text}) + "\n")

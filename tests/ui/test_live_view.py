@@ -60,7 +60,7 @@ def test_zoom_axes_and_an_earlier_run_stay_while_a_run_goes_on(page: Page, url: 
 
         summary = page.locator(".pg-others summary")
         summary.press("Enter")
-        page.get_by_label("earlier", exact=True).press("Space")
+        page.get_by_role("checkbox", name="earlier").press("Space")
         expect(page.locator(".pg-curves .legendtext", has_text="earlier")).to_be_visible()
         page.keyboard.press("Escape")
         expect(summary).to_be_focused()

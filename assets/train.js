@@ -86,13 +86,13 @@
     const tools = runTools(() => root.dataset.run, options, server, plot, curves.draw, status.lost);
     let generation = 0; // a newer value silences the polling of an older one
 
-    const show = async (name, news) => {
-      if (news.restart) {
-        curves.restart(news.about);
-        story.replaceChildren();
-      }
+    // `first`: until now the run that was looked at before could still be seen.
+    const show = async (name, figure, news, first) => {
+      if (first) curves.begin(name, figure);
+      if (news.restart) curves.restart(news.about);
+      if (first || news.restart) story.replaceChildren();
       curves.add(news);
-      if (news.restart || news.columns.step.length || !plot.data) await curves.draw();
+      if (first || news.restart || news.columns.step.length) await curves.draw();
       status.show(name, news, curves.log());
       note.textContent = sources(curves.published());
       addSamples(story, news.samples, curves.log());
@@ -105,7 +105,6 @@
       options.others.delete(name);
       options.colors = figure.others;
       tools.label();
-      curves.begin(name, figure);
       Object.assign(root.dataset, { run: name, points: 0, state: "" });
       let [cursor, wasActive, begun] = [null, null, false];
 
@@ -113,7 +112,7 @@
         if (mine !== generation || !root.isConnected) return;
         let active = true;
         if (isVisible(root)) {
-          if (curves.log().step.length > MOST_ROWS) cursor = null;
+          if (begun && curves.log().step.length > MOST_ROWS) cursor = null;
           const news = await ask(server.follow_run({ name, cursor }));
           if (mine !== generation) return;
           if (news.error) {
@@ -121,9 +120,9 @@
             setTimeout(poll, 2000); // the playground may come back
             return;
           }
-          if (!begun) story.replaceChildren(); // of the run that was looked at before
+          await show(name, figure, news, !begun);
+          if (mine !== generation) return;
           begun = true;
-          await show(name, news);
           [cursor, active] = [news.cursor, news.status.active];
           Object.assign(root.dataset, { points: curves.log().step.at(-1) ?? 0, state: news.status.state });
           if (wasActive !== null && wasActive !== active) trigger("changed"); // ended, or begun again

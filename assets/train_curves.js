@@ -167,6 +167,7 @@
     let [held, missed, drawnWidth] = [false, false, 0];
 
     const draw = async () => {
+      if (!figure) return; // nothing has been looked at yet
       if (held) return void (missed = true);
       const panels = panelsOf(log, figure);
       if (panels[0].key === "loss") panels[0].title = `loss (${figure.units[about?.stage] ?? "nats per token"})`;

@@ -243,7 +243,7 @@ def polled(page: Page, workspace: Path, speed: int) -> float:
         ticks = SECONDS * 5
         for tick in range(ticks):
             first = 10_001 + tick * speed // 5
-            add_steps(run, first, 10_000 + (tick + 1) * speed // 5)
+            add_steps(run, first, 10_000 + (tick + 1) * speed // 5, speed)
             page.wait_for_timeout(200)
         page.remove_listener("requestfinished", keep)
     asked = [request.sizes() for request in requests if "follow_run" in (request.post_data or "")]

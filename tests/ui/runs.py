@@ -23,10 +23,10 @@ def write_run(workspace: Path, name: str, steps: int, of: int = 0, state: str = 
     return run
 
 
-def add_steps(run: Run, first: int, last: int) -> None:
-    """Append the steps `first` to `last`, a tenth of a second each, with what a real log holds."""
+def add_steps(run: Run, first: int, last: int, speed: int = 10) -> None:
+    """Append the steps `first` to `last`, `speed` a second, with what a real log holds."""
     noise = random.Random(run.name + str(first))
-    began = time.time() - last / 10
+    began = time.time() - last / speed
     with run.metrics.open("a", encoding="utf-8") as metrics, run.samples.open("a", encoding="utf-8") as samples:
         for step in range(first, last + 1):
             loss = 2.4 + 4.5 * math.exp(-((step / 60) ** 0.5))
@@ -36,4 +36,4 @@ def add_steps(run: Run, first: int, last: int) -> None:
                 line |= {"loss/val": loss + 0.2, "bpb/val": (loss + 0.2) / 1.31}
                 text = f"What light, says step {step}? 🙂\n<b>No</b> markup."
                 samples.write(json.dumps({"step": step, "prompt": "ROMEO:\n", "text": text}) + "\n")
-            metrics.write(json.dumps(line | {"time": began + step / 10}) + "\n")
+            metrics.write(json.dumps(line | {"time": began + step / speed}) + "\n")

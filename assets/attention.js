@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { make, ask, isVisible, themed, plotOptions, button, visibleSpaces } = playground;
+  const { make, ask, isVisible, themed, plotOptions, button, visibleSpaces, bytesOf } = playground;
 
   // --- the head that all panels talk about ------------------------------------------------------------------------
 
@@ -76,16 +76,6 @@
     const buttons = tokens.map((token, i) => button(visibleSpaces(token), () => choose(i), "pg-token"));
     row.append(...buttons);
     return Object.assign(row, { buttons });
-  }
-
-  const bytesOf = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-
-  function download(name, content, type) {
-    const link = make("a");
-    link.href = URL.createObjectURL(content instanceof Blob ? content : new Blob([content], { type }));
-    link.download = name;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
   }
 
   const csvCell = (value) => (/[",\n\r]/.test(String(value)) ? `"${String(value).replaceAll('"', '""')}"` : String(value ?? ""));
@@ -168,7 +158,7 @@
   }
 
   Object.assign(playground, {
-    focus, setFocus, onFocus, latest, oneAtATime, choice, tokenRow, download, csv, bytesOf,
+    focus, setFocus, onFocus, latest, oneAtATime, choice, tokenRow, csv,
     sizeOf, paintHead, headButtons, paintHeads, arrange, NAMES, describeHead, drawMatrix,
   });
 })();

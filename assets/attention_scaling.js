@@ -112,7 +112,7 @@
             const news = await ask(server.follow({ name, cursor: cursors[i] }));
             if (mine !== generation) return;
             if (news.error) return void state.replaceChildren(make("span", "pg-error", news.error));
-            const { step, "loss/train": loss } = news.columns;
+            const { step, "loss/train": loss = [] } = news.columns;
             if (news.restart) await Plotly.restyle(plot, { x: [step], y: [loss] }, [i]);
             else if (step.length) await Plotly.extendTraces(plot, { x: [step], y: [loss] }, [i]);
             cursors[i] = news.cursor;

@@ -45,6 +45,18 @@ window.playground = (() => {
     return list;
   }
 
+  // --- files -------------------------------------------------------------------------------------------------------
+
+  const bytesOf = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+
+  function download(name, content, type) {
+    const link = make("a");
+    link.href = URL.createObjectURL(content instanceof Blob ? content : new Blob([content], { type }));
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+  }
+
   // --- the text that follows the person from tab to tab -----------------------------------------------------------
 
   let shared = null; // what was typed last, in whatever tab
@@ -101,5 +113,5 @@ window.playground = (() => {
     poll();
   }
 
-  return { make, isVisible, visibleSpaces, button, facts, ask, follow, keepText, offerText, themed, plotOptions, colorTable, badge };
+  return { make, isVisible, visibleSpaces, button, facts, bytesOf, download, ask, follow, keepText, offerText, cssColor, themed, plotOptions, colorTable, badge };
 })();

@@ -1,89 +1,130 @@
-// Train tab: a run, live.
+// Train tab: a run, live. Its curves are in train_curves.js, what is done with them in train_tools.js.
 "use strict";
 
 (() => {
-  const { make, isVisible, ask, follow, themed, plotOptions } = playground;
+  const { make, isVisible, ask, follow, runCurves, runTools } = playground;
+  const MOST_ROWS = 6000; // then the curves are asked for anew, thinned out
 
+  const count = (n) => n.toLocaleString("en");
   const duration = (seconds) =>
     seconds < 90 ? `${Math.round(seconds)} s` : seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
+  const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
+
+  // --- the status line ------------------------------------------------------------------------------------------------
+
+  // The evaluation with the lowest validation loss so far.
+  function best({ step, values: { "loss/val": losses = [], "bpb/val": bits = [] } }) {
+    const measured = step.map((_, i) => i).filter((i) => (losses[i] ?? null) !== null);
+    if (!measured.length) return null;
+    const at = measured.reduce((a, b) => (losses[b] < losses[a] ? b : a));
+    const inBits = (bits[at] ?? null) === null ? "" : ` (${bits[at].toFixed(3)} bits per byte)`;
+    return `best validation loss ${losses[at].toFixed(3)}${inBits} at step ${count(step[at])}`;
+  }
+
+  function statusLine() {
+    const frame = make("div");
+    const line = make("p", "pg-state");
+    const badge = make("strong", "pg-badge");
+    badge.setAttribute("role", "status"); // the numbers, which change all the time, are not read out
+    const text = make("span");
+    const bar = make("progress", "pg-progress");
+    const failure = make("p", "pg-error");
+    bar.setAttribute("aria-label", "steps taken");
+    line.append(badge, text);
+    frame.append(line, bar, failure);
+
+    const show = (name, { status, left }, log) => {
+      const { state, message, step, max_steps } = status;
+      const facts = [name];
+      if (max_steps) facts.push(`step ${count(step)} of ${count(max_steps)}`);
+      if (left !== null && step < max_steps) facts.push(`about ${duration(left)} left`);
+      facts.push(best(log), state === "failed" || message === "training" ? null : message);
+      if (badge.textContent !== state) Object.assign(badge, { textContent: state, className: `pg-badge pg-${state}` });
+      text.textContent = ` ${facts.filter(Boolean).join(" · ")}`;
+      Object.assign(bar, { max: Math.max(1, max_steps), value: step });
+      failure.textContent = state === "failed" ? sentence(message) : "";
+    };
+    const lost = (error) => {
+      badge.textContent = badge.className = "";
+      text.replaceChildren(make("span", "pg-error", error));
+    };
+    return { frame, show, lost };
+  }
+
+  // --- what it writes -------------------------------------------------------------------------------------------------
+
+  const lossAt = ({ step, values }, at) => {
+    const i = step.lastIndexOf(at);
+    const known = [["validation", "loss/val"], ["training", "loss/train"]].filter(([, metric]) => (values[metric]?.[i] ?? null) !== null);
+    return known.map(([name, metric]) => `, ${name} loss ${values[metric][i].toFixed(2)}`).join("");
+  };
+
+  // Newest first, so that a look from the bottom to the top is the story of its learning.
+  function addSamples(story, samples, log) {
+    for (const { step, prompt, text } of samples) {
+      const sample = make("figure", "pg-sample");
+      const words = make("blockquote");
+      words.append(make("span", "pg-prompt", prompt), text);
+      sample.append(make("figcaption", "", `after step ${count(step)}${lossAt(log, step)}`), words);
+      story.prepend(sample);
+    }
+  }
+
+  const sources = (published) =>
+    published.map(({ name, bits_per_byte, source }) => `${name}'s ${bits_per_byte.toFixed(3)} bits per byte: ${source}.`).join(" ");
+
+  // --- all of it ------------------------------------------------------------------------------------------------------
 
   function liveRun(element, props, watch, server, trigger) {
     const root = element.querySelector(".pg-run");
+    const options = { smoothing: 0.9, logX: false, logY: false, others: new Map(), colors: [] };
+    const plot = make("div", "pg-curves");
+    const [note, title, story] = [make("p", "pg-note"), make("h3", "", "What it writes"), make("div", "pg-samples")];
+    Object.assign(story, { tabIndex: 0 }); // to be scrolled by keyboard
+    const status = statusLine();
+    const curves = runCurves(plot, options);
+    const tools = runTools(() => root.dataset.run, options, server, plot, curves.draw, status.lost);
     let generation = 0; // a newer value silences the polling of an older one
+
+    // `first`: until now the run that was looked at before could still be seen.
+    const show = async (name, figure, news, first) => {
+      if (first) curves.begin(name, figure);
+      if (news.restart) curves.restart(news.about);
+      if (first || news.restart) story.replaceChildren();
+      curves.add(news);
+      if (first || news.restart || news.columns.step.length) await curves.draw();
+      status.show(name, news, curves.log());
+      note.textContent = sources(curves.published());
+      addSamples(story, news.samples, curves.log());
+      title.hidden = !story.childElementCount;
+    };
 
     follow(props, watch, ({ name, figure }) => {
       const mine = ++generation;
-      const state = make("p", "pg-state");
-      state.setAttribute("role", "status");
-      const bar = make("progress", "pg-progress");
-      const plot = make("div", "pg-curves");
-      const story = make("div", "pg-samples");
-      root.replaceChildren(state, bar, plot, make("h3", "", "What it writes"), story);
+      if (!plot.isConnected) root.replaceChildren(status.frame, tools, plot, note, title, story);
+      options.others.delete(name);
+      options.colors = figure.others;
+      tools.label();
       Object.assign(root.dataset, { run: name, points: 0, state: "" });
-      let [cursor, drawn, wasActive] = [null, false, null];
-      const began = { time: 0, step: 0 };
-
-      const showStatus = ({ status, columns, restart }) => {
-        const last = (metric) => columns[metric].findLast((v) => v !== null);
-        if (restart || status.state !== "running") [began.time, began.step] = [Date.now(), status.step];
-        const elapsed = Date.now() - began.time;
-        const facts = [status.message];
-        if (status.max_steps) facts.push(`step ${status.step.toLocaleString("en")} of ${status.max_steps.toLocaleString("en")}`);
-        if (last("bpb/val") !== undefined) state.dataset.bpb = `validation ${last("bpb/val").toFixed(3)} bits per byte`;
-        if (state.dataset.bpb) facts.push(state.dataset.bpb);
-        if (elapsed > 2000 && status.step > began.step) {
-          const left = ((status.max_steps - status.step) * elapsed) / (status.step - began.step);
-          facts.push(`about ${duration(left / 1000)} left`);
-        }
-        const badge = make("strong", `pg-badge pg-${status.state}`, status.state);
-        state.replaceChildren(badge, ` ${name} · ${facts.join(" · ")}`);
-        bar.max = Math.max(1, status.max_steps);
-        bar.value = status.step;
-      };
-
-      const showCurves = async ({ columns, restart }) => {
-        const steps = columns.step;
-        const points = figure.metrics.map((metric) => {
-          const kept = steps.map((_, i) => i).filter((i) => columns[metric][i] !== null);
-          return { x: kept.map((i) => steps[i]), y: kept.map((i) => columns[metric][i]) };
-        });
-        if (restart || !drawn) {
-          drawn = true;
-          story.replaceChildren();
-          const data = figure.data.map((trace, i) => ({ ...trace, ...points[i] }));
-          await Plotly.react(plot, data, themed(figure.layout), plotOptions);
-        } else if (steps.length) {
-          const which = points.map((_, i) => i).filter((i) => points[i].x.length);
-          await Plotly.extendTraces(plot, { x: which.map((i) => points[i].x), y: which.map((i) => points[i].y) }, which);
-        }
-      };
-
-      const showSamples = (samples) => {
-        for (const { step, prompt, text } of samples) {
-          const sample = make("figure", "pg-sample");
-          const words = make("blockquote");
-          words.append(make("span", "pg-prompt", prompt), text);
-          sample.append(make("figcaption", "", `after step ${step.toLocaleString("en")}`), words);
-          story.prepend(sample);
-        }
-      };
+      let [cursor, wasActive, begun] = [null, null, false];
 
       const poll = async () => {
         if (mine !== generation || !root.isConnected) return;
         let active = true;
         if (isVisible(root)) {
+          if (begun && curves.log().step.length > MOST_ROWS) cursor = null;
           const news = await ask(server.follow_run({ name, cursor }));
           if (mine !== generation) return;
           if (news.error) {
-            state.replaceChildren(make("span", "pg-error", news.error));
+            status.lost(news.error);
             setTimeout(poll, 2000); // the playground may come back
             return;
           }
-          await showCurves(news);
-          showStatus(news);
-          showSamples(news.samples);
+          await show(name, figure, news, !begun);
+          if (mine !== generation) return;
+          begun = true;
           [cursor, active] = [news.cursor, news.status.active];
-          Object.assign(root.dataset, { points: plot.data[0].x.length, state: news.status.state });
+          Object.assign(root.dataset, { points: curves.log().step.at(-1) ?? 0, state: news.status.state });
           if (wasActive !== null && wasActive !== active) trigger("changed"); // ended, or begun again
           wasActive = active;
         }

@@ -13,13 +13,14 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from core.checkpoint import read_json
 from core.config import Config
 from core.train.device import pick_device
 from core.train.run import Run, Status, busy_sentence, check_name, read_lines, runs
 from core.train.turns import queued
+from playground.export import as_csv, as_tensorboard
+from playground.history import MOST_ROWS, recent, rows_allowed, seconds_left, some_samples, table
 
-MOST_POINTS = 2000  # in the first look at a long run; what comes later is sent whole
-SHOWN_METRICS = ("step", "loss/train", "loss/val", "bpb/val", "lr", "grad_norm", "tokens_per_second")
 BEGINNING = ("created", "starting")  # a resumed run may still hold steps that it is about to take again
 
 
@@ -136,9 +137,9 @@ class Jobs:
     def follow(self, name: str, since: dict[str, int] | None = None) -> dict[str, Any]:
         """What is new in a run `since` the cursor that the last call returned; the first look is thinned out.
 
-        Plain values, ready for the page: status, metric columns with None where a step has no such metric, samples, and
-        the next cursor. `restart` says that what came before is void: another process resumed the run and may have
-        taken steps again.
+        Plain values, ready for the page: status, seconds left, `table` of the new lines, samples, and the next cursor.
+        `restart` says that what came before is void: another process resumed the run and may have taken steps again.
+        With it comes `about`, what does not change while the run goes on.
         """
         run = self.run(name)
         status = self.status(name)
@@ -153,12 +154,39 @@ class Jobs:
             lines, metrics_end = read_lines(run.metrics, since["metrics"])
             samples, samples_end = read_lines(run.samples, since["samples"])
             cursor = {"pid": since["pid"], "metrics": metrics_end, "samples": samples_end}
-        thin = max(1, len(lines) // MOST_POINTS) if restart else 1
-        kept = [line for i, line in enumerate(lines) if i % thin == 0 or "loss/val" in line or i == len(lines) - 1]
         return {
             "status": asdict(status) | {"active": status.active},
+            "left": seconds_left(recent(run.metrics), status.max_steps) if status.state == "running" else None,
             "restart": restart,
-            "columns": {metric: [line.get(metric) for line in kept] for metric in SHOWN_METRICS},
-            "samples": samples,
+            **({"about": about(run)} if restart else {}),
+            **table(lines, MOST_ROWS if restart else rows_allowed(lines)),
+            "samples": some_samples(samples),
             "cursor": cursor,
         }
+
+    def history(self, name: str) -> dict[str, Any]:
+        """`table` of all that a run has logged so far."""
+        return table(read_lines(self.run(name).metrics)[0], MOST_ROWS)
+
+    def export(self, name: str, kind: str) -> tuple[str, bytes]:
+        """(file name, content): the whole log of a run as `csv` or for `tensorboard`."""
+        run = self.run(name)
+        lines, _ = read_lines(run.metrics)
+        if not lines:
+            raise ValueError(f"{name} has not taken a step yet: there is nothing to save")
+        if kind == "csv":
+            return f"{name}.csv", as_csv(lines)
+        return f"{name}-tensorboard.zip", as_tensorboard(name, lines, read_lines(run.samples)[0])
+
+
+def about(run: Run) -> dict[str, Any]:
+    """What the curves of a run are seen against: references.json holds losses, in nats a token, that say something."""
+    stage, config = run.read()
+    path = run.directory / "references.json"
+    references = read_json(path) if path.exists() else {}
+    return {
+        "stage": stage,
+        "corpus": config.get("corpus", ""),
+        "grad_clip": config.get("grad_clip") or None,
+        "references": references,
+    }

@@ -135,7 +135,7 @@ SCRIPTS = (  # assets/NAME.js, in the order in which the page runs them
     "playground",
     *("tokenizer", "scrubber", "vocabulary"),
     *("attention", "attention_heads", "attention_inside", "attention_scaling", "attention_models"),
-    *("train", "chat"),
+    *("train_curves", "train_tools", "train", "chat"),
 )
 
 

@@ -1,6 +1,7 @@
 """Colours that colour-blind people can tell apart (Okabe & Ito 2008), and one scale from 0 to 1 (cividis)."""
 
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
+YELLOW, SKY = "#E69F00", "#56B4E9"
 
 # Nuñez, Anderton & Renslow 2018: equally bright to people with and without colour vision deficiency.
 SCALE = ["#00224E", "#123570", "#3B496C", "#575D6D", "#707173", "#8A8678", "#A59C74", "#C3B369", "#E1CC55", "#FEE838"]

@@ -1,62 +1,95 @@
-"""The curves of a run: empty traces with their axes, which the page fills and extends."""
+"""What the live view of a run draws: a panel for each thing that is measured, and what it is seen against.
 
+The page lays out the panels whose metrics the log has; a metric that is not named here gets a panel of its own.
+"""
+
+import math
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from playground.figures.palette import BLUE, GREEN, ORANGE, PURPLE
+from playground.figures.palette import BLUE, GREEN, ORANGE, PURPLE, SKY, YELLOW
 
-# (metric, name in the legend, panel, colour, markers)
-TRACES = [
-    ("loss/train", "training", 1, BLUE, False),
-    ("loss/val", "validation", 1, ORANGE, True),
-    ("lr", "learning rate", 2, GREEN, False),
-    ("grad_norm", "gradient norm", 3, PURPLE, False),
-    ("tokens_per_second", "tokens/s", 4, BLUE, False),
-]
-# Title of the vertical axis, and the panel's place: (left, right), (bottom, top) as shares of the figure.
-PANELS = [
-    ("loss (nats per token)", (0.0, 0.56), (0.0, 1.0)),
-    ("learning rate", (0.69, 1.0), (0.76, 1.0)),
-    ("gradient norm", (0.69, 1.0), (0.38, 0.62)),
-    ("tokens per second", (0.69, 1.0), (0.0, 0.24)),
-]
+
+@dataclass(frozen=True)
+class Curve:
+    metric: str
+    name: str
+    color: str
+    smooth: bool = False  # of every step, and noisy: the smoothed curve is drawn over it
+    markers: bool = False  # of evaluations, so there are few points
+
+
+@dataclass(frozen=True)
+class Panel:
+    key: str
+    title: str  # of the vertical axis, with its unit
+    curves: tuple[Curve, ...]
+    log: bool = False  # may its vertical axis be logarithmic?
+    zero: bool = True  # does its linear axis begin at 0?
+    tickformat: str = "~s"
+
+
+PANELS = (  # the first one that the log has is drawn large
+    Panel(
+        "loss",
+        "loss (nats per token)",
+        (Curve("loss/train", "training", BLUE, smooth=True), Curve("loss/val", "validation", ORANGE, markers=True)),
+        log=True,
+        zero=False,
+        tickformat="~g",
+    ),
+    Panel("lr", "learning rate", (Curve("lr", "learning rate", GREEN),), tickformat="~g"),
+    Panel("grad_norm", "gradient norm", (Curve("grad_norm", "gradient norm", PURPLE, smooth=True),), log=True),
+    Panel("speed", "tokens per second", (Curve("tokens_per_second", "tokens per second", BLUE, smooth=True),)),
+    Panel("memory", "peak memory (MiB)", (Curve("memory/peak", "peak memory", GREEN),), tickformat=","),
+    Panel("mfu", "MFU (share of peak)", (Curve("mfu", "MFU", ORANGE, smooth=True),), tickformat=".0%"),
+    # Of evaluations: they appear later, and the others should not move then.
+    Panel("bpb", "bits per byte", (Curve("bpb/val", "validation", ORANGE, markers=True),), True, False, "~g"),
+    Panel("accuracy", "accuracy (share)", (Curve("accuracy/val", "accuracy", ORANGE, markers=True),), tickformat="~g"),
+    Panel("follow", "followed (share)", (Curve("follow/all", "followed", ORANGE, markers=True),), tickformat="~g"),
+)
+# What one loss is averaged over, where that is not a token of running text.
+LOSS_UNITS = {
+    "sft": "nats per answer token",
+    "classify": "nats per text",
+    "reward": "nats per pair",
+    "dpo": "nats per pair",
+}
+# In the loss panel, from the run's references.json; another key there names itself.
+REFERENCES = {
+    "uniform": "ln V: guessing blindly",
+    "unigram": "unigram entropy: knowing only how often each token occurs",
+}
+
+
+@dataclass(frozen=True)
+class Published:
+    """What others reached on the validation text of a corpus; bits per byte compare whatever the vocabulary."""
+
+    corpus: str
+    name: str
+    bits_per_byte: float
+    source: str
+
+
+PUBLISHED = (
+    Published(
+        "tiny-shakespeare",
+        "nanoGPT",
+        1.4697 / math.log(2),  # nats per character; the text is ASCII, so a character is a byte
+        "nanoGPT's README (github.com/karpathy/nanoGPT): 1.4697 nats per character, the lowest validation loss of its "
+        "model of 10 million parameters",
+    ),
+)
+OTHERS = (GREEN, PURPLE, YELLOW, SKY)  # of earlier runs, laid over this one
 
 
 def curves() -> dict[str, Any]:
-    """The loss, large, and three small panels beside it, all over the optimiser step.
-
-    `metrics` names what each trace shows.
-    """
-    data: list[dict[str, Any]] = [
-        {
-            "type": "scatter",
-            "mode": "lines+markers" if markers else "lines",
-            "name": name,
-            "x": [],
-            "y": [],
-            "xaxis": "x" + axis_number(panel),
-            "yaxis": "y" + axis_number(panel),
-            "connectgaps": True,
-            "showlegend": panel == 1,
-            "line": {"color": color, "width": 2 if markers else 1.5},
-            "hovertemplate": f"step %{{x}}<br>{name} %{{y:.4g}}<extra></extra>",
-        }
-        for _, name, panel, color, markers in TRACES
-    ]
-    layout: dict[str, Any] = {
-        "legend": {"x": 0.54, "xanchor": "right", "y": 0.98},
-        "margin": {"l": 60, "r": 15, "t": 20, "b": 50},
-        "height": 520,
-        "uirevision": "keep",
+    """Everything above, as the page wants it."""
+    return {
+        "panels": [asdict(panel) for panel in PANELS],
+        "units": LOSS_UNITS,
+        "references": REFERENCES,
+        "published": [asdict(published) for published in PUBLISHED],
+        "others": OTHERS,
     }
-    for panel, (title, across, up) in enumerate(PANELS, 1):
-        n = axis_number(panel)
-        steps = {"title": {"text": "optimiser step", "standoff": 5}, "rangemode": "tozero"}
-        layout["xaxis" + n] = steps | {"domain": across, "anchor": "y" + n}
-        values = {"title": {"text": title}, "rangemode": "normal" if panel == 1 else "tozero", "tickformat": "~g"}
-        layout["yaxis" + n] = values | {"domain": up, "anchor": "x" + n}
-    return {"data": data, "layout": layout, "metrics": [metric for metric, *_ in TRACES]}
-
-
-def axis_number(panel: int) -> str:
-    """Plotly counts axes "", 2, 3, ..."""
-    return "" if panel == 1 else str(panel)

@@ -11,8 +11,9 @@ from core.data.corpus import CORPORA
 from core.model import PRESETS, GPTConfig
 from core.stages.pretrain import PretrainConfig
 from playground.figures.training import curves
+from playground.live_run import live_functions
 from playground.services import Services
-from playground.widgets import Form, Page, handler, intro, live, server_function
+from playground.widgets import Form, Page, handler, intro, live
 
 PRESET = "nano"
 MAIN_SETTINGS = ("corpus", "max_steps", "batch_size", "learning_rate", "vocab_size")
@@ -41,8 +42,8 @@ class Controls:
     view: gr.HTML
 
 
-def lay_out(follow_run: Callable, vocabularies: list[str]) -> Controls:
-    """The form on the left, the run that is looked at on the right; `follow_run` feeds the live view."""
+def lay_out(functions: list[Callable], vocabularies: list[str]) -> Controls:
+    """The form on the left, the run that is looked at on the right; `functions` feed the live view."""
     about_preset = "Size of the model, with settings that suit it"
     nothing_yet = "Nothing has been trained here yet. Press Start training: the first points come within seconds."
     script = "playground.liveRun(element, props, watch, server, () => trigger('changed'))"
@@ -61,7 +62,7 @@ def lay_out(follow_run: Callable, vocabularies: list[str]) -> Controls:
                 pause = gr.Button("Pause", elem_id="train-pause", min_width=90)
                 resume = gr.Button("Resume", elem_id="train-resume", min_width=90)
                 stop = gr.Button("Stop", variant="stop", elem_id="train-stop", min_width=90)
-            view = live("train-view", script, "pg-run", empty=nothing_yet, server_functions=[follow_run])
+            view = live("train-view", script, "pg-run", empty=nothing_yet, server_functions=functions)
     return Controls(preset, name, form, start, run, pause, resume, stop, view)
 
 
@@ -109,15 +110,11 @@ def build(services: Services, page: Page) -> None:
         active = jobs.active()
         return look_at(active.name if active else next(iter(jobs.names()), None)) | {c.name: suggestion(PRESET)}
 
-    @server_function
-    def follow_run(request: dict[str, Any]) -> dict[str, Any]:
-        return jobs.follow(request["name"], request["cursor"])
-
     intro(
         "Pre-training shows a model text until it can guess the next token: the loss falls from pure chance.",
         "Start the nano preset and read what it writes as the loss goes down; the page may be closed meanwhile.",
     )
-    c = lay_out(follow_run, vocabularies())
+    c = lay_out(live_functions(jobs), vocabularies())
     settings, looked_at = list(c.form.widgets.values()), [c.run, c.view]
 
     quiet: dict[str, Any] = {"show_progress": "hidden"}

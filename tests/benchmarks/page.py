@@ -6,6 +6,7 @@ drawn. Nothing is compared: these are budgets, which stand beside the figures.
 
 import argparse
 import re
+import shutil
 import statistics
 import sys
 import tempfile
@@ -14,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, Request, sync_playwright
 
 from core import checkpoint
 from core.checkpoint import Card
@@ -24,6 +25,7 @@ from playground.__main__ import launch
 from playground.services import Services
 from tests.conftest import free_port
 from tests.ui.conftest import FLAGS, SHIPPED, installed_chromium
+from tests.ui.runs import add_steps, write_run
 from tests.ui.steps import open_page, open_tab
 
 TRIES = 15
@@ -183,7 +185,73 @@ def large_model(workspace: Path) -> Tokenizer:
     return vocabulary
 
 
-PARTS = ("tokenizer", "attention")
+# --- train ----------------------------------------------------------------------------------------------------
+
+# Choose a run in the dropdown, which is open, and measure until its last step is drawn.
+CHOOSE = """async ([run, points]) => {
+  const began = performance.now();
+  const option = document.querySelector(`#train-run li[role=option][aria-label="${run}"]`);
+  option.dispatchEvent(new MouseEvent("mousedown", { bubbles: true }));
+  const { dataset } = document.querySelector(".pg-run");
+  while (dataset.run !== run || dataset.points !== points) await new Promise((done) => setTimeout(done, 1));
+  await new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0)));
+  return performance.now() - began;
+}"""
+SECONDS = 20
+
+
+def choose_run(page: Page, run: str, steps: int) -> float:
+    page.locator("#train-run input").first.click()
+    page.locator(f'#train-run li[role=option][aria-label="{run}"]').wait_for()
+    return page.evaluate(CHOOSE, [run, str(steps)])
+
+
+def train(page: Page, workspace: Path) -> None:
+    write_run(workspace, "short", 100)
+    write_run(workspace, "long", 10_000)
+    page.reload()
+    open_tab(page, "Train")
+    page.locator(".pg-curves .xtitle").first.wait_for()
+
+    def open_long(_: int) -> float:
+        choose_run(page, "short", 100)
+        return choose_run(page, "long", 10_000)
+
+    row("a run of 10,000 steps, choice to drawn", f"{median(open_long):.0f} ms", "500 ms")
+    for speed in (15, 100):
+        row(
+            f"a live run, {speed} steps a second, headers included",
+            f"{polled(page, workspace, speed):.1f} kB/s",
+            "5 kB/s",
+        )
+
+
+def polled(page: Page, workspace: Path, speed: int) -> float:
+    """Kilobytes a second, both ways, that the live view of a run costs while `speed` steps a second are logged."""
+    run = write_run(workspace, f"live-{speed}", 10_000, of=1_000_000, state="running")
+    page.reload()
+    open_tab(page, "Train")
+    requests: list[Request] = []
+
+    def keep(request: Request) -> None:
+        requests.append(request)
+
+    with run.hold("cpu"):
+        choose_run(page, run.name, 10_000)
+        page.wait_for_timeout(2000)  # the first look has been told of
+        page.on("requestfinished", keep)
+        ticks = SECONDS * 5
+        for tick in range(ticks):
+            first = 10_001 + tick * speed // 5
+            add_steps(run, first, 10_000 + (tick + 1) * speed // 5, speed)
+            page.wait_for_timeout(200)
+        page.remove_listener("requestfinished", keep)
+    asked = [request.sizes() for request in requests if "follow_run" in (request.post_data or "")]
+    assert len(asked) > SECONDS / 2, "the page has not asked for what is new"
+    return sum(sum(size.values()) for size in asked) / SECONDS / 1000
+
+
+PARTS = ("tokenizer", "attention", "train")
 
 
 def main() -> None:
@@ -201,6 +269,11 @@ def main() -> None:
             vocabulary = large_model(Path(directory))
             with served(Path(directory)) as page:
                 attention(page, vocabulary, "124M")
+    if "train" in only:
+        with tempfile.TemporaryDirectory() as directory:
+            shutil.copytree(SHIPPED, Path(directory) / SHIPPED.name)
+            with served(Path(directory)) as page:
+                train(page, Path(directory))
 
 
 if __name__ == "__main__":

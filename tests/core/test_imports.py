@@ -52,7 +52,7 @@ def is_forbidden(file: tuple[str, ...], name: tuple[str, ...]) -> bool:
             return True
         return name[0] == "core" and len(name) > 1 and is_upwards(file[1:], name[1:])
     if name[0] == "gradio":
-        return file[1] in ("figures", "jobs", "services", "vocabularies")
+        return file[1] in ("figures", "history", "export", "jobs", "services", "vocabularies")
     is_tab = file[1] == "tabs" and file[2:] != ("__init__",)
     return is_tab and name[:2] == ("playground", "tabs") and name[2:3] != file[2:3]
 

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from core.checkpoint import write_json
 from core.stages.pretrain import PretrainConfig
 from core.train.run import Run, Status, append_line
 from core.train.turns import queued
-from playground.jobs import MOST_POINTS, Jobs
+from playground.history import MOST_ROWS
+from playground.jobs import Jobs
 
 CONFIG = PretrainConfig.preset("nano", device="cpu")
 
@@ -53,11 +55,53 @@ def test_a_run_that_another_process_resumed_is_sent_anew(run: Run, tmp_path: Pat
     assert again["restart"] and again["columns"]["step"] == [1, 2, 3, 4]
 
 
-def test_the_first_look_at_a_long_run_is_thinned_but_keeps_evaluations_and_the_end(run: Run, tmp_path: Path) -> None:
-    add_steps(run, 1, 3 * MOST_POINTS)
-    columns = Jobs(tmp_path).follow("one")["columns"]
-    assert len(columns["step"]) <= MOST_POINTS + 2
-    assert 2 in columns["step"] and columns["step"][-1] == 3 * MOST_POINTS
+def test_the_first_look_at_a_long_run_is_thinned_and_comes_with_what_it_is_seen_against(
+    run: Run, tmp_path: Path
+) -> None:
+    add_steps(run, 1, 3 * MOST_ROWS)
+    write_json(run.directory / "references.json", {"uniform": 6.24, "unigram": 5.31})
+    jobs = Jobs(tmp_path)
+    first = jobs.follow("one")
+    columns = first["columns"]
+    assert len(columns["step"]) <= MOST_ROWS + 2
+    assert 2 in columns["step"] and columns["step"][-1] == 3 * MOST_ROWS
+    assert columns == jobs.history("one")["columns"]
+    assert first["about"] == {
+        "stage": "pretrain",
+        "corpus": "shakespeare-1mb",
+        "grad_clip": 1.0,
+        "references": {"uniform": 6.24, "unigram": 5.31},
+    }
+    assert "about" not in jobs.follow("one", first["cursor"])
+
+
+def test_a_run_that_has_just_been_created_can_be_looked_at(run: Run, tmp_path: Path) -> None:
+    new = Run.create(tmp_path / "new", "pretrain", CONFIG.to_dict())
+    news = Jobs(tmp_path).follow("new")
+    assert news["columns"] == {"step": []} and news["left"] is None and not news["restart"]
+    assert Jobs(tmp_path).history(new.name) == {"columns": {"step": []}, "means": {}}
+
+
+def test_the_time_left_is_told_while_a_run_is_trained(run: Run, tmp_path: Path) -> None:
+    for step in range(1, 11):
+        append_line(run.metrics, {"step": step, "loss/train": 5.0, "time": 1e9 + step})
+    jobs = Jobs(tmp_path)
+    with run.hold("cpu"):
+        run.write_status(replace(run.status(), state="running", step=10))
+        assert jobs.follow("one")["left"] == pytest.approx(590)
+    run.write_status(replace(run.status(), state="paused"))
+    assert jobs.follow("one")["left"] is None
+
+
+def test_a_log_is_saved_whole(run: Run, tmp_path: Path) -> None:
+    jobs = Jobs(tmp_path)
+    with pytest.raises(ValueError, match="one has not taken a step yet"):
+        jobs.export("one", "csv")
+    add_steps(run, 1, 5000)
+    file, content = jobs.export("one", "csv")
+    assert file == "one.csv" and content.count(b"\n") == 5001
+    file, content = jobs.export("one", "tensorboard")
+    assert file == "one-tensorboard.zip" and content.startswith(b"PK")
 
 
 def test_a_second_training_on_the_same_device_is_refused_in_words(run: Run, tmp_path: Path) -> None:

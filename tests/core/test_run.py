@@ -67,10 +67,13 @@ def train(run: Run, **parts) -> Status:
     return session.execute(run, config.fit, prepare_with_parts)
 
 
+MACHINE = ("time", "tokens_per_second", "data_wait", "memory/peak")
+
+
 def measured(run: Run) -> list[dict]:
-    """All metrics, without those that the clock decides."""
+    """All metrics, without those that the clock and the machine decide."""
     lines, _ = read_lines(run.metrics)
-    return [{k: v for k, v in line.items() if k not in ("time", "tokens_per_second")} for line in lines]
+    return [{k: v for k, v in line.items() if k not in MACHINE} for line in lines]
 
 
 def assert_equal_runs(run: Run, whole: Run) -> None:

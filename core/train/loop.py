@@ -129,9 +129,7 @@ def fit(
         lr = learning_rate(
             step, config.learning_rate, config.final_learning_rate, config.warmup_steps, config.max_steps
         )
-        loss, norm, micro_batch_size = one_step(
-            model, batch, loss_fn, config, optimizers, step, lr, micro_batch_size
-        )
+        loss, norm, micro_batch_size = one_step(model, batch, loss_fn, config, optimizers, step, lr, micro_batch_size)
         seconds = time.perf_counter() - began
         data_wait = min(1.0, waited / seconds)
         yield StepLog(step + 1, loss, lr, norm, batch.n_targets, seconds, micro_batch_size, data_wait)

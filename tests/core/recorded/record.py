@@ -9,6 +9,7 @@ references, then one line a step, as the session wrote it, numbers rounded.
 
 import gzip
 import json
+import math
 import sys
 import tempfile
 import time
@@ -27,7 +28,6 @@ from core.data.pretraining import TokenBlocks
 from core.model import GPT
 from core.stages.pretrain import PretrainConfig, prepare
 from core.train.device import total_memory
-from core.train.doctor import references_of
 from core.train.loop import Batches, LossFn, language_model_loss
 from core.train.run import Run, read_lines
 from core.train.session import Job, execute
@@ -39,6 +39,7 @@ KEPT = ("step", "loss/train", "loss/val", "lr", "grad_norm", "data_wait", "token
 NANO = dict(PretrainConfig.preset("nano").to_dict(), tokenizer=str(CHECKPOINTS / "bard-tiny"), snapshots=0)
 SMALL = NANO | dict(n_layer=2, n_head=2, n_embd=64, block_size=32, max_steps=300, warmup_steps=20, eval_interval=100)
 SMALL |= dict(save_interval=10_000, device="cpu")
+BARD = dict(PretrainConfig.preset("bard").to_dict(), tokenizer=str(CHECKPOINTS / "bard-base"), eval_interval=1000)
 ADAMW = SMALL | dict(optimizer="adamw", learning_rate=3e-3)
 
 
@@ -109,37 +110,39 @@ RECIPES = {
     "healthy-nano": Recipe(NANO),
     "healthy-adamw": Recipe(ADAMW),
     "healthy-small-batch": Recipe(SMALL | dict(batch_size=2, max_steps=500, learning_rate=3e-3)),
+    "healthy-batch-of-one": Recipe(SMALL | dict(batch_size=1, max_steps=500, learning_rate=3e-3)),
     "healthy-bard": Recipe(
-        PretrainConfig.preset("bard").to_dict()
-        | dict(corpus="shakespeare-1mb", tokenizer=str(CHECKPOINTS / "bard-base"), max_steps=60, batch_size=4)
-        | dict(eval_interval=1000, block_size=128, warmup_steps=10)
+        BARD | dict(corpus="shakespeare-1mb", max_steps=60, batch_size=4, block_size=128, warmup_steps=10)
     ),
     "healthy-fine-tune": Recipe(
-        PretrainConfig.preset("bard").to_dict()
-        | dict(corpus="shakespeare-echo", tokenizer=str(CHECKPOINTS / "bard-base"), max_steps=60, batch_size=4)
-        | dict(eval_interval=1000, warmup_steps=5, learning_rate=1e-4),
+        BARD | dict(corpus="shakespeare-echo", max_steps=60, batch_size=4, warmup_steps=5, learning_rate=1e-4),
         start_from="bard-base",
     ),
     "healthy-resumed": Recipe(SMALL, stops=(60, 150)),
+    "healthy-high-rate": Recipe(SMALL | dict(learning_rate=0.1)),
+    "healthy-no-warmup": Recipe(ADAMW | dict(learning_rate=2e-2, warmup_steps=0)),
     "not-finite": Recipe(ADAMW | dict(learning_rate=10.0, weight_decay=1.0, warmup_steps=0)),
+    "not-finite-late": Recipe(SMALL | dict(final_learning_rate=10.0, weight_decay=1.0)),
     "spike": Recipe(SMALL, garbage(180, 181)),
-    "divergence": Recipe(ADAMW | dict(learning_rate=0.1, warmup_steps=300)),
+    "divergence": Recipe(SMALL | dict(max_steps=400, final_learning_rate=1.0, weight_decay=0.0)),
     "uniform": Recipe(SMALL | dict(learning_rate=1e-7)),
     "unigram": Recipe(SMALL, shuffled),
+    "unigram-by-rate": Recipe(ADAMW | dict(learning_rate=0.1)),
     "rate-100x": Recipe(SMALL | dict(learning_rate=1.0)),
-    "rate-10x": Recipe(SMALL | dict(learning_rate=0.1)),
-    "rate-adamw-100x": Recipe(ADAMW | dict(learning_rate=0.3)),
-    "rate-adamw-30x": Recipe(ADAMW | dict(learning_rate=0.1)),
+    "rate-40x": Recipe(SMALL | dict(learning_rate=0.4, warmup_steps=60)),
     "rate-too-low": Recipe(SMALL | dict(learning_rate=1e-4)),
     "rate-adamw-too-low": Recipe(ADAMW | dict(learning_rate=3e-5)),
-    "no-warmup": Recipe(ADAMW | dict(learning_rate=2e-2, warmup_steps=0)),
-    "no-warmup-2": Recipe(ADAMW | dict(learning_rate=2e-2, warmup_steps=0, grad_clip=0, beta2=0.999)),
+    "no-warmup": Recipe(SMALL | dict(learning_rate=0.1, warmup_steps=0)),
     "clipping": Recipe(SMALL | dict(grad_clip=0.02)),
-    "clipping-adamw": Recipe(ADAMW | dict(grad_clip=0.02)),
     "overfitting": Recipe(SMALL | dict(max_steps=400, eval_interval=40), beginning(4000)),
     "starving": Recipe(SMALL | dict(max_steps=100), slow(0.05)),
-    "memory": Recipe(SMALL | dict(max_steps=60), loss_fn=room_for_four),
+    "memory": Recipe(SMALL | dict(max_steps=200), loss_fn=room_for_four),
 }
+
+
+def references_of(vocab_size: int, ids: torch.Tensor) -> dict[str, float]:
+    frequencies = torch.bincount(ids).double() / len(ids)
+    return {"uniform": math.log(vocab_size), "unigram": torch.special.entr(frequencies).sum().item()}
 
 
 @cache
@@ -156,6 +159,8 @@ def record(name: str, recipe: Recipe, directory: Path) -> None:
     run = Run.create(directory / name, "pretrain", recipe.config)
     config = PretrainConfig.from_dict(recipe.config)
     references: dict[str, float] = {}
+    stops = list(recipe.stops)
+    said: list[str] = []  # what the status said while it trained
 
     def prepare_broken(saved: checkpoint.Checkpoint | None, device: torch.device, say: Callable[[str], None]) -> Job:
         if recipe.start_from and saved is None:
@@ -167,8 +172,10 @@ def record(name: str, recipe: Recipe, directory: Path) -> None:
         references.update(references_of(job.tokenizer.vocab_size, ids))
 
         def stopping(step: int) -> Batch:
-            if step + 1 in recipe.stops:
+            if stops and step == stops[0]:
                 run.request("stop")
+                del stops[0]
+            said.append(run.read_status().message)
             return batches(step)
 
         return replace(job, batches=stopping, loss_fn=recipe.loss_fn, sample=lambda model: {"prompt": "", "text": ""})
@@ -179,8 +186,12 @@ def record(name: str, recipe: Recipe, directory: Path) -> None:
         run.clear_request()
     lines, _ = read_lines(run.metrics)
     told = dict(state=status.state, message=status.message, step=status.step, device=status.device)
-    told["message"] = status.message.replace(str(directory), "checkpoints")
-    facts = {"status": told, "references": references, "memory_total": total_memory(torch.device("cpu"))}
+    facts = {
+        "status": told,
+        "said": said[-1],
+        "references": references,
+        "memory_total": total_memory(torch.device("cpu")),
+    }
     write(HERE / f"{name}.jsonl.gz", [{"config": kept_config(recipe.config)} | facts, *map(rounded, lines)])
 
 

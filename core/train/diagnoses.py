@@ -32,7 +32,7 @@ def not_finite(patient: Patient) -> Finding | None:
         "The weights grew until the numbers overflowed, nearly always because the steps were too large.",
         "Go on from before the loss rose, at a tenth of the learning rate.",
         patient.rate(0.1),
-        before if before > patient.warmup_steps else 0,
+        before if before > patient.warmup_steps + LASTING else 0,
     )
 
 
@@ -139,8 +139,8 @@ def uniform_plateau(patient: Patient) -> Finding | None:
     log, uniform = patient.log, patient.uniform
     if uniform is None or patient.at_full_rate() < patient.patience(1 / 6, 50, 200):
         return None
-    now = log.level(log.last_step, RECENT)
-    if not 0.99 * uniform < now < 1.05 * uniform:
+    halfway, now = log.level(int(log.steps[len(log.steps) // 2]), RECENT), log.level(log.last_step, RECENT)
+    if not all(0.99 * uniform < level < 1.05 * uniform for level in (halfway, now)):  # it has not come back to it
         return None
     return Finding(
         "plateau at ln V",
@@ -179,14 +179,14 @@ def unigram_plateau(patient: Patient) -> Finding | None:
 
 
 def rate_too_low(patient: Patient) -> Finding | None:
-    """The loss sinks without ever rising, and has not even come near to the entropy of the single tokens.
+    """The loss sinks, and has not even come near to the entropy of the single tokens.
 
     Frequencies are the first thing that any model learns, in some dozens of steps at a rate that suits it. Without
     that reference (in a classification) nothing is said: a hard task looks the same.
     """
     log, uniform, unigram = patient.log, patient.uniform, patient.unigram
     wait = patient.patience(1 / 4, 100, 300)
-    if uniform is None or unigram is None or patient.rises or patient.at_full_rate() < wait:
+    if uniform is None or unigram is None or patient.at_full_rate() < wait:
         return None
     now, then = log.level(log.last_step, RECENT), log.level(int(log.steps[-RECENT - 1]), RECENT)
     if now < unigram + 0.15 * (uniform - unigram) or now > then + float(scatter(log.loss)[-1]):

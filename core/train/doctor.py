@@ -92,12 +92,12 @@ def clipping(patient: Patient) -> Finding | None:
 def overfitting(patient: Patient) -> Finding | None:
     """The validation loss has left its best value behind, twice in a row, while the training loss still falls."""
     log, val = patient.log, patient.log.val_loss
-    if len(val) < 3:
+    if not len(val):
         return None
     best = int(np.argmin(val))
     lowest, now, step = float(val[best]), float(val[-1]), int(log.val_steps[best])
     margin = max(0.02 * lowest, 0.02)
-    if len(val) - best <= 2 or min(val[-2:]) < lowest + margin:
+    if min(val[-2:]) < lowest + margin:
         return None
     then, train = log.level(step), log.level(log.last_step)
     if train > then - margin:

@@ -89,22 +89,22 @@ def scatter(loss: Numbers) -> Numbers:
     """Standard deviation of the loss around its level at each step, (N,), from the differences of neighbours.
 
     The median ignores the jumps that are looked for; 1.4826 makes it that of a normal distribution, and sqrt(2) is
-    for a difference of two losses. At each step it is the largest so far: a model that knows nothing has almost the
-    same loss on all batches, so a quiet beginning says little.
+    for a difference of two losses. Of each step only the latest ones count: a model that knows nothing has almost the
+    same loss on all batches, so a quiet beginning says little about later.
     """
     jumps = np.abs(np.diff(loss))
     if not len(jumps):
         return np.zeros_like(loss)
     beginning = float(np.median(jumps[:SCATTER_STEPS]))
     typical = running_median(np.append(beginning, jumps), SCATTER_STEPS, beginning)
-    return 1.4826 / np.sqrt(2) * np.maximum.accumulate(typical)
+    return 1.4826 / np.sqrt(2) * typical
 
 
 def rises(log: Log, uniform: float | None) -> list[Rise]:
     """Every stretch in which the loss stood far above the lowest level before it, oldest first.
 
     Three signs: single losses jump; the level of 20 steps rises; or the model does worse than one that guesses all
-    tokens alike (`uniform`), which no scatter of batches explains.
+    tokens alike (`uniform`; if that is not known, than half as much again as at its start), which no scatter explains.
     """
     loss, start = log.loss, float(log.loss[0])
     scatters = scatter(loss)
@@ -112,8 +112,8 @@ def rises(log: Log, uniform: float | None) -> list[Rise]:
     is_high = loss > lowest + np.maximum(JUMP * lowest, JUMP_SCATTERS * scatters)
     level = running_median(loss, LASTING, start + RISE_SCATTERS * float(scatters[0]))  # it may have begun luckily
     is_high |= level > np.minimum.accumulate(level) + np.maximum(RISE, RISE_SCATTERS * scatters)
-    if uniform is not None:
-        is_high |= running_median(loss, 3, start) > max(uniform, start) + WORSE_THAN_NOTHING
+    ceiling = 1.5 * start if uniform is None else max(uniform, start) + WORSE_THAN_NOTHING
+    is_high |= running_median(loss, 3, start) > ceiling
     high = np.flatnonzero(is_high)
     if not len(high):
         return []

@@ -125,6 +125,7 @@ def test_every_step_is_in_the_metrics_and_every_evaluation_too(uninterrupted):
     lines = measured(uninterrupted)
     assert [line["step"] for line in lines] == STEPS
     assert all({"loss/train", "lr", "grad_norm"} <= line.keys() for line in lines)
+    assert all(0 <= line["data_wait"] <= 1 for line in read_lines(uninterrupted.metrics)[0])
     assert [line["step"] for line in lines if "loss/val" in line and "bpb/val" in line] == [25, 50, 75, 100]
     assert lines[-1]["loss/val"] < lines[0]["loss/train"] - 0.5
     samples, _ = read_lines(uninterrupted.samples)

@@ -130,6 +130,7 @@ RECIPES = {
     "unigram-by-rate": Recipe(ADAMW | dict(learning_rate=0.1)),
     "rate-100x": Recipe(SMALL | dict(learning_rate=1.0)),
     "rate-40x": Recipe(SMALL | dict(learning_rate=0.4, warmup_steps=60)),
+    "rate-adamw-300x": Recipe(ADAMW | dict(learning_rate=1.0, warmup_steps=10)),
     "rate-too-low": Recipe(SMALL | dict(learning_rate=1e-4)),
     "rate-adamw-too-low": Recipe(ADAMW | dict(learning_rate=3e-5)),
     "no-warmup": Recipe(SMALL | dict(learning_rate=0.1, warmup_steps=0)),

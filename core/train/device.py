@@ -1,8 +1,15 @@
 """Where a model computes and how precisely, and what the hardware could do at best."""
 
+import os
+import re
+import sys
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 
 import torch
+
+if sys.platform != "win32":
+    import resource
 
 # Dense bfloat16 products with float32 sums, from NVIDIA's data sheets, in TFLOP/s.
 PEAK_TFLOPS = {"H200": 989, "H100": 989, "A100": 312, "RTX 5090": 210, "RTX 5080": 113, "RTX 5070 Ti": 88}
@@ -35,3 +42,24 @@ def peak_flops(device: torch.device) -> float | None:
         return None
     name = torch.cuda.get_device_name(device)
     return next((tflops * 1e12 for part, tflops in PEAK_TFLOPS.items() if part in name), None)
+
+
+def peak_memory(device: torch.device) -> float | None:
+    """MiB that were used at most: by PyTorch on a GPU, by the whole process on a CPU. None if it is not known."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    if device.type != "cpu" or sys.platform == "win32":
+        return None
+    if sys.platform == "linux":  # getrusage would count the process that started this one, if that was larger
+        found = re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text(encoding="ascii", errors="replace"))
+        return int(found[1]) / 2**10 if found else None
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # macOS counts bytes
+
+
+def total_memory(device: torch.device) -> float | None:
+    """MiB that the device has, in the sense of `peak_memory`; None if it is not known."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory / 2**20
+    if device.type != "cpu" or sys.platform == "win32":
+        return None
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**20

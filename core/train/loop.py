@@ -99,6 +99,7 @@ class StepLog(NamedTuple):
     tokens: int  # targets that counted
     seconds: float  # since the step before, without what was done with its log
     micro_batch_size: int  # smaller than asked for if the device's memory was
+    data_wait: float  # share of `seconds` spent waiting for the batch
 
 
 class NotFinite(ArithmeticError):
@@ -130,27 +131,47 @@ def fit(
             block.compile()
     micro_batch_size = config.micro_batch_size or config.batch_size
     began = time.perf_counter()
-    for step, batch in prefetched(batches, range(start_step, config.max_steps), model.device):
-        total = batch.n_targets
-        if total == 0:
-            raise ValueError(f"the batch of step {step + 1} has nothing to learn from: every target is masked")
-        part = distributed.share(batch)
-        micro_batch_size = min(micro_batch_size, len(part.inputs))
-        while (loss := accumulate(model, part, total, loss_fn, config, step, micro_batch_size)) is None:
-            torch.cuda.empty_cache()
-            if micro_batch_size == 1:
-                raise ValueError("the device has too little memory for one sequence: " + LESS_MEMORY)
-            micro_batch_size //= 2
-        distributed.sum_gradients(model)
-        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), config.grad_clip or math.inf)
-        loss_value, norm_value = finite(step + 1, {"the loss": loss, "the gradient norm": norm})
+    for step, batch, waited in prefetched(batches, range(start_step, config.max_steps), model.device):
         lr = learning_rate(
             step, config.learning_rate, config.final_learning_rate, config.warmup_steps, config.max_steps
         )
-        take_step(optimizers, lr)
-        now = time.perf_counter()
-        yield StepLog(step + 1, loss_value, lr, norm_value, total, now - began, micro_batch_size)
+        loss, norm, micro_batch_size = one_step(model, batch, loss_fn, config, optimizers, step, lr, micro_batch_size)
+        seconds = time.perf_counter() - began
+        data_wait = min(1.0, waited / seconds)
+        yield StepLog(step + 1, loss, lr, norm, batch.n_targets, seconds, micro_batch_size, data_wait)
         began = time.perf_counter()  # what the consumer did in between is not training
+
+
+def one_step(
+    model: GPT,
+    batch: Batch,
+    loss_fn: LossFn,
+    config: FitConfig,
+    optimizers: list[Optimizer],
+    step: int,
+    lr: float,
+    micro_batch_size: int,
+) -> tuple[float, float, int]:
+    """One optimiser step on `batch` at rate `lr`; step counts from 0.
+
+    Returns the mean loss in nats a target, the gradient's norm before clipping, and the micro-batch size, halved until
+    the device's memory sufficed. Raises NotFinite before a bad step is taken.
+    """
+    total = batch.n_targets
+    if total == 0:
+        raise ValueError(f"the batch of step {step + 1} has nothing to learn from: every target is masked")
+    part = distributed.share(batch)
+    micro_batch_size = min(micro_batch_size, len(part.inputs))
+    while (loss := accumulate(model, part, total, loss_fn, config, step, micro_batch_size)) is None:
+        torch.cuda.empty_cache()
+        if micro_batch_size == 1:
+            raise ValueError("the device has too little memory for one sequence: " + LESS_MEMORY)
+        micro_batch_size //= 2
+    distributed.sum_gradients(model)
+    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), config.grad_clip or math.inf)
+    loss_value, norm_value = finite(step + 1, {"the loss": loss, "the gradient norm": norm})
+    take_step(optimizers, lr)
+    return loss_value, norm_value, micro_batch_size
 
 
 LESS_MEMORY = "turn recompute on, or choose a smaller block_size or model"
@@ -184,8 +205,8 @@ def accumulate(
     return None
 
 
-def prefetched(batches: Batches, steps: range, device: torch.device) -> Iterator[tuple[int, Batch]]:
-    """(step, batch) for each step; the next batch is made while this one is learned from."""
+def prefetched(batches: Batches, steps: range, device: torch.device) -> Iterator[tuple[int, Batch, float]]:
+    """(step, batch, seconds waited for it) for each step; the next batch is made while this one is learned from."""
 
     def make(step: int) -> Batch:
         batch = batches(step)
@@ -194,10 +215,12 @@ def prefetched(batches: Batches, steps: range, device: torch.device) -> Iterator
     with ThreadPoolExecutor(1, "batches") as maker:
         coming = [maker.submit(make, step) for step in steps[:1]]
         for step in steps:
+            began = time.perf_counter()
             batch = coming.pop().result()
+            waited = time.perf_counter() - began
             if step + 1 in steps:
                 coming.append(maker.submit(make, step + 1))
-            yield step, batch
+            yield step, batch, waited
 
 
 def finite(step: int, values: dict[str, Tensor]) -> list[float]:

@@ -19,7 +19,7 @@ from core.checkpoint import Card, write_json
 from core.model import GPT
 from core.tokenizer import Tokenizer
 from core.train import distributed
-from core.train.device import peak_flops, pick_device
+from core.train.device import peak_flops, peak_memory, pick_device
 from core.train.loop import Batches, FitConfig, LossFn, NotFinite, StepLog, fit, optimizers_of
 from core.train.optimizer import load_optimizers, save_optimizers
 from core.train.run import Run, Status, append_line, step_number
@@ -174,13 +174,14 @@ class Session:
             "lr": entry.lr,
             "grad_norm": entry.grad_norm,
             "tokens_per_second": entry.tokens / entry.seconds,
+            "data_wait": entry.data_wait,
         }
         self.watch_memory(job, entry)
-        if self.device.type == "cuda":
-            metrics["memory/peak"] = torch.cuda.max_memory_allocated(self.device) / 2**20  # MiB
-            if peak := peak_flops(self.device):  # model FLOPs utilisation: the share of the hardware's promise
-                achieved = metrics["tokens_per_second"] * job.model.config.flops_per_token
-                metrics["mfu"] = achieved / (peak * distributed.world_size())
+        if memory := peak_memory(self.device):
+            metrics["memory/peak"] = memory
+        if peak := peak_flops(self.device):  # model FLOPs utilisation: the share of the hardware's promise
+            achieved = metrics["tokens_per_second"] * job.model.config.flops_per_token
+            metrics["mfu"] = achieved / (peak * distributed.world_size())
         if entry.step % job.config.eval_interval == 0 or entry.step == job.config.max_steps:
             held_out = self.evaluate(job, entry.step)
             metrics |= held_out

@@ -3,6 +3,7 @@
 import copy
 import math
 import shutil
+import sys
 import time
 
 import pytest
@@ -16,7 +17,7 @@ from core.data.batch import Batch
 from core.data.corpus import Corpus
 from core.data.pretraining import HeldOut, TokenBlocks
 from core.model import GPT, IGNORE_INDEX
-from core.train.device import pick_device
+from core.train.device import peak_memory, pick_device, total_memory
 from core.train.loop import (
     FitConfig,
     NotFinite,
@@ -237,6 +238,16 @@ def test_a_device_that_is_not_there_is_refused_with_those_that_are(monkeypatch):
     assert pick_device("auto").type == "cpu"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell")
+def test_the_memory_of_the_process_is_counted_at_its_peak():
+    cpu = torch.device("cpu")
+    held = torch.ones(2**26)  # 256 MiB
+    del held
+    peak, total = peak_memory(cpu), total_memory(cpu)
+    assert peak is not None and total is not None
+    assert 256 < peak < total < 2**24  # 16 TiB
+
+
 # --- memory ---------------------------------------------------------------------------------------------------
 
 
@@ -317,3 +328,18 @@ def test_the_next_batch_is_made_while_this_one_is_learned_from(model):
     for log in fit(model, batches, loss, config(max_steps=4)):
         assert asked == list(range(min(4, log.step + 1)))  # one ahead, and none beyond the end
         seen = log.step
+
+
+def test_the_share_of_time_spent_waiting_for_data_is_logged(model):
+    def slow_batches(step: int) -> Batch:
+        time.sleep(0.05)
+        return masked_batch(8)
+
+    def slow_loss(model: GPT, batch: Batch) -> torch.Tensor:
+        time.sleep(0.1)  # the next batch is ready before this is over
+        return language_model_loss(model, batch)
+
+    starved = [log.data_wait for log in fit(model, slow_batches, language_model_loss, config(max_steps=4))]
+    assert all(0.5 < wait <= 1 for wait in starved)
+    fed = [log.data_wait for log in fit(model, slow_batches, slow_loss, config(max_steps=4))]
+    assert fed[0] > 0.1 and max(fed[1:]) < 0.1

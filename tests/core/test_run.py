@@ -68,10 +68,13 @@ def train_with(run: Run, **parts) -> Status:
     return session.execute(run, config.fit, prepare_with_parts)
 
 
+MACHINE = ("time", "tokens_per_second", "data_wait", "memory/peak")
+
+
 def measured(run: Run) -> list[dict]:
-    """All metrics, without those that the clock decides."""
+    """All metrics, without those that the clock and the machine decide."""
     lines, _ = read_lines(run.metrics)
-    return [{k: v for k, v in line.items() if k not in ("time", "tokens_per_second")} for line in lines]
+    return [{k: v for k, v in line.items() if k not in MACHINE} for line in lines]
 
 
 def assert_equal_runs(run: Run, whole: Run) -> None:
@@ -123,6 +126,7 @@ def test_every_step_is_in_the_metrics_and_every_evaluation_too(uninterrupted):
     lines = measured(uninterrupted)
     assert [line["step"] for line in lines] == STEPS
     assert all({"loss/train", "lr", "grad_norm"} <= line.keys() for line in lines)
+    assert all(0 <= line["data_wait"] <= 1 for line in read_lines(uninterrupted.metrics)[0])
     assert [line["step"] for line in lines if "loss/val" in line and "bpb/val" in line] == [25, 50, 75, 100]
     assert lines[-1]["loss/val"] < lines[0]["loss/train"] - 0.5
     samples, _ = read_lines(uninterrupted.samples)

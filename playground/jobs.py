@@ -14,13 +14,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from core.checkpoint import read_json
-from core.config import Config
-from core.train.device import pick_device
-from core.train.run import Run, Status, busy_sentence, check_name, read_lines, runs
+from core.config import Config, names
+from core.train.device import pick_device, total_memory
+from core.train.doctor import Finding, diagnose
+from core.train.loop import FitConfig
+from core.train.run import Run, Status, busy_sentence, check_name, read_lines, runs, step_number
 from core.train.turns import queued
 from playground.export import as_csv, as_tensorboard
 from playground.history import MOST_ROWS, recent, rows_allowed, seconds_left, some_samples, table
 
+CHANGEABLE = {*names(FitConfig), "dropout", "sample_prompt"} - {"optimizer", "seed"}  # in the midst of a run
 BEGINNING = ("created", "starting")  # a resumed run may still hold steps that it is about to take again
 
 
@@ -76,6 +79,24 @@ class Jobs:
         created = [Run.create(self.directory / name, stage, config.to_dict()) for name, config in named]
         self.spawn(created)
         return created
+
+    def fork(self, name: str, origin: str, step: int, config: Config) -> Run:
+        """Begin a run that goes on from a saved step of the run `origin` with other settings; 0 is the beginning.
+
+        Raises ValueError if the name is unfit or taken, the device busy, or a setting changed on which the past hangs.
+        """
+        run, values = self.run(origin), config.to_dict()
+        before = run.read()[1]
+        fixed = {key for key, value in values.items() if before.get(key, value) != value} - CHANGEABLE
+        if step and fixed:
+            raise ValueError(
+                f"a run that goes on from step {step:,} keeps its model and its data, so {', '.join(sorted(fixed))} "
+                "cannot change: begin at the beginning instead"
+            )
+        self.refuse_if_busy(pick_device(values["device"]).type)
+        fork = run.fork(self.directory / name, step, values)
+        self.spawn([fork])
+        return fork
 
     def resume(self, name: str) -> None:
         """Go on with a paused run, or from the last saved step of one that was stopped, failed or was killed."""
@@ -178,12 +199,21 @@ class Jobs:
             return f"{name}.csv", as_csv(lines)
         return f"{name}-tensorboard.zip", as_tensorboard(name, lines, read_lines(run.samples)[0])
 
+    def findings(self, name: str) -> list[tuple[Finding, int]]:
+        """What the doctor says about a run, and for each finding the saved step to fork from: 0 is the beginning."""
+        run, status = self.run(name), self.status(name)
+        lines = [] if status.state in BEGINNING else read_lines(run.metrics)[0]
+        references = read_json(run.references) if run.references.exists() else {}
+        total = total_memory(pick_device(status.device)) if status.device in ("cpu", "cuda") else None
+        found = diagnose(lines, run.read()[1], references, status, total)
+        saved = [step_number(path) for path in run.saved_steps()]
+        return [(f, max((step for step in saved if step <= (f.from_step or 0)), default=0)) for f in found]
+
 
 def about(run: Run) -> dict[str, Any]:
     """What the curves of a run are seen against: references.json holds losses, in nats a token, that say something."""
     stage, config = run.read()
-    path = run.directory / "references.json"
-    references = read_json(path) if path.exists() else {}
+    references = read_json(run.references) if run.references.exists() else {}
     return {
         "stage": stage,
         "corpus": config.get("corpus", ""),

@@ -135,7 +135,7 @@ SCRIPTS = (  # assets/NAME.js, in the order in which the page runs them
     "playground",
     *("tokenizer", "scrubber", "vocabulary"),
     *("attention", "attention_heads", "attention_inside", "attention_scaling", "attention_models"),
-    *("train_curves", "train_tools", "train", "chat"),
+    *("train_curves", "train_tools", "train", "train_form", "train_doctor", "chat"),
 )
 
 
@@ -183,10 +183,15 @@ def feed(view: gr.HTML, page: Page, **widgets: Any) -> None:
 
 
 class Form(Generic[C]):
-    """One widget a field of a configuration: the `main` ones in sight, the others folded away."""
+    """One widget a field of a configuration: the `main` ones in sight, the others folded away.
 
-    def __init__(self, config: C, main: Iterable[str], choices: dict[str, list[str]] | None = None):
-        self.cls = type(config)
+    `prefix` begins the elem_ids, which must differ where a page has several forms with settings of the same name.
+    """
+
+    def __init__(
+        self, config: C, main: Iterable[str], choices: dict[str, list[Any]] | None = None, prefix: str = "setting"
+    ):
+        self.cls, self.prefix = type(config), prefix
         self.values, self.choices = config.to_dict(), choices or {}
         self.widgets: dict[str, Any] = {}
         by_name = {f.name: f for f in leaves(self.cls)}
@@ -200,13 +205,17 @@ class Form(Generic[C]):
         for narrow, together in itertools.groupby(wanted, is_plain_number):
             with gr.Row(elem_classes="pg-numbers") if narrow else contextlib.nullcontext():
                 for f in together:
-                    self.widgets[f.name] = widget(f, self.values[f.name], self.choices.get(f.name))
+                    self.widgets[f.name] = widget(f, self.values[f.name], self.choices.get(f.name), self.prefix)
 
     def read(self, values: dict[Any, Any]) -> C:
         """The configuration from an event's {widget: value}. Raises ValueError naming what is out of range."""
+        return self.parse({name: values[widget] for name, widget in self.widgets.items()})
+
+    def parse(self, values: dict[str, Any]) -> C:
+        """The configuration from what the widgets hold, by name."""
         typed = {}
         for f in leaves(self.cls):
-            value = values[self.widgets[f.name]]
+            value = values[f.name]
             if is_optional(f):
                 value = optional_number(f, value)
             elif value is None:
@@ -234,14 +243,14 @@ def shown(value: Any) -> Any:
     return "none" if value is None else value
 
 
-def widget(f: Field, value: Any, choices: list[str] | None) -> Any:
+def widget(f: Field, value: Any, choices: list[Any] | None, prefix: str) -> Any:
     """The control for a field, with the field's own explanation."""
     about: Setting = f.metadata["setting"]
     common = {
         "label": f.name,
         "info": about.help,
         "value": shown(value),
-        "elem_id": f"setting-{f.name}",
+        "elem_id": f"{prefix}-{f.name}",
         "interactive": True,
     }
     if choices:

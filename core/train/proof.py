@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from core.data.batch import Batch
-from core.model import GPT
+from core.model import GPT, set_dropout
 from core.train.loop import FitConfig, LossFn, accumulate
 
 LAYER = re.compile(r"transformer\.h\.(\d+)\.")
@@ -43,16 +43,15 @@ def batch_proof(
     config, (whole_size, part_size) = replace(config, dtype="float32"), micro_batch_sizes
     training = {module: module.training for module in model.modules()}
     kept = {parameter: parameter.grad for parameter in model.parameters()}
-    dropouts = {module: module.p for module in model.modules() if isinstance(module, torch.nn.Dropout)}
-    shares = [block.attn.dropout for block in model.blocks]
+    dropout = model.config.dropout
     randomness = torch.random.get_rng_state()
     try:
-        set_dropout(model, dict.fromkeys(dropouts, 0.0), [0.0] * len(shares))
+        set_dropout(model, 0.0)
         whole = gradient(model, batch, loss_fn, config, whole_size)
         parts = gradient(model, batch, loss_fn, config, part_size)
         wrong = gradient(model, batch, partial(mean_of_means, loss_fn, batch, part_size), config, part_size)
     finally:
-        set_dropout(model, dropouts, shares)
+        set_dropout(model, dropout)
         torch.random.set_rng_state(randomness)
         for module, mode in training.items():
             module.training = mode
@@ -62,13 +61,6 @@ def batch_proof(
         LayerDifference(name, difference(a, parts[name]), difference(a, wrong[name]), norm(a))
         for name, a in whole.items()
     ]
-
-
-def set_dropout(model: GPT, dropouts: dict[torch.nn.Dropout, float], shares: list[float]) -> None:
-    for module, p in dropouts.items():
-        module.p = p
-    for block, share in zip(model.blocks, shares, strict=True):
-        block.attn.dropout = share
 
 
 def mean_of_means(loss_fn: LossFn, whole: Batch, size: int, model: GPT, micro: Batch) -> Tensor:

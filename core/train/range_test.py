@@ -48,9 +48,7 @@ def range_test(
     """
     if not 0 < low < high or steps < 2:
         raise ValueError(f"low must be above 0 and below high, and steps at least 2, got {low}, {high} and {steps}")
-    copied = copy.deepcopy(model)
-    copied.zero_grad(set_to_none=True)  # of what the caller did before
-    return trials_of(copied, batches, loss_fn, config, low, high, steps)
+    return trials_of(copy.deepcopy(model), batches, loss_fn, config, low, high, steps)
 
 
 def trials_of(

@@ -271,6 +271,12 @@ def test_overfitting_names_the_best_evaluation():
     assert finding.changes == {"keep_best": True, "dropout": 0.2}
 
 
+def test_one_worse_evaluation_is_no_overfitting_yet():
+    run = read("overfitting")
+    assert run.diagnose(80) == []
+    assert [found.kind for found in run.diagnose(120)] == ["overfitting"]
+
+
 def test_a_validation_loss_that_rises_with_the_training_loss_is_no_overfitting():
     run = read("overfitting")
     flat = [line | {"loss/train": 3.0} for line in run.lines]

@@ -93,3 +93,25 @@ def curves() -> dict[str, Any]:
         "published": [asdict(published) for published in PUBLISHED],
         "others": OTHERS,
     }
+
+
+def range_curve() -> dict[str, Any]:
+    """The learning-rate range test: loss over rate; the page fills it, and puts `line` at the suggestion."""
+    across = {"title": {"text": "learning rate"}, "type": "log", "tickformat": "~g"}
+    data: list[dict[str, Any]] = [
+        {"type": "scatter", "mode": "lines", "name": name, "line": {"color": BLUE, "width": width}, "opacity": opacity}
+        for name, width, opacity in (("loss", 1, 0.35), ("smoothed", 2.5, 1.0))
+    ]
+    return {
+        "data": [
+            trace | {"hovertemplate": f"rate %{{x:.2g}}<br>{trace['name']} %{{y:.4g}}<extra></extra>"} for trace in data
+        ],
+        "layout": {
+            "xaxis": across,
+            "yaxis": {"title": {"text": "loss (nats per target)"}, "tickformat": "~g"},
+            "height": 340,
+            "margin": {"l": 60, "r": 15, "t": 20, "b": 50},
+            "legend": {"x": 0.02, "y": 0.05},
+        },
+        "line": {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "line": {"color": ORANGE, "width": 2, "dash": "dash"}},
+    }

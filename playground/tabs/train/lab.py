@@ -1,0 +1,72 @@
+"""Before the training: which learning rate suits, and the proof that micro-batches change nothing."""
+
+import time
+from typing import Any
+
+import gradio as gr
+
+from playground.experiments import Experiments
+from playground.figures.training import range_curve
+from playground.services import Services
+from playground.tabs.train.stage_form import StageForm
+from playground.widgets import handler, intro, live, server_function
+
+
+def build(services: Services, forms: list[StageForm]) -> None:
+    experiments = Experiments(services.jobs)
+
+    @server_function
+    def follow_experiment(_: dict[str, Any]) -> dict[str, Any]:
+        return experiments.status()
+
+    @handler
+    def stop() -> None:
+        experiments.stop()
+
+    @handler
+    def use_rate() -> list[Any]:
+        status = experiments.status()
+        return [
+            float(f"{status['suggestion']:.2g}") if form.spec.stage == status["stage"] else gr.skip() for form in forms
+        ]
+
+    with gr.Accordion("Before you start: the right learning rate, and a proof about batches", open=False, elem_id="lab"):
+        intro(
+            "The range test trains a copy at growing rates: good ones lie where the loss falls, well before it explodes. "
+            "The proof compares the gradients of 1 × 64 and 8 × 8 sequences, layer by layer.",
+            "Run it for the stage and settings chosen above, then take the suggested rate over.",
+        )
+        with gr.Row(elem_classes="pg-toolbar"):
+            stage = gr.Radio(
+                [(form.spec.title, form.spec.stage) for form in forms],
+                value=forms[0].spec.stage,
+                label="settings of",
+                elem_id="lab-stage",
+                scale=2,
+            )
+            rate = gr.Button("Find the learning rate", elem_id="lab-range", min_width=180)
+            proof = gr.Button("Prove 1 × 64 = 8 × 8", elem_id="lab-proof", min_width=180)
+            stopping = gr.Button("Stop", variant="stop", elem_id="lab-stop", min_width=90)
+        view = live(
+            "lab-view",
+            "playground.experiment(element, props, watch, server, () => trigger('changed'))",
+            "pg-lab",
+            server_functions=[follow_experiment],
+        )
+
+    def starter(kind: str) -> Any:
+        @handler
+        def start(values: dict[Any, Any]) -> dict[str, Any]:
+            chosen = next(form for form in forms if form.spec.stage == values[stage])
+            experiments.start(kind, values[stage], chosen.form.read(values))
+            return {"figure": range_curve(), "begun": time.time()}
+
+        return start
+
+    quiet: dict[str, Any] = {"show_progress": "hidden"}
+    settings = {stage, *(widget for form in forms for widget in form.settings)}
+    rate.click(starter("range"), settings, view, api_name="find_learning_rate", **quiet)
+    proof.click(starter("proof"), settings, view, api_name="prove_batches", **quiet)
+    stopping.click(stop, api_name="stop_experiment", **quiet)
+    rates = [form.form.widgets["learning_rate"] for form in forms]
+    view.changed(use_rate, None, rates, api_name="use_learning_rate", **quiet)

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from core.stages import pretrain
+from core.stages import classify, pretrain
 from core.train.run import Run, Status
 from core.train.session import Job, Say, execute
 
@@ -22,6 +22,7 @@ class Stage:
 
 STAGES = {
     "pretrain": Stage(pretrain.PretrainConfig, pretrain.prepare),
+    "classify": Stage(classify.ClassifyConfig, classify.prepare),
 }
 
 

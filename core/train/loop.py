@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -21,6 +21,7 @@ from torch.optim import Optimizer
 from core.config import Config, setting
 from core.data.batch import Batch
 from core.data.pretraining import HeldOut
+from core.huggingface import Model
 from core.model import GPT
 from core.train import distributed
 from core.train.device import autocast
@@ -28,7 +29,7 @@ from core.train.optimizer import make_optimizers, take_step
 from core.train.schedule import learning_rate
 
 Batches = Callable[[int], Batch]  # a pure function of the step (from 0), so that there is no state to save
-LossFn = Callable[[GPT, Batch], Tensor]  # summed over what counts, a scalar
+LossFn = Callable[[Any, Batch], Tensor]  # of the model; summed over what counts, a scalar
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class StepLog(NamedTuple):
     loss: float  # nats a target
     lr: float
     grad_norm: float  # before clipping
-    tokens: int  # targets that counted
+    tokens: int  # that the model read, padding included
     seconds: float  # since the step before, without what was done with its log
     micro_batch_size: int  # smaller than asked for if the device's memory was
 
@@ -110,7 +111,7 @@ class NotFinite(ArithmeticError):
 
 
 def fit(
-    model: GPT,
+    model: Model,
     batches: Batches,
     loss_fn: LossFn,
     config: FitConfig,
@@ -149,7 +150,7 @@ def fit(
         )
         take_step(optimizers, lr)
         now = time.perf_counter()
-        yield StepLog(step + 1, loss_value, lr, norm_value, total, now - began, micro_batch_size)
+        yield StepLog(step + 1, loss_value, lr, norm_value, batch.inputs.numel(), now - began, micro_batch_size)
         began = time.perf_counter()  # what the consumer did in between is not training
 
 
@@ -157,7 +158,7 @@ LESS_MEMORY = "turn recompute on, or choose a smaller block_size or model"
 
 
 def accumulate(
-    model: GPT, batch: Batch, total: int, loss_fn: LossFn, config: FitConfig, step: int, micro_batch_size: int
+    model: Model, batch: Batch, total: int, loss_fn: LossFn, config: FitConfig, step: int, micro_batch_size: int
 ) -> Tensor | None:
     """Leave the gradients of `batch`'s share of the mean loss in `.grad`; returns the mean loss over all processes.
 
@@ -209,7 +210,7 @@ def finite(step: int, values: dict[str, Tensor]) -> list[float]:
     return numbers
 
 
-def optimizers_of(model: GPT, config: FitConfig) -> list[Optimizer]:
+def optimizers_of(model: Model, config: FitConfig) -> list[Optimizer]:
     betas = (config.beta1, config.beta2)
     return make_optimizers(
         model, config.optimizer, config.learning_rate, config.weight_decay, betas, config.muon_momentum

@@ -45,6 +45,8 @@ class Checkpoints:
         return [path.name for path in self.found() if is_classifier(path)]
 
     def found(self) -> list[Path]:
+        """The directories of all checkpoints, in the order in which they are offered."""
+
         def place(path: Path) -> tuple[bool, bool, float]:
             return path.name != "bard-base", not path.name.startswith("bard-"), -path.stat().st_mtime
 
@@ -61,7 +63,7 @@ class Checkpoints:
         """The classifier called `name`. Raises ValueError likewise."""
         if not name:
             raise ValueError("there is no classifier yet: train one in the Train tab")
-        key = self.key_of(name, self.classifiers())
+        key = self.key(name)
         with self.lock:
             directory = self.directory / name
             return kept(self.loaded_classifiers, key, lambda: checkpoint.load_classifier(directory, self.device))
@@ -97,10 +99,7 @@ class Checkpoints:
     def key(self, name: str | None) -> Key:
         if not name:
             raise ValueError("there is no model yet: train one in the Train tab")
-        return self.key_of(name, self.names())
-
-    def key_of(self, name: str, names: list[str]) -> Key:
-        if name not in names:
+        if name not in {path.name for path in self.found()}:
             raise ValueError(f"the model {name} is not there any more: choose another one above")
         return name, (self.directory / name / "model.safetensors").stat().st_mtime_ns
 

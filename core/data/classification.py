@@ -109,7 +109,10 @@ def load(name: str, val_share: float = 0.1, seed: int = 1337, skip_bad_lines: bo
 
 
 def genre() -> Labelled:
-    """Speeches of at least MIN_CHARACTERS with the genre of their play. The speaker's name is not part of the text."""
+    """Speeches of at least MIN_CHARACTERS with the genre of their play. The speaker's name is not part of the text.
+
+    The plays held out are whole, see HELD_OUT: what a language model has read of them before, it has read unlabelled.
+    """
     labels = ("comedy", "history", "tragedy")
     train: list[Example] = []
     val: list[Example] = []
@@ -157,7 +160,9 @@ def read_csv(path: Path, skip_bad_lines: bool) -> tuple[list[tuple[str, str]], l
         others = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
         raise ValueError(f"{path}, {bad[0]}{others}: correct it, or turn on skip_bad_lines")
     skipped = [f"{sentence}; skipped" for sentence in bad]
-    return rows, skipped + ([f"{repeats} texts occur again with the same label; each counts once"] if repeats else [])
+    return rows, skipped + (
+        [f"texts that occur again with the same label: {repeats}; each counts once"] if repeats else []
+    )
 
 
 def parse(path: Path) -> Iterator[tuple[int, tuple[str, str] | None, str]]:

@@ -1,5 +1,6 @@
 """Classification fine-tuning: a model that has learned a language learns to name the class of a text."""
 
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from core.train.loop import FitConfig
 from core.train.scores import classification_loss, majority, score
 from core.train.session import Job, Say
 
+log = logging.getLogger(__name__)
 SHOWN = 5  # held-out texts of different classes in a sample
 EVALUATED_AT_ONCE = 32  # texts
 
@@ -64,7 +66,9 @@ def prepare(config: ClassifyConfig, saved: Path | None, device: torch.device, sa
     max_tokens = min(config.max_tokens or model.config.block_size, model.config.block_size)
     train, val = (Encoded(part, tokenizer, max_tokens) for part in (labelled.train, labelled.val))
     for problem in labelled.problems:
-        say(problem)
+        log.info("%s: %s", labelled.name, problem)
+    if n_cut := train.n_cut + val.n_cut:
+        log.info("%s: %d texts have more than %d tokens, their end is cut off", labelled.name, n_cut, max_tokens)
     held_out = val.all(fit.micro_batch_size or EVALUATED_AT_ONCE)
     n_classes = len(labelled.labels)
     base = majority(train.labels, val.labels, n_classes)

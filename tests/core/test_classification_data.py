@@ -136,7 +136,7 @@ def test_a_label_with_a_single_text_is_learned_and_said(write):
 def test_a_text_that_is_there_twice_counts_once(write):
     labelled = load(write(GOOD + '"no, number 3",no\n'))
     assert labelled.counts() == {"no": (9, 1), "yes": (9, 1)}
-    assert labelled.problems == ("1 texts occur again with the same label; each counts once",)
+    assert labelled.problems == ("texts that occur again with the same label: 1; each counts once",)
 
 
 # --- tokens ---------------------------------------------------------------------------------------------------

@@ -159,10 +159,10 @@ def read_csv(path: Path, skip_bad_lines: bool) -> tuple[list[tuple[str, str]], l
     if bad and not skip_bad_lines:
         others = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
         raise ValueError(f"{path}, {bad[0]}{others}: correct it, or turn on skip_bad_lines")
-    skipped = [f"{sentence}; skipped" for sentence in bad]
-    return rows, skipped + (
-        [f"texts that occur again with the same label: {repeats}; each counts once"] if repeats else []
-    )
+    left_out = [f"{sentence}; skipped" for sentence in bad]
+    if repeats:
+        left_out.append(f"texts that occur again with the same label: {repeats}; each counts once")
+    return rows, left_out
 
 
 def parse(path: Path) -> Iterator[tuple[int, tuple[str, str] | None, str]]:

@@ -126,7 +126,8 @@ def pretrain_config(args: argparse.Namespace) -> PretrainConfig:
 
 
 def run_classify(args: argparse.Namespace) -> int:
-    config = ClassifyConfig.from_dict({k: v for k, v in vars(args).items() if k in names(ClassifyConfig)})
+    typed = {name: value for name, value in vars(args).items() if name in names(ClassifyConfig)}
+    config = ClassifyConfig.preset(**{"train_what": ClassifyConfig.train_what} | typed)
     if distributed.is_main():
         Run.create(args.directory, "classify", config.to_dict())
     distributed.wait_for_all()

@@ -5,7 +5,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 
@@ -26,10 +26,15 @@ log = logging.getLogger(__name__)
 SHOWN = 5  # held-out texts of different classes in a sample
 EVALUATED_AT_ONCE = 32  # texts
 
-# For the shipped bard-base and speeches on two CPU cores: a few minutes.
-RECIPE: dict[str, Any] = dict(
-    optimizer="adamw", max_steps=300, batch_size=32, learning_rate=5e-4, warmup_steps=30, eval_interval=50
-) | dict(save_interval=100, keep_steps=1, snapshots=0, keep_best=True)
+# For the shipped bard-base and speeches: a few minutes on two CPU cores. The less is trained, the larger its steps.
+COMMON: dict[str, Any] = dict(optimizer="adamw", max_steps=300, batch_size=16, warmup_steps=30, eval_interval=100)
+COMMON |= dict(save_interval=100, keep_steps=1, snapshots=0, keep_best=True)
+RECIPES: dict[str, dict[str, Any]] = {
+    "head": COMMON | dict(learning_rate=1e-2),
+    "last-block": COMMON | dict(learning_rate=1e-3),
+    "all": COMMON | dict(learning_rate=3e-4),
+    "lora": COMMON | dict(learning_rate=2e-3),
+}
 
 
 @dataclass(frozen=True)
@@ -42,15 +47,22 @@ class ClassifyConfig(Config):
         "all",
         "head: the new scores alone; last-block: also the last block and norm; all: everything; "
         "lora: the scores, and a small change of every matrix",
-        choices=("head", "last-block", "all", "lora"),
+        choices=tuple(RECIPES),
     )
     lora_rank: int = setting(8, "LoRA: rank of the change of a matrix", low=1, high=1024)
     lora_alpha: float = setting(16.0, "LoRA: the change counts alpha / rank times", low=0.0, high=10_000)
     dropout: float = setting(0.1, "Share of activations zeroed in training against overfitting", low=0.0, high=0.9)
     val_share: float = setting(0.1, "Share of a CSV's texts held out to measure on", low=0.01, high=0.9)
     skip_bad_lines: bool = setting(False, "Leave out a CSV's lines that cannot be used instead of refusing the file")
-    max_tokens: int = setting(0, "Longest text; of a longer one the end is cut off. 0 = the whole context", low=0)
-    fit: FitConfig = field(default_factory=lambda: FitConfig(**RECIPE))
+    max_tokens: int = setting(128, "Longest text; of a longer one the end is cut off. 0 = the whole context", low=0)
+    fit: FitConfig = field(default_factory=lambda: FitConfig(**RECIPES["all"]))
+
+    @classmethod
+    def preset(cls, train_what: str, **changes: Any) -> Self:
+        """The recipe that suits what is trained, with `changes`."""
+        if train_what not in RECIPES:
+            raise ValueError(f"train_what must be one of {', '.join(RECIPES)}, got {train_what!r}")
+        return cls.from_dict({"train_what": train_what} | RECIPES[train_what] | changes)
 
 
 def prepare(config: ClassifyConfig, saved: Path | None, device: torch.device, say: Say) -> Job:

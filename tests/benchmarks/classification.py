@@ -18,13 +18,12 @@ from core.checkpoint import Checkpoint
 from core.config import add_flags, names
 from core.data.classification import Labelled
 from core.evaluate import classification, described, majority_class
-from core.stages.classify import ClassifyConfig, prepare, read
+from core.stages.classify import RECIPES, ClassifyConfig, prepare, read
 from core.train.device import pick_device
 from core.train.loop import fit
 from core.train.scores import Scores, confusion
 
 REPO = Path(__file__).parents[2]
-WAYS = ("head", "last-block", "all", "lora")
 
 
 def tfidf(labelled: Labelled) -> dict[str, Any]:
@@ -59,22 +58,22 @@ def measured(name: str, began: float, scores: dict[str, Any], trained: str = "")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
+    parser.add_argument("--ways", nargs="+", choices=tuple(RECIPES), default=tuple(RECIPES))
     defaults = ClassifyConfig(parent=str(REPO / "checkpoints" / "bard-base"))
     add_flags(parser, ClassifyConfig, defaults)
     args = parser.parse_args()
     typed = {name: value for name, value in vars(args).items() if name in names(ClassifyConfig)}
-    config = ClassifyConfig.from_dict(defaults.to_dict() | typed)
-    labelled = read(config)
+    typed.pop("train_what", None)  # --ways says it
+    configs = {way: ClassifyConfig.preset(way, **{"parent": defaults.parent} | typed) for way in args.ways}
+    labelled = read(next(iter(configs.values())))
     row(f"{len(labelled.val):,} texts of {labelled.name}", "accuracy", "macro F1", "recall", "weights trained", "time")
     row(*["---"] * 6)
     measured("the commonest class", time.perf_counter(), majority_class(labelled))
     began = time.perf_counter()
     measured("TF-IDF, logistic regression", began, tfidf(labelled))
-    for way in args.ways:
+    for way, config in configs.items():
         began = time.perf_counter()
-        chosen = ClassifyConfig.from_dict(config.to_dict() | {"train_what": way})
-        measured(f"{way}, {config.fit.max_steps} steps", began, *fine_tuned(chosen, labelled))
+        measured(f"{way}, {config.fit.max_steps} steps", began, *fine_tuned(config, labelled))
 
 
 if __name__ == "__main__":

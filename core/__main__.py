@@ -11,9 +11,11 @@ from core import checkpoint, hub
 from core.config import add_flags, describe_os_error, names
 from core.data import corpus as corpora
 from core.decode import PRECISIONS, PackedGPT
-from core.evaluate import bits_per_byte
+from core.evaluate import bits_per_byte, classification, majority_class
 from core.generate import Sampling, stream_text
 from core.model import PRESETS
+from core.stages import classify
+from core.stages.classify import ClassifyConfig
 from core.stages.pretrain import PretrainConfig
 from core.stages.registry import stage_of, train
 from core.tokenizer import Tokenizer
@@ -59,6 +61,10 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("--preset", choices=tuple(PRESETS), default="nano", help="shape and recipe to start from [nano]")
     add_flags(sub, PretrainConfig, PretrainConfig.preset("nano"))
 
+    sub = add("classify", run_classify, "Teach a language model to name the class of a text. Ctrl-C saves and stops.")
+    sub.add_argument("directory", type=Path, help="where the run and its checkpoint go, e.g. checkpoints/my-classifier")
+    add_flags(sub, ClassifyConfig, ClassifyConfig())
+
     sub = add("run", run_run, "Execute the run in a directory, or resume it from its last saved step.")
     sub.add_argument("directory", type=Path, nargs="+", help="several are trained in turn")
 
@@ -70,7 +76,11 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("--precision", choices=tuple(PRECISIONS), default="float32", help=f"on a CPU, {about} [float32]")
     add_flags(sub, Sampling, Sampling())
 
-    sub = add("evaluate", run_evaluate, "Bits per byte on the validation text of a corpus.")
+    sub = add(
+        "evaluate",
+        run_evaluate,
+        "Bits per byte on the validation text of a corpus; of a classifier, accuracy on the texts held out for it.",
+    )
     sub.add_argument("checkpoint", type=Path)
     sub.add_argument("--corpus", default="shakespeare", help="a corpus's name, or the path of a text [shakespeare]")
     sub.add_argument("--device", choices=("auto", "cuda", "mps", "cpu"), default="auto")
@@ -115,6 +125,15 @@ def pretrain_config(args: argparse.Namespace) -> PretrainConfig:
     return PretrainConfig.preset(args.preset, **typed)
 
 
+def run_classify(args: argparse.Namespace) -> int:
+    typed = {name: value for name, value in vars(args).items() if name in names(ClassifyConfig)}
+    config = ClassifyConfig.preset(**{"train_what": ClassifyConfig.train_what} | typed)
+    if distributed.is_main():
+        Run.create(args.directory, "classify", config.to_dict())
+    distributed.wait_for_all()
+    return execute([Run(args.directory)])
+
+
 def run_run(args: argparse.Namespace) -> int:
     return execute([Run(directory) for directory in args.directory])
 
@@ -141,9 +160,32 @@ def run_generate(args: argparse.Namespace) -> int:
 
 
 def run_evaluate(args: argparse.Namespace) -> int:
+    if checkpoint.is_classifier(args.checkpoint):
+        return evaluate_classifier(args)
     loaded = checkpoint.load(args.checkpoint, pick_device(args.device))
     corpus = corpora.load(args.corpus)
     log.info("%s on %s: %.4f bits per byte", args.checkpoint, corpus.name, bits_per_byte(loaded, corpus))
+    return 0
+
+
+def evaluate_classifier(args: argparse.Namespace) -> int:
+    loaded = checkpoint.load_classifier(args.checkpoint, pick_device(args.device))
+    if loaded.card.stage != "classify":
+        raise ValueError(f"{args.checkpoint} was not trained here, so that it is not known which texts it has not seen")
+    labelled = classify.read(ClassifyConfig.from_dict(loaded.card.config))
+    measured, base = classification(loaded, labelled), majority_class(labelled)
+    log.info(
+        "%s on %s held-out texts of %s: accuracy %.4f (always the commonest class: %.4f), macro F1 %.4f (%.4f)",
+        args.checkpoint,
+        f"{len(labelled.val):,}",
+        labelled.name,
+        measured["accuracy"],
+        base["accuracy"],
+        measured["f1"],
+        base["f1"],
+    )
+    for label, share in measured["recall"].items():
+        log.info("%-24s recognised %.4f", label, share)
     return 0
 
 

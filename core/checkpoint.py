@@ -1,6 +1,7 @@
 """The one on-disk format: a directory that Hugging Face opens as GPT-2, plus a card that says where it came from.
 
-    config.json  model.safetensors      transformers.AutoModelForCausalLM.from_pretrained(dir) gives the same logits
+    config.json  model.safetensors      transformers.AutoModelForCausalLM.from_pretrained(dir) gives the same logits,
+                                            AutoModelForSequenceClassification those of a classifier
     tokenizer.json  tokenizer_config.json   transformers.AutoTokenizer.from_pretrained(dir) gives the same ids
     card.json                           lineage (parent, stage, configuration, data, seed, versions) and measurements
 
@@ -9,6 +10,7 @@ half precision, under names without "transformer.". Nothing is pickled, and noth
 written under a temporary name first and renamed when it is complete and on disk.
 """
 
+import hashlib
 import json
 import os
 import platform
@@ -18,14 +20,16 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor
 
+from core.classifier import SequenceClassifier
 from core.config import describe_os_error
+from core.huggingface import Model, fill, huggingface_tensors
 from core.model import GPT, GPTConfig
 from core.tokenizer import END_OF_TEXT, Tokenizer
 
@@ -33,12 +37,9 @@ WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"  # the inde
 FILES = ("config.json", WEIGHTS, "tokenizer.json")  # without these a directory is no checkpoint of ours
 PICKLED = (".bin", ".pt", ".pth", ".ckpt")
 
-# OpenAI wrote GPT-2's linear layers as (in, out) matrices and so does Hugging Face; nn.Linear holds (out, in).
-TRANSPOSED = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
-PADDED = ("transformer.wte.weight", "lm_head.weight")  # hold rows beyond the vocabulary
-MASKS = (".attn.bias", ".attn.masked_bias")  # old files hold the causal mask of every layer among the weights
-DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+CLASSIFIER = "GPT2ForSequenceClassification"  # the architecture by which a config.json says that it is one
 SHAPE = ("n_layer", "n_head", "n_embd", "n_positions", "vocab_size")  # what a config.json must say itself
+M = TypeVar("M", bound=Model)
 
 
 @dataclass(frozen=True)
@@ -58,13 +59,15 @@ class Card:
 
 
 @dataclass(frozen=True)
-class Checkpoint:
-    model: GPT
+class Checkpoint(Generic[M]):
+    model: M
     tokenizer: Tokenizer
     card: Card
 
 
-def save(directory: str | Path, model: GPT, tokenizer: Tokenizer, card: Card, dtype: torch.dtype | None = None) -> None:
+def save(
+    directory: str | Path, model: Model, tokenizer: Tokenizer, card: Card, dtype: torch.dtype | None = None
+) -> None:
     """Write a checkpoint. `dtype` (torch.float16, say) makes the file smaller than the model in memory.
 
     Raises OSError, and leaves what `directory` held untouched, if the disk is full or read-only.
@@ -74,9 +77,10 @@ def save(directory: str | Path, model: GPT, tokenizer: Tokenizer, card: Card, dt
 
 
 def write_files(
-    directory: Path, model: GPT, tokenizer: Tokenizer, card: Card, dtype: torch.dtype | None = None
+    directory: Path, model: Model, tokenizer: Tokenizer, card: Card, dtype: torch.dtype | None = None
 ) -> None:
-    write_json(directory / "config.json", huggingface_config(model.config, tokenizer))
+    classes = class_settings(model, tokenizer) if isinstance(model, SequenceClassifier) else {}
+    write_json(directory / "config.json", huggingface_config(model.config, tokenizer) | classes)
     tokenizer.save(directory)
     write_json(
         directory / "tokenizer_config.json",
@@ -86,18 +90,34 @@ def write_files(
             "bos_token": END_OF_TEXT,
             "eos_token": END_OF_TEXT,
             "clean_up_tokenization_spaces": False,
-        },
+        }
+        | ({"pad_token": END_OF_TEXT} if classes else {}),
     )
     write_json(directory / "card.json", asdict(card))
     tensors = huggingface_tensors(model)
     write_tensors(directory / WEIGHTS, {name: t.to("cpu", dtype).contiguous() for name, t in tensors.items()})
 
 
-def load(directory: str | Path, device: str | torch.device = "cpu") -> Checkpoint:
-    """Read a checkpoint, ours or any GPT-2 of Hugging Face's; the model comes in float32 and evaluation mode.
+def load(directory: str | Path, device: str | torch.device = "cpu") -> Checkpoint[GPT]:
+    """Read a language model, ours or any GPT-2 of Hugging Face's; it comes in float32 and evaluation mode.
 
-    Raises ValueError that says what is missing, truncated or in disagreement.
+    Raises ValueError that says what is missing, truncated or in disagreement, and if it is a classifier.
     """
+    if is_classifier(Path(directory)):
+        raise ValueError(f"{directory} is a classifier: it writes no text; choose a language model")
+    return load_any(directory, device)
+
+
+def load_classifier(directory: str | Path, device: str | torch.device = "cpu") -> Checkpoint[SequenceClassifier]:
+    """Read a classifier, likewise. Raises ValueError as `load` does, and if it is a language model."""
+    loaded = load_any(directory, device)
+    if isinstance(loaded.model, GPT):
+        raise ValueError(f"{directory} is a language model: it names no class; choose a classifier")
+    return loaded
+
+
+def load_any(directory: str | Path, device: str | torch.device = "cpu") -> Checkpoint[Any]:
+    """Read a checkpoint of either kind."""
     directory = Path(directory)
     if not directory.is_dir():
         raise ValueError(f"there is no checkpoint directory {directory}")
@@ -109,7 +129,9 @@ def load(directory: str | Path, device: str | torch.device = "cpu") -> Checkpoin
             f"{directory}: the vocabulary has {tokenizer.vocab_size} tokens, but config.json says {config.vocab_size}"
         )
     tensors = read_weights(directory, names)
-    model = GPT(config)
+    model: Model = GPT(config)
+    if is_classifier(directory):
+        model = SequenceClassifier(config, read_labels(directory / "config.json"))
     fill(model, tensors, directory / WEIGHTS)
     return Checkpoint(model.to(device).eval(), tokenizer, read_card(directory / "card.json"))
 
@@ -148,13 +170,36 @@ def is_checkpoint(directory: Path) -> bool:
     return all((directory / name).is_file() for name in FILES)
 
 
+def is_classifier(directory: Path) -> bool:
+    """Does its config.json say so? One that cannot be read does not: `load` then says why."""
+    try:
+        return CLASSIFIER in (read_json(directory / "config.json").get("architectures") or [])
+    except ValueError:
+        return False
+
+
+def is_language_model(directory: Path) -> bool:
+    return is_checkpoint(directory) and not is_classifier(directory)
+
+
+def weights_digest(directory: Path) -> str:
+    """sha256 of the weights on disk, by which a training that goes on knows that its parent is still the same."""
+    names = needed({path.name for path in directory.iterdir() if path.is_file()}, directory)
+    content = hashlib.sha256()
+    for name in names:
+        if name.endswith(".safetensors"):
+            with (directory / name).open("rb") as file:
+                content.update(hashlib.file_digest(file, "sha256").digest())
+    return content.hexdigest()
+
+
 # --- the Hugging Face side ------------------------------------------------------------------------------------
 
 
 def huggingface_config(config: GPTConfig, tokenizer: Tokenizer) -> dict[str, Any]:
     return {
         "model_type": "gpt2",
-        "architectures": ["GPT2LMHeadModel"],
+        "architectures": ["GPT2LMHeadModel"],  # a classifier says otherwise: class_settings
         "n_layer": config.n_layer,
         "n_head": config.n_head,
         "n_embd": config.n_embd,
@@ -172,6 +217,26 @@ def huggingface_config(config: GPTConfig, tokenizer: Tokenizer) -> dict[str, Any
         "qkv_bias": config.qkv_bias,  # Hugging Face's GPT-2 has one always: ours is then written as zeros
         "tie_word_embeddings": config.tie_word_embeddings,
     }
+
+
+def class_settings(model: SequenceClassifier, tokenizer: Tokenizer) -> dict[str, Any]:
+    """What a classifier's config.json says besides: the pad token tells Hugging Face where a text of a batch ends."""
+    return {
+        "architectures": [CLASSIFIER],
+        "problem_type": "single_label_classification",
+        "id2label": {str(index): label for index, label in enumerate(model.labels)},
+        "label2id": {label: index for index, label in enumerate(model.labels)},
+        "pad_token_id": tokenizer.eot,
+    }
+
+
+def read_labels(path: Path) -> list[str]:
+    """The classes in a config.json; Hugging Face leaves them out where there are two without names."""
+    labels = read_json(path).get("id2label", {"0": "LABEL_0", "1": "LABEL_1"})
+    numbers = [str(index) for index in range(len(labels))]
+    if not isinstance(labels, dict) or sorted(labels) != sorted(numbers):
+        raise ValueError(f"{path}: id2label must give a name to each of the numbers from 0 on")
+    return [str(labels[number]) for number in numbers]
 
 
 def read_config(path: Path) -> GPTConfig:
@@ -196,61 +261,6 @@ def read_config(path: Path) -> GPTConfig:
     if (n_inner := content.get("n_inner")) not in (None, 4 * config.n_embd):
         raise ValueError(f"{path}: n_inner must be 4 n_embd, which is {4 * config.n_embd}, got {n_inner}")
     return config
-
-
-def huggingface_tensors(model: GPT) -> dict[str, Tensor]:
-    """The model's weights in Hugging Face's names and orientation, without padding rows: views, not copies."""
-    tensors = {name: huggingface_view(name, tensor, model.config) for name, tensor in model.state_dict().items()}
-    if model.config.tie_word_embeddings:
-        del tensors["lm_head.weight"]
-    if not model.config.qkv_bias:
-        for layer, block in enumerate(model.blocks):
-            tensors[f"transformer.h.{layer}.attn.c_attn.bias"] = torch.zeros(block.attn.c_attn.out_features)
-    return tensors
-
-
-def huggingface_view(name: str, tensor: Tensor, config: GPTConfig) -> Tensor:
-    """A tensor of our model as Hugging Face sees it."""
-    if name.endswith(TRANSPOSED):
-        return tensor.T
-    return tensor[: config.vocab_size] if name in PADDED else tensor
-
-
-def huggingface_name(name: str) -> str:
-    """A tensor's name in `GPT2LMHeadModel`; OpenAI's files on the hub come from `GPT2Model`, which has no prefix."""
-    return f"transformer.{name}" if name.startswith(("wte.", "wpe.", "h.", "ln_f.")) else name
-
-
-def fill(model: GPT, tensors: dict[str, Tensor], source: Path) -> None:
-    """Copy Hugging Face's tensors into the model. Raises ValueError if a name, a shape or a value does not fit."""
-    tensors = {huggingface_name(name): tensor for name, tensor in tensors.items() if not name.endswith(MASKS)}
-    own = huggingface_tensors(model)
-    head = tensors.pop("lm_head.weight", None) if model.config.tie_word_embeddings else None
-    if difference := set(own) ^ set(tensors):
-        raise ValueError(
-            f"{source} and its config.json disagree about {min(difference)} (and {len(difference)} in all)"
-        )
-    for name, tensor in tensors.items():
-        check_tensor(name, tensor, own[name].shape, source)
-    if head is not None and not torch.equal(head.float(), tensors["transformer.wte.weight"].float()):
-        raise ValueError(
-            f"{source} has a head that differs from the token embedding, but by its config.json "
-            "(tie_word_embeddings) they are one: either the weights or that setting is wrong"
-        )
-    with torch.no_grad():
-        for name, tensor in tensors.items():
-            if not model.config.qkv_bias and name.endswith("attn.c_attn.bias") and tensor.any():
-                raise ValueError(f"{source}: {name} is not zero, but config.json says that there is no qkv_bias")
-            own[name].copy_(tensor)
-
-
-def check_tensor(name: str, tensor: Tensor, shape: torch.Size, source: Path) -> None:
-    if tensor.shape != shape:
-        raise ValueError(f"{source}: {name} is {tuple(tensor.shape)}, but config.json makes it {tuple(shape)}")
-    if tensor.dtype not in DTYPES:
-        raise ValueError(f"{source}: {name} holds {tensor.dtype} numbers, which mean nothing without their scale")
-    if not torch.isfinite(tensor).all():
-        raise ValueError(f"{source}: {name} holds values that are not numbers: the file is damaged")
 
 
 # --- files ----------------------------------------------------------------------------------------------------

@@ -219,7 +219,7 @@ class Transformer(nn.Module):
         return self.ln_f(x)
 
 
-def set_dropout(model: "GPT", dropout: float) -> None:
+def set_dropout(model: Any, dropout: float) -> None:
     """Train on with another dropout than the one the model was made with."""
     model.config = replace(model.config, dropout=dropout)
     for module in model.modules():

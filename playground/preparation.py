@@ -5,13 +5,15 @@ import math
 from pathlib import Path
 from typing import Any
 
-from core import checkpoint
+from core.checkpoint import read_config
+from core.data import classification
 from core.data import corpus as corpora
 from core.data.chat import Example
 from core.data.corpus import CORPORA
 from core.data.instructions import dialogues, split
 from core.model import GPTConfig
 from core.stages import sft
+from core.stages.classify import ClassifyConfig
 from core.stages.pretrain import PretrainConfig, named_tokenizer
 from core.stages.sft import PLAYS, SFTConfig
 from core.tokenizer import Tokenizer
@@ -33,11 +35,15 @@ def shape_of(config: Any) -> GPTConfig:
     """The shape of the model that would be trained. Raises ValueError if it is a parent's, and that cannot be read."""
     if isinstance(config, PretrainConfig):
         return shape_at(config.init_from) if config.init_from else config.model
-    return shape_at(config.adapt.parent)
+    return shape_at(parent_of(config))
+
+
+def parent_of(config: Any) -> str:
+    return config.to_dict()["parent"]
 
 
 def shape_at(directory: str) -> GPTConfig:
-    return checkpoint.read_config(Path(directory) / "config.json")
+    return read_config(Path(directory) / "config.json")
 
 
 def fitted(config: Any, hardware: str) -> FitConfig:
@@ -83,8 +89,7 @@ def mean_tokens(stage: str, config: Any) -> float:
     block_size = shape_of(config).block_size
     if stage == "pretrain":
         return block_size
-    examples = sample(stage, config)["lengths"]
-    return sum(examples) / len(examples)
+    return sample(stage, config)["mean_length"]
 
 
 # --- what the model will see ----------------------------------------------------------------------------------
@@ -102,7 +107,7 @@ def sample(stage: str, config: Any) -> dict[str, Any]:
     """What is known of the examples of a fine-tuning, read anew when the data or the vocabulary changes."""
     path = Path(config.data).expanduser()
     changed = path.stat().st_mtime_ns if path.is_file() else 0
-    return SAMPLERS[stage](config.data, config.adapt.parent, changed, config.skip_bad_lines, config.val_share)
+    return SAMPLERS[stage](config.data, parent_of(config), changed, config.skip_bad_lines, config.val_share)
 
 
 def preview_text(config: PretrainConfig) -> dict[str, Any]:
@@ -147,12 +152,12 @@ def sample_conversations(
         "examples": [shown(tokenizer, example) for example in chosen[:: max(1, len(chosen) // SHOWN)][:SHOWN]],
         "problems": problems,
         "note": "Only the answers count in the loss: the model learns to answer and to stop, not to ask.",
-        "lengths": [len(example.ids) for example in chosen],
+        "mean_length": all_tokens / len(chosen),
     }
 
 
-def shown(tokenizer: Tokenizer, example: Example) -> dict[str, Any]:
-    ids = example.ids[:SHOWN_TOKENS]
+def shown(tokenizer: Tokenizer, example: Example, at_most: int = SHOWN_TOKENS) -> dict[str, Any]:
+    ids = example.ids[:at_most]
     special = set(tokenizer.special_tokens.values())
     return {
         "ids": ids,
@@ -163,5 +168,28 @@ def shown(tokenizer: Tokenizer, example: Example) -> dict[str, Any]:
     }
 
 
-SAMPLERS = {"sft": sample_conversations}
-DATA = {"pretrain": list(CORPORA), "sft": [PLAYS]}  # what each stage has to offer itself
+@functools.lru_cache(maxsize=8)
+def sample_labelled(data: str, parent: str, changed: int, skip_bad_lines: bool, val_share: float) -> dict[str, Any]:
+    labelled = classification.load(data, val_share, skip_bad_lines=skip_bad_lines)
+    tokenizer, most = Tokenizer.load(parent), min(ClassifyConfig().max_tokens, shape_at(parent).block_size)
+    found = classification.preview(labelled, tokenizer, most)
+    return {
+        "facts": [
+            *([label, f"{learned:,} + {held_out:,}"] for label, (learned, held_out) in found.counts.items()),
+            ["too long, their end cut off", f"{found.n_too_long:,}"],
+        ],
+        "examples": [shown_class(tokenizer, example) for example in found.examples],
+        "problems": list(labelled.problems),
+        "note": "Texts of each class: to learn from + held out. The class is read at the last token, which saw all.",
+        "mean_length": found.mean_length,
+    }
+
+
+def shown_class(tokenizer: Tokenizer, example: classification.Shown) -> dict[str, Any]:
+    """The class is read at the last token, the only one that is coloured."""
+    last = Example(example.ids, [False] * (len(example.ids) - 1) + [True])
+    return shown(tokenizer, last, at_most=len(example.ids)) | {"label": example.label, "cut": example.n_cut}
+
+
+SAMPLERS = {"sft": sample_conversations, "classify": sample_labelled}
+DATA = {"pretrain": list(CORPORA), "sft": [PLAYS], "classify": [classification.GENRE]}  # what each stage offers itself

@@ -9,9 +9,11 @@ from typing import TypeVar
 import torch
 
 from core import checkpoint
-from core.checkpoint import Checkpoint, is_checkpoint
+from core.checkpoint import Checkpoint, is_checkpoint, is_classifier, is_language_model
+from core.classifier import SequenceClassifier
 from core.decode import PackedGPT
 from core.generate import Model
+from core.model import GPT
 from core.tokenizer import Tokenizer
 from core.train.run import Run
 from playground.jobs import Jobs
@@ -29,26 +31,44 @@ class Checkpoints:
 
     def __init__(self, directory: Path, device: torch.device):
         self.directory, self.device = directory, device
-        self.loaded: dict[Key, Checkpoint] = {}
+        self.loaded: dict[Key, Checkpoint[GPT]] = {}
+        self.loaded_classifiers: dict[Key, Checkpoint[SequenceClassifier]] = {}
         self.writers: dict[tuple[Key, str], tuple[PackedGPT, Tokenizer]] = {}
         self.lock = threading.RLock()
 
     def names(self) -> list[str]:
-        """All models: the shipped ones first, `bard-base` before all, then the latest made."""
+        """All language models: the shipped ones first, `bard-base` before all, then the latest made."""
+        return [path.name for path in self.found() if is_language_model(path)]
+
+    def classifiers(self) -> list[str]:
+        """All models that name a class instead of writing, in the same order."""
+        return [path.name for path in self.found() if is_classifier(path)]
+
+    def found(self) -> list[Path]:
+        """The directories of all checkpoints, in the order in which they are offered."""
 
         def place(path: Path) -> tuple[bool, bool, float]:
             return path.name != "bard-base", not path.name.startswith("bard-"), -path.stat().st_mtime
 
         found = [path.parent for path in self.directory.glob("*/model.safetensors") if is_checkpoint(path.parent)]
-        return [path.name for path in sorted(found, key=place)]
+        return sorted(found, key=place)
 
-    def load(self, name: str | None) -> Checkpoint:
-        """The checkpoint called `name`. Raises ValueError if there is none, or none that can be read."""
+    def load(self, name: str | None) -> Checkpoint[GPT]:
+        """The language model called `name`. Raises ValueError if there is none, or none that can be read."""
         key = self.key(name)
         with self.lock:
             return kept(self.loaded, key, lambda: checkpoint.load(self.directory / key[0], self.device))
 
-    def load_snapshot(self, name: str, step: int) -> Checkpoint:
+    def load_classifier(self, name: str | None) -> Checkpoint[SequenceClassifier]:
+        """The classifier called `name`. Raises ValueError likewise."""
+        if not name:
+            raise ValueError("there is no classifier yet: train one in the Train tab")
+        key = self.key(name)
+        with self.lock:
+            directory = self.directory / name
+            return kept(self.loaded_classifiers, key, lambda: checkpoint.load_classifier(directory, self.device))
+
+    def load_snapshot(self, name: str, step: int) -> Checkpoint[GPT]:
         """What the run called `name` was after `step` steps. Raises ValueError if it kept no such snapshot."""
         directory = self.run(name).snapshot_directory(step)
         if not is_checkpoint(directory):
@@ -79,7 +99,7 @@ class Checkpoints:
     def key(self, name: str | None) -> Key:
         if not name:
             raise ValueError("there is no model yet: train one in the Train tab")
-        if name not in self.names():
+        if name not in {path.name for path in self.found()}:
             raise ValueError(f"the model {name} is not there any more: choose another one above")
         return name, (self.directory / name / "model.safetensors").stat().st_mtime_ns
 

@@ -13,82 +13,24 @@ import random
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.data.corpus import HELD_OUT, Play, Speech
 
-LONGEST_CUE, LONGEST_REPLY, MOST_LINES = 200, 320, 6  # characters, characters, lines: small models read and say little
+LONGEST_CUE, LONGEST_REPLY, MOST_LINES = 160, 200, 4  # characters, characters, lines: small models read and say little
 LENGTHS = ("one line", "two lines", "three lines", "four lines")
 BEGINNINGS = tuple(
     "O Ay No Why What My Good Come Sir But And I How Well Now The You If For Nay He Then Here Peace".split()  # noqa: SIM905
 )
-WORDS = [
-    "love",
-    "death",
-    "king",
-    "heart",
-    "night",
-    "blood",
-    "sword",
-    "crown",
-    "father",
-    "mother",
-    "sister",
-    "brother",
-    "daughter",
-    "wife",
-    "husband",
-    "friend",
-    "devil",
-    "heaven",
-    "hell",
-    "honour",
-    "money",
-    "gold",
-    "ring",
-    "letter",
-    "grave",
-    "tears",
-    "eyes",
-    "hand",
-    "war",
-    "peace",
-    "fool",
-    "villain",
-    "queen",
-    "prince",
-    "lady",
-    "England",
-    "Rome",
-    "Caesar",
-    "gods",
-    "God",
-    "soul",
-    "sleep",
-    "dream",
-    "moon",
-    "sun",
-    "day",
-    "morning",
-    "sea",
-    "wine",
-    "house",
-    "door",
-    "fear",
-    "shame",
-    "truth",
-    "grief",
-    "joy",
-]
-PLAIN, TWICE = 0.15, 0.3  # shares of the dialogues without an instruction, and with two
-WEIGHTS = {
-    "speaker": 1,
-    "lines": 2,
-    "mention": 4,
-    "question": 6,
-    "exclamation": 8,
-    "begin": 4,
-}  # the rare ones more often
+WORDS = tuple(
+    "love death king heart night blood sword crown father mother sister brother daughter wife husband friend devil "  # noqa: SIM905
+    "heaven hell honour money gold ring letter grave tears eyes hand war peace fool villain queen prince lady England "
+    "Rome Caesar gods God soul sleep dream moon sun day morning sea wine house door fear shame truth grief joy".split()
+)
+NAME = re.compile(r"[A-Z][A-Z ']+")  # of one character, as most plays print it
+PLAIN, TWICE = 0.1, 0.3  # shares of the dialogues without an instruction, and with two
+# The rarer a kind is among what replies fulfil, the more often it is asked for where it is fulfilled.
+WEIGHTS = {"speaker": 2, "lines": 2, "mention": 8, "question": 6, "exclamation": 10, "begin": 4}
 
 
 @dataclass(frozen=True)
@@ -158,11 +100,19 @@ def asked(instructions: Iterable[Instruction]) -> str:
     return ("Answer " if phrases[0].startswith(("as ", "in ")) else "Answer: ") + ", ".join(phrases) + "."
 
 
+Exchange = tuple[str, list[Speech]]  # a cue, and the openings of the reply to it
+
+
 def dialogues(plays: Iterable[Play], seed: int, variants: int = 1) -> list[Dialogue]:
-    """`variants` dialogues with differing instructions for each reply in `plays` that is short enough."""
+    """`variants` dialogues for each reply in `plays`, with differing openings of it and differing instructions."""
     chance = random.Random(seed)
-    found = [pair for play in plays for pair in exchanges(play)]
-    return [dialogue(cue, reply, draw(fulfilled(reply), chance)) for _ in range(variants) for cue, reply in found]
+    found = [exchange for play in plays for exchange in exchanges(play)]
+    made = []
+    for _ in range(variants):
+        for cue, openings in found:
+            reply = chance.choice(openings)
+            made.append(dialogue(cue, reply, draw(fulfilled(reply), chance)))
+    return made
 
 
 def checkable(plays: Iterable[Play], seed: int, of_each_kind: int) -> list[Dialogue]:
@@ -170,9 +120,10 @@ def checkable(plays: Iterable[Play], seed: int, of_each_kind: int) -> list[Dialo
 
     Of a kind no value (one line, or the mention of love) is asked for in more than a quarter, if it has several.
     """
-    found = [pair for play in plays for pair in exchanges(play)]
-    random.Random(seed).shuffle(found)
-    possible = [(cue, reply, instruction) for cue, reply in found for instruction in fulfilled(reply)]
+    chance = random.Random(seed)
+    pairs = [(cue, chance.choice(openings)) for play in plays for cue, openings in exchanges(play)]
+    chance.shuffle(pairs)
+    possible = [(cue, reply, instruction) for cue, reply in pairs for instruction in fulfilled(reply)]
     chosen: list[Dialogue] = []
     for kind in KINDS:
         able = [(cue, reply, i) for cue, reply, i in possible if i.kind == kind]
@@ -185,15 +136,20 @@ def checkable(plays: Iterable[Play], seed: int, of_each_kind: int) -> list[Dialo
     return chosen
 
 
-def exchanges(play: Play) -> list[tuple[str, Speech]]:
-    """(cue, reply) for each reply within a scene that is short enough to be said by a small model."""
-    return [
-        (shortened(before.text), reply)
+def exchanges(play: Play) -> list[Exchange]:
+    """What is said within a scene and how it is replied to, wherever a reply has an opening that is short enough."""
+    found = [
+        (shortened(before.text), [replace(reply, text=text) for text in openings(reply.text)])
         for before, reply in zip(play.speeches, play.speeches[1:], strict=False)
         if (before.act, before.scene) == (reply.act, reply.scene)
-        and len(reply.text) <= LONGEST_REPLY
-        and reply.text.count("\n") < MOST_LINES
     ]
+    return [(cue, replies) for cue, replies in found if replies]
+
+
+def openings(text: str) -> list[str]:
+    """The beginnings of a speech that end with a sentence and are short enough to be said by a small model."""
+    ends = [match.end() for match in re.finditer(r"[.?!](?=\s|$)", text[: LONGEST_REPLY + 1])]
+    return [text[:end] for end in ends if text.count("\n", 0, end) < MOST_LINES]
 
 
 def shortened(text: str) -> str:
@@ -207,7 +163,7 @@ def fulfilled(reply: Speech) -> list[Instruction]:
     """Everything that the reply could have been asked for."""
     said = set(words(reply.text))
     candidates = [
-        Instruction("speaker", reply.speaker),
+        *([Instruction("speaker", reply.speaker)] if NAME.fullmatch(reply.speaker) else []),
         *(Instruction("lines", length) for length in LENGTHS),
         *(Instruction("mention", word) for word in WORDS if word.lower() in said),
         Instruction("question"),

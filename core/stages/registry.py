@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from core.stages import pretrain, sft
+from core.stages import classify, pretrain, sft
 from core.train.run import Run, Status
 from core.train.session import Job, Say, execute
 
@@ -23,6 +23,7 @@ class Stage:
 STAGES = {
     "pretrain": Stage(pretrain.PretrainConfig, pretrain.prepare),
     "sft": Stage(sft.SFTConfig, sft.prepare),
+    "classify": Stage(classify.ClassifyConfig, classify.prepare),
 }
 
 

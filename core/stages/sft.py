@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from core import checkpoint
 from core.checkpoint import Card
 from core.config import Config, setting
 from core.data import corpus as corpora
@@ -19,7 +20,7 @@ from core.evaluate import context_accuracy, instruction_following, replies
 from core.generate import Sampling
 from core.model import GPT
 from core.tokenizer import Tokenizer
-from core.train.adapt import AdaptConfig, language_model, weights_digest
+from core.train.adapt import AdaptConfig, language_model
 from core.train.loop import FitConfig, language_model_loss, mean_loss
 from core.train.session import Job, Say
 
@@ -83,7 +84,10 @@ def prepare(config: SFTConfig, saved: Path | None, device: torch.device, say: Sa
 
     parent = Path(config.adapt.parent)
     card = Card(
-        "sft", parent.name, config=config.to_dict(), data={"data": config.data, "parent_sha256": weights_digest(parent)}
+        "sft",
+        parent.name,
+        config=config.to_dict(),
+        data={"data": config.data, "parent_sha256": checkpoint.weights_digest(parent)},
     )
     batches = ChatBatches(data.train, fit.batch_size, fit.seed)
     return Job(start.model, tokenizer, batches, language_model_loss, fit, card, evaluate, sample, report=report)

@@ -1,15 +1,14 @@
 """Fine-tuning begins at a parent: all of its weights learn, or a small change of them (core/lora.py)."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from core import checkpoint, lora
-from core.checkpoint import WEIGHTS, Checkpoint
+from core.checkpoint import Checkpoint
 from core.config import Config, setting
-from core.model import set_dropout
+from core.model import GPT, set_dropout
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ class AdaptConfig(Config):
     dropout: float = setting(0.0, "Share of activations zeroed in training against overfitting", low=0.0, high=0.9)
 
 
-def language_model(config: AdaptConfig, saved: Path | None, device: torch.device, seed: int) -> Checkpoint:
+def language_model(config: AdaptConfig, saved: Path | None, device: torch.device, seed: int) -> Checkpoint[GPT]:
     """The model to train: the parent, or the saved step of a run that goes on; the card is the parent's.
 
     Raises ValueError if the parent cannot be read, or has changed since the run began while its weights are needed.
@@ -45,17 +44,8 @@ def language_model(config: AdaptConfig, saved: Path | None, device: torch.device
     return start
 
 
-def weights_digest(directory: Path) -> str:
-    """sha256 of a checkpoint's weights, in one file or several."""
-    content = hashlib.sha256()
-    for path in sorted(directory.glob(f"{Path(WEIGHTS).stem}*.safetensors")):
-        with path.open("rb") as file:
-            content.update(hashlib.file_digest(file, "sha256").digest())
-    return content.hexdigest()
-
-
 def check_unchanged(parent: Path, digest: str | None) -> None:
-    if weights_digest(parent) != digest:
+    if checkpoint.weights_digest(parent) != digest:
         raise ValueError(
             f"{parent} has changed since this run began, and a LoRA run goes on from its parent's weights: "
             "put the old ones back, or begin a new run"

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -21,6 +21,7 @@ from torch.optim import Optimizer
 from core.config import Config, setting
 from core.data.batch import Batch
 from core.data.pretraining import HeldOut
+from core.huggingface import Model
 from core.model import GPT
 from core.train import distributed
 from core.train.device import autocast
@@ -28,7 +29,7 @@ from core.train.optimizer import make_optimizers, take_step
 from core.train.schedule import learning_rate
 
 Batches = Callable[[int], Batch]  # a pure function of the step (from 0), so that there is no state to save
-LossFn = Callable[[GPT, Batch], Tensor]  # summed over what counts, a scalar
+LossFn = Callable[[Any, Batch], Tensor]  # of the model; summed over what counts, a scalar
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class StepLog(NamedTuple):
     loss: float  # nats a target
     lr: float
     grad_norm: float  # before clipping
-    tokens: int  # targets that counted
+    tokens: int  # that the model read, padding included
     seconds: float  # since the step before, without what was done with its log
     micro_batch_size: int  # smaller than asked for if the device's memory was
     data_wait: float  # share of `seconds` spent waiting for the batch
@@ -111,7 +112,7 @@ class NotFinite(ArithmeticError):
 
 
 def fit(
-    model: GPT,
+    model: Model,
     batches: Batches,
     loss_fn: LossFn,
     config: FitConfig,
@@ -138,12 +139,12 @@ def fit(
         loss, norm, micro_batch_size = one_step(model, batch, loss_fn, config, optimizers, step, lr, micro_batch_size)
         seconds = time.perf_counter() - began
         data_wait = min(1.0, waited / seconds)
-        yield StepLog(step + 1, loss, lr, norm, batch.n_targets, seconds, micro_batch_size, data_wait)
+        yield StepLog(step + 1, loss, lr, norm, batch.inputs.numel(), seconds, micro_batch_size, data_wait)
         began = time.perf_counter()  # what the consumer did in between is not training
 
 
 def one_step(
-    model: GPT,
+    model: Model,
     batch: Batch,
     loss_fn: LossFn,
     config: FitConfig,
@@ -178,7 +179,7 @@ LESS_MEMORY = "turn recompute on, or choose a smaller block_size or model"
 
 
 def accumulate(
-    model: GPT, batch: Batch, total: int, loss_fn: LossFn, config: FitConfig, step: int, micro_batch_size: int
+    model: Model, batch: Batch, total: int, loss_fn: LossFn, config: FitConfig, step: int, micro_batch_size: int
 ) -> Tensor | None:
     """Leave the gradients of `batch`'s share of the mean loss in `.grad`; returns the mean loss over all processes.
 
@@ -232,20 +233,20 @@ def finite(step: int, values: dict[str, Tensor]) -> list[float]:
     return numbers
 
 
-def optimizers_of(model: GPT, config: FitConfig) -> list[Optimizer]:
+def optimizers_of(model: Model, config: FitConfig) -> list[Optimizer]:
     betas = (config.beta1, config.beta2)
     return make_optimizers(
         model, config.optimizer, config.learning_rate, config.weight_decay, betas, config.muon_momentum
     )
 
 
-def language_model_loss(model: GPT, batch: Batch) -> Tensor:
+def language_model_loss(model: Model, batch: Batch) -> Tensor:
     """Cross-entropy in nats, summed over the targets that count."""
     return model.summed_loss(batch.inputs, batch.targets)
 
 
 @torch.inference_mode()
-def mean_loss(model: GPT, batches: Iterable[Batch], dtype: str = "float32") -> float:
+def mean_loss(model: Model, batches: Iterable[Batch], dtype: str = "float32") -> float:
     """Cross-entropy in nats a target over all `batches`, dropout off."""
     model.eval()
     total, count = 0.0, 0

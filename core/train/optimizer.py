@@ -9,18 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.optim import AdamW, Optimizer
 
 from core import checkpoint
-from core.model import GPT
 
 STACK = 2**24  # numbers that Muon orthogonalises at once: enough for fast products, little beside the weights
 
 
 def make_optimizers(
-    model: GPT, kind: str, lr: float, weight_decay: float, betas: tuple[float, float], momentum: float
+    model: nn.Module, kind: str, lr: float, weight_decay: float, betas: tuple[float, float], momentum: float
 ) -> list[Optimizer]:
     """The optimisers that together train `model`; `kind` is "muon" or "adamw". Only matrices decay.
 
@@ -113,7 +112,7 @@ def orthogonal(matrices: Tensor, steps: int = 5) -> Tensor:
 # --- on disk --------------------------------------------------------------------------------------------------
 
 
-def save_optimizers(path: Path, model: GPT, optimizers: list[Optimizer]) -> None:
+def save_optimizers(path: Path, model: nn.Module, optimizers: list[Optimizer]) -> None:
     """What the optimisers remember of each parameter (averages, step counts), under the parameter's name."""
     names: dict[Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
     tensors = {
@@ -125,7 +124,7 @@ def save_optimizers(path: Path, model: GPT, optimizers: list[Optimizer]) -> None
     checkpoint.write_tensors(path, tensors)
 
 
-def load_optimizers(path: Path, model: GPT, optimizers: list[Optimizer]) -> None:
+def load_optimizers(path: Path, model: nn.Module, optimizers: list[Optimizer]) -> None:
     tensors = checkpoint.read_tensors(path)
     names: dict[Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
     for optimizer in optimizers:

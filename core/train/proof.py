@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from core.data.batch import Batch
-from core.model import GPT, set_dropout
+from core.huggingface import Model
+from core.model import set_dropout
 from core.train.loop import FitConfig, LossFn, accumulate
 
 LAYER = re.compile(r"transformer\.h\.(\d+)\.")
@@ -30,7 +31,7 @@ class LayerDifference:
 
 
 def batch_proof(
-    model: GPT, batch: Batch, loss_fn: LossFn, config: FitConfig, micro_batch_sizes: tuple[int, int] = (64, 8)
+    model: Model, batch: Batch, loss_fn: LossFn, config: FitConfig, micro_batch_sizes: tuple[int, int] = (64, 8)
 ) -> list[LayerDifference]:
     """The gradient of `batch` in micro-batches of the two sizes, layer by layer; the mistake is made with the second.
 
@@ -63,13 +64,13 @@ def batch_proof(
     ]
 
 
-def mean_of_means(loss_fn: LossFn, whole: Batch, size: int, model: GPT, micro: Batch) -> Tensor:
+def mean_of_means(loss_fn: LossFn, whole: Batch, size: int, model: Model, micro: Batch) -> Tensor:
     """The mistake, as a loss that `accumulate` divides by the targets of the whole batch: that is undone here."""
     count = len(whole.split(size))
     return loss_fn(model, micro) / max(1, micro.n_targets) / count * whole.n_targets
 
 
-def gradient(model: GPT, batch: Batch, loss_fn: LossFn, config: FitConfig, micro_batch_size: int) -> Gradients:
+def gradient(model: Model, batch: Batch, loss_fn: LossFn, config: FitConfig, micro_batch_size: int) -> Gradients:
     """As `fit` accumulates it, by layer, in the order of the model."""
     model.zero_grad(set_to_none=True)
     if accumulate(model, batch, batch.n_targets, loss_fn, config, 0, micro_batch_size) is None:

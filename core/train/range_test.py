@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.model import GPT
+from core.huggingface import Model
 from core.train.loop import Batches, FitConfig, LossFn, NotFinite, one_step, optimizers_of, prefetched
 
 MEMORY = 0.9  # of the smoothed loss: about 10 steps
@@ -32,7 +32,7 @@ class Trial:
 
 
 def range_test(
-    model: GPT,
+    model: Model,
     batches: Batches,
     loss_fn: LossFn,
     config: FitConfig,
@@ -52,7 +52,7 @@ def range_test(
 
 
 def trials_of(
-    copied: GPT, batches: Batches, loss_fn: LossFn, config: FitConfig, low: float, high: float, steps: int
+    copied: Model, batches: Batches, loss_fn: LossFn, config: FitConfig, low: float, high: float, steps: int
 ) -> Iterator[Trial]:
     optimizers = optimizers_of(copied, config)
     copied.transformer.recompute = config.recompute

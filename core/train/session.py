@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.optim import Optimizer
 
 from core import checkpoint, lora
 from core.checkpoint import Card, write_json
-from core.model import GPT
+from core.huggingface import Model
 from core.tokenizer import Tokenizer
 from core.train import distributed
 from core.train.device import peak_flops, peak_memory, pick_device
@@ -35,16 +36,16 @@ MOST_CAREFUL = 2  # saved steps that stay at least while a run goes on: the last
 class Job:
     """What a stage hands over: everything in which stages differ."""
 
-    model: GPT
+    model: Model
     tokenizer: Tokenizer
     batches: Batches
     loss_fn: LossFn
     config: FitConfig
     card: Card
-    evaluate: Callable[[GPT], dict[str, float]]  # metrics on held-out data, e.g. {"loss/val": 3.2, "bpb/val": 2.1}
-    sample: Callable[[GPT], dict[str, str]]  # {"prompt": ..., "text": ...}
+    evaluate: Callable[[Any], dict[str, float]]  # metrics on held-out data, e.g. {"loss/val": 3.2, "bpb/val": 2.1}
+    sample: Callable[[Any], dict[str, str]]  # {"prompt": ..., "text": ...}
     references: dict[str, float] = field(default_factory=dict)  # losses to compare with: see Run.references
-    report: Callable[[GPT], dict[str, float]] | None = None  # more thorough than `evaluate`, once, of what is kept
+    report: Callable[[Any], dict[str, float]] | None = None  # more thorough than `evaluate`, once, of what is kept
 
 
 Say = Callable[[str], None]  # shows what is being done before the first step
@@ -259,7 +260,7 @@ class Session:
         """The run directory becomes the checkpoint; returns the step whose weights it holds."""
         self.say("writing the checkpoint")
         if checkpoint.is_checkpoint(self.best):
-            best = checkpoint.load(self.best, self.device)
+            best = checkpoint.load_any(self.best, self.device)
             model, card = best.model, best.card
         else:
             model, card = lora.merged(job.model), self.card(job, step, self.evaluate(job, step))

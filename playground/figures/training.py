@@ -113,5 +113,11 @@ def range_curve() -> dict[str, Any]:
             "margin": {"l": 60, "r": 15, "t": 20, "b": 50},
             "legend": {"x": 0.02, "y": 0.05},
         },
-        "line": {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "line": {"color": ORANGE, "width": 2, "dash": "dash"}},
+        "line": {
+            "type": "line",
+            "yref": "paper",
+            "y0": 0,
+            "y1": 1,
+            "line": {"color": ORANGE, "width": 2, "dash": "dash"},
+        },
     }

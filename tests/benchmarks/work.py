@@ -15,7 +15,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from core import checkpoint, generate
+from core import checkpoint, generate, huggingface
 from core.decode import PackedGPT
 from core.generate import Sampling
 from core.model import GPT, GPTConfig
@@ -69,7 +69,7 @@ def transformers_model(config: GPTConfig, device: str) -> Any:
         attn_implementation="sdpa",
     )
     torch.manual_seed(0)
-    weights = checkpoint.huggingface_tensors(GPT(config))
+    weights = huggingface.huggingface_tensors(GPT(config))
     model = transformers.GPT2LMHeadModel(theirs)
     model.load_state_dict(weights | {"lm_head.weight": weights["transformer.wte.weight"]})
     return model.to(device)

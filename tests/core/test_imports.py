@@ -14,7 +14,8 @@ FILES = sorted(p.relative_to(REPO).as_posix() for top in ("core", "playground") 
 ROWS = (
     ("config", "tokenizer", "cross_entropy"),
     ("model", "merges"),
-    ("decode", "patterns"),
+    ("decode", "patterns", "classifier"),
+    ("huggingface",),
     ("checkpoint", "generate", "probe"),
     ("hub", "scaling", "lora"),
     ("data",),

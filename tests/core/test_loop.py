@@ -135,7 +135,7 @@ def test_each_step_is_taken_at_the_rate_that_it_logs(model):
         seen.append((log.step, log.lr, log.tokens))
         assert (before - after).norm().item() == pytest.approx(log.lr * log.grad_norm, rel=1e-3)
         before = after
-    assert seen == [(1, 0.25, 11), (2, 0.5, 11), (3, 0.5, 11), (4, pytest.approx(0.1), 11)]
+    assert seen == [(1, 0.25, 16), (2, 0.5, 16), (3, 0.5, 16), (4, pytest.approx(0.1), 16)]
 
 
 # --- not a number ---------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from core import checkpoint
+from core import huggingface
 from core.model import GPT, IGNORE_INDEX, PRESETS, GPTConfig, KVCache
 
 
@@ -42,7 +42,7 @@ def huggingface_twin(config: GPTConfig, std: float) -> tuple[GPT, GPT2LMHeadMode
             parameter.normal_(1.0 if "ln_" in name and name.endswith("weight") else 0.0, std)
     tensors = {name: tensor for name, tensor in theirs.state_dict().items() if name != "lm_head.weight"}  # tied
     ours = GPT(config).eval()
-    checkpoint.fill(ours, tensors, Path("hugging face"))
+    huggingface.fill(ours, tensors, Path("hugging face"))
     return ours, theirs
 
 

@@ -10,6 +10,7 @@ import torch
 
 from core import checkpoint
 from core.checkpoint import Card
+from core.classifier import SequenceClassifier
 from core.decode import PackedGPT
 from core.model import GPT
 from core.tokenizer import Tokenizer
@@ -86,3 +87,19 @@ def test_snapshots_of_a_run_are_loaded_by_their_step(
     with pytest.raises(ValueError, match="one kept no snapshot of step 8"):
         checkpoints.load_snapshot("one", 8)
     assert len(checkpoints.loaded) == 1, "a snapshot takes no model's place"
+
+
+def test_a_classifier_is_offered_where_texts_are_classified_and_nowhere_else(
+    checkpoints: Checkpoints, model: GPT, tokenizer: Tokenizer
+) -> None:
+    made = SequenceClassifier.from_language_model(model, ("comedy", "tragedy"), seed=1)
+    checkpoint.save(checkpoints.directory / "genres", made, tokenizer, Card("classify"))
+    assert (checkpoints.names(), checkpoints.classifiers()) == (["one"], ["genres"])
+    loaded = checkpoints.load_classifier("genres")
+    assert loaded.model.labels == ("comedy", "tragedy") and checkpoints.load_classifier("genres") is loaded
+    with pytest.raises(ValueError, match="genres is a classifier: it writes no text"):
+        checkpoints.load("genres")
+    with pytest.raises(ValueError, match="one is a language model: it names no class"):
+        checkpoints.load_classifier("one")
+    with pytest.raises(ValueError, match="there is no classifier yet"):
+        checkpoints.load_classifier(None)

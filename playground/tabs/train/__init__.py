@@ -10,7 +10,7 @@ from playground.widgets import Page, intro
 
 def build(services: Services, page: Page) -> None:
     intro(
-        "Training shows a model examples until it can guess what comes next; what it tells you meanwhile is on the right.",
+        "Training shows a model examples until it can guess what comes next; its curves tell how it goes.",
         "Start the nano preset and read what it writes as the loss falls; the page may be closed meanwhile.",
     )
     with gr.Row(equal_height=False):

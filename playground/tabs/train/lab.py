@@ -30,10 +30,12 @@ def build(services: Services, forms: list[StageForm]) -> None:
             float(f"{status['suggestion']:.2g}") if form.spec.stage == status["stage"] else gr.skip() for form in forms
         ]
 
-    with gr.Accordion("Before you start: the right learning rate, and a proof about batches", open=False, elem_id="lab"):
+    with gr.Accordion(
+        "Before you start: the right learning rate, and a proof about batches", open=False, elem_id="lab"
+    ):
         intro(
-            "The range test trains a copy at growing rates: good ones lie where the loss falls, well before it explodes. "
-            "The proof compares the gradients of 1 × 64 and 8 × 8 sequences, layer by layer.",
+            "The range test trains a copy at growing rates: good ones lie where the loss falls, before it explodes; "
+            "the proof compares the gradients of one batch of 64 and of 8 micro-batches of 8, layer by layer.",
             "Run it for the stage and settings chosen above, then take the suggested rate over.",
         )
         with gr.Row(elem_classes="pg-toolbar"):
@@ -45,7 +47,7 @@ def build(services: Services, forms: list[StageForm]) -> None:
                 scale=2,
             )
             rate = gr.Button("Find the learning rate", elem_id="lab-range", min_width=180)
-            proof = gr.Button("Prove 1 × 64 = 8 × 8", elem_id="lab-proof", min_width=180)
+            proof = gr.Button("Prove that 1x64 = 8x8", elem_id="lab-proof", min_width=180)
             stopping = gr.Button("Stop", variant="stop", elem_id="lab-stop", min_width=90)
         view = live(
             "lab-view",

@@ -10,10 +10,8 @@ from typing import Any
 import gradio as gr
 
 from core.model import PRESETS, GPTConfig
-from core.stages.classify import ClassifyConfig
 from core.stages.pretrain import PretrainConfig
 from core.stages.registry import STAGES
-from core.stages.sft import SFTConfig
 from core.train.run import step_number
 from playground import preparation
 from playground.services import Services

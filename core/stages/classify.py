@@ -1,0 +1,165 @@
+"""Classification fine-tuning: a model that has learned a language learns to name the class of a text."""
+
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+
+from core import checkpoint, lora
+from core.checkpoint import Card, Checkpoint
+from core.classifier import SequenceClassifier
+from core.config import Config, setting
+from core.data import classification
+from core.data.classification import Encoded, Example, Labelled, TextBatches, one_of_each
+from core.data.pretraining import unigram_entropy
+from core.model import GPT, set_dropout
+from core.tokenizer import Tokenizer
+from core.train.loop import FitConfig
+from core.train.scores import classification_loss, majority, score
+from core.train.session import Job, Say
+
+log = logging.getLogger(__name__)
+SHOWN = 5  # held-out texts of different classes in a sample
+EVALUATED_AT_ONCE = 32  # texts
+
+# For the shipped bard-base and speeches: a few minutes on two CPU cores. The less is trained, the larger its steps.
+COMMON: dict[str, Any] = dict(optimizer="adamw", max_steps=300, batch_size=16, warmup_steps=30, eval_interval=100)
+COMMON |= dict(save_interval=100, keep_steps=1, snapshots=0, keep_best=True)
+RECIPES: dict[str, dict[str, Any]] = {
+    "head": COMMON | dict(learning_rate=1e-2),
+    "last-block": COMMON | dict(learning_rate=1e-3),
+    "all": COMMON | dict(learning_rate=3e-4),
+    "lora": COMMON | dict(learning_rate=2e-3),
+}
+
+
+@dataclass(frozen=True)
+class ClassifyConfig(Config):
+    """Everything that decides what a classification fine-tuning makes."""
+
+    parent: str = setting("checkpoints/bard-base", "Path of the language model to start from")
+    data: str = setting("genre", "genre = speeches of Shakespeare's plays; or the path of a CSV with text and label")
+    train_what: str = setting(
+        "all",
+        "head: the new scores alone; last-block: also the last block and norm; all: everything; "
+        "lora: the scores, and a small change of every matrix",
+        choices=tuple(RECIPES),
+    )
+    lora_rank: int = setting(8, "LoRA: rank of the change of a matrix", low=1, high=1024)
+    lora_alpha: float = setting(16.0, "LoRA: the change counts alpha / rank times", low=0.0, high=10_000)
+    dropout: float = setting(0.1, "Share of activations zeroed in training against overfitting", low=0.0, high=0.9)
+    val_share: float = setting(0.1, "Share of a CSV's texts held out to measure on", low=0.01, high=0.9)
+    skip_bad_lines: bool = setting(False, "Leave out a CSV's lines that cannot be used instead of refusing the file")
+    max_tokens: int = setting(128, "Longest text; of a longer one the end is cut off. 0 = the whole context", low=0)
+    fit: FitConfig = field(default_factory=lambda: FitConfig(**RECIPES["all"]))
+
+    @classmethod
+    def preset(cls, train_what: str, **changes: Any) -> Self:
+        """The recipe that suits what is trained, with `changes`."""
+        if train_what not in RECIPES:
+            raise ValueError(f"train_what must be one of {', '.join(RECIPES)}, got {train_what!r}")
+        return cls.from_dict({"train_what": train_what} | RECIPES[train_what] | changes)
+
+
+def prepare(config: ClassifyConfig, saved: Path | None, device: torch.device, say: Say) -> Job:
+    """The fine-tuning that `config` describes, from its parent or from a saved step."""
+    say(f"reading the labelled texts {config.data}")
+    fit = config.fit
+    labelled = read(config)
+    started = resumed(config, saved, labelled, device) if saved else begun(config, labelled, device)
+    model, tokenizer = started.model, started.tokenizer
+    set_dropout(model, config.dropout)
+    choose_trained(model, config.train_what)
+    say("turning the texts into tokens")
+    max_tokens = min(config.max_tokens or model.config.block_size, model.config.block_size)
+    train, val = (Encoded(part, tokenizer, max_tokens) for part in (labelled.train, labelled.val))
+    for problem in labelled.problems:
+        log.info("%s: %s", labelled.name, problem)
+    if n_cut := train.n_cut + val.n_cut:
+        log.info("%s: %d texts have more than %d tokens, their end is cut off", labelled.name, n_cut, max_tokens)
+    held_out = val.all(fit.micro_batch_size or EVALUATED_AT_ONCE)
+    n_classes = len(labelled.labels)
+    base = majority(train.labels, val.labels, n_classes)
+
+    def evaluate(model: SequenceClassifier) -> dict[str, float]:
+        scores = score(model, held_out, fit.dtype)
+        metrics = {"loss/val": scores.loss, "accuracy/val": scores.accuracy, "f1/val": scores.f1}
+        return metrics | {"accuracy/majority": base.accuracy}
+
+    def sample(model: SequenceClassifier) -> dict[str, str]:
+        return {"prompt": "", "text": describe(model, tokenizer, labelled, one_of_each(labelled.val)[:SHOWN])}
+
+    references = {"uniform": math.log(n_classes), "majority": unigram_entropy(train.labels)}
+    batches = TextBatches(train, fit.batch_size, fit.seed)
+    return Job(model, tokenizer, batches, classification_loss, fit, started.card, evaluate, sample, references)
+
+
+def read(config: ClassifyConfig) -> Labelled:
+    return classification.load(config.data, config.val_share, config.fit.seed, config.skip_bad_lines)
+
+
+def begun(config: ClassifyConfig, labelled: Labelled, device: torch.device) -> Checkpoint[SequenceClassifier]:
+    """The parent with a new score in place of its head."""
+    directory = Path(config.parent).expanduser()
+    parent = checkpoint.load(directory, device)
+    data = {"data": labelled.name, "sha256": labelled.digest, "vocabulary_sha256": parent.tokenizer.digest}
+    data |= {"parent_sha256": checkpoint.weights_digest(directory)}
+    card = Card("classify", config.parent, config=config.to_dict(), data=data)
+    return Checkpoint(new_model(config, parent.model, labelled.labels), parent.tokenizer, card)
+
+
+def new_model(config: ClassifyConfig, parent: GPT, labels: Sequence[str]) -> SequenceClassifier:
+    model = SequenceClassifier.from_language_model(parent, labels, config.fit.seed)
+    if config.train_what == "lora":
+        torch.manual_seed(config.fit.seed)
+        lora.add(model, config.lora_rank, config.lora_alpha)
+    return model
+
+
+def resumed(
+    config: ClassifyConfig, saved: Path, labelled: Labelled, device: torch.device
+) -> Checkpoint[SequenceClassifier]:
+    """The saved step. With LoRA its matrices hold the change already, so they come from the parent again."""
+    last = checkpoint.load_classifier(saved, device)
+    if last.model.labels != labelled.labels:
+        raise ValueError(f"the labels of {config.data} are no longer those that were learned: begin a new run")
+    if (before := last.card.config["train_what"]) != config.train_what:
+        raise ValueError(f"train_what cannot change in a run: it was {before}, got {config.train_what}")
+    model = last.model
+    if config.train_what == "lora":
+        directory = Path(config.parent).expanduser()
+        parent = checkpoint.load(directory, device)
+        if checkpoint.weights_digest(directory) != last.card.data["parent_sha256"]:
+            raise ValueError(f"the weights of {config.parent} have changed since this run began: begin a new run")
+        model = new_model(config, parent.model, labelled.labels)
+        lora.load(saved, model)
+        model.score.load_state_dict(last.model.score.state_dict())
+    return Checkpoint(model, last.tokenizer, Card("classify", config.parent, 0, config.to_dict(), last.card.data))
+
+
+def choose_trained(model: SequenceClassifier, train_what: str) -> None:
+    """Freeze what is not to learn: it needs no gradient and no optimiser state."""
+    if train_what in ("head", "last-block"):
+        model.requires_grad_(False)
+    if train_what == "last-block":
+        model.blocks[-1].requires_grad_(True)
+        model.transformer.ln_f.requires_grad_(True)
+    model.score.requires_grad_(True)
+
+
+def describe(model: SequenceClassifier, tokenizer: Tokenizer, labelled: Labelled, examples: Sequence[Example]) -> str:
+    """For each text, how it begins, its class, and what the model says: `[right] comedy: ... comedy 71 %, ...`."""
+    lines = []
+    for text, label in examples:
+        likely = model.predict(tokenizer.encode(text))
+        ranked = sorted(likely, key=lambda name: -likely[name])[:3]
+        verdict = "right" if ranked[0] == labelled.labels[label] else "wrong"
+        beginning = " ".join(text.split())
+        beginning = beginning[:80] + ("…" if len(beginning) > 80 else "")
+        answers = ", ".join(f"{name} {likely[name]:.0%}" for name in ranked)
+        lines.append(f"{beginning}\n{labelled.labels[label]}; the model: {answers} ({verdict})")
+    return "\n\n".join(lines)

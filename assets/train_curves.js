@@ -187,7 +187,8 @@
       if (missed) setTimeout(draw);
       missed = false;
     });
-    new ResizeObserver(() => plot.data && plot.clientWidth && plot.clientWidth !== drawnWidth && draw()).observe(plot);
+    const fit = () => plot.data && plot.clientWidth && plot.clientWidth !== drawnWidth && draw();
+    new ResizeObserver(() => requestAnimationFrame(fit)).observe(plot); // drawing changes the height: not while observed
 
     return {
       log: () => log,

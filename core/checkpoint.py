@@ -18,7 +18,7 @@ import shutil
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -29,7 +29,16 @@ from torch import Tensor
 
 from core.classifier import SequenceClassifier
 from core.config import describe_os_error
-from core.huggingface import Model, fill, huggingface_tensors
+from core.huggingface import (
+    CLASSIFIER,
+    Model,
+    class_settings,
+    config_of,
+    fill,
+    huggingface_config,
+    huggingface_tensors,
+    labels_of,
+)
 from core.model import GPT, GPTConfig
 from core.tokenizer import END_OF_TEXT, Tokenizer
 
@@ -37,8 +46,6 @@ WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"  # the inde
 FILES = ("config.json", WEIGHTS, "tokenizer.json")  # without these a directory is no checkpoint of ours
 PICKLED = (".bin", ".pt", ".pth", ".ckpt")
 
-CLASSIFIER = "GPT2ForSequenceClassification"  # the architecture by which a config.json says that it is one
-SHAPE = ("n_layer", "n_head", "n_embd", "n_positions", "vocab_size")  # what a config.json must say itself
 M = TypeVar("M", bound=Model)
 
 
@@ -131,7 +138,8 @@ def load_any(directory: str | Path, device: str | torch.device = "cpu") -> Check
     tensors = read_weights(directory, names)
     model: Model = GPT(config)
     if is_classifier(directory):
-        model = SequenceClassifier(config, read_labels(directory / "config.json"))
+        path = directory / "config.json"
+        model = SequenceClassifier(config, labels_of(read_json(path), path))
     fill(model, tensors, directory / WEIGHTS)
     return Checkpoint(model.to(device).eval(), tokenizer, read_card(directory / "card.json"))
 
@@ -166,6 +174,11 @@ def read_card(path: Path) -> Card:
         raise ValueError(f"{path} is no card of ours: {error}") from error
 
 
+def read_config(path: Path) -> GPTConfig:
+    """The shape in a `config.json`. Raises ValueError if it describes what this GPT does not compute."""
+    return config_of(read_json(path), path)
+
+
 def is_checkpoint(directory: Path) -> bool:
     return all((directory / name).is_file() for name in FILES)
 
@@ -191,76 +204,6 @@ def weights_digest(directory: Path) -> str:
             with (directory / name).open("rb") as file:
                 content.update(hashlib.file_digest(file, "sha256").digest())
     return content.hexdigest()
-
-
-# --- the Hugging Face side ------------------------------------------------------------------------------------
-
-
-def huggingface_config(config: GPTConfig, tokenizer: Tokenizer) -> dict[str, Any]:
-    return {
-        "model_type": "gpt2",
-        "architectures": ["GPT2LMHeadModel"],  # a classifier says otherwise: class_settings
-        "n_layer": config.n_layer,
-        "n_head": config.n_head,
-        "n_embd": config.n_embd,
-        "n_positions": config.block_size,
-        "vocab_size": config.vocab_size,
-        "activation_function": config.activation_function,
-        "layer_norm_epsilon": config.layer_norm_epsilon,
-        "resid_pdrop": config.dropout,
-        "embd_pdrop": config.dropout,
-        "attn_pdrop": config.dropout,
-        "scale_attn_weights": config.attn_scale != 1.0,
-        "attn_scale": config.attn_scale,  # other values than none and 1 are known to us alone
-        "bos_token_id": tokenizer.eot,
-        "eos_token_id": tokenizer.eot,
-        "qkv_bias": config.qkv_bias,  # Hugging Face's GPT-2 has one always: ours is then written as zeros
-        "tie_word_embeddings": config.tie_word_embeddings,
-    }
-
-
-def class_settings(model: SequenceClassifier, tokenizer: Tokenizer) -> dict[str, Any]:
-    """What a classifier's config.json says besides: the pad token tells Hugging Face where a text of a batch ends."""
-    return {
-        "architectures": [CLASSIFIER],
-        "problem_type": "single_label_classification",
-        "id2label": {str(index): label for index, label in enumerate(model.labels)},
-        "label2id": {label: index for index, label in enumerate(model.labels)},
-        "pad_token_id": tokenizer.eot,
-    }
-
-
-def read_labels(path: Path) -> list[str]:
-    """The classes in a config.json; Hugging Face leaves them out where there are two without names."""
-    labels = read_json(path).get("id2label", {"0": "LABEL_0", "1": "LABEL_1"})
-    numbers = [str(index) for index in range(len(labels))]
-    if not isinstance(labels, dict) or sorted(labels) != sorted(numbers):
-        raise ValueError(f"{path}: id2label must give a name to each of the numbers from 0 on")
-    return [str(labels[number]) for number in numbers]
-
-
-def read_config(path: Path) -> GPTConfig:
-    """A `config.json` as ours. Raises ValueError if it describes what this GPT does not compute."""
-    content = read_json(path)
-    if content.get("model_type") != "gpt2":
-        raise ValueError(f"{path} describes a model of type {content.get('model_type')!r}; only gpt2 can be opened")
-    if missing := [name for name in SHAPE if name not in content]:
-        raise ValueError(f"{path} does not say {', '.join(missing)}")
-    for name in ("scale_attn_by_inverse_layer_idx", "add_cross_attention"):
-        if content.get(name):
-            raise ValueError(f"{path}: {name} is not supported")
-    ours = {f.name for f in fields(GPTConfig)}
-    values = {name: value for name, value in content.items() if name in ours}
-    values |= {"block_size": content["n_positions"], "dropout": content.get("resid_pdrop", 0.0)}
-    if not content.get("scale_attn_weights", True):
-        values.setdefault("attn_scale", 1.0)
-    try:
-        config = GPTConfig(**values)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
-    if (n_inner := content.get("n_inner")) not in (None, 4 * config.n_embd):
-        raise ValueError(f"{path}: n_inner must be 4 n_embd, which is {4 * config.n_embd}, got {n_inner}")
-    return config
 
 
 # --- files ----------------------------------------------------------------------------------------------------

@@ -30,9 +30,11 @@ def test_a_batch_depends_on_seed_and_step_alone():
 
 def test_little_is_padding_and_short_batches_come_among_long_ones():
     buckets = Buckets(LENGTHS, 16, seed=1)
-    batches = [[LENGTHS[i] for i in buckets(step)] for step in range(62)]  # the whole batches of one epoch
+    batches = [
+        [LENGTHS[i] for i in buckets(step)] for step in range(187)
+    ]  # three epochs, and no whole number of batches
     padded = sum(16 * max(batch) for batch in batches)
-    assert sum(map(sum, batches)) > 0.93 * padded, "at random it would be about a half"
+    assert sum(map(sum, batches)) > 0.9 * padded, "at random it would be about a half"
     longest = [max(batch) for batch in batches]
     assert abs(np.corrcoef(longest[:-1], longest[1:])[0, 1]) < 0.3
 

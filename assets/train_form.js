@@ -168,5 +168,25 @@
     });
   }
 
-  Object.assign(playground, { trainPlan, trainPreview, experiment });
+  // --- a classifier, tried out ------------------------------------------------------------------------------------------
+
+  function tryIt(element, props, watch, server) {
+    rested(element, ".pg-try", props, watch, async (root, values, latest) => {
+      if (!values.model) return;
+      const answer = await ask(server.classify({ ...values, text: values.text.toWellFormed() }));
+      if (!latest()) return;
+      if (answer.error) return root.replaceChildren(make("p", "pg-error", answer.error));
+      const table = make("table", "pg-table");
+      for (const [label, share] of answer.likely) {
+        const row = make("tr");
+        const bar = make("td", "pg-bar");
+        bar.style.setProperty("--weight", share);
+        row.append(make("td", "", label), make("td", "", `${(100 * share).toFixed(1)} %`), bar);
+        table.append(row);
+      }
+      root.replaceChildren(table, make("p", "pg-note", answer.note));
+    });
+  }
+
+  Object.assign(playground, { trainPlan, trainPreview, experiment, tryIt });
 })();

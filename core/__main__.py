@@ -6,18 +6,20 @@ import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from core import checkpoint, hub
-from core.config import add_flags, describe_os_error, names
+from core.config import Config, add_flags, describe_os_error, names
 from core.data import corpus as corpora
 from core.decode import PRECISIONS, PackedGPT
-from core.evaluate import bits_per_byte, classification, majority_class
+from core.evaluate import bits_per_byte, classification, conversation, majority_class
 from core.generate import Sampling, stream_text
 from core.model import PRESETS
 from core.stages import classify
 from core.stages.classify import ClassifyConfig
 from core.stages.pretrain import PretrainConfig
 from core.stages.registry import stage_of, train
+from core.stages.sft import SFTConfig
 from core.tokenizer import Tokenizer
 from core.train import distributed, memory
 from core.train.device import pick_device
@@ -61,6 +63,10 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("--preset", choices=tuple(PRESETS), default="nano", help="shape and recipe to start from [nano]")
     add_flags(sub, PretrainConfig, PretrainConfig.preset("nano"))
 
+    sub = add("sft", run_sft, "Teach a language model to answer and to follow instructions. Ctrl-C saves and stops.")
+    sub.add_argument("directory", type=Path, help="where the run and its checkpoint go, e.g. checkpoints/my-chat")
+    add_flags(sub, SFTConfig, SFTConfig())
+
     sub = add("classify", run_classify, "Teach a language model to name the class of a text. Ctrl-C saves and stops.")
     sub.add_argument("directory", type=Path, help="where the run and its checkpoint go, e.g. checkpoints/my-classifier")
     add_flags(sub, ClassifyConfig, ClassifyConfig())
@@ -84,6 +90,10 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("checkpoint", type=Path)
     sub.add_argument("--corpus", default="shakespeare", help="a corpus's name, or the path of a text [shakespeare]")
     sub.add_argument("--device", choices=("auto", "cuda", "mps", "cpu"), default="auto")
+    about = (
+        "also: how many instructions on held-out plays it follows, with so many of each kind, and how often it finds "
+    )
+    sub.add_argument("--instructions", type=int, default=0, help=f"{about}the true reply likelier than another [0]")
 
     sub = add("tokenizer", run_tokenizer, "Learn a vocabulary and save it, for pretrain --tokenizer DIRECTORY.")
     sub.add_argument("directory", type=Path)
@@ -113,25 +123,32 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def run_pretrain(args: argparse.Namespace) -> int:
-    config = pretrain_config(args)
+    return begin(args.directory, "pretrain", pretrain_config(args))
+
+
+def begin(directory: Path, stage: str, config: Config) -> int:
     if distributed.is_main():
-        Run.create(args.directory, "pretrain", config.to_dict())
+        Run.create(directory, stage, config.to_dict())
     distributed.wait_for_all()
-    return execute([Run(args.directory)])
+    return execute([Run(directory)])
 
 
 def pretrain_config(args: argparse.Namespace) -> PretrainConfig:
-    typed = {name: value for name, value in vars(args).items() if name in names(PretrainConfig)}
-    return PretrainConfig.preset(args.preset, **typed)
+    return PretrainConfig.preset(args.preset, **typed(args, PretrainConfig))
+
+
+def typed(args: argparse.Namespace, cls: type[Config]) -> dict[str, Any]:
+    """The settings of a configuration that were given on the command line."""
+    return {name: value for name, value in vars(args).items() if name in names(cls)}
+
+
+def run_sft(args: argparse.Namespace) -> int:
+    return begin(args.directory, "sft", SFTConfig.from_dict(SFTConfig().to_dict() | typed(args, SFTConfig)))
 
 
 def run_classify(args: argparse.Namespace) -> int:
-    typed = {name: value for name, value in vars(args).items() if name in names(ClassifyConfig)}
-    config = ClassifyConfig.preset(**{"train_what": ClassifyConfig.train_what} | typed)
-    if distributed.is_main():
-        Run.create(args.directory, "classify", config.to_dict())
-    distributed.wait_for_all()
-    return execute([Run(args.directory)])
+    chosen = {"train_what": ClassifyConfig.train_what} | typed(args, ClassifyConfig)
+    return begin(args.directory, "classify", ClassifyConfig.preset(**chosen))
 
 
 def run_run(args: argparse.Namespace) -> int:
@@ -146,7 +163,7 @@ def execute(runs: list[Run]) -> int:
 
 
 def run_generate(args: argparse.Namespace) -> int:
-    sampling = Sampling.from_dict({k: v for k, v in vars(args).items() if k in names(Sampling)})
+    sampling = Sampling.from_dict(typed(args, Sampling))
     loaded = checkpoint.load(args.checkpoint, pick_device(args.device))
     as_it_is = loaded.model.device.type != "cpu" and args.precision == "float32"
     model = loaded.model if as_it_is else PackedGPT(loaded.model, args.precision)
@@ -165,6 +182,9 @@ def run_evaluate(args: argparse.Namespace) -> int:
     loaded = checkpoint.load(args.checkpoint, pick_device(args.device))
     corpus = corpora.load(args.corpus)
     log.info("%s on %s: %.4f bits per byte", args.checkpoint, corpus.name, bits_per_byte(loaded, corpus))
+    if args.instructions:
+        for name, share in conversation(loaded.model, loaded.tokenizer, args.instructions).items():
+            log.info("%-20s %.3f", name, share)
     return 0
 
 

@@ -11,8 +11,8 @@ from core.checkpoint import Checkpoint
 from core.classifier import SequenceClassifier
 from core.data.chat import Example, as_batch, encode_chat
 from core.data.classification import Encoded, Labelled
-from core.data.corpus import Corpus
-from core.data.instructions import KINDS, Dialogue
+from core.data.corpus import Corpus, plays
+from core.data.instructions import KINDS, Dialogue, checkable, dialogues, split
 from core.data.pretraining import HeldOut
 from core.generate import Model, Sampling, batch
 from core.model import GPT, IGNORE_INDEX
@@ -21,6 +21,7 @@ from core.train.loop import held_out_metrics
 from core.train.scores import Scores, majority, score
 
 SIDE_BY_SIDE = 64  # texts written or read at once
+REPLY = Sampling(max_new_tokens=100)  # otherwise as the chat does it when nothing is changed
 
 
 def bits_per_byte(checkpoint: Checkpoint[GPT], corpus: Corpus, batch_size: int = 16) -> float:
@@ -33,7 +34,7 @@ def bits_per_byte(checkpoint: Checkpoint[GPT], corpus: Corpus, batch_size: int =
 # --- conversations --------------------------------------------------------------------------------------------
 
 
-def replies(model: Model, tokenizer: Tokenizer, prompts: Sequence[str], sampling: Sampling) -> list[str]:
+def replies(model: Model, tokenizer: Tokenizer, prompts: Sequence[str], sampling: Sampling = REPLY) -> list[str]:
     """What the model answers to each prompt as the user's only message; reply number i is drawn with the seed + i."""
     user, assistant = tokenizer.special_tokens[USER], tokenizer.special_tokens[ASSISTANT]
     most = model.config.block_size - 2
@@ -46,13 +47,20 @@ def replies(model: Model, tokenizer: Tokenizer, prompts: Sequence[str], sampling
     return [tokenizer.decode(ids) for ids in written]
 
 
+def conversation(model: GPT, tokenizer: Tokenizer, of_each_kind: int) -> dict[str, float]:
+    """Obedience and context on the held-out plays: `follow/all`, `follow/KIND`, `context`. Replies as the chat's."""
+    _, held_out = split(plays())
+    obeyed = instruction_following(model, tokenizer, checkable(held_out, 0, of_each_kind), REPLY)
+    return obeyed | {"context": context_accuracy(model, tokenizer, dialogues(held_out, 0)[: 5 * of_each_kind], 0)}
+
+
 def instruction_following(
-    model: Model, tokenizer: Tokenizer, dialogues: Sequence[Dialogue], sampling: Sampling
+    model: Model, tokenizer: Tokenizer, asked: Sequence[Dialogue], sampling: Sampling
 ) -> dict[str, float]:
     """Share of the instructions that the model's replies follow, by rule: `follow/all`, and `follow/KIND` of each."""
-    written = replies(model, tokenizer, [dialogue.prompt for dialogue in dialogues], sampling)
+    written = replies(model, tokenizer, [dialogue.prompt for dialogue in asked], sampling)
     outcomes: dict[str, list[bool]] = {kind: [] for kind in KINDS}
-    for dialogue, reply in zip(dialogues, written, strict=True):
+    for dialogue, reply in zip(asked, written, strict=True):
         for instruction in dialogue.instructions:
             outcomes[instruction.kind].append(instruction.is_followed(reply))
     every = [outcome for kind in outcomes.values() for outcome in kind]
@@ -60,9 +68,9 @@ def instruction_following(
     return {"follow/all": sum(every) / len(every)} | shares
 
 
-def context_accuracy(model: GPT, tokenizer: Tokenizer, dialogues: Sequence[Dialogue], seed: int) -> float:
+def context_accuracy(model: GPT, tokenizer: Tokenizer, held: Sequence[Dialogue], seed: int) -> float:
     """How often the true reply to a cue is likelier, a token, than the reply to another one; chance is 0.5."""
-    order = list(range(len(dialogues)))
+    order = list(range(len(held)))
     random.Random(seed).shuffle(order)
     others = {i: j for i, j in zip(order, [*order[1:], order[0]], strict=True)}
 
@@ -70,9 +78,9 @@ def context_accuracy(model: GPT, tokenizer: Tokenizer, dialogues: Sequence[Dialo
         messages = [{"role": "user", "content": cue.cue}, {"role": "assistant", "content": reply.reply}]
         return Example(*encode_chat(tokenizer, messages))
 
-    true = reply_losses(model, [pair(dialogue, dialogue) for dialogue in dialogues])
-    false = reply_losses(model, [pair(dialogue, dialogues[others[i]]) for i, dialogue in enumerate(dialogues)])
-    return sum(a < b for a, b in zip(true, false, strict=True)) / len(dialogues)
+    true = reply_losses(model, [pair(dialogue, dialogue) for dialogue in held])
+    false = reply_losses(model, [pair(dialogue, held[others[i]]) for i, dialogue in enumerate(held)])
+    return sum(a < b for a, b in zip(true, false, strict=True)) / len(held)
 
 
 @torch.inference_mode()

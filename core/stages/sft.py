@@ -15,9 +15,8 @@ from core.checkpoint import Card
 from core.config import Config, setting
 from core.data import corpus as corpora
 from core.data.chat import ChatBatches, Conversations, Example, as_batch, examples, read_conversations
-from core.data.instructions import checkable, dialogues, split
-from core.evaluate import context_accuracy, instruction_following, replies
-from core.generate import Sampling
+from core.data.instructions import dialogues, split
+from core.evaluate import conversation, replies
 from core.model import GPT
 from core.tokenizer import Tokenizer
 from core.train.adapt import AdaptConfig, language_model
@@ -27,7 +26,6 @@ from core.train.session import Job, Say
 PLAYS = "plays"
 OFTEN, ONCE = 10, 100  # checkable instructions of each kind: at every evaluation, and at the end
 MOST_HELD_OUT = 500  # conversations on which the loss is measured
-ANSWER = Sampling(max_new_tokens=100)  # as the chat does it when nothing is changed
 # What bard-base wants: small steps, since it knows much that must not be forgotten.
 RECIPE: dict[str, Any] = dict(
     max_steps=1500, batch_size=32, learning_rate=5e-4, warmup_steps=50, optimizer="adamw"
@@ -80,7 +78,7 @@ def prepare(config: SFTConfig, saved: Path | None, device: torch.device, say: Sa
         return {"loss/val": mean_loss(model, held_out, fit.dtype)} | data.measure(model, ONCE)
 
     def sample(model: GPT) -> dict[str, str]:
-        return {"prompt": config.sample_prompt, "text": replies(model, tokenizer, [config.sample_prompt], ANSWER)[0]}
+        return {"prompt": config.sample_prompt, "text": replies(model, tokenizer, [config.sample_prompt])[0]}
 
     parent = Path(config.adapt.parent)
     card = Card(
@@ -114,11 +112,5 @@ def from_plays(config: SFTConfig, tokenizer: Tokenizer, block_size: int) -> Data
     train, long = examples(
         tokenizer, [d.messages for d in dialogues(learned, config.fit.seed, config.variants)], block_size
     )
-    unseen = dialogues(held_out, seed=0)
-    val, _ = examples(tokenizer, [d.messages for d in unseen[:MOST_HELD_OUT]], block_size)
-
-    def measure(model: GPT, count: int) -> dict[str, float]:
-        obeyed = instruction_following(model, tokenizer, checkable(held_out, 0, count), ANSWER)
-        return obeyed | {"context": context_accuracy(model, tokenizer, unseen[: 5 * count], 0)}
-
-    return Data(train, val, long, [], measure)
+    val, _ = examples(tokenizer, [d.messages for d in dialogues(held_out, seed=0)[:MOST_HELD_OUT]], block_size)
+    return Data(train, val, long, [], lambda model, count: conversation(model, tokenizer, count))

@@ -3,7 +3,7 @@
 import gradio as gr
 
 from playground.services import Services
-from playground.tabs.train import lab, live_view, stage_form
+from playground.tabs.train import lab, live_view, stage_form, try_it
 from playground.tabs.train.stage_form import CLASSIFY, PRETRAIN, SFT
 from playground.widgets import Page, intro
 
@@ -19,6 +19,8 @@ def build(services: Services, page: Page) -> None:
             for spec in (PRETRAIN, SFT, CLASSIFY):
                 with gr.Tab(spec.title, id=spec.stage, elem_id=f"train-stage-{spec.stage}") as tab:
                     forms.append(stage_form.lay_out(spec, services, tab))
+                    if spec is CLASSIFY:
+                        try_it.build(services, page, tab)
         with gr.Column(scale=5, min_width=560):
             view = live_view.build(services, page)
     for form in forms:

@@ -1,8 +1,6 @@
 """The left half: one form a stage, with what the training will cost and what the model will see below it."""
 
-import json
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,7 @@ from core.train.run import step_number
 from playground import preparation
 from playground.services import Services
 from playground.tabs.train.live_view import View
-from playground.widgets import Form, Page, handler, live, server_function
+from playground.widgets import Form, Page, feed, handler, live, server_function
 
 BEGINNING = "the beginning"
 AS_SET = "as set below"
@@ -108,6 +106,8 @@ def lay_out(spec: Spec, services: Services, tab: gr.Tab) -> StageForm:
         )
     name = gr.Textbox(label="name", info="What the new model will be called", elem_id=f"{id}-name", max_lines=1)
     form = Form(config, spec.main, choices(spec, services), spec.prefix)
+    plan = cost(spec, services, form, id)
+    start = gr.Button("Start training", variant="primary", elem_id=f"{id}-start")
     upload = gr.UploadButton(
         f"Use a file of yours ({', '.join(spec.files)})", file_types=spec.files, elem_id=f"{id}-upload", size="sm"
     )
@@ -128,8 +128,7 @@ def lay_out(spec: Spec, services: Services, tab: gr.Tab) -> StageForm:
             elem_id=f"{id}-begin",
             min_width=150,
         )
-    plan, preview = cost(spec, services, form, id), seen(spec, services, form, id)
-    start = gr.Button("Start training", variant="primary", elem_id=f"{id}-start")
+    preview = seen(spec, services, form, id)
     return StageForm(spec, tab, form, preset, name, begin_at, hardware, upload, start, plan, preview)
 
 
@@ -202,11 +201,6 @@ def seen(spec: Spec, services: Services, form: Form, id: str) -> gr.HTML:
         return live(f"{id}-preview", script, "pg-preview", empty="Reading the data …", server_functions=[preview])
 
 
-def gather(form: Form) -> str:
-    """Script that turns the widgets' values into {name: value}, all in the browser."""
-    return f"(...values) => Object.fromEntries({json.dumps(list(form.widgets))}.map((name, i) => [name, values[i]]))"
-
-
 # --- wiring ---------------------------------------------------------------------------------------------------
 
 
@@ -269,8 +263,7 @@ def wire(c: StageForm, services: Services, page: Page, view: View) -> None:
     c.hardware.input(fit_into, {c.hardware, *c.settings}, sizes, api_name=f"fit_into_{spec.stage}", **quiet)
     c.upload.upload(use_file, c.upload, form.widgets[spec.data], api_name=f"use_file_{spec.stage}", **quiet)
     refreshed = [*(form.widgets[name] for name in choices(spec, services)), c.name, c.begin_at]
-    events: list[Callable] = [page.blocks.load, page.tab.select, c.tab.select, view.curves.changed]
-    gr.on(events, refresh, None, refreshed, api_name=f"refresh_{spec.stage}", **quiet)
-    changes = [page.blocks.load, *(widget.change for widget in c.settings)]
-    for part, name in ((c.plan, "plan"), (c.preview, "preview")):
-        gr.on(changes, None, c.settings, part, js=gather(form), api_name=f"{name}_{spec.stage}")
+    for event in (page.blocks.load, page.tab.select, c.tab.select, view.curves.changed):
+        event(refresh, None, refreshed, api_name=f"refresh_{spec.stage}", **quiet)
+    for part in (c.plan, c.preview):
+        feed(part, page, **form.widgets)

@@ -26,10 +26,9 @@ from core.train.session import Job, Say
 PLAYS = "plays"
 OFTEN, ONCE = 10, 100  # checkable instructions of each kind: at every evaluation, and at the end
 MOST_HELD_OUT = 500  # conversations on which the loss is measured
-# What bard-base wants: small steps, since it knows much that must not be forgotten.
-RECIPE: dict[str, Any] = dict(
-    max_steps=1500, batch_size=32, learning_rate=5e-4, warmup_steps=50, optimizer="adamw"
-) | dict(weight_decay=0.01, eval_interval=150, save_interval=300, snapshots=0, save_dtype="float16")
+# What bard-base wants: as large steps as its pre-training took, and many of them: the plays it knows, obeying is new.
+RECIPE: dict[str, Any] = dict(max_steps=4000, batch_size=16, learning_rate=1.5e-3, warmup_steps=100, optimizer="adamw")
+RECIPE |= dict(weight_decay=0.01, eval_interval=400, save_interval=400, keep_steps=1, snapshots=0, save_dtype="float16")
 
 
 @dataclass(frozen=True)

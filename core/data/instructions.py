@@ -1,7 +1,7 @@
 """Dialogues from the plays with instructions that can be checked by rule, so that obedience can be measured.
 
     user        Who's there?                          the cue: what was said before, its end if it is long
-                Answer as HAMLET, in one line.        instructions, each of which the real reply happens to fulfil
+                Answer as "HAMLET", in one line.      instructions, each of which the real reply happens to fulfil
     assistant   HAMLET:                               the real reply
                 Nay, answer me. Stand and unfold yourself.
 
@@ -30,7 +30,7 @@ WORDS = tuple(
 NAME = re.compile(r"[A-Z][A-Z ']+")  # of one character, as most plays print it
 PLAIN, TWICE = 0.1, 0.3  # shares of the dialogues without an instruction, and with two
 # The rarer a kind is among what replies fulfil, the more often it is asked for where it is fulfilled.
-WEIGHTS = {"speaker": 2, "lines": 2, "mention": 8, "question": 6, "exclamation": 10, "begin": 4}
+WEIGHTS = {"speaker": 4, "lines": 3, "mention": 8, "question": 5, "exclamation": 8, "begin": 4}
 
 
 @dataclass(frozen=True)
@@ -68,12 +68,12 @@ def words(reply: str) -> list[str]:
 
 
 KINDS = {
-    "speaker": Kind("as {}", lambda reply, name: reply.startswith(f"{name}:\n") and bool(spoken(reply).strip())),
+    "speaker": Kind('as "{}"', lambda reply, name: reply.startswith(f"{name}:\n") and bool(spoken(reply).strip())),
     "lines": Kind("in {}", lambda reply, length: len(lines(reply)) == LENGTHS.index(length) + 1),
-    "mention": Kind("mention {}", lambda reply, word: word.lower() in words(reply)),
+    "mention": Kind('mention "{}"', lambda reply, word: word.lower() in words(reply)),
     "question": Kind("end with a question", lambda reply, _: reply.rstrip().endswith("?")),
     "exclamation": Kind("end with an exclamation", lambda reply, _: reply.rstrip().endswith("!")),
-    "begin": Kind("begin with {}", lambda reply, word: words(reply)[:1] == [word.lower()]),
+    "begin": Kind('begin with "{}"', lambda reply, word: words(reply)[:1] == [word.lower()]),
 }
 
 
@@ -95,7 +95,7 @@ class Dialogue:
 
 
 def asked(instructions: Iterable[Instruction]) -> str:
-    """`Answer as HAMLET, in two lines.` or `Answer: mention death, end with a question.`"""
+    """`Answer as "HAMLET", in two lines.` or `Answer: mention "death", end with a question.`"""
     phrases = [str(instruction) for instruction in instructions]
     return ("Answer " if phrases[0].startswith(("as ", "in ")) else "Answer: ") + ", ".join(phrases) + "."
 
@@ -104,13 +104,18 @@ Exchange = tuple[str, list[Speech]]  # a cue, and the openings of the reply to i
 
 
 def dialogues(plays: Iterable[Play], seed: int, variants: int = 1) -> list[Dialogue]:
-    """`variants` dialogues for each reply in `plays`, with differing openings of it and differing instructions."""
-    chance = random.Random(seed)
+    """`variants` dialogues for each reply in `plays`, with differing openings of it and differing instructions.
+
+    Whose name stands above a reply is drawn from all characters: a model that knows the plays by heart would otherwise
+    know who answers, and never learn to read it in the instruction.
+    """
+    chance, plays = random.Random(seed), list(plays)
     found = [exchange for play in plays for exchange in exchanges(play)]
+    cast = sorted({speech.speaker for play in plays for speech in play.speeches if NAME.fullmatch(speech.speaker)})
     made = []
     for _ in range(variants):
         for cue, openings in found:
-            reply = chance.choice(openings)
+            reply = replace(chance.choice(openings), speaker=chance.choice(cast))
             made.append(dialogue(cue, reply, draw(fulfilled(reply), chance)))
     return made
 

@@ -43,7 +43,7 @@ class SFTConfig(Config):
     val_share: float = setting(0.05, "Own file: share of the conversations held out", low=0.001, high=0.5)
     skip_bad_lines: bool = setting(False, "Own file: leave out lines that cannot be read instead of stopping")
     sample_prompt: str = setting(
-        "What say you, my lord?\n\nAnswer as HAMLET, in two lines.", "What the model is asked at each evaluation"
+        'What say you, my lord?\n\nAnswer as "HAMLET", in two lines.', "What the model is asked at each evaluation"
     )
     adapt: AdaptConfig = field(default_factory=AdaptConfig)
     fit: FitConfig = field(default_factory=lambda: FitConfig(**RECIPE))

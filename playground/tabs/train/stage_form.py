@@ -207,8 +207,8 @@ def seen(spec: Spec, services: Services, form: Form, id: str) -> gr.HTML:
 def wire(c: StageForm, services: Services, page: Page, view: View) -> None:
     jobs, spec, form = services.jobs, c.spec, c.form
 
-    def suggestion(stem: str | None = None) -> str:
-        return jobs.free_names(stem or spec.stem)[0]
+    def suggestion(stem: str = spec.stem) -> str:
+        return jobs.free_names(stem)[0]
 
     def forkable() -> list[str]:
         own = [run for name in jobs.names() if (run := jobs.run(name)).read()[0] == spec.stage]
@@ -216,7 +216,7 @@ def wire(c: StageForm, services: Services, page: Page, view: View) -> None:
 
     def refresh() -> dict[Any, Any]:
         offered = {form.widgets[name]: gr.update(choices=some) for name, some in choices(spec, services).items()}
-        return offered | {c.name: suggestion(), c.begin_at: gr.update(choices=[BEGINNING, *forkable()])}
+        return offered | {c.begin_at: gr.update(choices=[BEGINNING, *forkable()])}
 
     @handler
     def fill(preset: str) -> dict[Any, Any]:
@@ -230,7 +230,7 @@ def wire(c: StageForm, services: Services, page: Page, view: View) -> None:
         else:
             origin, step = values[c.begin_at].rsplit(", step ", 1)
             run = jobs.fork(name, origin, int(step), config)
-        stem = values[c.preset] if c.preset else None
+        stem = values[c.preset] if c.preset else spec.stem
         return view.look_at(run.name, jobs.names()) | {c.name: suggestion(stem)}
 
     @handler
@@ -262,8 +262,9 @@ def wire(c: StageForm, services: Services, page: Page, view: View) -> None:
     sizes = [form.widgets[name] for name in ("micro_batch_size", "recompute")]
     c.hardware.input(fit_into, {c.hardware, *c.settings}, sizes, api_name=f"fit_into_{spec.stage}", **quiet)
     c.upload.upload(use_file, c.upload, form.widgets[spec.data], api_name=f"use_file_{spec.stage}", **quiet)
-    refreshed = [*(form.widgets[name] for name in choices(spec, services)), c.name, c.begin_at]
-    for event in (page.blocks.load, page.tab.select, c.tab.select, view.curves.changed):
+    refreshed = [*(form.widgets[name] for name in choices(spec, services)), c.begin_at]
+    for event in (page.blocks.load, page.tab.select, c.tab.select, c.begin_at.focus, view.curves.changed):
         event(refresh, None, refreshed, api_name=f"refresh_{spec.stage}", **quiet)
+    page.blocks.load(suggestion, None, c.name, api_name=f"suggest_{spec.stage}", **quiet)
     for part in (c.plan, c.preview):
         feed(part, page, **form.widgets)

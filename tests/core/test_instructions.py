@@ -1,4 +1,4 @@
-"""Instructions that rules can check: the rules themselves, and that the real replies of the plays obey what is asked."""
+"""Instructions that rules can check: the rules, and that the real replies of the plays obey what is asked of them."""
 
 from collections import Counter
 

@@ -48,6 +48,7 @@ def test_a_change_weighs_alpha_by_rank(model):
     x = torch.randn(3, linear.in_features)
     changed = linear.weight + 3.0 * sum(torch.outer(layer.B[:, r], layer.A[r]) for r in range(2))
     torch.testing.assert_close(layer(x), x @ changed.T + linear.bias)
+    assert [name for name, value in layer.named_parameters() if value.requires_grad] == ["A", "B"]
 
 
 def test_the_merged_model_is_a_plain_one_with_the_same_logits(learned, model, tokenizer, tmp_path):

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from core import checkpoint, evaluate
+from core import checkpoint, evaluate, lora
 from core.checkpoint import Card
 from core.data.chat import encode_chat, read_conversations
 from core.data.corpus import HELD_OUT, Play, Speech
@@ -135,6 +135,12 @@ def test_dropout_is_the_fine_tunings_own(place):
         model = prepare(settings(place, method, dropout=0.3), None, CPU, silent).model
         assert {module.p for module in model.modules() if isinstance(module, torch.nn.Dropout)} == {0.3}
         assert model.blocks[0].attn.dropout == model.config.dropout == 0.3
+
+
+def test_the_seed_decides_how_a_change_begins(place):
+    first, again, other = (prepare(settings(place, "lora", seed=n), None, CPU, silent).model for n in (1, 1, 2))
+    a, b, c = (lora.changes(model)["transformer.h.0.attn.c_attn.A"] for model in (first, again, other))
+    assert torch.equal(a, b) and not torch.equal(a, c)
 
 
 # --- refusals -------------------------------------------------------------------------------------------------

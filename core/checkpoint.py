@@ -228,6 +228,14 @@ def atomic_directory(directory: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def remove(directory: Path) -> None:
+    """Delete a directory under a temporary name, so that no kill leaves half of it under its own."""
+    temporary = directory.with_name(f".{directory.name}.{os.getpid()}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    os.replace(directory, temporary)
+    shutil.rmtree(temporary)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a whole file or nothing: under a temporary name, to disk, then renamed."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")

@@ -73,10 +73,12 @@ def context_accuracy(model: GPT, tokenizer: Tokenizer, held: Sequence[Dialogue],
     order = list(range(len(held)))
     random.Random(seed).shuffle(order)
     others = {i: j for i, j in zip(order, [*order[1:], order[0]], strict=True)}
+    most = model.config.block_size + 1  # tokens: of what is too long, the end
 
     def pair(cue: Dialogue, reply: Dialogue) -> Example:
         messages = [{"role": "user", "content": cue.cue}, {"role": "assistant", "content": reply.reply}]
-        return Example(*encode_chat(tokenizer, messages))
+        ids, mask = encode_chat(tokenizer, messages)
+        return Example(ids[-most:], mask[-most:])
 
     true = reply_losses(model, [pair(dialogue, dialogue) for dialogue in held])
     false = reply_losses(model, [pair(dialogue, held[others[i]]) for i, dialogue in enumerate(held)])

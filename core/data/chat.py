@@ -156,7 +156,7 @@ def items(text: str) -> Iterator[tuple[int, Any]]:
     if text.lstrip().startswith("["):
         yield from listed(text)
         return
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):  # JSON strings may hold other ends of lines, such as U+2028
         if line.strip():
             yield number, lambda line=line: parsed(line)
 
@@ -206,7 +206,7 @@ def conversation(item: Any) -> list[dict[str, str]]:
     said: list[dict[str, str]] = []
     for message in item["messages"]:
         role, content = (message.get(key) if isinstance(message, dict) else None for key in ("role", "content"))
-        if role not in ROLES or not isinstance(content, str):
+        if role not in list(ROLES) or not isinstance(content, str):  # a role may be anything, a list, say
             raise ValueError(f'a message needs "content" and the "role" {" or ".join(ROLES)}, not {role!r}')
         if not content.strip():
             raise ValueError(f"the {'answer' if role == 'assistant' else 'question'} is empty")

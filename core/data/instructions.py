@@ -153,8 +153,8 @@ def exchanges(play: Play) -> list[Exchange]:
 
 def openings(text: str) -> list[str]:
     """The beginnings of a speech that end with a sentence and are short enough to be said by a small model."""
-    ends = [match.end() for match in re.finditer(r"[.?!](?=\s|$)", text[: LONGEST_REPLY + 1])]
-    return [text[:end] for end in ends if text.count("\n", 0, end) < MOST_LINES]
+    ends = [match.end() for match in re.finditer(r"[.?!](?=\s|$)", text)]
+    return [text[:end] for end in ends if end <= LONGEST_REPLY and text.count("\n", 0, end) < MOST_LINES]
 
 
 def shortened(text: str) -> str:
@@ -176,7 +176,7 @@ def fulfilled(reply: Speech) -> list[Instruction]:
         *(Instruction("begin", word) for word in BEGINNINGS),
     ]
     named = f"{reply.speaker}:\n{reply.text}"
-    return [i for i in candidates if i.is_followed(named)]
+    return [i for i in candidates if i.is_followed(named if i.kind == "speaker" else reply.text)]
 
 
 def draw(possible: list[Instruction], chance: random.Random) -> list[Instruction]:

@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 
-from core import checkpoint
 from core.checkpoint import Card
 from core.config import Config, setting
 from core.data import corpus as corpora
@@ -19,7 +18,7 @@ from core.data.instructions import dialogues, split
 from core.evaluate import conversation, replies
 from core.model import GPT
 from core.tokenizer import Tokenizer
-from core.train.adapt import AdaptConfig, language_model
+from core.train.adapt import AdaptConfig, language_model, parent_digest
 from core.train.loop import FitConfig, language_model_loss, mean_loss
 from core.train.session import Job, Say
 
@@ -84,7 +83,7 @@ def prepare(config: SFTConfig, saved: Path | None, device: torch.device, say: Sa
         "sft",
         parent.name,
         config=config.to_dict(),
-        data={"data": config.data, "parent_sha256": checkpoint.weights_digest(parent)},
+        data={"data": config.data, "parent_sha256": parent_digest(config.adapt, saved)},
     )
     batches = ChatBatches(data.train, fit.batch_size, fit.seed)
     return Job(start.model, tokenizer, batches, language_model_loss, fit, card, evaluate, sample, report=report)
@@ -92,17 +91,20 @@ def prepare(config: SFTConfig, saved: Path | None, device: torch.device, say: Sa
 
 def read(config: SFTConfig, tokenizer: Tokenizer, block_size: int) -> Data:
     """The conversations that the configuration names. Raises ValueError in words for a file that cannot be used."""
-    if config.data == PLAYS:
-        return from_plays(config, tokenizer, block_size)
+    data = (from_plays if config.data == PLAYS else from_file)(config, tokenizer, block_size)
+    if not data.train or not data.val:
+        raise ValueError(
+            f"all conversations of {Path(config.data).name} to {'measure on' if data.train else 'learn from'} are "
+            f"longer than the context of {block_size} tokens: give shorter ones, or more"
+        )
+    return data
+
+
+def from_file(config: SFTConfig, tokenizer: Tokenizer, block_size: int) -> Data:
     found: Conversations = read_conversations(config.data, config.skip_bad_lines)
     (train, long), (val, _) = (
         examples(tokenizer, part, block_size) for part in found.split(config.val_share, config.fit.seed)
     )
-    if not train or not val:
-        raise ValueError(
-            f"all conversations of {found.name} to {'learn from' if not train else 'measure on'} are longer than the "
-            f"context of {block_size} tokens: give shorter ones, or more"
-        )
     return Data(train, val[:MOST_HELD_OUT], long, found.problems, lambda model, count: {})
 
 

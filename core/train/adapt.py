@@ -39,9 +39,16 @@ def language_model(config: AdaptConfig, saved: Path | None, device: torch.device
         torch.manual_seed(seed)
         lora.add(start.model, config.lora_rank, config.lora_alpha)
         if saved:
-            check_unchanged(parent, checkpoint.read_card(saved / "card.json").data.get("parent_sha256"))
+            check_unchanged(parent, parent_digest(config, saved))
             lora.load(saved, start.model)
     return start
+
+
+def parent_digest(config: AdaptConfig, saved: Path | None) -> str | None:
+    """sha256 of the parent's weights as they were when the run began."""
+    if saved:
+        return checkpoint.read_card(saved / "card.json").data.get("parent_sha256")
+    return checkpoint.weights_digest(Path(config.parent))
 
 
 def check_unchanged(parent: Path, digest: str | None) -> None:

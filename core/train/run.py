@@ -26,7 +26,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from core.checkpoint import atomic_directory, is_checkpoint, read_json, write_json, write_text
+from core.checkpoint import atomic_directory, is_checkpoint, read_json, remove, write_json, write_text
 
 ACTIVE = ("created", "starting", "running", "paused")  # states in which a process holds the run, or is about to
 START_SECONDS = 60  # a process that does not hold its run after this time will not come any more
@@ -221,7 +221,7 @@ class Run:
                 write_text(path, "".join(json.dumps(line) + "\n" for line in lines if line["step"] <= step))
         for path in self.snapshots():
             if step == 0 or step_number(path) > step:  # one of step 0 may be of a run that failed under this name
-                shutil.rmtree(path)
+                remove(path)
 
     # --- saved steps and snapshots ----------------------------------------------------------------------------
 

@@ -134,7 +134,7 @@ class Session:
         write_json(self.run.references, job.references)
         snapshots = snapshot_steps(job.config.max_steps, job.config.snapshots)
         if checkpoint.is_checkpoint(self.best) and checkpoint.read_card(self.best / "card.json").step > start:
-            shutil.rmtree(self.best)  # it will come again
+            checkpoint.remove(self.best)  # it will come again
         log.info(
             "%s on %s: %s weights, from step %d", self.run.name, self.device, f"{job.model.config.n_params:,}", start
         )
@@ -160,10 +160,12 @@ class Session:
         if job.config.keep_steps:
             self.save_step(job, optimizers, step)
         kept = self.finish(job, step)
+        message = "all steps taken" + (f", the weights of step {kept:,} kept" if kept != step else "")
+        self.status = replace(self.status, state="finished", step=step, message=message)
+        self.write_status()  # before what it could be resumed from goes
         self.forget_steps(job.config.keep_steps)
         shutil.rmtree(self.best, ignore_errors=True)
-        message = "all steps taken" + (f", the weights of step {kept:,} kept" if kept != step else "")
-        return replace(self.status, state="finished", step=step, message=message)
+        return self.status
 
     # --- the parts --------------------------------------------------------------------------------------------
 
@@ -244,7 +246,7 @@ class Session:
         """Remove all saved steps but the last `count`."""
         saved = self.run.saved_steps()
         for old in saved[: max(0, len(saved) - count)]:
-            shutil.rmtree(old)
+            checkpoint.remove(old)
 
     def save_snapshot(self, job: Job, step: int, metrics: dict[str, float]) -> None:
         """Keep the weights alone, in half precision, with the step's losses: held-out ones too if it was evaluated."""

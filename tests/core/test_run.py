@@ -5,6 +5,7 @@ import itertools
 import json
 import math
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -78,7 +79,7 @@ def measured(run: Run) -> list[dict]:
 
 
 def assert_equal_runs(run: Run, whole: Run) -> None:
-    assert [line["step"] for line in measured(run)] == STEPS
+    assert [line["step"] for line in measured(run)] == list(range(1, whole.status().step + 1))
     assert measured(run) == measured(whole)
     assert read_lines(run.samples)[0] == read_lines(whole.samples)[0]
     assert [path.name for path in run.snapshots()] == [path.name for path in whole.snapshots()]
@@ -243,20 +244,70 @@ def test_a_run_that_failed_before_its_first_step_leaves_no_snapshot_to_the_next_
 # --- whatever stops it ----------------------------------------------------------------------------------------
 
 
+KILLS = 20
+
+
 @pytest.mark.slow
-def test_a_killed_run_resumes_to_what_an_uninterrupted_run_gives(run, uninterrupted):
-    process = subprocess.Popen([sys.executable, "-m", "core", "run", str(run.directory)], cwd=REPO)
-    try:
-        wait_for(lambda: n_steps(run) >= 25)
-        assert run.status().state == "running"
-    finally:
-        process.kill()
-        process.wait()
-    assert 25 <= n_steps(run) < 100
-    assert run.status().state == "interrupted"
-    assert run.saved_steps() != []
+def test_a_run_killed_again_and_again_resumes_to_what_an_uninterrupted_run_gives(tmp_path, corpus_file):
+    """Kills at random moments of start-up, training and saving, which takes most of the time here."""
+    changes = dict(max_steps=300, eval_interval=10, keep_best=True, snapshots=30)
+    whole = new_run(tmp_path / "whole" / "run", corpus_file, save_interval=100, **changes)
+    assert train(whole).state == "finished"
+    run, chance = new_run(tmp_path / "run", corpus_file, save_interval=2, **changes), random.Random(0)
+    for kill in range(KILLS):
+        starts_only = kill % 4 == 0
+        delay, steps = chance.uniform(0, 3 if starts_only else 0.03), chance.randint(1, 5)
+        kill_a_process(run, 0 if starts_only else n_steps(run) + steps, delay)
+        assert run.status().state == "interrupted" or run.read_status().state == "created"
+        assert [line["step"] for line in measured(run)] == list(range(1, n_steps(run) + 1))
+        assert [checkpoint.load(path).card.step for path in run.saved_steps()] == list(
+            map(step_number, run.saved_steps())
+        )
+        assert all(checkpoint.load(path).card.step == step_number(path) for path in run.snapshots())
+    assert 15 < n_steps(run) < 300
     assert train(run).state == "finished"
-    assert_equal_runs(run, uninterrupted)
+    assert_equal_runs(run, whole)
+    assert leftovers(run) == []
+
+
+def kill_a_process(run: Run, step: int, delay: float) -> None:
+    """Train in a process of its own, which is killed `delay` seconds after it has begun and taken `step` steps."""
+    command = [sys.executable, "-m", "core", "run", str(run.directory)]
+    with subprocess.Popen(command, cwd=REPO, stderr=subprocess.DEVNULL) as process:
+        try:
+            wait_for(lambda: n_steps(run) >= step)
+            time.sleep(delay)
+        finally:
+            process.kill()
+
+
+def test_a_run_killed_while_it_forgets_a_saved_step_leaves_no_half_of_it(run, monkeypatch):
+    def killed(path, ignore_errors=False):
+        if path.exists():
+            next(file for file in path.iterdir() if file.is_file()).unlink()
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(shutil, "rmtree", killed)
+        train(run)
+    assert [checkpoint.load(path).card.step for path in run.saved_steps()] == [20, 30]
+    assert train(run).state == "finished"
+    assert leftovers(run) == []
+
+
+def test_a_run_killed_while_it_tidies_up_at_its_end_is_finished(run, monkeypatch):
+    forget = session.Session.forget_steps
+
+    def killed(self, count):
+        forget(self, count)
+        if count == 0:  # steps are kept while the run goes on
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(session.Session, "forget_steps", killed)
+        train(run)
+    assert run.status().state == "finished"
+    assert checkpoint.load(run.directory).card.step == 100
 
 
 @contextmanager

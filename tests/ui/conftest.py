@@ -61,7 +61,9 @@ def errors() -> list[str]:
 
 
 @pytest.fixture
-def page(browser: Browser, errors: list[str]) -> Iterator[Page]:
+def page(request: pytest.FixtureRequest, browser: Browser, errors: list[str]) -> Iterator[Page]:
+    if "url" in request.fixturenames:
+        request.getfixturevalue("url")  # made before the page, the server outlives it
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     page = context.new_page()
     page.set_default_timeout(30_000)

@@ -124,7 +124,11 @@
     const most = Math.max(...layers.map((layer) => layer.difference));
     const frame = make("div");
     const verdict = `The largest relative difference is ${most.toExponential(1)}${most < 1e-3 ? ": the two are the same gradient, summed in another order." : "."}`;
-    frame.append(make("h3", "", "The batch proof"), make("p", "", verdict), table);
+    const mistaken = Math.max(...layers.map((layer) => layer.mistake)) > 1e-3;
+    const why = mistaken
+      ? "To average the means of the micro-batches gives every micro-batch the same weight, however few of its tokens count: that is another gradient."
+      : "Here every sequence has equally many tokens that count, so even averaging means would do. Prove it for Instructions, where it would not.";
+    frame.append(make("h3", "", "The batch proof"), make("p", "", verdict), make("p", "pg-note", why), table);
     return frame;
   }
 

@@ -9,14 +9,14 @@ import torch.nn.functional as F
 
 from core.checkpoint import Checkpoint
 from core.classifier import SequenceClassifier
-from core.data.chat import Example, as_batch, encode_chat
+from core.data.chat import Example, as_batch, encode_chat, encode_prompt, turn_ends
 from core.data.classification import Encoded, Labelled
 from core.data.corpus import Corpus, plays
 from core.data.instructions import KINDS, Dialogue, checkable, dialogues, split
 from core.data.pretraining import HeldOut
 from core.generate import Model, Sampling, batch
 from core.model import GPT, IGNORE_INDEX
-from core.tokenizer import ASSISTANT, USER, Tokenizer
+from core.tokenizer import Tokenizer
 from core.train.loop import held_out_metrics
 from core.train.scores import Scores, majority, score
 
@@ -36,14 +36,13 @@ def bits_per_byte(checkpoint: Checkpoint[GPT], corpus: Corpus, batch_size: int =
 
 def replies(model: Model, tokenizer: Tokenizer, prompts: Sequence[str], sampling: Sampling = REPLY) -> list[str]:
     """What the model answers to each prompt as the user's only message; reply number i is drawn with the seed + i."""
-    user, assistant = tokenizer.special_tokens[USER], tokenizer.special_tokens[ASSISTANT]
-    most = model.config.block_size - 2
-    encoded = [[user, *tokenizer.encode(prompt)[-most:], assistant] for prompt in prompts]
+    asked = [encode_prompt(tokenizer, [{"role": "user", "content": prompt}]) for prompt in prompts]
+    encoded = [ids[-model.config.block_size :] for ids in asked]
     written = []
     for first in range(0, len(encoded), SIDE_BY_SIDE):
         some = encoded[first : first + SIDE_BY_SIDE]
         seeded = Sampling(**sampling.to_dict() | {"seed": sampling.seed + first})
-        written += batch(model, some, seeded, stop={tokenizer.eot, user, assistant})
+        written += batch(model, some, seeded, turn_ends(tokenizer))
     return [tokenizer.decode(ids) for ids in written]
 
 

@@ -58,6 +58,16 @@ def encode_chat(tokenizer: Tokenizer, messages: Sequence[Mapping[str, str]]) -> 
     return ids, mask
 
 
+def encode_prompt(tokenizer: Tokenizer, messages: Sequence[Mapping[str, str]]) -> list[int]:
+    """Ids of a conversation so far, and the sign that it is the assistant's turn. ValueErrors as in `encode_chat`."""
+    return [*encode_chat(tokenizer, messages)[0], tokenizer.special_tokens[ASSISTANT]]
+
+
+def turn_ends(tokenizer: Tokenizer) -> set[int]:
+    """The ids with which an answer ends."""
+    return {tokenizer.eot, *(tokenizer.special_tokens[token] for token in ROLES.values())}
+
+
 # --- batches --------------------------------------------------------------------------------------------------
 
 

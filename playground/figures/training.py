@@ -97,7 +97,7 @@ def curves() -> dict[str, Any]:
 
 def range_curve() -> dict[str, Any]:
     """The learning-rate range test: loss over rate; the page fills it, and puts `line` at the suggestion."""
-    across = {"title": {"text": "learning rate"}, "type": "log", "tickformat": "~g"}
+    across = {"title": {"text": "learning rate"}, "type": "log", "dtick": 1, "tickformat": "~g"}
     data: list[dict[str, Any]] = [
         {"type": "scatter", "mode": "lines", "name": name, "line": {"color": BLUE, "width": width}, "opacity": opacity}
         for name, width, opacity in (("loss", 1, 0.35), ("smoothed", 2.5, 1.0))

@@ -1,11 +1,12 @@
 """Chat tab: the chosen model writes on, token by token."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import gradio as gr
 
+from core.data.chat import encode_prompt, turn_ends
 from core.decode import PRECISIONS
 from core.generate import Model, Sampling, context_start, stream_text
 from core.tokenizer import Tokenizer
@@ -28,12 +29,20 @@ def scene(messages: list[Message]) -> str:
     return text
 
 
-def write(model: Model, tokenizer: Tokenizer, prompt: str, sampling: Sampling) -> Iterator[tuple[str, str]]:
-    """What the model adds to `prompt`: the text so far and a line about its speed, about twenty times a second.
+def conversation(messages: list[Message]) -> list[dict[str, str]]:
+    """The same for a model that was fine-tuned to answer: turns, which special tokens will keep apart."""
+    roles = {"person": "user", "model": "assistant"}
+    return [{"role": roles[role], "content": said.strip()} for role, said in messages]
 
-    Of a scene longer than the context the model reads the end, and the line says so.
+
+def write(
+    model: Model, tokenizer: Tokenizer, ids: list[int], sampling: Sampling, stop: Collection[int]
+) -> Iterator[tuple[str, str]]:
+    """What the model adds to `ids`: the text so far and a line about its speed, about twenty times a second.
+
+    Of a text longer than the context the model reads the end, and the line says so.
     """
-    ids, block_size = tokenizer.encode(prompt), model.config.block_size
+    block_size = model.config.block_size
     seen = ids[context_start(len(ids), block_size) :]
     began = painted = time.perf_counter()
     first, count, text = 0.0, 0, ""
@@ -44,7 +53,7 @@ def write(model: Model, tokenizer: Tokenizer, prompt: str, sampling: Sampling) -
         cut = f" · it read the last {len(seen):,} of {len(ids):,} tokens (context {block_size:,})"
         return speed + (cut if len(seen) < len(ids) else "")
 
-    for step in stream_text(model, tokenizer, seen, sampling):
+    for step in stream_text(model, tokenizer, seen, sampling, stop):
         now = time.perf_counter()
         count, text = count + 1, text + step.text
         if count == 1 or now - painted > PAINT_SECONDS:
@@ -74,13 +83,16 @@ def build(services: Services, page: Page) -> None:
     def answer(values: dict[Any, Any]) -> Iterator[tuple[list[Message], dict[str, Any], str]]:
         before, sampling = values[said], form.read(values)
         model, tokenizer = services.checkpoints.writer(values[page.model], values[precision])
-        for text, note in write(model, tokenizer, scene(before), sampling):
+        answers = services.checkpoints.load(values[page.model]).card.stage == "sft"
+        ids = encode_prompt(tokenizer, conversation(before)) if answers else tokenizer.encode(scene(before))
+        stop = turn_ends(tokenizer) if answers else {tokenizer.eot}
+        for text, note in write(model, tokenizer, ids, sampling, stop):
             messages = [*before, ("model", text)] if text else before
             yield messages, show(messages), note
 
     intro(
-        "A base model knows only how to continue a text: your line and its answer are one growing scene.",
-        "End with a name and a colon, such as JULIET:, to choose who speaks next.",
+        "A base model continues your text as one growing scene; one fine-tuned on instructions answers it.",
+        "End with a name and a colon, such as JULIET:, for the one; ask the other to answer in two lines.",
     )
     said = gr.State([])
     with gr.Row(equal_height=False):

@@ -10,18 +10,19 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from core import checkpoint, probe
 from core.data import corpus as corpora
-from core.evaluate import bits_per_byte
+from core.evaluate import bits_per_byte, conversation
 from core.stages.pretrain import PretrainConfig
+from core.stages.sft import SFTConfig
 from core.train.run import Run
 from core.train.schedule import snapshot_steps
 
 SHIPPED = Path(__file__).parents[2] / "checkpoints"
-BARD, TINY = SHIPPED / "bard-base", SHIPPED / "bard-tiny"
+BARD, TINY, CHAT = SHIPPED / "bard-base", SHIPPED / "bard-tiny", SHIPPED / "bard-chat"
 SNAPSHOTS = Run(TINY).snapshots()
 TEXT = "ROMEO:\nBut soft, what light through yonder window breaks? 🙂\n\nJULIET:\n"
 
 
-@pytest.mark.parametrize("directory", [BARD, TINY, *SNAPSHOTS], ids=lambda path: path.name)
+@pytest.mark.parametrize("directory", [BARD, TINY, CHAT, *SNAPSHOTS], ids=lambda path: path.name)
 def test_hugging_face_opens_it_with_the_same_ids_and_logits(directory):
     ours = checkpoint.load(directory)
     ids = ours.tokenizer.encode(TEXT)
@@ -32,7 +33,7 @@ def test_hugging_face_opens_it_with_the_same_ids_and_logits(directory):
         assert (ours.model(idx)[0] - theirs(idx).logits).abs().max() < 1e-4
 
 
-@pytest.mark.parametrize(("directory", "most"), [(BARD, 16e6), (TINY, 6e6)], ids=lambda value: str(value))
+@pytest.mark.parametrize(("directory", "most"), [(BARD, 16e6), (TINY, 6e6), (CHAT, 16e6)], ids=lambda value: str(value))
 def test_it_fits_into_git(directory, most):
     assert sum(path.stat().st_size for path in directory.rglob("*")) <= most
 
@@ -48,6 +49,26 @@ def test_it_predicts_plays_that_it_has_never_seen_as_well_as_its_card_says(direc
     measured = bits_per_byte(loaded, corpora.load(corpus))
     assert measured <= most
     assert math.isclose(measured, loaded.card.report["bpb/val"], abs_tol=1e-3)
+
+
+# --- bard-chat's obedience ------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_bard_chat_follows_instructions_on_plays_that_it_has_never_seen_and_bard_base_does_not():
+    chat, base = checkpoint.load(CHAT), checkpoint.load(BARD)
+    obeyed = conversation(chat.model, chat.tokenizer, 100)
+    assert obeyed["follow/all"] >= 0.7
+    assert obeyed["context"] > 0.5 + 2 * 0.5 / math.sqrt(500)  # two standard errors above chance
+    for name, value in obeyed.items():
+        assert math.isclose(value, chat.card.report[name], abs_tol=0.03), name  # half precision draws other words
+    assert conversation(base.model, base.tokenizer, 20)["follow/all"] < 0.4
+
+
+def test_bard_chat_is_what_its_stage_makes_of_bard_base():
+    stage, config = Run(CHAT).read()
+    assert (stage, SFTConfig.from_dict(config)) == ("sft", SFTConfig())
+    assert checkpoint.read_card(CHAT / "card.json").data["parent_sha256"] == checkpoint.weights_digest(BARD)
 
 
 # --- bard-tiny's time-lapse -----------------------------------------------------------------------------------

@@ -244,3 +244,29 @@ def test_the_active_run_is_the_one_that_trains_not_one_that_waits_for_it(run: Ru
     with later.hold("cpu"):  # the instant before its turn begins
         active = Jobs(tmp_path).active()
         assert active is not None and active.name == "later"
+
+
+# --- forks and the doctor -------------------------------------------------------------------------------------
+
+
+def test_a_fork_in_the_midst_of_a_run_keeps_the_model_and_the_data(tmp_path):
+    config = PretrainConfig.preset("tiny", device="cpu")
+    run = Run.create(tmp_path / "first", "pretrain", config.to_dict())
+    run.step_directory(20).mkdir()
+    changed = PretrainConfig.preset("tiny", device="cpu", n_embd=32, corpus="shakespeare", learning_rate=1e-3)
+    with pytest.raises(ValueError, match="goes on from step 20 keeps its model and its data, so corpus, n_embd cannot"):
+        Jobs(tmp_path).fork("second", "first", 20, changed)
+    assert not (tmp_path / "second").exists()
+
+
+def test_findings_come_with_the_saved_step_to_fork_from(tmp_path):
+    config = PretrainConfig.preset("tiny", device="cpu", max_steps=300, warmup_steps=10)
+    run = Run.create(tmp_path / "hasty", "pretrain", config.to_dict())
+    for step in range(1, 301):
+        append_line(run.metrics, {"step": step, "loss/train": 6 - 3 * min(step, 100) / 100 + 4 * (step > 150), "lr": 0.02, "grad_norm": 1.0, "tokens_per_second": 1e4, "time": step})  # fmt: skip
+    run.step_directory(100).mkdir()
+    run.write_status(Status("finished", step=300, max_steps=300, device="cpu"))
+    (finding, saved), *_ = Jobs(tmp_path).findings("hasty")
+    assert finding.kind == "divergence"
+    assert "learning_rate" in finding.changes
+    assert saved == 100

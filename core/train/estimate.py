@@ -3,6 +3,7 @@
 import functools
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from statistics import median
 
 import torch
@@ -13,7 +14,7 @@ from core.train.device import autocast, pick_device
 from core.train.loop import FitConfig
 from core.train.memory import micro_batch_size
 
-MOST_TOKENS = 2048  # that are timed at once: more take longer in proportion
+MOST_TOKENS = 512  # that are timed at once: more take longer in proportion
 OPTIMIZER_SHARE = {"adamw": 0.05, "muon": 0.25}  # of a step's time beside the passes, as seen for small models on a CPU
 
 
@@ -23,8 +24,9 @@ def step_seconds(model: GPTConfig, fit: FitConfig, tokens: float | None = None) 
     tokens: in a step, padding included; batch_size whole contexts if None.
     """
     device = pick_device(fit.device)
+    timed_shape = replace(model, block_size=min(model.block_size, MOST_TOKENS))
     rows = max(1, min(micro_batch_size(fit), MOST_TOKENS // model.block_size))
-    passes = token_seconds(model, rows, device.type, fit.dtype)
+    passes = token_seconds(timed_shape, rows, device.type, fit.dtype)
     total = (tokens or fit.batch_size * model.block_size) * passes
     again = 4 / 3 if fit.recompute else 1  # the forward pass, a third of the work, comes twice
     return total * again * (1 + OPTIMIZER_SHARE[fit.optimizer])

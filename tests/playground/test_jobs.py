@@ -263,7 +263,9 @@ def test_findings_come_with_the_saved_step_to_fork_from(tmp_path):
     config = PretrainConfig.preset("tiny", device="cpu", max_steps=300, warmup_steps=10)
     run = Run.create(tmp_path / "hasty", "pretrain", config.to_dict())
     for step in range(1, 301):
-        append_line(run.metrics, {"step": step, "loss/train": 6 - 3 * min(step, 100) / 100 + 4 * (step > 150), "lr": 0.02, "grad_norm": 1.0, "tokens_per_second": 1e4, "time": step})  # fmt: skip
+        loss = 6 - 3 * min(step, 100) / 100 + 4 * (step > 150)
+        line = {"step": step, "loss/train": loss, "lr": 0.02, "grad_norm": 1.0, "tokens_per_second": 1e4}
+        append_line(run.metrics, line | {"time": step})
     run.step_directory(100).mkdir()
     run.write_status(Status("finished", step=300, max_steps=300, device="cpu"))
     (finding, saved), *_ = Jobs(tmp_path).findings("hasty")

@@ -26,12 +26,6 @@ def test_the_plan_is_that_of_the_memory_planner_and_its_time_grows_with_the_step
     assert longer["seconds"] == pytest.approx(2 * planned["seconds"], rel=0.01)
 
 
-def test_a_model_that_is_too_large_does_not_fit_here():
-    config = PretrainConfig.preset("gpt2-xl", device="cpu", micro_batch_size=32)
-    room = plan("pretrain", PretrainConfig.preset("tiny", device="cpu"))["room"]
-    assert memory.plan(config.model, config.fit, "cpu").peak > room * memory.GIB
-
-
 @pytest.mark.parametrize(("hardware", "size"), [("16 GB (RTX 5070 Ti)", 4), ("80 GB", 32)])
 def test_hardware_decides_how_many_sequences_are_in_memory_at_once(hardware, size):
     config = PretrainConfig.preset("gpt2", dtype="bfloat16")
@@ -81,5 +75,5 @@ def test_a_parent_that_is_gone_is_said_in_words(tmp_path):
     shutil.copytree(TINY, tmp_path / "parent")
     config = SFTConfig.from_dict({"parent": str(tmp_path / "parent")})
     shutil.rmtree(tmp_path / "parent")
-    with pytest.raises(ValueError, match="config.json: No such file or directory"):
+    with pytest.raises(ValueError, match=r"config.json: No such file or directory"):
         plan("sft", config)

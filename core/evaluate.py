@@ -37,7 +37,8 @@ def bits_per_byte(checkpoint: Checkpoint[GPT], corpus: Corpus, batch_size: int =
 def replies(model: Model, tokenizer: Tokenizer, prompts: Sequence[str], sampling: Sampling = REPLY) -> list[str]:
     """What the model answers to each prompt as the user's only message; reply number i is drawn with the seed + i."""
     asked = [encode_prompt(tokenizer, [{"role": "user", "content": prompt}]) for prompt in prompts]
-    encoded = [ids[-model.config.block_size :] for ids in asked]
+    room = model.config.block_size - 1  # beside the token that says that the user speaks
+    encoded = [[ids[0], *ids[1:][-room:]] for ids in asked]
     written = []
     for first in range(0, len(encoded), SIDE_BY_SIDE):
         some = encoded[first : first + SIDE_BY_SIDE]

@@ -30,7 +30,7 @@ WORDS = tuple(
 NAME = re.compile(r"[A-Z][A-Z ']+")  # of one character, as most plays print it
 PLAIN, TWICE = 0.1, 0.3  # shares of the dialogues without an instruction, and with two
 # The rarer a kind is among what replies fulfil, the more often it is asked for where it is fulfilled.
-WEIGHTS = {"speaker": 4, "lines": 3, "mention": 8, "question": 5, "exclamation": 8, "begin": 4}
+WEIGHTS = {"speaker": 4, "lines": 4, "mention": 8, "question": 5, "exclamation": 8, "begin": 4}
 
 
 @dataclass(frozen=True)
@@ -67,10 +67,12 @@ def words(reply: str) -> list[str]:
     return re.findall(r"[\w'-]+", spoken(reply).lower())
 
 
+# A name or a first word is quoted, so that its tokens are those with which the reply begins; within a line tokens begin
+# with a space, as after "mention".
 KINDS = {
     "speaker": Kind('as "{}"', lambda reply, name: reply.startswith(f"{name}:\n") and bool(spoken(reply).strip())),
     "lines": Kind("in {}", lambda reply, length: len(lines(reply)) == LENGTHS.index(length) + 1),
-    "mention": Kind('mention "{}"', lambda reply, word: word.lower() in words(reply)),
+    "mention": Kind("mention {}", lambda reply, word: word.lower() in words(reply)),
     "question": Kind("end with a question", lambda reply, _: reply.rstrip().endswith("?")),
     "exclamation": Kind("end with an exclamation", lambda reply, _: reply.rstrip().endswith("!")),
     "begin": Kind('begin with "{}"', lambda reply, word: words(reply)[:1] == [word.lower()]),
@@ -95,7 +97,7 @@ class Dialogue:
 
 
 def asked(instructions: Iterable[Instruction]) -> str:
-    """`Answer as "HAMLET", in two lines.` or `Answer: mention "death", end with a question.`"""
+    """`Answer as "HAMLET", in two lines.` or `Answer: mention death, end with a question.`"""
     phrases = [str(instruction) for instruction in instructions]
     return ("Answer " if phrases[0].startswith(("as ", "in ")) else "Answer: ") + ", ".join(phrases) + "."
 

@@ -29,9 +29,9 @@ def test_obedience_is_the_share_of_the_instructions_that_are_followed(monkeypatc
     asked = [Dialogue("a", wanted, "") for wanted in ((one,), (two, love), (question,), (love,))]
     written = {
         "a\n\nAnswer in one line.": "Ay.",
-        'a\n\nAnswer in two lines, mention "love".': "Ay, love.",
+        "a\n\nAnswer in two lines, mention love.": "Ay, love.",
         "a\n\nAnswer: end with a question.": "No.",
-        'a\n\nAnswer: mention "love".': "My love!",
+        "a\n\nAnswer: mention love.": "My love!",
     }
     seen = []
 

@@ -85,7 +85,7 @@ def test_instructions_are_asked_for_in_words():
     one, two = Instruction("speaker", "HAMLET"), Instruction("lines", "two lines")
     assert asked([one, two]) == 'Answer as "HAMLET", in two lines.'
     assert asked([Instruction("mention", "death"), Instruction("question")]) == (
-        'Answer: mention "death", end with a question.'
+        "Answer: mention death, end with a question."
     )
 
 

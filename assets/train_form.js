@@ -17,10 +17,12 @@
     return panel(root, props, watch, async (values) => {
       clearTimeout(timer);
       const mine = ++asked;
+      root.classList.add("pg-stale"); // what stands there is about other values
       await new Promise((resolve) => {
         timer = setTimeout(resolve, PATIENCE);
       });
       await draw(root, values, () => mine === asked);
+      if (mine === asked) root.classList.remove("pg-stale");
     });
   }
 

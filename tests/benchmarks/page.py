@@ -8,8 +8,10 @@ import argparse
 import re
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,13 +22,15 @@ from playwright.sync_api import Page, Request, sync_playwright
 from core import checkpoint
 from core.checkpoint import Card
 from core.model import GPT, GPTConfig
+from core.stages.pretrain import PretrainConfig
 from core.tokenizer import Tokenizer
+from core.train.run import Run, read_lines
 from playground.__main__ import launch
 from playground.services import Services
 from tests.conftest import free_port
 from tests.ui.conftest import FLAGS, SHIPPED, installed_chromium
 from tests.ui.runs import add_steps, write_run
-from tests.ui.steps import open_page, open_tab
+from tests.ui.steps import open_page, open_tab, wait_for_points, wait_for_state
 
 TRIES = 15
 
@@ -251,7 +255,41 @@ def polled(page: Page, workspace: Path, speed: int) -> float:
     return sum(sum(size.values()) for size in asked) / SECONDS / 1000
 
 
-PARTS = ("tokenizer", "attention", "train")
+# --- a training that is watched -------------------------------------------------------------------------------
+
+PAIRS = 5  # of trainings, one without and one with the page open
+
+
+def watched(page: Page, workspace: Path) -> None:
+    url = page.url
+    open_tab(page, "Train")
+    page.locator("#train-name textarea, #train-name input").fill("first")
+    page.locator("#setting-max_steps input").fill("100")
+    began = time.perf_counter()
+    page.locator("#train-start").click()
+    wait_for_points(page, "first", 1)
+    row("`nano`: Start to the first point", f"{time.perf_counter() - began:.1f} s", "8 s")
+    wait_for_state(page, "first", "finished")
+    speeds: dict[bool, list[float]] = {False: [], True: []}
+    for pair in range(PAIRS):
+        for seen in (False, True):
+            run = Run.create(workspace / f"{pair}-{seen}", "pretrain", PretrainConfig.preset("nano").to_dict())
+            page.goto("about:blank")
+            process = subprocess.Popen(
+                [sys.executable, "-m", "core", "run", str(run.directory)], stdout=subprocess.DEVNULL
+            )
+            if seen:
+                open_page(page, url)
+                open_tab(page, "Train")
+                wait_for_points(page, run.name, 1)
+            process.wait()
+            lines = read_lines(run.metrics)[0]
+            speeds[seen].append(statistics.median(line["tokens_per_second"] for line in lines[300:]))
+    slower = statistics.median(1 - seen / alone for alone, seen in zip(speeds[False], speeds[True], strict=True))
+    row(f"`nano`, slower with the page open, median of {PAIRS} pairs", f"{100 * slower:.1f} %", "2 %")
+
+
+PARTS = ("tokenizer", "attention", "train", "watched")
 
 
 def main() -> None:
@@ -274,6 +312,11 @@ def main() -> None:
             shutil.copytree(SHIPPED, Path(directory) / SHIPPED.name)
             with served(Path(directory)) as page:
                 train(page, Path(directory))
+    if "watched" in only:
+        with tempfile.TemporaryDirectory() as directory:
+            shutil.copytree(SHIPPED, Path(directory) / SHIPPED.name)
+            with served(Path(directory)) as page:
+                watched(page, Path(directory))
 
 
 if __name__ == "__main__":

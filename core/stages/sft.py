@@ -3,6 +3,8 @@
 Only the answers count in the loss (core/data/chat.py). Ouyang et al. 2022, arXiv:2203.02155, section 3.5, step 1.
 """
 
+import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +24,7 @@ from core.train.adapt import AdaptConfig, language_model, parent_digest
 from core.train.loop import FitConfig, language_model_loss, mean_loss
 from core.train.session import Job, Say
 
+log = logging.getLogger(__name__)
 PLAYS = "plays"
 OFTEN, ONCE = 10, 100  # checkable instructions of each kind: at every evaluation, and at the end
 MOST_HELD_OUT = 500  # conversations on which the loss is measured
@@ -85,8 +88,13 @@ def prepare(config: SFTConfig, saved: Path | None, device: torch.device, say: Sa
         config=config.to_dict(),
         data={"data": config.data, "parent_sha256": parent_digest(config.adapt, saved)},
     )
+    for problem in data.problems:
+        log.info("%s: %s", config.data, problem)
+    if data.too_long:
+        log.info("%s: %d conversations are longer than the context and left out", config.data, data.too_long)
     batches = ChatBatches(data.train, fit.batch_size, fit.seed)
-    return Job(start.model, tokenizer, batches, language_model_loss, fit, card, evaluate, sample, report=report)
+    references = {"uniform": math.log(tokenizer.vocab_size)}
+    return Job(start.model, tokenizer, batches, language_model_loss, fit, card, evaluate, sample, references, report)
 
 
 def read(config: SFTConfig, tokenizer: Tokenizer, block_size: int) -> Data:

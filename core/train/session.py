@@ -266,7 +266,7 @@ class Session:
             model, card = best.model, best.card
         else:
             model, card = lora.merged(job.model), self.card(job, step, self.evaluate(job, step))
-        if job.report:
+        if job.report and step == job.config.max_steps:  # who stops a run does not want to wait
             card = replace(card, report=job.report(model))
         dtype = getattr(torch, job.config.save_dtype)
         checkpoint.save(self.run.directory, model, job.tokenizer, card, dtype)

@@ -1,18 +1,18 @@
 """Measure a checkpoint on held-out data."""
 
-import random
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from core.checkpoint import Checkpoint
 from core.classifier import SequenceClassifier
 from core.data.chat import Example, as_batch, encode_chat, encode_prompt, turn_ends
 from core.data.classification import Encoded, Labelled
 from core.data.corpus import Corpus, plays
-from core.data.instructions import KINDS, Dialogue, checkable, dialogues, split
+from core.data.instructions import KINDS, Dialogue, checkable, plain, split
 from core.data.pretraining import HeldOut
 from core.generate import Model, Sampling, batch
 from core.model import GPT, IGNORE_INDEX
@@ -51,7 +51,7 @@ def conversation(model: GPT, tokenizer: Tokenizer, of_each_kind: int) -> dict[st
     """Obedience and context on the held-out plays: `follow/all`, `follow/KIND`, `context`. Replies as the chat's."""
     _, held_out = split(plays())
     obeyed = instruction_following(model, tokenizer, checkable(held_out, 0, of_each_kind), REPLY)
-    return obeyed | {"context": context_accuracy(model, tokenizer, dialogues(held_out, 0)[: 5 * of_each_kind], 0)}
+    return obeyed | {"context": context_accuracy(model, tokenizer, plain(held_out, 0)[: 5 * of_each_kind])}
 
 
 def instruction_following(
@@ -68,21 +68,25 @@ def instruction_following(
     return {"follow/all": sum(every) / len(every)} | shares
 
 
-def context_accuracy(model: GPT, tokenizer: Tokenizer, held: Sequence[Dialogue], seed: int) -> float:
-    """How often the true reply to a cue is likelier, a token, than the reply to another one; chance is 0.5."""
-    order = list(range(len(held)))
-    random.Random(seed).shuffle(order)
-    others = {i: j for i, j in zip(order, [*order[1:], order[0]], strict=True)}
+def context_accuracy(model: GPT, tokenizer: Tokenizer, held: Sequence[Dialogue]) -> float:
+    """Of two cues and their two replies, how often the true pairs are likelier, a token, than the swapped ones.
+
+    Chance is 0.5. Whether a reply is likely after any cue does not matter: it stands on both sides. Each dialogue is
+    paired with the next one.
+    """
+    others = [*held[1:], *held[:1]]
     most = model.config.block_size + 1  # tokens: of what is too long, the end
 
-    def pair(cue: Dialogue, reply: Dialogue) -> Example:
+    def example(cue: Dialogue, reply: Dialogue) -> Example:
         messages = [{"role": "user", "content": cue.cue}, {"role": "assistant", "content": reply.reply}]
         ids, mask = encode_chat(tokenizer, messages)
         return Example(ids[-most:], mask[-most:])
 
-    true = reply_losses(model, [pair(dialogue, dialogue) for dialogue in held])
-    false = reply_losses(model, [pair(dialogue, held[others[i]]) for i, dialogue in enumerate(held)])
-    return sum(a < b for a, b in zip(true, false, strict=True)) / len(held)
+    def losses(cues: Sequence[Dialogue], replies: Sequence[Dialogue]) -> Tensor:
+        return torch.tensor(reply_losses(model, list(map(example, cues, replies))))
+
+    own, crossed, crossed_back = losses(held, held), losses(held, others), losses(others, held)
+    return float((own + own.roll(-1) < crossed + crossed_back).float().mean())
 
 
 @torch.inference_mode()

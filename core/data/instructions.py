@@ -143,6 +143,13 @@ def checkable(plays: Iterable[Play], seed: int, of_each_kind: int) -> list[Dialo
     return chosen
 
 
+def plain(plays: Iterable[Play], seed: int) -> list[Dialogue]:
+    """A dialogue without instructions for each reply in `plays`, with as much of it as is short enough, shuffled."""
+    found = [Dialogue(cue, (), openings[-1].text) for play in plays for cue, openings in exchanges(play)]
+    random.Random(seed).shuffle(found)
+    return found
+
+
 def exchanges(play: Play) -> list[Exchange]:
     """What is said within a scene and how it is replied to, wherever a reply has an opening that is short enough."""
     found = [

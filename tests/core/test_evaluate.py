@@ -81,21 +81,21 @@ def by_heart(make_model: Callable[..., GPT], tokenizer: Tokenizer) -> GPT:
 
 
 def test_who_knows_the_replies_by_heart_finds_them_all(by_heart, tokenizer):
-    assert context_accuracy(by_heart, tokenizer, HELD, 0) == 1.0
+    assert context_accuracy(by_heart, tokenizer, HELD) == 1.0
     swapped = [replace(HELD[0], reply=HELD[1].reply), replace(HELD[1], reply=HELD[0].reply)]
-    assert context_accuracy(by_heart, tokenizer, swapped, 0) == 0.0
+    assert context_accuracy(by_heart, tokenizer, swapped) == 0.0
 
 
 def test_who_knows_nothing_guesses_and_always_the_same(make_model, tokenizer):
     held = [replace(d, cue=f"{d.cue} {n}") for n in range(40) for d in HELD]
-    first = context_accuracy(make_model(block_size=32), tokenizer, held, 0)
+    first = context_accuracy(make_model(block_size=32), tokenizer, held)
     assert first == pytest.approx(0.5, abs=0.15)
-    assert context_accuracy(make_model(block_size=32), tokenizer, held, 0) == first
+    assert context_accuracy(make_model(block_size=32), tokenizer, held) == first
 
 
 def test_a_conversation_longer_than_the_context_is_judged_by_its_end(make_model, tokenizer):
     model = make_model(block_size=4)
-    assert 0 <= context_accuracy(model, tokenizer, HELD, 0) <= 1
+    assert 0 <= context_accuracy(model, tokenizer, HELD) <= 1
 
 
 def test_losses_of_replies_do_not_depend_on_who_is_beside_them(model, tokenizer):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from core.data import classification
-from core.data.classification import Encoded, Example, TextBatches, load, preview
+from core.data.classification import Encoded, Example, TextBatches, load, one_of_each, preview
 from core.data.corpus import plays
 from core.model import IGNORE_INDEX
 
@@ -168,10 +168,11 @@ def test_batches_take_all_examples_in_an_epoch_and_measuring_takes_each_once(tok
 
 
 def test_a_preview_shows_what_the_model_will_read(write, tokenizer):
-    seen = preview(load(write(GOOD)), tokenizer, 5)
+    labelled = load(write(GOOD))
+    seen = preview(labelled, tokenizer, 5)
     assert seen.counts == {"no": (9, 1), "yes": (9, 1)}
     assert seen.n_too_long == 20
     assert [example.label for example in seen.examples] == ["no", "yes"]
-    for example in seen.examples:
-        assert len(example.tokens) == 5 and example.text.startswith("".join(example.tokens))
-        assert example.n_cut == len(tokenizer.encode(example.text)) - 5
+    for example, (text, _) in zip(seen.examples, one_of_each(labelled.val), strict=True):
+        ids = tokenizer.encode(text)
+        assert (example.ids, example.n_cut) == (ids[:5], len(ids) - 5)

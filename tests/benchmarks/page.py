@@ -257,7 +257,7 @@ def polled(page: Page, workspace: Path, speed: int) -> float:
 
 # --- a training that is watched -------------------------------------------------------------------------------
 
-PAIRS = 5  # of trainings, one without and one with the page open
+PAIRS = 3  # of trainings, one without and one with the page open
 
 
 def watched(page: Page, workspace: Path) -> None:

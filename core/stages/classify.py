@@ -18,6 +18,7 @@ from core.data.classification import Encoded, Example, Labelled, TextBatches, on
 from core.data.pretraining import unigram_entropy
 from core.model import GPT, set_dropout
 from core.tokenizer import Tokenizer
+from core.train.adapt import check_unchanged
 from core.train.loop import FitConfig
 from core.train.scores import classification_loss, majority, score
 from core.train.session import Job, Say
@@ -109,7 +110,7 @@ def begun(config: ClassifyConfig, labelled: Labelled, device: torch.device) -> C
     parent = checkpoint.load(directory, device)
     data = {"data": labelled.name, "sha256": labelled.digest, "vocabulary_sha256": parent.tokenizer.digest}
     data |= {"parent_sha256": checkpoint.weights_digest(directory)}
-    card = Card("classify", config.parent, config=config.to_dict(), data=data)
+    card = Card("classify", directory.name, config=config.to_dict(), data=data)
     return Checkpoint(new_model(config, parent.model, labelled.labels), parent.tokenizer, card)
 
 
@@ -134,12 +135,11 @@ def resumed(
     if config.train_what == "lora":
         directory = Path(config.parent).expanduser()
         parent = checkpoint.load(directory, device)
-        if checkpoint.weights_digest(directory) != last.card.data["parent_sha256"]:
-            raise ValueError(f"the weights of {config.parent} have changed since this run began: begin a new run")
+        check_unchanged(directory, last.card.data["parent_sha256"])
         model = new_model(config, parent.model, labelled.labels)
         lora.load(saved, model)
         model.score.load_state_dict(last.model.score.state_dict())
-    return Checkpoint(model, last.tokenizer, Card("classify", config.parent, 0, config.to_dict(), last.card.data))
+    return Checkpoint(model, last.tokenizer, Card("classify", last.card.parent, 0, config.to_dict(), last.card.data))
 
 
 def choose_trained(model: SequenceClassifier, train_what: str) -> None:

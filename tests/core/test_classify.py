@@ -64,7 +64,7 @@ def test_every_way_learns_to_tell_two_classes_apart_and_its_checkpoint_says_so(t
     assert train(run).state == "finished", run.status().message
     loaded = checkpoint.load_classifier(run.directory)
     assert {"accuracy/val": 1.0, "f1/val": 1.0, "accuracy/majority": 0.5}.items() <= loaded.card.report.items()
-    assert loaded.card.parent == str(place / "parent")
+    assert loaded.card.parent == "parent"
     assert loaded.card.data["parent_sha256"] == checkpoint.weights_digest(place / "parent")
     labelled = classification.load(str(place / "toy.csv"))
     measured = evaluate.classification(loaded, labelled)
@@ -135,7 +135,7 @@ def test_a_run_does_not_go_on_with_what_is_no_longer_the_same(tmp_path, place, m
     data.write_text(text, encoding="utf-8")
     checkpoint.save(parent, make_model(std=0.2), tokenizer, Card())
     other_parent = run.fork(tmp_path / "other", 10, values)
-    assert "parent have changed since this run began" in train(other_parent).message
+    assert "parent has changed since this run began" in train(other_parent).message
 
 
 def test_a_parent_that_is_a_classifier_is_refused(tmp_path, place, model, tokenizer):

@@ -83,9 +83,10 @@ def test_a_classifier_of_ones_own_texts_is_trained_and_tried(page: Page, url: st
     expect(page.locator("#classify-preview")).to_contain_text("The class is read at the last token")
     expect(page.locator("#classify-preview .pg-seen").first).to_contain_text("Class: joy")
 
+    choose(page, "classify-train_what", "head")
+    expect(page.locator("#classify-learning_rate input")).to_have_value("0.01")
     fill(page, "classify-name", "moods")
     fill(page, "classify-max_steps", "40")
-    fill(page, "classify-learning_rate", "0.01")
     page.locator("#tabs").get_by_role("button", name="More settings").and_(page.locator(":visible")).click()
     fill(page, "classify-warmup_steps", "5")
     fill(page, "classify-eval_interval", "20")

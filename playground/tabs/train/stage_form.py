@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from core.model import PRESETS, GPTConfig
+from core.stages.classify import RECIPES, ClassifyConfig
 from core.stages.pretrain import PretrainConfig
 from core.stages.registry import STAGES
 from core.train.run import step_number
@@ -223,6 +224,11 @@ def wire(c: StageForm, services: Services, page: Page, view: View) -> None:
         return form.show(PretrainConfig.preset(preset)) | {c.name: suggestion(preset)}
 
     @handler
+    def suit(train_what: str) -> dict[Any, Any]:
+        suited = ClassifyConfig.preset(train_what).to_dict()
+        return {form.widgets[name]: suited[name] for name in RECIPES[train_what]}
+
+    @handler
     def start(values: dict[Any, Any]) -> dict[Any, Any]:
         name, config = values[c.name].strip(), form.read(values)
         if values[c.begin_at] == BEGINNING:
@@ -256,6 +262,9 @@ def wire(c: StageForm, services: Services, page: Page, view: View) -> None:
     quiet: dict[str, Any] = {"show_progress": "hidden"}
     if c.preset:
         c.preset.input(fill, c.preset, [*c.settings, c.name], api_name="preset", **quiet)
+    if spec is CLASSIFY:
+        what = form.widgets["train_what"]
+        what.input(suit, what, [form.widgets[name] for name in RECIPES["all"]], api_name="suit", **quiet)
     chosen = {c.name, c.begin_at, *c.settings} | ({c.preset} if c.preset else set())
     c.start.click(start, chosen, [*view.parts, c.name], api_name=f"start_{spec.stage}", **quiet)
     c.begin_at.input(take_settings, c.begin_at, [*c.settings, c.name], api_name=f"take_settings_{spec.stage}", **quiet)

@@ -79,7 +79,7 @@
     const root = element.querySelector(".pg-run");
     const options = { smoothing: 0.9, logX: false, logY: false, others: new Map(), colors: [] };
     const plot = make("div", "pg-curves");
-    const [note, title, story] = [make("p", "pg-note"), make("h3", "", "What it writes"), make("div", "pg-samples")];
+    const [note, title, story] = [make("p", "pg-note"), make("h3", "", "What it says"), make("div", "pg-samples")];
     Object.assign(story, { tabIndex: 0 }); // to be scrolled by keyboard
     const status = statusLine();
     const curves = runCurves(plot, options);

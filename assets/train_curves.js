@@ -111,8 +111,9 @@
   function linesOf(about, figure) {
     const { references = {}, corpus = "", grad_clip = null } = about ?? {};
     const published = figure.published.filter((entry) => entry.corpus === corpus);
+    const apart = Object.entries(references).filter(([, y], i, all) => all.slice(0, i).every(([, other]) => Math.abs(y / other - 1) > 0.02));
     return {
-      loss: Object.entries(references).map(([key, y]) => ({ y, text: `${figure.references[key] ?? key}, ${y.toFixed(2)}` })),
+      loss: apart.map(([key, y]) => ({ y, text: `${figure.references[key] ?? key}, ${y.toFixed(2)}` })),
       bpb: published.map(({ name, bits_per_byte: y }) => ({ y, text: `${name}: ${y.toFixed(3)}`, target: true })),
       grad_norm: grad_clip ? [{ y: grad_clip, text: `clipped to ${grad_clip}` }] : [],
     };

@@ -79,7 +79,8 @@ def prepare(config: SFTConfig, saved: Path | None, device: torch.device, say: Sa
         return {"loss/val": mean_loss(model, held_out, fit.dtype)} | data.measure(model, ONCE)
 
     def sample(model: GPT) -> dict[str, str]:
-        return {"prompt": config.sample_prompt, "text": replies(model, tokenizer, [config.sample_prompt])[0]}
+        answer = replies(model, tokenizer, [config.sample_prompt])[0]
+        return {"prompt": f"{config.sample_prompt}\n\n", "text": answer}  # one is shown below the other
 
     parent = Path(config.adapt.parent)
     card = Card(

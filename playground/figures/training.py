@@ -7,6 +7,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from core.data.instructions import KINDS
 from playground.figures.palette import BLUE, GREEN, ORANGE, PURPLE, SKY, YELLOW
 
 
@@ -29,6 +30,11 @@ class Panel:
     tickformat: str = "~s"
 
 
+def share(metric: str, name: str, color: str = ORANGE, markers: bool = True) -> Panel:
+    """A panel for one share, from 0 to 1."""
+    return Panel(metric, f"{name} (share)", (Curve(metric, name, color, markers=markers),), tickformat="~g")
+
+
 PANELS = (  # the first one that the log has is drawn large
     Panel(
         "loss",
@@ -45,8 +51,20 @@ PANELS = (  # the first one that the log has is drawn large
     Panel("mfu", "MFU (share of peak)", (Curve("mfu", "MFU", ORANGE, smooth=True),), tickformat=".0%"),
     # Of evaluations: they appear later, and the others should not move then.
     Panel("bpb", "bits per byte", (Curve("bpb/val", "validation", ORANGE, markers=True),), True, False, "~g"),
-    Panel("accuracy", "accuracy (share)", (Curve("accuracy/val", "accuracy", ORANGE, markers=True),), tickformat="~g"),
-    Panel("follow", "followed (share)", (Curve("follow/all", "followed", ORANGE, markers=True),), tickformat="~g"),
+    Panel(
+        "accuracy",
+        "accuracy (share)",
+        (
+            Curve("accuracy/val", "accuracy", ORANGE, markers=True),
+            Curve("accuracy/majority", "always the commonest class", BLUE, markers=True),
+        ),
+        tickformat="~g",
+    ),
+    share("f1/val", "macro F1"),
+    share("follow/all", "followed"),
+    share("context", "true pairs likelier"),
+    *(share(f"follow/{kind}", f"followed: {kind}") for kind in KINDS),
+    share("data_wait", "waiting for data", GREEN, markers=False),
 )
 # What one loss is averaged over, where that is not a token of running text.
 LOSS_UNITS = {
@@ -57,8 +75,9 @@ LOSS_UNITS = {
 }
 # In the loss panel, from the run's references.json; another key there names itself.
 REFERENCES = {
-    "uniform": "ln V: guessing blindly",
+    "uniform": "ln V: guessing blindly among V",
     "unigram": "unigram entropy: knowing only how often each token occurs",
+    "majority": "knowing only how often each class occurs",
 }
 
 

@@ -66,7 +66,7 @@ def test_it_learns_to_answer_and_makes_a_plain_checkpoint(method, tmp_path, plac
     assert made.card.data["parent_sha256"] == checkpoint.weights_digest(place / "parent")
     assert made.card.report["loss/val"] < 0.4
     said = replies(made.model, made.tokenizer, ["Who?"])[0]
-    assert read_lines(run.samples)[0][-1] == {"step": 250, "prompt": "Who?", "text": said}
+    assert read_lines(run.samples)[0][-1] == {"step": 250, "prompt": "Who?\n\n", "text": said}
     theirs = AutoModelForCausalLM.from_pretrained(run.directory).eval()
     ids = AutoTokenizer.from_pretrained(run.directory)("<|user|>Who?<|assistant|>", return_tensors="pt").input_ids
     with torch.no_grad():

@@ -64,6 +64,11 @@ class Card:
     )
     created: str = field(default_factory=lambda: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
 
+    @property
+    def answers(self) -> bool:
+        """Does the model speak the chat format? It was fine-tuned on it, or brought up from one that was."""
+        return self.stage in ("sft", "dpo", "ppo")
+
 
 @dataclass(frozen=True)
 class Checkpoint(Generic[M]):

@@ -1,0 +1,55 @@
+"""A rule that votes in a thread of this process, so that a reload of the page finds it again. No gradio."""
+
+import logging
+import threading
+from typing import Any
+
+from core.config import describe_os_error
+from core.data.rules import RULES
+from core.data.votes import Votes
+from core.pairing import Writer
+from core.simulate import simulate
+from playground.tastes import Models
+
+MOST = 5000
+
+log = logging.getLogger(__name__)
+
+
+class RuleVoting:
+    """The latest rule that was let to vote: how far it is, and what became of it."""
+
+    def __init__(self, checkpoints: Models, votes: Votes):
+        self.checkpoints, self.votes = checkpoints, votes
+        self.lock = threading.Lock()
+        self.thread: threading.Thread | None = None
+        self.stopping = threading.Event()
+        self.state: dict[str, Any] = {"message": "", "error": "", "done": 0, "wanted": 0}
+
+    def start(self, model: str | None, rule: str, count: int) -> None:
+        """Begin. Raises ValueError if a rule is voting already, or there is no such model or count."""
+        if not model:
+            raise ValueError("no model here answers yet: fine-tune one on instructions in the Train tab")
+        if not 1 <= count <= MOST:
+            raise ValueError(f"votes must be between 1 and {MOST:,}, got {count:,}")
+        with self.lock:
+            if self.running:
+                raise ValueError("a rule is voting already: stop it first, or wait until it ends")
+            writer = Writer(*self.checkpoints.writer(model, "float32"), model)
+            self.stopping.clear()
+            self.state = {"message": "The model is writing answers …", "error": "", "done": 0, "wanted": count}
+            self.thread = threading.Thread(target=self.run, args=(writer, rule, count), daemon=True, name="rule")
+            self.thread.start()
+
+    def stop(self) -> None:
+        self.stopping.set()
+
+    @property
+    def running(self) -> bool:
+        return self.thread is not None and self.thread.is_alive()
+
+    def status(self) -> dict[str, Any]:
+        return self.state | {"running": self.running}
+
+    def run(self, writer: Writer, rule: str, count: int) -> None:
+        self.state |= {"message": "stub"}

@@ -82,7 +82,7 @@
     const who = Object.assign(make("input", "pg-vote-name"), { maxLength: 60, value: annotator.get() });
     who.onchange = () => onname(who.value.trim() || "me");
     for (const box of [note, who]) box.addEventListener("keydown", ({ key }) => ["Enter", "Escape"].includes(key) && box.blur());
-    const [count, bar, last, names] = [make("span"), make("progress", "pg-progress"), make("p", "pg-vote-last"), make("p", "pg-vote-names")];
+    const [count, bar, last] = [make("span"), make("progress", "pg-progress"), make("p", "pg-vote-last")];
     bar.setAttribute("aria-label", "Votes of the goal");
     last.setAttribute("role", "status");
     const origin = make("p", "pg-note pg-vote-origin");
@@ -95,10 +95,9 @@
       part("div", "pg-vote-buttons", ...buttons.values(), undo),
       note,
       last,
-      names,
       origin,
     );
-    return { frame, prompt, left, right, buttons, undo, note, who, count, bar, last, names, origin };
+    return { frame, prompt, left, right, buttons, undo, note, who, count, bar, last, origin };
   }
 
   function showProgress({ count, bar }, { count: given, seconds }, goal) {
@@ -126,9 +125,8 @@
     };
 
     const say = ({ text = "", names = "", mood = "" }) => {
-      view.last.textContent = text;
+      view.last.replaceChildren(text, ...(names ? [" ", make("strong", "", names)] : []));
       view.last.dataset.mood = mood;
-      view.names.textContent = names;
     };
 
     // In place of a pair: why there is none, and when it is asked for again.

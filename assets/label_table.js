@@ -9,18 +9,19 @@
   const CHOICES = { left: "A", right: "B", tie: "tie", bad: "both bad", skip: "skipped" };
   const SOURCES = { label: "two samples", compare: "two models", import: "imported", rule: "by a rule", example: "example" };
 
-  // Draw now, whenever votes have come or gone, and when the panel comes into sight after that.
+  // Draw whenever votes have come or gone, if the panel can be seen, or else once it is: it lies below the vote.
   function whenVotesChange(root, draw) {
-    let stale = true;
+    let [stale, seen] = [true, false];
     const update = async () => {
-      stale = true;
-      if (!isVisible(root)) return;
-      stale = false;
-      await draw();
+      stale = !seen || !isVisible(root);
+      if (!stale) await draw();
     };
-    new IntersectionObserver(() => stale && update()).observe(root);
+    const look = ([{ isIntersecting }]) => {
+      seen = isIntersecting;
+      if (stale) update();
+    };
+    new IntersectionObserver(look, { rootMargin: "150px" }).observe(root);
     document.addEventListener("pg-voted", update);
-    update();
     return update;
   }
 

@@ -103,7 +103,9 @@ def told(vote: Vote | None) -> dict[str, str]:
     text, mood = f"You chose {CHOSEN[vote.choice]} after {vote.milliseconds / 1000:.1f} s.", ""
     foretold = verdict(vote)
     if foretold:
-        text += f" The model of your taste expected {LETTERS[foretold['expected']]} ({foretold['probability']:.0%})"
+        text += (
+            f" The model of your taste expected {LETTERS[foretold['expected']]} ({100 * foretold['probability']:.0f} %)"
+        )
         if foretold["right"] is not None:
             mood = "right" if foretold["right"] else "wrong"
             text += f": {mood}, {foretold['bits']:.1f} bits of surprise"

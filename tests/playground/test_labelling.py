@@ -1,4 +1,4 @@
-"""Pairs and votes: nothing lost, nothing twice, whatever windows and servers do; and what is foretold is foretold before."""
+"""Pairs and votes: nothing lost, nothing twice, whatever windows and servers do; foretold is what is not yet known."""
 
 import itertools
 import random
@@ -311,6 +311,12 @@ def test_pairs_are_written_ahead_but_fewer_while_a_training_needs_the_processor(
     fresh = replace(WISH, typed="Quite another prompt")
     offered(busy, wish=fresh)
     assert plenty >= 16 > settled(busy, fresh) >= 4
+
+
+def test_what_was_written_for_other_prompts_or_settings_is_not_offered(labelling: Labelling):
+    foreign = keep_pairs(labelling.votes, 6)
+    for changes in ({"typed": "Another prompt"}, {"sampling": replace(SAMPLING, temperature=0.9)}):
+        assert not set(vote(labelling, 3, replace(WISH, **changes))) & set(foreign)  # type: ignore[arg-type]
 
 
 def test_windows_that_wish_for_the_same_share_what_is_ready(labelling: Labelling):

@@ -7,7 +7,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from core.data.votes import Vote, Votes
+from tests.conftest import free_port
 from tests.ui.steps import choose, open_page, open_tab
+from tests.ui.test_recovery import open_when_served, serve
 
 HOSTILE_NAME = "<img src=x onerror=alert(1)>"
 HOSTILE_NOTE = "<b>loud</b> {{ 7 * 7 }}"
@@ -23,8 +25,8 @@ def open_label(page: Page, url: str) -> None:
 
 def ready(page: Page, other_than: str | None = None) -> str:
     """Wait for a pair; its number."""
-    script = "([selector, pair]) => (d => d?.state === 'ready' && d.pair !== pair)(document.querySelector(selector)?.dataset)"
-    page.wait_for_function(script, arg=[VOTING, other_than], timeout=60_000)
+    shown = "(d => d?.state === 'ready' && d.pair !== pair)(document.querySelector(selector)?.dataset)"
+    page.wait_for_function(f"([selector, pair]) => {shown}", arg=[VOTING, other_than], timeout=60_000)
     return page.locator(VOTING).get_attribute("data-pair") or ""
 
 
@@ -116,6 +118,7 @@ def test_votes_are_found_deleted_exported_and_imported(page: Page, url: str, wor
     expect(table).to_contain_text("No votes here yet")
     for key in ("1", "2", "3"):
         press(page, key)
+    table.scroll_into_view_if_needed()
     expect(table.locator("tbody tr")).to_have_count(3)
 
     with page.expect_download() as download:
@@ -174,6 +177,36 @@ def test_two_models_are_compared_blindly_and_two_annotators_agree(page: Page, ur
     expect(voting).to_contain_text("There is no pair left on which others have voted and you have not.")
     open_tab(page, "Annotators")
     expect(page.locator("#label-annotators")).to_contain_text("Ben and me")
+
+
+@pytest.mark.slow
+def test_a_vote_given_while_the_server_is_dead_is_kept_and_counted_once(
+    page: Page, workspace: Path, errors: list[str]
+) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/"
+    server = serve(port, workspace)
+    try:
+        open_when_served(page, url)
+        open_tab(page, "Label")
+        press(page, "1")
+        pair = ready(page)
+        page.wait_for_timeout(READ)
+        server.kill()
+        server.wait()
+        page.keyboard.press("2")
+        expect(page.locator("#label-vote")).to_contain_text("Your vote is kept and sent again")
+        assert [vote.choice for vote in standing(workspace)] == ["left"]
+        server = serve(port, workspace)
+        ready(page, other_than=pair)
+        kept = [(str(vote.pair.id), vote.choice) for vote in standing(workspace)]
+        assert kept[1:] == [(pair, "right")]
+        press(page, "1")
+        page.goto("about:blank")  # before its server goes
+        errors.clear()  # the browser rightly complained about the dead server
+    finally:
+        server.kill()
+        server.wait()
 
 
 def test_without_a_model_that_answers_the_tab_says_what_to_do(page: Page, url: str, workspace: Path) -> None:

@@ -122,6 +122,9 @@ def wire(chosen: Chosen, services: Services, page: Page, upload: gr.UploadButton
         second = others[0] if others else None
         return [gr.update(choices=names, value=first), gr.update(choices=names, value=second)]
 
+    def follow(header: str | None) -> Any:
+        return header if header in services.checkpoints.chat_names() else gr.skip()
+
     @handler
     def use_file(path: str) -> Any:
         read_prompts(Path(path))
@@ -133,6 +136,7 @@ def wire(chosen: Chosen, services: Services, page: Page, upload: gr.UploadButton
     quiet: dict[str, Any] = {"show_progress": "hidden"}
     for event in (page.blocks.load, page.tab.select, model.focus, other.focus):
         event(refresh, [model, other, page.model], [model, other], api_name="refresh_label", **quiet)
+    page.model.change(follow, page.model, model, api_name="follow_header", **quiet)
     mode.change(lambda what: gr.update(visible=what == TWO), mode, other, api_name="label_mode", **quiet)
     prompts.change(lambda what: gr.update(visible=what == TYPED), prompts, typed, api_name="label_prompts", **quiet)
     upload.upload(use_file, upload, prompts, api_name="use_prompts", **quiet)

@@ -27,7 +27,7 @@ def build(services: Services, page: Page, model: gr.Dropdown) -> None:
         return gr.update(info=RULES[rule].about)
 
     intro(
-        "A rule can vote in your stead, always the same way: then one can check what a model learned from it.",
+        "A rule can vote in your stead on answers of the model above: then one can check what is learned from it.",
         "Let “asks a question” give 200 votes, train on them in the Align tab, and count the questions.",
     )
     first = next(iter(RULES))
@@ -40,7 +40,16 @@ def build(services: Services, page: Page, model: gr.Dropdown) -> None:
             elem_id="rule-rule",
             scale=3,
         )
-        count = gr.Number(200, precision=0, minimum=1, maximum=5000, label="votes", elem_id="rule-count", min_width=110)
+        count = gr.Number(
+            200,
+            precision=0,
+            minimum=1,
+            maximum=5000,
+            label="votes",
+            info="That prefer an answer",
+            elem_id="rule-count",
+            min_width=150,
+        )
         begin = gr.Button("Let it vote", variant="primary", elem_id="rule-start", min_width=130)
         stop = gr.Button("Stop", variant="stop", elem_id="rule-stop", min_width=90)
     view = live(

@@ -197,6 +197,7 @@
       restart: (newAbout) => ([about, log] = [newAbout, newLog()]),
       add: (news) => extendLog(log, news),
       published: () => figure.published.filter(({ corpus }) => corpus === about?.corpus && has(log, "bpb/val")),
+      panels: () => panelsOf(log, figure),
       draw,
     };
   }

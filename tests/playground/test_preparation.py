@@ -29,13 +29,13 @@ def test_the_plan_is_that_of_the_memory_planner_and_its_time_grows_with_the_step
 @pytest.mark.parametrize(("hardware", "size"), [("16 GB (RTX 5070 Ti)", 4), ("80 GB", 32)])
 def test_hardware_decides_how_many_sequences_are_in_memory_at_once(hardware, size):
     config = PretrainConfig.preset("gpt2", dtype="bfloat16")
-    fit = fitted(config, hardware)
+    fit = fitted("pretrain", config, hardware)
     assert fit.micro_batch_size >= size
     assert fit.batch_size == config.fit.batch_size
 
 
 def test_what_fits_here_is_found_too():
-    assert fitted(PretrainConfig.preset("tiny", device="cpu"), HERE).micro_batch_size == 16
+    assert fitted("pretrain", PretrainConfig.preset("tiny", device="cpu"), HERE).micro_batch_size == 16
 
 
 def test_a_text_is_shown_as_text_until_it_has_a_vocabulary(tmp_path):

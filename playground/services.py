@@ -9,7 +9,14 @@ from typing import TypeVar
 import torch
 
 from core import checkpoint
-from core.checkpoint import Checkpoint, is_checkpoint, is_classifier, is_language_model, read_card
+from core.checkpoint import (
+    Checkpoint,
+    is_checkpoint,
+    is_classifier,
+    is_language_model,
+    is_reward_model,
+    read_card,
+)
 from core.classifier import SequenceClassifier
 from core.data.votes import Votes
 from core.decode import PackedGPT
@@ -48,7 +55,11 @@ class Checkpoints:
 
     def classifiers(self) -> list[str]:
         """All models that name a class instead of writing, in the same order."""
-        return [path.name for path in self.found() if is_classifier(path)]
+        return [path.name for path in self.found() if is_classifier(path) and not is_reward_model(path)]
+
+    def reward_models(self) -> list[str]:
+        """All models that score answers, in the same order."""
+        return [path.name for path in self.found() if is_reward_model(path)]
 
     def found(self) -> list[Path]:
         """The directories of all checkpoints, in the order in which they are offered."""

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from core.data.preferences import read_preferences, write_preferences
-from core.data.votes import CHOICES, Vote, Votes
+from core.data.votes import CHOICES, SOURCES, Vote, Votes
 from playground.panels.voting import settings
 from playground.services import Services
 from playground.widgets import assets, handler, intro, live, page_text, server_function
@@ -16,7 +16,6 @@ from playground.widgets import assets, handler, intro, live, page_text, server_f
 PAGE_ROWS = 10
 EXAMPLE = "preferences-example.jsonl"
 EXAMPLE_ANNOTATOR = "example: asks a question (a rule, not a person)"
-SOURCES = ("label", "compare", "import", "rule", "example")
 
 
 def found(votes: Votes, request: dict[str, Any]) -> list[Vote]:

@@ -100,4 +100,4 @@ def load(directory: Path, model: nn.Module) -> None:
 
 def changes(model: nn.Module) -> dict[str, Tensor]:
     blocks = model.get_submodule("transformer.h")
-    return {name: value for name, value in blocks.named_parameters() if name.endswith((".A", ".B"))}
+    return {f"transformer.h.{name}": a for name, a in blocks.named_parameters() if name.endswith((".A", ".B"))}

@@ -269,8 +269,9 @@ class Votes:
 
         Every second one is shown with its better answer on the right, so that the side tells nothing.
         """
-        before = {(v.pair.prompt, v.chosen.text, v.rejected.text) for v in self.standing(annotator)}
-        wanted = [pair for pair in dict.fromkeys(pairs) if (pair.prompt, pair.chosen, pair.rejected) not in before]
+        before = {(v.pair.prompt, frozenset((v.chosen.text, v.rejected.text))) for v in self.standing(annotator)}
+        distinct = {(pair.prompt, frozenset((pair.chosen, pair.rejected))): pair for pair in pairs}
+        wanted = [pair for known, pair in distinct.items() if known not in before]
         new, choices = [], []
         for number, pair in enumerate(wanted):
             sides = (Answer(pair.chosen), Answer(pair.rejected))

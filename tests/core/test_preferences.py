@@ -71,7 +71,7 @@ def test_a_bad_line_is_named_or_left_out(line, sentence, tmp_path):
 def test_a_split_shares_no_prompt_and_loses_no_pair(found, share):
     pairs = [Preference(f"p{n}", f"c{i}", "r", tie) for i, (n, tie) in enumerate(found)]
     if len({pair.prompt for pair in pairs if not pair.tie}) < 2:
-        with pytest.raises(ValueError, match="are ties|on one prompt"):
+        with pytest.raises(ValueError, match=r"are ties|on one prompt"):
             Preferences("votes", pairs, "").split(share, 1)
         return
     learned, held_out = Preferences("votes", pairs, "").split(share, 1)

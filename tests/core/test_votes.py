@@ -232,7 +232,7 @@ def test_a_damaged_file_is_kept_aside_and_a_new_one_begun(content, tmp_path):
 
 def test_wilsons_interval_by_hand():
     assert wilson(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)  # Brown, Cai & DasGupta 2001, and any calculator
-    assert wilson(0, 5)[0] == 0 and wilson(5, 5)[1] == pytest.approx(1) and wilson(0, 0) == (0, 1)
+    assert wilson(0, 5)[0] == pytest.approx(0) and wilson(5, 5)[1] == pytest.approx(1) and wilson(0, 0) == (0, 1)
     assert win_rate(3, 1, 2).share == pytest.approx(4 / 6)
 
 

@@ -6,19 +6,26 @@ import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from core import checkpoint, hub
 from core.config import Config, add_flags, describe_os_error, names
 from core.data import corpus as corpora
+from core.data.preferences import read_preferences, write_preferences
+from core.data.rules import RULES
+from core.data.votes import Votes
 from core.decode import PRECISIONS, PackedGPT
 from core.evaluate import bits_per_byte, classification, conversation, majority_class
 from core.generate import Sampling, stream_text
 from core.model import PRESETS
+from core.pairing import PAIR_SAMPLING, Writer, simulate
 from core.stages import classify
 from core.stages.classify import ClassifyConfig
+from core.stages.dpo import DPOConfig
+from core.stages.ppo import PPOConfig
 from core.stages.pretrain import PretrainConfig
 from core.stages.registry import stage_of, train
+from core.stages.reward import RewardConfig
 from core.stages.sft import SFTConfig
 from core.tokenizer import Tokenizer
 from core.train import distributed, memory
@@ -27,6 +34,13 @@ from core.train.run import Run
 from core.train.turns import in_turn
 
 log = logging.getLogger("core")
+C = TypeVar("C", bound=Config)
+VOTES = {
+    "simulate": "a rule votes on pairs of answers by the model MODEL",
+    "export": "write the votes to FILE, as TRL reads them, with ties marked",
+    "import": "read votes from FILE",
+    "list": "count the votes of each annotator",
+}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -71,6 +85,18 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("directory", type=Path, help="where the run and its checkpoint go, e.g. checkpoints/my-classifier")
     add_flags(sub, ClassifyConfig, ClassifyConfig())
 
+    sub = add("reward", run_reward, "Teach a model to score answers as people prefer them. Ctrl-C saves and stops.")
+    sub.add_argument("directory", type=Path, help="where the run and its checkpoint go, e.g. checkpoints/my-reward")
+    add_flags(sub, RewardConfig, RewardConfig())
+
+    sub = add("dpo", run_dpo, "Bend a chat model to preferences, without a reward model. Ctrl-C saves and stops.")
+    sub.add_argument("directory", type=Path, help="where the run and its checkpoint go, e.g. checkpoints/my-dpo")
+    add_flags(sub, DPOConfig, DPOConfig())
+
+    sub = add("ppo", run_ppo, "Bend a chat model to what a reward model scores highly. Ctrl-C saves and stops.")
+    sub.add_argument("directory", type=Path, help="where the run and its checkpoint go, e.g. checkpoints/my-ppo")
+    add_flags(sub, PPOConfig, PPOConfig())
+
     sub = add("run", run_run, "Execute the run in a directory, or resume it from its last saved step.")
     sub.add_argument("directory", type=Path, nargs="+", help="several are trained in turn")
 
@@ -94,6 +120,19 @@ def build_parser() -> argparse.ArgumentParser:
         "also: how many instructions on held-out plays it follows, with so many of each kind, and how often it finds "
     )
     sub.add_argument("--instructions", type=int, default=0, help=f"{about}the true reply likelier than another [0]")
+
+    sub = add(
+        "votes", run_votes, "Votes between two answers: let a rule vote, write them to a file, read them from one."
+    )
+    sub.add_argument("action", choices=tuple(VOTES), help="; ".join(f"{name}: {what}" for name, what in VOTES.items()))
+    sub.add_argument("path", type=Path, nargs="?", help="the model that answers, or the file")
+    sub.add_argument(
+        "--db", type=Path, default=Path("checkpoints/preferences.db"), help="where votes are kept [%(default)s]"
+    )
+    sub.add_argument("--rule", choices=tuple(RULES), default="question", help="whose taste the rule is [question]")
+    sub.add_argument("--count", type=int, default=200, help="votes of the rule [200]")
+    sub.add_argument("--seed", type=int, default=0, help="the same seed gives the same pairs [0]")
+    sub.add_argument("--annotator", action="append", help="export: votes of this annotator; may be repeated [all]")
 
     sub = add("tokenizer", run_tokenizer, "Learn a vocabulary and save it, for pretrain --tokenizer DIRECTORY.")
     sub.add_argument("directory", type=Path)
@@ -143,7 +182,24 @@ def typed(args: argparse.Namespace, cls: type[Config]) -> dict[str, Any]:
 
 
 def run_sft(args: argparse.Namespace) -> int:
-    return begin(args.directory, "sft", SFTConfig.from_dict(SFTConfig().to_dict() | typed(args, SFTConfig)))
+    return begin(args.directory, "sft", given(args, SFTConfig))
+
+
+def run_reward(args: argparse.Namespace) -> int:
+    return begin(args.directory, "reward", given(args, RewardConfig))
+
+
+def run_dpo(args: argparse.Namespace) -> int:
+    return begin(args.directory, "dpo", given(args, DPOConfig))
+
+
+def run_ppo(args: argparse.Namespace) -> int:
+    return begin(args.directory, "ppo", given(args, PPOConfig))
+
+
+def given(args: argparse.Namespace, cls: type[C]) -> C:
+    """The stage's defaults with what was given on the command line."""
+    return cls.from_dict(cls().to_dict() | typed(args, cls))
 
 
 def run_classify(args: argparse.Namespace) -> int:
@@ -206,6 +262,30 @@ def evaluate_classifier(args: argparse.Namespace) -> int:
     )
     for label, share in measured["recall"].items():
         log.info("%-24s recognised %.4f", label, share)
+    return 0
+
+
+def run_votes(args: argparse.Namespace) -> int:
+    if args.action != "list" and args.path is None:
+        raise ValueError(
+            f"votes {args.action} needs {'a model' if args.action == 'simulate' else 'a file'}: {VOTES[args.action]}"
+        )
+    votes = Votes(args.db)
+    if args.action == "simulate":
+        loaded = checkpoint.load(args.path)
+        writer = Writer(PackedGPT(loaded.model), loaded.tokenizer, args.path.name)
+        for voted in simulate(votes, writer, args.rule, args.count, PAIR_SAMPLING, args.seed):
+            log.info("%d of %d votes", voted, args.count)
+    elif args.action == "export":
+        pairs = votes.preferences(args.annotator)
+        write_preferences(args.path, pairs)
+        log.info("%d votes, %d of them ties, written to %s", len(pairs), sum(pair.tie for pair in pairs), args.path)
+    elif args.action == "import":
+        added = votes.import_preferences(read_preferences(args.path).pairs, f"file: {args.path.name}")
+        log.info("%d votes added; those that were there already are left out", added)
+    else:
+        for annotator, count in votes.annotators().items():
+            log.info("%6d  %s", count, annotator)
     return 0
 
 

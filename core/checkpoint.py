@@ -31,6 +31,7 @@ from core.classifier import SequenceClassifier
 from core.config import describe_os_error
 from core.huggingface import (
     CLASSIFIER,
+    REWARD,
     Model,
     class_settings,
     config_of,
@@ -38,6 +39,7 @@ from core.huggingface import (
     huggingface_config,
     huggingface_tensors,
     labels_of,
+    padding_token,
 )
 from core.model import GPT, GPTConfig
 from core.tokenizer import END_OF_TEXT, Tokenizer
@@ -66,7 +68,7 @@ class Card:
 
     @property
     def answers(self) -> bool:
-        """Does the model speak the chat format? It was fine-tuned on it, or brought up from one that was."""
+        """Was it taught to answer in turns (core/data/chat.py)? Other language models continue texts."""
         return self.stage in ("sft", "dpo", "ppo")
 
 
@@ -103,7 +105,7 @@ def write_files(
             "eos_token": END_OF_TEXT,
             "clean_up_tokenization_spaces": False,
         }
-        | ({"pad_token": END_OF_TEXT} if classes else {}),
+        | ({"pad_token": padding_token(tokenizer)} if classes else {}),
     )
     write_json(directory / "card.json", asdict(card))
     tensors = huggingface_tensors(model)
@@ -143,8 +145,7 @@ def load_any(directory: str | Path, device: str | torch.device = "cpu") -> Check
     tensors = read_weights(directory, names)
     model: Model = GPT(config)
     if is_classifier(directory):
-        path = directory / "config.json"
-        model = SequenceClassifier(config, labels_of(read_json(path), path))
+        model = SequenceClassifier(config, labels(directory))
     fill(model, tensors, directory / WEIGHTS)
     return Checkpoint(model.to(device).eval(), tokenizer, read_card(directory / "card.json"))
 
@@ -192,6 +193,20 @@ def is_classifier(directory: Path) -> bool:
     """Does its config.json say so? One that cannot be read does not: `load` then says why."""
     try:
         return CLASSIFIER in (read_json(directory / "config.json").get("architectures") or [])
+    except ValueError:
+        return False
+
+
+def labels(directory: Path) -> list[str]:
+    """The classes of a classifier. Raises ValueError if its config.json cannot be read."""
+    path = directory / "config.json"
+    return labels_of(read_json(path), path)
+
+
+def is_reward_model(directory: Path) -> bool:
+    """A classifier with one score, of how good an answer is: what core/stages/reward.py makes."""
+    try:
+        return is_classifier(directory) and labels(directory) == [REWARD]
     except ValueError:
         return False
 

@@ -1,6 +1,7 @@
 """Measure a checkpoint on held-out data."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -8,15 +9,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from core.checkpoint import Checkpoint
-from core.classifier import SequenceClassifier
+from core.classifier import SequenceClassifier, last_tokens
 from core.data.chat import Example, as_batch, encode_chat, encode_prompt, turn_ends
 from core.data.classification import Encoded, Labelled
 from core.data.corpus import Corpus, plays
 from core.data.instructions import KINDS, Dialogue, checkable, plain, split
+from core.data.pairs import read_at_end
 from core.data.pretraining import HeldOut
 from core.generate import Model, Sampling, batch
 from core.model import GPT, IGNORE_INDEX
 from core.tokenizer import Tokenizer
+from core.train.likelihood import answer_logprobs
 from core.train.loop import held_out_metrics
 from core.train.scores import Scores, majority, score
 
@@ -96,10 +99,64 @@ def reply_losses(model: GPT, examples: Sequence[Example]) -> list[float]:
     losses: list[float] = []
     for first in range(0, len(examples), SIDE_BY_SIDE):
         rows = as_batch(examples[first : first + SIDE_BY_SIDE]).to(model.device)
-        logits = model(rows.inputs)[0]  # (B, T, V)
-        each = F.cross_entropy(logits.mT.float(), rows.targets, ignore_index=IGNORE_INDEX, reduction="none")
-        losses += (each.sum(1) / (rows.targets != IGNORE_INDEX).sum(1)).tolist()
+        likely = answer_logprobs(model, rows.inputs, rows.targets)
+        losses += (-likely / (rows.targets != IGNORE_INDEX).sum(1)).tolist()
     return losses
+
+
+# --- preferences ----------------------------------------------------------------------------------------------
+
+
+def reward_scores(
+    model: SequenceClassifier, tokenizer: Tokenizer, prompts: Sequence[str], answers: Sequence[str]
+) -> list[float]:
+    """What the reward model thinks of each answer to its prompt; of a text longer than the context it reads the end."""
+    asked = [encode_prompt(tokenizer, [{"role": "user", "content": prompt}]) for prompt in prompts]
+    whole = [ids + tokenizer.encode(a) + [tokenizer.eot] for ids, a in zip(asked, answers, strict=True)]
+    return scores_of(model, [ids[-model.config.block_size :] for ids in whole]).tolist()
+
+
+@torch.inference_mode()
+def scores_of(model: SequenceClassifier, texts: Sequence[Sequence[int]]) -> Tensor:
+    """The score (N,) of each text, given as tokens, read at its last one."""
+    model.eval()
+    scores = []
+    for first in range(0, len(texts), SIDE_BY_SIDE):
+        rows = read_at_end(texts[first : first + SIDE_BY_SIDE]).to(model.device)
+        scores.append(model(rows.inputs, last_tokens(rows.targets))[:, 0].cpu())
+    return torch.cat(scores)
+
+
+@torch.inference_mode()
+def response_kl(
+    policy: GPT, reference: GPT, tokenizer: Tokenizer, prompts: Sequence[str], seed: int, max_new_tokens: int = 64
+) -> float:
+    """KL(policy || reference) in nats a response: how far the policy has moved from where it began.
+
+    The policy answers the prompts at temperature 1, and at each token of its answers the two whole distributions are
+    compared; the sum over an answer is an estimate of its divergence with less noise than log-ratios of what was drawn.
+    """
+    block_size = policy.config.block_size
+    max_new_tokens = min(max_new_tokens, block_size // 2)
+    sampling = Sampling(max_new_tokens=max_new_tokens, temperature=1.0, top_p=1.0, seed=seed)
+    asked = [encode_prompt(tokenizer, [{"role": "user", "content": prompt}]) for prompt in prompts]
+    asked = [ids[-(block_size - max_new_tokens) :] for ids in asked]
+    total = 0.0
+    for first in range(0, len(asked), SIDE_BY_SIDE):
+        some = asked[first : first + SIDE_BY_SIDE]
+        seeded = replace(sampling, seed=seed + first)
+        said = batch(policy, some, seeded, {tokenizer.eot})
+        ends = [[tokenizer.eot] if len(ids) < max_new_tokens else [] for ids in said]
+        rows = as_batch(
+            [
+                Example(prompt + ids + end, [False] * len(prompt) + [True] * len(ids + end))
+                for prompt, ids, end in zip(some, said, ends, strict=True)
+            ]
+        ).to(policy.device)
+        counts = rows.targets != IGNORE_INDEX
+        ours, theirs = (model(rows.inputs)[0][counts].float().log_softmax(-1) for model in (policy, reference.eval()))
+        total += F.kl_div(theirs, ours, reduction="sum", log_target=True).item()
+    return total / len(asked)
 
 
 # --- classification -------------------------------------------------------------------------------------------

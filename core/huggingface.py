@@ -9,7 +9,7 @@ from torch import Tensor
 
 from core.classifier import SequenceClassifier
 from core.model import GPT, GPTConfig
-from core.tokenizer import Tokenizer
+from core.tokenizer import END_OF_TEXT, USER, Tokenizer
 
 Model = GPT | SequenceClassifier
 
@@ -18,6 +18,7 @@ TRANSPOSED = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "ml
 PADDED = ("transformer.wte.weight", "lm_head.weight")  # hold rows beyond the vocabulary
 MASKS = (".attn.bias", ".attn.masked_bias")  # old files hold the causal mask of every layer among the weights
 DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+REWARD = "reward"  # the one label of a reward model
 CLASSIFIER = "GPT2ForSequenceClassification"  # the architecture by which a config.json says that it is one
 SHAPE = ("n_layer", "n_head", "n_embd", "n_positions", "vocab_size")  # what a config.json must say itself
 
@@ -52,11 +53,17 @@ def class_settings(model: SequenceClassifier, tokenizer: Tokenizer) -> dict[str,
     """What a classifier's config.json says besides: the pad token tells Hugging Face where a text of a batch ends."""
     return {
         "architectures": [CLASSIFIER],
-        "problem_type": "single_label_classification",
+        "problem_type": "regression" if len(model.labels) == 1 else "single_label_classification",
         "id2label": {str(index): label for index, label in enumerate(model.labels)},
         "label2id": {label: index for index, label in enumerate(model.labels)},
-        "pad_token_id": tokenizer.eot,
+        "pad_token_id": tokenizer.special_tokens[padding_token(tokenizer)],
     }
+
+
+def padding_token(tokenizer: Tokenizer) -> str:
+    """By it Hugging Face's classifier sees where a text of a batch ends, so no text may end with it: an answer ends
+    with <|endoftext|>, nothing with <|user|>."""
+    return USER if USER in tokenizer.special_tokens else END_OF_TEXT
 
 
 def labels_of(content: dict[str, Any], path: Path) -> list[str]:

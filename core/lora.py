@@ -99,4 +99,5 @@ def load(directory: Path, model: nn.Module) -> None:
 
 
 def changes(model: nn.Module) -> dict[str, Tensor]:
-    return {name: value for name, value in model.named_parameters() if name.endswith((".A", ".B"))}
+    blocks = model.get_submodule("transformer.h")
+    return {f"transformer.h.{name}": a for name, a in blocks.named_parameters() if name.endswith((".A", ".B"))}

@@ -1,14 +1,14 @@
 """A rule that votes in a thread of this process, so that a reload of the page finds it again. No gradio."""
 
 import logging
+import random
 import threading
 from typing import Any
 
 from core.config import describe_os_error
-from core.data.rules import RULES
+from core.data.rules import rule_of
 from core.data.votes import Votes
-from core.pairing import Writer
-from core.simulate import simulate
+from core.pairing import PAIR_SAMPLING, Writer, simulate
 from playground.tastes import Models
 
 MOST = 5000
@@ -35,9 +35,10 @@ class RuleVoting:
         with self.lock:
             if self.running:
                 raise ValueError("a rule is voting already: stop it first, or wait until it ends")
+            rule_of(rule)
             writer = Writer(*self.checkpoints.writer(model, "float32"), model)
             self.stopping.clear()
-            self.state = {"message": "The model is writing answers …", "error": "", "done": 0, "wanted": count}
+            self.state = {"message": "the model is writing answers", "error": "", "done": 0, "wanted": count}
             self.thread = threading.Thread(target=self.run, args=(writer, rule, count), daemon=True, name="rule")
             self.thread.start()
 
@@ -52,4 +53,22 @@ class RuleVoting:
         return self.state | {"running": self.running}
 
     def run(self, writer: Writer, rule: str, count: int) -> None:
-        self.state |= {"message": "stub"}
+        """The thread: whatever happens, the state that is left says so."""
+        try:
+            for done in simulate(self.votes, writer, rule, count, PAIR_SAMPLING, random.getrandbits(30)):
+                self.say(done=done, message=f"{done:,} of {count:,} votes given")
+                if self.stopping.is_set():
+                    self.say(message=f"stopped after {done:,} votes, which are kept")
+                    return
+            if self.state["done"] < count:
+                self.say(message=f"{self.state['done']:,} votes given: there are no prompts left")
+        except ValueError as error:
+            self.say(error=str(error))
+        except OSError as error:
+            self.say(error=describe_os_error(error))
+        except Exception:
+            log.exception("a rule could not vote")
+            self.say(error="that went wrong; the terminal of the playground says more")
+
+    def say(self, **news: Any) -> None:
+        self.state = self.state | news

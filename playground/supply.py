@@ -4,14 +4,14 @@ import itertools
 import random
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from core.data.chat import encode_prompt
 from core.data.prompts import held_out_prompts, learning_prompts, read_prompts
-from core.data.votes import NewPair, Pair, Vote, Votes
+from core.data.votes import Pair, Vote, Votes
 from core.generate import Sampling
-from core.pairing import Writer, answer_pairs
+from core.pairing import Writer, answer_pairs, on_random_sides
 from playground.tastes import Models
 
 RANDOM, LEAST_SURE, OTHERS = ORDERS = ("random", "least sure", "others")  # which pair comes next
@@ -69,6 +69,7 @@ class Supply:
     prompts: list[str] = field(default_factory=list)
     backlog: list[Pair] = field(default_factory=list)  # what earlier sessions left
     turn: Iterator[str] = field(default_factory=lambda: iter(()))
+    chance: random.Random = field(default_factory=random.Random)  # not seeded: a restart should not bring old pairs
 
     @property
     def blocked(self) -> bool:
@@ -93,7 +94,7 @@ class Supply:
         if left_out:
             self.note = f"{left_out} of {len(found)} prompts are longer than the model's context and left out."
         self.prompts = fitting
-        self.turn = itertools.cycle(random.sample(fitting, len(fitting)))
+        self.turn = itertools.cycle(self.chance.sample(fitting, len(fitting)))
         self.backlog = self.left_over(votes)
 
     def take(self, count: int) -> list[Pair]:
@@ -105,12 +106,8 @@ class Supply:
         """New pairs for the next `count` prompts, kept in the store; the side of each answer is drawn at random."""
         writers = [Writer(*checkpoints.writer(name, "float32"), name) for name in self.wish.models]
         chosen = list(itertools.islice(self.turn, count))
-        seed = random.getrandbits(31)
-        written = answer_pairs(writers[0], writers[1], chosen, self.wish.sampling, seed)
-        new = []
-        for prompt, *answers in written:
-            left, right = random.sample(answers, 2)
-            new.append(NewPair(prompt, left, right, settings(self.wish.sampling), self.wish.source, None))
+        written = answer_pairs(writers[0], writers[1], chosen, self.wish.sampling, self.chance.getrandbits(40))
+        new = on_random_sides(written, self.wish.sampling, self.wish.source, self.chance)
         if new:
             self.fruitless, self.trouble = 0, ""
             return [votes.pair(id) for id in votes.add_pairs(new)]
@@ -125,17 +122,12 @@ class Supply:
     def left_over(self, votes: Votes) -> list[Pair]:
         """Pairs of this wish that nobody has voted on."""
         voted = {vote.pair.id for vote in votes.standing(source=self.wish.source)}
-        prompts, sampling = set(self.prompts), settings(self.wish.sampling)
+        prompts, sampling = set(self.prompts), asdict(self.wish.sampling)
         return [
             pair
             for pair in votes.open_pairs("", self.wish.source, self.wish.models, limit=100_000)
             if pair.id not in voted and pair.swaps is None and pair.prompt in prompts and pair.sampling == sampling
         ]
-
-
-def settings(sampling: Sampling) -> dict:
-    """How a pair was drawn; the seeds are with the answers."""
-    return {name: value for name, value in sampling.to_dict().items() if name != "seed"}
 
 
 def read(wish: Wish) -> list[str]:
@@ -145,7 +137,7 @@ def read(wish: Wish) -> list[str]:
     if wish.prompts == HELD_OUT:
         return held_out_prompts(BUILT_IN)
     if wish.prompts != TYPED:
-        return list(dict.fromkeys(read_prompts(Path(wish.prompts))))
+        return read_prompts(Path(wish.prompts))
     typed = list(dict.fromkeys(line.strip() for line in wish.typed.splitlines() if line.strip()))
     if not typed:
         raise ValueError("there is no prompt yet: type one a line, or choose those from the plays")
@@ -155,6 +147,7 @@ def read(wish: Wish) -> list[str]:
 def fits(prompt: str, models: tuple[str, str], checkpoints: Models) -> bool:
     for name in dict.fromkeys(models):
         loaded = checkpoints.load(name)
-        if len(encode_prompt(loaded.tokenizer, [{"role": "user", "content": prompt}])) > loaded.model.config.block_size:
+        ids = encode_prompt(loaded.tokenizer, [{"role": "user", "content": prompt}])
+        if len(ids) >= loaded.model.config.block_size:
             return False
     return True

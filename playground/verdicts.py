@@ -72,7 +72,7 @@ def of_sides(rate: Rate) -> str:
     if not rate.count:
         return "Shares near 50 % mean that the side does not matter to you."
     if rate.low > 0.5 or rate.high < 0.5:
-        side = "left" if rate.share > 0.5 else "right"
+        side = "left" if rate.low > 0.5 else "right"
         return f"You lean to the {side}, whatever stands there: read the other side first for a while."
     return "No sign that the side matters to you."
 
@@ -81,7 +81,7 @@ def of_lengths(rate: Rate) -> str:
     if not rate.count:
         return "Shares near 50 % mean that the length does not matter to you."
     if rate.low > 0.5 or rate.high < 0.5:
-        kind = "longer" if rate.share > 0.5 else "shorter"
+        kind = "longer" if rate.low > 0.5 else "shorter"
         return f"You lean to the {kind} answer: a model that learns from these votes will write {kind}."
     return "No sign that the length matters to you."
 

@@ -3,22 +3,21 @@
 import logging
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
 import torch
 
-from core import checkpoint, lora
+from core import checkpoint
 from core.checkpoint import Card, Checkpoint
 from core.classifier import SequenceClassifier
 from core.config import Config, setting
 from core.data import classification
 from core.data.classification import Encoded, Example, Labelled, TextBatches, one_of_each
 from core.data.pretraining import unigram_entropy
-from core.model import GPT, set_dropout
 from core.tokenizer import Tokenizer
-from core.train.adapt import check_unchanged
+from core.train.adapt import AdaptConfig, classifier, parent_digest
 from core.train.loop import FitConfig
 from core.train.scores import classification_loss, majority, score
 from core.train.session import Job, Say
@@ -59,6 +58,11 @@ class ClassifyConfig(Config):
     max_tokens: int = setting(128, "Longest text; of a longer one the end is cut off. 0 = the whole context", low=0)
     fit: FitConfig = field(default_factory=lambda: FitConfig(**RECIPES["all"]))
 
+    @property
+    def adapt(self) -> AdaptConfig:
+        method = "lora" if self.train_what == "lora" else "full"
+        return AdaptConfig(str(Path(self.parent).expanduser()), method, self.lora_rank, self.lora_alpha, self.dropout)
+
     @classmethod
     def preset(cls, train_what: str, **changes: Any) -> Self:
         """The recipe that suits what is trained, with `changes`."""
@@ -72,9 +76,8 @@ def prepare(config: ClassifyConfig, saved: Path | None, device: torch.device, sa
     say(f"reading the labelled texts {config.data}")
     fit = config.fit
     labelled = read(config)
-    started = resumed(config, saved, labelled, device) if saved else begun(config, labelled, device)
-    model, tokenizer = started.model, started.tokenizer
-    set_dropout(model, config.dropout)
+    start = started(config, saved, labelled, device)
+    model, tokenizer = start.model, start.tokenizer
     choose_trained(model, config.train_what)
     say("turning the texts into tokens")
     max_tokens = min(config.max_tokens or model.config.block_size, model.config.block_size)
@@ -97,49 +100,32 @@ def prepare(config: ClassifyConfig, saved: Path | None, device: torch.device, sa
 
     references = {"uniform": math.log(n_classes), "majority": unigram_entropy(train.labels)}
     batches = TextBatches(train, fit.batch_size, fit.seed)
-    return Job(model, tokenizer, batches, classification_loss, fit, started.card, evaluate, sample, references)
+    return Job(model, tokenizer, batches, classification_loss, fit, start.card, evaluate, sample, references)
 
 
 def read(config: ClassifyConfig) -> Labelled:
     return classification.load(config.data, config.val_share, config.fit.seed, config.skip_bad_lines)
 
 
-def begun(config: ClassifyConfig, labelled: Labelled, device: torch.device) -> Checkpoint[SequenceClassifier]:
-    """The parent with a new score in place of its head."""
-    directory = Path(config.parent).expanduser()
-    parent = checkpoint.load(directory, device)
-    data = {"data": labelled.name, "sha256": labelled.digest, "vocabulary_sha256": parent.tokenizer.digest}
-    data |= {"parent_sha256": checkpoint.weights_digest(directory)}
-    card = Card("classify", directory.name, config=config.to_dict(), data=data)
-    return Checkpoint(new_model(config, parent.model, labelled.labels), parent.tokenizer, card)
-
-
-def new_model(config: ClassifyConfig, parent: GPT, labels: Sequence[str]) -> SequenceClassifier:
-    model = SequenceClassifier.from_language_model(parent, labels, config.fit.seed)
-    if config.train_what == "lora":
-        torch.manual_seed(config.fit.seed)
-        lora.add(model, config.lora_rank, config.lora_alpha)
-    return model
-
-
-def resumed(
-    config: ClassifyConfig, saved: Path, labelled: Labelled, device: torch.device
+def started(
+    config: ClassifyConfig, saved: Path | None, labelled: Labelled, device: torch.device
 ) -> Checkpoint[SequenceClassifier]:
-    """The saved step. With LoRA its matrices hold the change already, so they come from the parent again."""
-    last = checkpoint.load_classifier(saved, device)
-    if last.model.labels != labelled.labels:
-        raise ValueError(f"the labels of {config.data} are no longer those that were learned: begin a new run")
-    if (before := last.card.config["train_what"]) != config.train_what:
-        raise ValueError(f"train_what cannot change in a run: it was {before}, got {config.train_what}")
-    model = last.model
-    if config.train_what == "lora":
-        directory = Path(config.parent).expanduser()
-        parent = checkpoint.load(directory, device)
-        check_unchanged(directory, last.card.data["parent_sha256"])
-        model = new_model(config, parent.model, labelled.labels)
-        lora.load(saved, model)
-        model.score.load_state_dict(last.model.score.state_dict())
-    return Checkpoint(model, last.tokenizer, Card("classify", last.card.parent, 0, config.to_dict(), last.card.data))
+    """The parent with a new score in place of its head, or the saved step."""
+    if saved:
+        last = checkpoint.read_card(saved / "card.json")
+        if checkpoint.labels(saved) != list(labelled.labels):
+            raise ValueError(f"the labels of {config.data} are no longer those that were learned: begin a new run")
+        if (before := last.config["train_what"]) != config.train_what:
+            raise ValueError(f"train_what cannot change in a run: it was {before}, got {config.train_what}")
+    parent, adapt = Path(config.parent).expanduser(), config.adapt
+    start = classifier(adapt, labelled.labels, saved, device, config.fit.seed)
+    data: dict[str, Any] = {
+        "data": labelled.name,
+        "sha256": labelled.digest,
+        "vocabulary_sha256": start.tokenizer.digest,
+    }
+    data |= {"parent_sha256": parent_digest(adapt, saved)}
+    return replace(start, card=Card("classify", parent.name, config=config.to_dict(), data=data))
 
 
 def choose_trained(model: SequenceClassifier, train_what: str) -> None:

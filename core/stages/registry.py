@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from core.stages import classify, pretrain, sft
+from core.stages import classify, dpo, ppo, pretrain, reward, sft
 from core.train.run import Run, Status
 from core.train.session import Job, Say, execute
 
@@ -24,6 +24,9 @@ STAGES = {
     "pretrain": Stage(pretrain.PretrainConfig, pretrain.prepare),
     "sft": Stage(sft.SFTConfig, sft.prepare),
     "classify": Stage(classify.ClassifyConfig, classify.prepare),
+    "reward": Stage(reward.RewardConfig, reward.prepare),
+    "dpo": Stage(dpo.DPOConfig, dpo.prepare),
+    "ppo": Stage(ppo.PPOConfig, ppo.prepare),
 }
 
 

@@ -1,5 +1,6 @@
 """Fine-tuning begins at a parent: all of its weights learn, or a small change of them (core/lora.py)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import torch
 
 from core import checkpoint, lora
 from core.checkpoint import Checkpoint
+from core.classifier import SequenceClassifier
 from core.config import Config, setting
 from core.model import GPT, set_dropout
 
@@ -44,6 +46,41 @@ def language_model(config: AdaptConfig, saved: Path | None, device: torch.device
     return start
 
 
+def classifier(
+    config: AdaptConfig, labels: Sequence[str], saved: Path | None, device: torch.device, seed: int
+) -> Checkpoint[SequenceClassifier]:
+    """The same for a classifier that begins with the transformer of a language model, and a score that is new."""
+    use_lora = config.method == "lora"
+    if saved and not use_lora:
+        start = checkpoint.load_classifier(saved, device)
+        set_dropout(start.model, config.dropout)
+        return start
+    parent = Path(config.parent)
+    language = checkpoint.load(parent, device)
+    model = SequenceClassifier.from_language_model(language.model, labels, seed)
+    set_dropout(model, config.dropout)
+    if use_lora:
+        torch.manual_seed(seed)
+        lora.add(model, config.lora_rank, config.lora_alpha)
+        model.score.requires_grad_(True)
+    if saved:
+        check_unchanged(parent, parent_digest(config, saved))
+        lora.load(saved, model)
+        model.score.load_state_dict(checkpoint.load_classifier(saved, device).model.score.state_dict())
+    return Checkpoint(model, language.tokenizer, language.card)
+
+
+def reference_model(config: AdaptConfig, saved: Path | None, device: torch.device) -> tuple[GPT, str | None]:
+    """The parent as it was when the run began, frozen, and its digest: what a policy must not move far away from.
+
+    Raises ValueError if it has changed since.
+    """
+    parent, digest = Path(config.parent), parent_digest(config, saved)
+    if saved:
+        check_unchanged(parent, digest)
+    return checkpoint.load(parent, device).model.requires_grad_(False), digest
+
+
 def parent_digest(config: AdaptConfig, saved: Path | None) -> str | None:
     """sha256 of the parent's weights as they were when the run began."""
     if saved:
@@ -54,6 +91,6 @@ def parent_digest(config: AdaptConfig, saved: Path | None) -> str | None:
 def check_unchanged(parent: Path, digest: str | None) -> None:
     if checkpoint.weights_digest(parent) != digest:
         raise ValueError(
-            f"{parent} has changed since this run began, and a LoRA run goes on from its parent's weights: "
+            f"{parent} has changed since this run began, and its weights are needed to go on: "
             "put the old ones back, or begin a new run"
         )

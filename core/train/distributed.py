@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 
 from core.data.batch import Batch
 
+B = TypeVar("B", bound=Batch)
 PATIENCE = timedelta(days=30)  # the others wait while the first is paused; torchrun ends them if it dies
 
 
@@ -51,13 +53,12 @@ def wait_for_all() -> None:
         dist.barrier()
 
 
-def share(batch: Batch) -> Batch:
+def share(batch: B) -> B:
     """This process's rows of the batch, as many as any other's, or one more or less."""
     parts = world_size()
-    if len(batch.inputs) < parts:
-        raise ValueError(f"batch_size must be at least the number of processes, got {len(batch.inputs)} and {parts}")
-    inputs, targets = (tensor.tensor_split(parts)[rank()] for tensor in (batch.inputs, batch.targets))
-    return Batch(inputs, targets)
+    if len(batch) < parts:
+        raise ValueError(f"batch_size must be at least the number of processes, got {len(batch)} and {parts}")
+    return batch.share(rank(), parts)
 
 
 def summed(values: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import torch
@@ -29,7 +29,16 @@ from core.train.optimizer import make_optimizers, take_step
 from core.train.schedule import learning_rate
 
 Batches = Callable[[int], Batch]  # a pure function of the step (from 0), so that there is no state to save
-LossFn = Callable[[Any, Batch], Tensor]  # of the model; summed over what counts, a scalar
+
+
+class Summed(NamedTuple):
+    """A loss, and other things worth seeing of a step; all are scalars, summed over what counts."""
+
+    loss: Tensor
+    metrics: dict[str, Tensor]
+
+
+LossFn = Callable[[Any, Any], Tensor | Summed]  # of the model and a batch
 
 
 @dataclass(frozen=True)
@@ -90,7 +99,8 @@ class FitConfig(Config):
             raise ValueError(f"warmup_steps must be at most max_steps, got {self.warmup_steps} and {self.max_steps}")
 
 
-class StepLog(NamedTuple):
+@dataclass(frozen=True)
+class StepLog:
     """What one optimiser step did. `step` counts from 1: it is the number of steps taken so far."""
 
     step: int
@@ -101,6 +111,7 @@ class StepLog(NamedTuple):
     seconds: float  # since the step before, without what was done with its log
     micro_batch_size: int  # smaller than asked for if the device's memory was
     data_wait: float  # share of `seconds` spent waiting for the batch
+    metrics: dict[str, float] = field(default_factory=dict)  # whatever else the stage measures
 
 
 class NotFinite(ArithmeticError):
@@ -136,15 +147,35 @@ def fit(
         lr = learning_rate(
             step, config.learning_rate, config.final_learning_rate, config.warmup_steps, config.max_steps
         )
-        loss, norm, micro_batch_size = one_step(model, batch, loss_fn, config, optimizers, step, lr, micro_batch_size)
+        done = one_step(model, batch, loss_fn, config, optimizers, step, lr, micro_batch_size)
+        micro_batch_size = done.micro_batch_size
         seconds = time.perf_counter() - began
         data_wait = min(1.0, waited / seconds)
-        yield StepLog(step + 1, loss, lr, norm, batch.inputs.numel(), seconds, micro_batch_size, data_wait)
+        yield StepLog(
+            step + 1,
+            done.loss,
+            lr,
+            done.grad_norm,
+            batch.inputs.numel(),
+            seconds,
+            micro_batch_size,
+            data_wait,
+            done.metrics,
+        )
         began = time.perf_counter()  # what the consumer did in between is not training
 
 
+class Taken(NamedTuple):
+    """What came of one step: means over all targets that count."""
+
+    loss: float
+    grad_norm: float  # before clipping
+    micro_batch_size: int  # halved until the device's memory sufficed
+    metrics: dict[str, float]
+
+
 def one_step(
-    model: Model,
+    model: Any,
     batch: Batch,
     loss_fn: LossFn,
     config: FitConfig,
@@ -152,56 +183,62 @@ def one_step(
     step: int,
     lr: float,
     micro_batch_size: int,
-) -> tuple[float, float, int]:
-    """One optimiser step on `batch` at rate `lr`; step counts from 0.
-
-    Returns the mean loss in nats a target, the gradient's norm before clipping, and the micro-batch size, halved until
-    the device's memory sufficed. Raises NotFinite before a bad step is taken.
-    """
+) -> Taken:
+    """One optimiser step on `batch` at rate `lr`; step counts from 0. Raises NotFinite before a bad step is taken."""
     total = batch.n_targets
     if total == 0:
         raise ValueError(f"the batch of step {step + 1} has nothing to learn from: every target is masked")
     part = distributed.share(batch)
-    micro_batch_size = min(micro_batch_size, len(part.inputs))
-    while (loss := accumulate(model, part, total, loss_fn, config, step, micro_batch_size)) is None:
+    micro_batch_size = min(micro_batch_size, len(part))
+    while (seen := accumulate(model, part, total, loss_fn, config, step, micro_batch_size)) is None:
         torch.cuda.empty_cache()
         if micro_batch_size == 1:
             raise ValueError("the device has too little memory for one sequence: " + LESS_MEMORY)
         micro_batch_size //= 2
     distributed.sum_gradients(model)
     norm = torch.nn.utils.clip_grad_norm_(model.parameters(), config.grad_clip or math.inf)
-    loss_value, norm_value = finite(step + 1, {"the loss": loss, "the gradient norm": norm})
+    loss, metrics = seen
+    values = finite(step + 1, {"the loss": loss, "the gradient norm": norm, **metrics})
     take_step(optimizers, lr)
-    return loss_value, norm_value, micro_batch_size
+    return Taken(values[0], values[1], micro_batch_size, dict(zip(metrics, values[2:], strict=True)))
+
+
+def summed(found: Tensor | Summed) -> Summed:
+    """What a loss function returned, in its longer form."""
+    return found if isinstance(found, Summed) else Summed(found, {})
 
 
 LESS_MEMORY = "turn recompute on, or choose a smaller block_size or model"
 
 
 def accumulate(
-    model: Model, batch: Batch, total: int, loss_fn: LossFn, config: FitConfig, step: int, micro_batch_size: int
-) -> Tensor | None:
-    """Leave the gradients of `batch`'s share of the mean loss in `.grad`; returns the mean loss over all processes.
+    model: Any, batch: Batch, total: int, loss_fn: LossFn, config: FitConfig, step: int, micro_batch_size: int
+) -> Summed | None:
+    """Leave the gradients of `batch`'s share of the mean loss in `.grad`; returns the means over all processes.
 
     total: targets that count in the whole batch, of which `batch` is this process's part. Returns None, gradients
     forgotten, if in any of the processes the device's memory was too small for `micro_batch_size` sequences.
     """
     model.train()
     torch.manual_seed((config.seed * 1_000_003 + step) * distributed.world_size() + distributed.rank())
-    loss, failed = torch.zeros((), device=model.device), False
+    sums: dict[str, Tensor] = {"loss": torch.zeros((), device=model.device)}
+    failed = False
     try:
         for micro in batch.split(micro_batch_size):
             with autocast(model.device, config.dtype):
-                micro_loss = loss_fn(model, micro.to(model.device)) / total
-            micro_loss.backward()
-            loss += micro_loss.detach()
+                loss, metrics = summed(loss_fn(model, micro.to(model.device)))
+            (loss / total).backward()
+            for name, value in {"loss": loss, **metrics}.items():
+                sums[name] = sums.get(name, 0) + value.detach().float() / total
     except torch.OutOfMemoryError:
         failed = True
-    loss, failures = distributed.summed(torch.stack([loss, torch.full_like(loss, failed)])).unbind()
+    failures = distributed.summed(torch.tensor(float(failed), device=model.device))
     if distributed.world_size() > 1:
         failed = failures.item() > 0
     if not failed:
-        return loss
+        means = distributed.summed(torch.stack(list(sums.values()))).unbind()
+        loss, *others = means
+        return Summed(loss, dict(zip(list(sums)[1:], others, strict=True)))
     model.zero_grad(set_to_none=True)
     return None
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from core.data.batch import Batch
 from core.huggingface import Model
 from core.model import set_dropout
-from core.train.loop import FitConfig, LossFn, accumulate
+from core.train.loop import FitConfig, LossFn, accumulate, summed
 
 LAYER = re.compile(r"transformer\.h\.(\d+)\.")
 Gradients = dict[str, list[Tensor]]  # of each layer's parameters
@@ -67,7 +67,7 @@ def batch_proof(
 def mean_of_means(loss_fn: LossFn, whole: Batch, size: int, model: Model, micro: Batch) -> Tensor:
     """The mistake, as a loss that `accumulate` divides by the targets of the whole batch: that is undone here."""
     count = len(whole.split(size))
-    return loss_fn(model, micro) / max(1, micro.n_targets) / count * whole.n_targets
+    return summed(loss_fn(model, micro)).loss / max(1, micro.n_targets) / count * whole.n_targets
 
 
 def gradient(model: Model, batch: Batch, loss_fn: LossFn, config: FitConfig, micro_batch_size: int) -> Gradients:

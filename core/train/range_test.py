@@ -61,7 +61,8 @@ def trials_of(
     for step, batch, _ in prefetched(batches, range(steps), copied.device):
         lr = low * (high / low) ** (step / (steps - 1))
         try:
-            loss, _, micro_batch_size = one_step(copied, batch, loss_fn, config, optimizers, step, lr, micro_batch_size)
+            done = one_step(copied, batch, loss_fn, config, optimizers, step, lr, micro_batch_size)
+            loss, micro_batch_size = done.loss, done.micro_batch_size
         except NotFinite:
             return
         average = MEMORY * average + (1 - MEMORY) * loss

@@ -3,7 +3,8 @@
     run.json        stage and configuration          metrics.jsonl   one line an optimiser step, appended
     status.json     state, step, what went wrong     samples.jsonl   one line a text sample, appended
     control         pause, resume or stop            log.txt         for people
-    references.json losses to compare with          step-000200/    a checkpoint with the optimiser's state
+    references.json losses to compare with          details.jsonl   what is seen beside the curves, appended
+    step-000200/    a checkpoint with the optimiser's state
     snapshots/      step-000000/ and so on: checkpoints in half precision, for a time-lapse; they stay
 
 When the run ends, its checkpoint itself lies beside these.
@@ -60,6 +61,7 @@ class Run:
         self.metrics = self.directory / "metrics.jsonl"
         self.samples = self.directory / "samples.jsonl"
         self.log = self.directory / "log.txt"
+        self.details = self.directory / "details.jsonl"
         self.references = self.directory / "references.json"
         self.lock = FileLock(self.directory / ".lock", thread_local=False)
 
@@ -88,7 +90,7 @@ class Run:
             raise ValueError(f"{self.name} has not kept step {step}: kept are {there}; 0 is the beginning")
         fork = Run.create(directory, self.read()[0], config, {"run": self.name, "step": step})
         if step:
-            for path in (self.metrics, self.samples):
+            for path in (self.metrics, self.samples, self.details):
                 if path.exists():
                     shutil.copy(path, fork.directory)
             if self.snapshots():
@@ -215,10 +217,10 @@ class Run:
 
     def rewind(self, step: int) -> None:
         """Forget what was written about steps after `step`: they are about to be taken again."""
-        for path in (self.metrics, self.samples):
+        for path in (self.metrics, self.samples, self.details):
             if path.exists():
                 lines, _ = read_lines(path)
-                write_text(path, "".join(json.dumps(line) + "\n" for line in lines if line["step"] <= step))
+                write_text(path, "".join(json.dumps(line) + "\n" for line in lines if 0 < step >= line["step"]))
         for path in self.snapshots():
             if step == 0 or step_number(path) > step:  # one of step 0 may be of a run that failed under this name
                 remove(path)

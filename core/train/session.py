@@ -36,7 +36,7 @@ MOST_CAREFUL = 2  # saved steps that stay at least while a run goes on: the last
 class Job:
     """What a stage hands over: everything in which stages differ."""
 
-    model: Model
+    model: Any  # what learns: mostly a Model, with whatever else learns beside it
     tokenizer: Tokenizer
     batches: Batches
     loss_fn: LossFn
@@ -46,6 +46,12 @@ class Job:
     sample: Callable[[Any], dict[str, str]]  # {"prompt": ..., "text": ...}
     references: dict[str, float] = field(default_factory=dict)  # losses to compare with: see Run.references
     report: Callable[[Any], dict[str, float]] | None = None  # more thorough than `evaluate`, once, of what is kept
+    details: Callable[[Any, int], dict[str, Any]] | None = None  # for details.jsonl, at step 0 and with each `sample`
+    plain: Callable[[Any], Model] = lora.merged  # the model that a checkpoint holds
+    save_state: Callable[[Path], None] = lambda directory: None  # what a saved step needs besides, to go on from it
+    fit: Callable[["Job", list[Optimizer], int], Iterator[StepLog]] = field(
+        default=lambda job, optimizers, start: fit(job.model, job.batches, job.loss_fn, job.config, optimizers, start)
+    )
 
 
 Say = Callable[[str], None]  # shows what is being done before the first step
@@ -85,7 +91,7 @@ def follow(run: Run, device: torch.device, prepare: Prepare) -> Status:
     if distributed.agree(False):
         try:
             job, optimizers, start = restore(run, device, prepare, lambda message: None)
-            for _ in fit(job.model, job.batches, job.loss_fn, job.config, optimizers, start):
+            for _ in job.fit(job, optimizers, start):
                 if distributed.agree(False):
                     break
         except NotFinite:
@@ -141,8 +147,10 @@ class Session:
         step = start
         if step == 0 and step in snapshots:
             self.save_snapshot(job, step, {})
+        if step == 0:
+            self.write_details(job, step)
         with interrupt_requests_stop(self.run):
-            for entry in fit(job.model, job.batches, job.loss_fn, job.config, optimizers, start):
+            for entry in job.fit(job, optimizers, start):
                 step = entry.step
                 self.record(job, entry)
                 if step in snapshots:  # before the step is saved: a run that resumes from there has it already
@@ -152,15 +160,19 @@ class Session:
                 if self.run.requested() == "pause":
                     self.pause(job, optimizers, step)
                 if distributed.agree(self.run.requested() == "stop"):
+                    stopped = step < job.config.max_steps
                     break
-        if step < job.config.max_steps:
+            else:  # all steps are taken, or the stage has seen enough
+                stopped = False
+        if stopped:
             self.save_step(job, optimizers, step)
-            self.finish(job, step)
+            self.finish(job, step, stopped)
             return replace(self.status, state="stopped", step=step, message="saved, and can be resumed")
         if job.config.keep_steps:
             self.save_step(job, optimizers, step)
-        kept = self.finish(job, step)
-        message = "all steps taken" + (f", the weights of step {kept:,} kept" if kept != step else "")
+        kept = self.finish(job, step, stopped)
+        message = "all steps taken" if step == job.config.max_steps else f"ended at step {step:,}, by its own rule"
+        message += f", the weights of step {kept:,} kept" if kept != step else ""
         self.status = replace(self.status, state="finished", step=step, message=message)
         self.write_status()  # before what it could be resumed from goes
         self.forget_steps(job.config.keep_steps)
@@ -178,6 +190,7 @@ class Session:
             "grad_norm": entry.grad_norm,
             "tokens_per_second": entry.tokens / entry.seconds,
             "data_wait": entry.data_wait,
+            **entry.metrics,
         }
         self.watch_memory(job, entry)
         if memory := peak_memory(self.device):
@@ -190,15 +203,20 @@ class Session:
             metrics |= held_out
             if job.config.keep_best and held_out["loss/val"] < self.best_loss():
                 card = replace(job.card, step=entry.step, report=held_out)
-                checkpoint.save(self.best, lora.merged(job.model), job.tokenizer, card)
+                checkpoint.save(self.best, job.plain(job.model), job.tokenizer, card)
             with torch.compiler.set_stance("force_eager"):  # a text that grows would be compiled again and again
                 append_line(self.run.samples, {"step": entry.step, **job.sample(job.model)})
+                self.write_details(job, entry.step)
             described = "  ".join(f"{name} {value:.4f}" for name, value in held_out.items())
             log.info("step %d  loss/train %.4f  %s", entry.step, entry.loss, described)
         append_line(self.run.metrics, metrics | {"time": time.time()})
         self.status = replace(self.status, state="running", message=self.doing, step=entry.step)
         if time.monotonic() - self.written > STATUS_INTERVAL:
             self.write_status()
+
+    def write_details(self, job: Job, step: int) -> None:
+        if job.details:
+            append_line(self.run.details, {"step": step, **job.details(job.model, step)})
 
     def watch_memory(self, job: Job, entry: StepLog) -> None:
         """Say that the loop had to make the micro-batch smaller."""
@@ -237,9 +255,10 @@ class Session:
         if directory.exists():
             return
         with checkpoint.atomic_directory(directory) as temporary:
-            checkpoint.write_files(temporary, lora.merged(job.model), job.tokenizer, replace(job.card, step=step))
+            checkpoint.write_files(temporary, job.plain(job.model), job.tokenizer, replace(job.card, step=step))
             save_optimizers(temporary / OPTIMIZER_FILE, job.model, optimizers)
             lora.save(temporary, job.model)
+            job.save_state(temporary)
         self.forget_steps(max(MOST_CAREFUL, job.config.keep_steps))
 
     def forget_steps(self, count: int) -> None:
@@ -252,21 +271,21 @@ class Session:
         """Keep the weights alone, in half precision, with the step's losses: held-out ones too if it was evaluated."""
         held_out = self.held_out[1] if self.held_out[0] == step else {}
         card = self.card(job, step, metrics | held_out)
-        checkpoint.save(self.run.snapshot_directory(step), lora.merged(job.model), job.tokenizer, card, torch.float16)
+        checkpoint.save(self.run.snapshot_directory(step), job.plain(job.model), job.tokenizer, card, torch.float16)
 
     @staticmethod
     def card(job: Job, step: int, metrics: dict[str, float]) -> Card:
         return replace(job.card, step=step, report={k: v for k, v in metrics.items() if math.isfinite(v)})
 
-    def finish(self, job: Job, step: int) -> int:
+    def finish(self, job: Job, step: int, stopped: bool) -> int:
         """The run directory becomes the checkpoint; returns the step whose weights it holds."""
         self.say("writing the checkpoint")
         if checkpoint.is_checkpoint(self.best):
             best = checkpoint.load_any(self.best, self.device)
             model, card = best.model, best.card
         else:
-            model, card = lora.merged(job.model), self.card(job, step, self.evaluate(job, step))
-        if job.report and step == job.config.max_steps:  # who stops a run does not want to wait
+            model, card = job.plain(job.model), self.card(job, step, self.evaluate(job, step))
+        if job.report and not stopped:  # who stops a run does not want to wait
             card = replace(card, report=job.report(model))
         dtype = getattr(torch, job.config.save_dtype)
         checkpoint.save(self.run.directory, model, job.tokenizer, card, dtype)

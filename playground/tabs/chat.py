@@ -83,7 +83,7 @@ def build(services: Services, page: Page) -> None:
     def answer(values: dict[Any, Any]) -> Iterator[tuple[list[Message], dict[str, Any], str]]:
         before, sampling = values[said], form.read(values)
         model, tokenizer = services.checkpoints.writer(values[page.model], values[precision])
-        answers = services.checkpoints.load(values[page.model]).card.stage == "sft"
+        answers = services.checkpoints.load(values[page.model]).card.answers
         ids = encode_prompt(tokenizer, conversation(before)) if answers else tokenizer.encode(scene(before))
         stop = turn_ends(tokenizer) if answers else {tokenizer.eot}
         for text, note in write(model, tokenizer, ids, sampling, stop):

@@ -20,7 +20,7 @@ ROWS = (
     ("hub", "scaling", "lora"),
     ("data",),
     ("train",),
-    ("evaluate",),
+    ("evaluate", "pairing", "taste"),
     ("stages",),
     ("__main__",),
 )

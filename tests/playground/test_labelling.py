@@ -7,7 +7,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -15,15 +15,14 @@ import torch
 
 from core import checkpoint
 from core.checkpoint import Card
-from core.data.votes import NewPair, Votes
+from core.data.votes import Answer, NewPair, Votes
 from core.generate import Sampling
 from core.model import GPT
-from core.pairing import Answer
 from core.tokenizer import Tokenizer
 from playground import labelling as module
 from playground.labelling import Labelling, Offer
 from playground.services import Checkpoints
-from playground.supply import LEAST_SURE, OTHERS, TYPED, Wish, settings
+from playground.supply import LEAST_SURE, OTHERS, TYPED, Wish
 
 SAMPLING = Sampling(max_new_tokens=8, temperature=1.0)
 PROMPTS = "To be?\nWho is it?\nWas ist der Morgen?"
@@ -97,7 +96,7 @@ def keep_pairs(votes: Votes, count: int) -> list[int]:
                 prompts[i % len(prompts)],
                 Answer(f"Ay, {i}.", "one", 2 * i),
                 Answer(f"No, {i}!", "one", 2 * i + 1),
-                settings(SAMPLING),
+                asdict(SAMPLING),
                 "label",
                 None,
             )

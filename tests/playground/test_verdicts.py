@@ -2,8 +2,7 @@
 
 import pytest
 
-from core.data.votes import Pair, Vote
-from core.pairing import Answer
+from core.data.votes import Answer, Pair, Vote
 from playground.panels.voting import name, told
 from playground.verdicts import agreements, foresight, habits, verdict
 
@@ -22,7 +21,7 @@ def given(
     models: tuple[str, str] = ("one", "one"),
 ) -> Vote:
     answers = Answer(left, models[0], 1), Answer(right, models[1], 2)
-    shown = Pair(pair or id, "Who?", *answers, {}, "label", swaps)
+    shown = Pair("Who?", *answers, {}, "label", swaps, pair or id)
     return Vote(id, shown, annotator, choice, 3210, "", predicted, "2026-01-01T00:00:00Z")
 
 

@@ -115,6 +115,7 @@ def test_thirty_votes_by_keyboard_with_all_that_may_go_wrong(page: Page, url: st
 def test_votes_are_found_deleted_exported_and_imported(page: Page, url: str, workspace: Path, tmp_path: Path) -> None:
     open_label(page, url)
     table = page.locator("#votes-table")
+    table.scroll_into_view_if_needed()
     expect(table).to_contain_text("No votes here yet")
     for key in ("1", "2", "3"):
         press(page, key)
@@ -137,18 +138,50 @@ def test_votes_are_found_deleted_exported_and_imported(page: Page, url: str, wor
 
     page.locator("#votes-example").click()
     expect(table).to_contain_text("asks a question", timeout=30_000)
-    table.locator("select").first.select_option(label=None, index=0)
-    table.get_by_label("search").fill("wherefore")
-    expect(table.locator("tbody tr").first).to_contain_text("herefore")
+    assert len(standing(workspace)) == 102
+    table.get_by_label("search").fill("FORESEE")
+    expect(table).to_contain_text("1 votes")
+    expect(table.locator("tbody tr")).to_contain_text("I make not, but foresee.")
+    table.get_by_label("search").fill("")
+    table.get_by_label("kind").select_option("label")
+    expect(table).to_contain_text("2 votes")
+    table.get_by_label("kind").select_option("")
+    table.get_by_role("button", name="Next").click()
+    expect(table.get_by_label("Page", exact=True)).to_have_value("2")
 
     mixed = tmp_path / "<i>mixed.jsonl"
     mixed.write_text('{"prompt": "Who?", "chosen": "I.", "rejected": "Thou."}\n{"prompt": "Who?"}\n', encoding="utf-8")
     with page.expect_file_chooser() as chooser:
         page.locator("#votes-import").click()
     chooser.value.set_files(mixed)
-    expect(table.locator(".pg-votes-said")).to_contain_text("1 preferences of")
-    expect(table.locator(".pg-votes-said")).to_contain_text("line 2")
+    expect(table.locator(".pg-votes-said")).to_contain_text("1 preference was added")
+    expect(table.locator(".pg-votes-said")).to_contain_text("line 2: chosen and rejected missing")
     assert table.locator("i").count() == 0, "a file's name became markup"
+
+
+@pytest.mark.slow
+def test_a_rule_votes_in_the_background_until_it_is_stopped(page: Page, url: str, workspace: Path) -> None:
+    open_label(page, url)
+    open_tab(page, "Let a rule vote")
+    view = page.locator("#rule-view")
+    choose(page, "rule-rule", "is shorter")
+    page.locator("#rule-count input").fill("20")
+    page.locator("#rule-start").click()
+    expect(view).to_contain_text("20 of 20 votes given", timeout=120_000)
+    votes = standing(workspace)
+    assert [vote.annotator for vote in votes] == ["rule: shorter"] * 20
+    assert all(len(vote.chosen.text.split()) <= len(vote.rejected.text.split()) for vote in votes)
+
+    page.locator("#rule-count input").fill("5000")
+    page.locator("#rule-start").click()
+    expect(page.locator("#rule-view .pg-rule")).to_have_attribute("data-running", "true")
+    page.reload()
+    open_tab(page, "Label")
+    open_tab(page, "Let a rule vote")
+    expect(view).to_contain_text("of 5,000 votes given", timeout=120_000)
+    page.locator("#rule-stop").click()
+    expect(view).to_contain_text("stopped after", timeout=120_000)
+    assert 20 < len(standing(workspace)) < 5020
 
 
 @pytest.mark.slow

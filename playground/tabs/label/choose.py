@@ -10,19 +10,19 @@ import gradio as gr
 from core.config import leaves
 from core.data.prompts import read_prompts
 from core.generate import Sampling
+from core.pairing import PAIR_SAMPLING
 from playground.services import Services
 from playground.supply import LEAST_SURE, OTHERS, PLAYS, RANDOM, TYPED, Wish
 from playground.widgets import Page, handler, page_text, widget
 
 ONE, TWO = "one model", "compare two models"
-ANSWERS = Sampling(max_new_tokens=80, temperature=1.0)  # warm, so that two answers of one model differ
 DRAWN = ("max_new_tokens", "temperature", "top_p")  # the settings that matter to answers
 NEXT = [
     ("at random", RANDOM),
     ("one your taste is least sure of", LEAST_SURE),
     ("one that others have voted on", OTHERS),
 ]
-FILES = [".txt", ".json", ".jsonl"]
+FILES = [".txt", ".jsonl"]
 GOAL = 30
 
 
@@ -98,7 +98,7 @@ def build(services: Services, page: Page) -> Chosen:
     with gr.Accordion("More settings", open=False, elem_id="label-more"):
         with gr.Row(elem_classes="pg-numbers"):
             by_name = {f.name: f for f in leaves(Sampling)}
-            drawn = {name: widget(by_name[name], getattr(ANSWERS, name), None, "label") for name in DRAWN}
+            drawn = {name: widget(by_name[name], getattr(PAIR_SAMPLING, name), None, "label") for name in DRAWN}
             goal = gr.Number(
                 GOAL, precision=0, minimum=0, label="goal", info="Votes to give; 0 = none", elem_id="label-goal"
             )

@@ -8,15 +8,15 @@ from typing import Any
 import gradio as gr
 
 from core.data.preferences import read_preferences, write_preferences
-from core.data.votes import CHOICES, Vote, Votes
+from core.data.votes import CHOICES, SOURCES, Vote, Votes
 from playground.panels.voting import settings
 from playground.services import Services
 from playground.widgets import assets, handler, intro, live, page_text, server_function
 
 PAGE_ROWS = 10
+# What `python -m core votes simulate checkpoints/bard-chat --rule question --count 100 --seed 1` gives, exported.
 EXAMPLE = "preferences-example.jsonl"
 EXAMPLE_ANNOTATOR = "example: asks a question (a rule, not a person)"
-SOURCES = ("label", "compare", "import", "rule", "example")
 
 
 def found(votes: Votes, request: dict[str, Any]) -> list[Vote]:
@@ -92,7 +92,8 @@ def build(services: Services) -> None:
         read = read_preferences(path, skip_bad_lines=True)
         count = votes.import_preferences(read.pairs, f"file: {page_text(read.name)}", "import")
         left_out = f" Left out: {'; '.join(read.problems[:5])}." if read.problems else ""
-        return {"note": f"{count:,} preferences of {read.name} were added.{left_out}", "at": time.time()}
+        added = "1 preference was added" if count == 1 else f"{count:,} preferences were added"
+        return {"note": f"{page_text(read.name)}: {added}.{left_out}", "at": time.time()}
 
     @handler
     def load_example() -> dict[str, Any]:

@@ -1,0 +1,158 @@
+"""Direct preference optimisation: from pairs of answers straight to a policy, without a reward model.
+
+    L = -log sigmoid(beta ((log pi(y_w|x) - log ref(y_w|x)) - (log pi(y_l|x) - log ref(y_l|x))))
+
+Rafailov et al. 2023, arXiv:2305.18290, equation 7: y_w was preferred to y_l as the answer to x, pi is what learns, ref
+what it was before. beta (log pi - log ref) is the reward that the policy implies (equation 5), so this is the loss of
+a reward model. A tie is a pair of which either answer may be the better one: outcome 1/2.
+
+Log-probabilities are sums over the answer's tokens, not means. The prompt is masked: only answers count.
+
+Shapes: P pairs; in (P, 2) the preferred answer comes first.
+"""
+
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from core.checkpoint import Card
+from core.config import Config, setting
+from core.data.pairs import EncodedPair, PairBatch, PairBatches, PairsConfig, likelihood_batch, read_pairs
+from core.evaluate import replies, response_kl
+from core.model import GPT
+from core.train.adapt import AdaptConfig, language_model, reference_model
+from core.train.device import autocast
+from core.train.likelihood import answer_logprobs, bradley_terry
+from core.train.loop import FitConfig, Summed
+from core.train.session import Job, Say
+
+log = logging.getLogger(__name__)
+MEASURED_PROMPTS = 32  # held-out prompts that are answered to see how far the policy has moved
+SHOWN_PAIRS = 60  # held-out pairs whose movement is kept for the page
+AT_ONCE = 32  # pairs, where nothing is learned
+RECIPE: dict[str, Any] = dict(max_steps=60, batch_size=16, learning_rate=1e-4, warmup_steps=6, optimizer="adamw")
+RECIPE |= dict(weight_decay=0.0, eval_interval=10, save_interval=20, keep_steps=1, snapshots=0, save_dtype="float16")
+
+
+@dataclass(frozen=True)
+class DPOConfig(Config):
+    """Everything that decides what a direct preference optimisation makes."""
+
+    beta: float = setting(0.1, "How dear it is to move away from the parent; small is cheap", low=1e-4, high=100.0)
+    loss_type: str = setting(
+        "sigmoid",
+        "sigmoid: DPO as published; ipo: a margin to reach instead of one to grow for ever, safer with few votes",
+        choices=("sigmoid", "ipo"),
+    )
+    label_smoothing: float = setting(
+        0.0, "Share of the votes that are taken to be mistakes (conservative DPO)", low=0.0, high=0.49
+    )
+    sample_prompt: str = setting("What say you, my lord?", "What the model is asked at each evaluation")
+    pairs: PairsConfig = field(default_factory=PairsConfig)
+    adapt: AdaptConfig = field(default_factory=lambda: AdaptConfig(parent="checkpoints/bard-chat"))
+    fit: FitConfig = field(default_factory=lambda: FitConfig(**RECIPE))
+
+
+def dpo_loss(moved: Tensor, outcomes: Tensor, config: DPOConfig) -> Tensor:
+    """The loss of each pair, (P,).
+
+    moved (P, 2): log pi(y|x) - log ref(y|x) in nats. outcomes (P,): 1, or 1/2 for a tie. Label smoothing: Mitchell
+    2023, "A note on DPO with noisy preferences". IPO: Azar et al. 2023, arXiv:2310.12036, equation 17: the margin
+    should be 1 / (2 beta), 0 for a tie.
+    """
+    margins = moved[:, 0] - moved[:, 1]
+    believed = outcomes * (1 - config.label_smoothing) + (1 - outcomes) * config.label_smoothing
+    if config.loss_type == "ipo":
+        return (margins - (2 * believed - 1) / (2 * config.beta)) ** 2
+    return bradley_terry(config.beta * margins, believed)
+
+
+def pair_loss(model: GPT, batch: PairBatch, config: DPOConfig) -> Summed:
+    """The loss summed over pairs, and TRL's metrics."""
+    logps = answer_logprobs(model, batch.flat_inputs, batch.flat_targets).view(-1, 2)
+    moved = logps - batch.reference
+    chosen, rejected = (config.beta * moved).detach().unbind(1)
+    metrics = {
+        "rewards/chosen": chosen,
+        "rewards/rejected": rejected,
+        "rewards/margins": chosen - rejected,
+        "rewards/accuracies": (chosen > rejected).float(),
+        "logps/chosen": logps[:, 0],
+        "logps/rejected": logps[:, 1],
+    }
+    loss = dpo_loss(moved, batch.outcomes, config).sum()
+    return Summed(loss, {name: value.sum() for name, value in metrics.items()})
+
+
+def prepare(config: DPOConfig, saved: Path | None, device: torch.device, say: Say) -> Job:
+    """The optimisation that `config` describes, from its parent or from a saved step."""
+    fit, parent = config.fit, Path(config.adapt.parent)
+    say(f"reading the model {parent}")
+    start = language_model(config.adapt, saved, device, fit.seed)
+    reference, digest = reference_model(config.adapt, saved, device)
+    say(f"reading the votes {config.pairs.data}")
+    data = read_pairs(config.pairs, start.tokenizer, start.model.config.block_size, fit.seed)
+    for problem in data.left_out:
+        log.info("left out: %s", problem)
+    say("asking the parent how likely it finds the answers")
+    train, val = (with_reference(reference, part, fit.dtype) for part in (data.train, data.val))
+
+    def evaluate(model: GPT) -> dict[str, float]:
+        moved = response_kl(model, reference, start.tokenizer, data.val_prompts[:MEASURED_PROMPTS], seed=fit.seed)
+        return held_out_metrics(model, val, config) | {"kl/val": moved}
+
+    def sample(model: GPT) -> dict[str, str]:
+        answer = replies(model, start.tokenizer, [config.sample_prompt])[0]
+        return {"prompt": f"{config.sample_prompt}\n\n", "text": answer}
+
+    def details(model: GPT, step: int) -> dict[str, Any]:
+        moved = movement(model, val[:SHOWN_PAIRS], fit.dtype).tolist()
+        texts = [asdict(text) for text in data.val_texts[:SHOWN_PAIRS]] if step == 0 else []
+        return {"pairs": [{"chosen": c, "rejected": r} for c, r in moved]} | ({"texts": texts} if texts else {})
+
+    def loss(model: GPT, batch: PairBatch) -> Summed:
+        return pair_loss(model, batch, config)
+
+    batches = PairBatches(train, fit.batch_size, fit.seed, likelihood_batch)
+    card = Card("dpo", parent.name, config=config.to_dict(), data=data.lineage | {"parent_sha256": digest})
+    references = {"ln 2": math.log(2)} if config.loss_type == "sigmoid" else {}
+    return Job(start.model, start.tokenizer, batches, loss, fit, card, evaluate, sample, references, details=details)
+
+
+def with_reference(reference: GPT, pairs: list[EncodedPair], dtype: str) -> list[EncodedPair]:
+    """The pairs with the reference's log-probabilities: it never changes, so it is asked once."""
+    known = movement(reference, pairs, dtype)
+    return [replace(pair, reference=(c, r)) for pair, (c, r) in zip(pairs, known.tolist(), strict=True)]
+
+
+@torch.inference_mode()
+def movement(model: GPT, pairs: Sequence[EncodedPair], dtype: str) -> Tensor:
+    """(P, 2): log-probability of the answers in nats, less that by the reference where it is known."""
+    model.eval()
+    order = sorted(range(len(pairs)), key=lambda i: max(len(e.ids) for e in pairs[i].examples))
+    moved = torch.zeros(len(pairs), 2)
+    for first in range(0, len(order), AT_ONCE):
+        some = order[first : first + AT_ONCE]
+        batch = likelihood_batch([pairs[i] for i in some]).to(model.device)
+        with autocast(model.device, dtype):
+            logps = answer_logprobs(model, batch.flat_inputs, batch.flat_targets).view(-1, 2)
+        moved[some] = (logps.float() - batch.reference).cpu()
+    return moved
+
+
+def held_out_metrics(model: GPT, pairs: Sequence[EncodedPair], config: DPOConfig) -> dict[str, float]:
+    """Loss in nats a pair; of those that are no ties, the share ranked right and the mean margin of rewards."""
+    moved = movement(model, pairs, config.fit.dtype)
+    outcomes = torch.tensor([pair.outcome for pair in pairs])
+    margins = config.beta * (moved[:, 0] - moved[:, 1])[outcomes == 1]
+    return {
+        "loss/val": dpo_loss(moved, outcomes, config).mean().item(),
+        "accuracy/val": (margins > 0).float().mean().item(),
+        "margin/val": margins.mean().item(),
+    }

@@ -1,0 +1,41 @@
+"""What preference learning is made of: how likely a model finds an answer, and which of two answers wins.
+
+Shapes: B texts, T tokens, N targets that count, C n_embd, V vocab_size.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from core.model import GPT, IGNORE_INDEX
+
+
+def token_logprobs(model: GPT, inputs: Tensor, targets: Tensor) -> Tensor:
+    """Log-probability in nats of each target (B, T) after inputs (B, T); 0 where a target is IGNORE_INDEX."""
+    return logprobs_of(model, model.hidden(inputs), targets)
+
+
+def logprobs_of(model: GPT, x: Tensor, targets: Tensor) -> Tensor:
+    """The same, from what the model's transformer made of the inputs: x (B, T, C).
+
+    Logits are made only where a target counts: in a batch of questions and answers that is the smaller part.
+    """
+    counts = targets != IGNORE_INDEX
+    logits = model.lm_head(x[counts])[:, : model.config.vocab_size].float()  # (N, V)
+    likely = -F.cross_entropy(logits, targets[counts], reduction="none")
+    return torch.zeros(targets.shape, device=x.device).masked_scatter(counts, likely)
+
+
+def answer_logprobs(model: GPT, inputs: Tensor, targets: Tensor) -> Tensor:
+    """Log-probability in nats of all targets of a text together, (B,): their sum, which is what DPO is about."""
+    return token_logprobs(model, inputs, targets).sum(1)
+
+
+def bradley_terry(margins: Tensor, outcomes: Tensor) -> Tensor:
+    """Cross-entropy in nats of who wins, where the first one is ahead by `margins` (any shape).
+
+    -(y log sigmoid(m) + (1 - y) log sigmoid(-m)): Bradley & Terry 1952, by which the first one wins with probability
+    sigmoid(m). outcomes y: 1 if it won, 1/2 for a tie (then a margin of 0 is best), anything between for doubtful
+    labels.
+    """
+    return -(outcomes * F.logsigmoid(margins) + (1 - outcomes) * F.logsigmoid(-margins))

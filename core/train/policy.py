@@ -1,0 +1,68 @@
+"""What PPO trains: a language model that writes, and a head that expects a reward; and the answers it learns from.
+
+Shapes: N answers, T predictions, C n_embd.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from core.data.batch import Batch
+from core.model import GPT, IGNORE_INDEX, Block, GPTConfig, Transformer
+from core.train.likelihood import logprobs_of
+
+
+class Policy(nn.Module):
+    """A GPT and a value head on its transformer (Ziegler et al. 2019, arXiv:1909.08593, section 2.1)."""
+
+    def __init__(self, gpt: GPT):
+        super().__init__()
+        self.gpt = gpt
+        self.value_head = nn.Linear(gpt.config.n_embd, 1, device=gpt.device)
+        nn.init.zeros_(self.value_head.weight)  # it expects nothing yet
+        nn.init.zeros_(self.value_head.bias)
+
+    @property
+    def config(self) -> GPTConfig:
+        return self.gpt.config
+
+    @property
+    def transformer(self) -> Transformer:
+        return self.gpt.transformer
+
+    @property
+    def blocks(self) -> list[Block]:
+        return self.gpt.blocks
+
+    @property
+    def device(self) -> torch.device:
+        return self.gpt.device
+
+    def forward(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Log-probability in nats of each target that counts, and the reward expected before it: (N, T) each."""
+        x = self.gpt.hidden(inputs)  # (N, T, C)
+        return logprobs_of(self.gpt, x, targets), self.value_head(x).float()[..., 0]
+
+
+@dataclass(frozen=True)
+class Rollouts(Batch):
+    """Answers of the policy as it was, and how they were rated.
+
+    inputs, targets (N, T): prompt and answer; targets count where they are tokens of the answer, its end included.
+    """
+
+    logprobs: Tensor  # (N, T) by the policy that wrote them
+    kl: Tensor  # (N, T) log-probability less the reference's
+    values: Tensor  # (N, T) rewards that were expected
+    advantages: Tensor  # (N, T) whitened
+    returns: Tensor  # (N, T) what the value head should have said
+    scores: Tensor  # (N,) by the reward model, normalised
+    ended: Tensor  # (N,) did the answer end by itself?
+
+    @property
+    def mask(self) -> Tensor:
+        return self.targets != IGNORE_INDEX
+
+    def rows(self, index: Tensor) -> "Rollouts":
+        return self.map(lambda tensor: tensor[index])

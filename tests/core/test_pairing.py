@@ -1,0 +1,127 @@
+"""Pairs to vote on, the simulated annotator, and the model of a taste, with the shipped chat model."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core import checkpoint
+from core.data.agreement import position_bias
+from core.data.prompts import learning_prompts
+from core.data.rules import RULES, prefer
+from core.data.votes import Votes
+from core.decode import PackedGPT
+from core.evaluate import replies
+from core.generate import Sampling
+from core.pairing import PAIR_SAMPLING, Writer, answer_pairs, simulate, storable
+from core.taste import RIDGE, Taste, features, weighted_scale
+from core.tokenizer import Tokenizer
+
+CHAT = Path(__file__).parents[2] / "checkpoints" / "bard-chat"
+
+
+@pytest.fixture(scope="module")
+def chat() -> checkpoint.Checkpoint:
+    return checkpoint.load(CHAT)
+
+
+@pytest.fixture(scope="module")
+def writer(chat) -> Writer:
+    return Writer(PackedGPT(chat.model), chat.tokenizer, "bard-chat")
+
+
+def test_answers_differ_are_reproducible_and_say_by_which_seed(chat, writer):
+    prompts = learning_prompts(12, seed=3)
+    found = answer_pairs(writer, writer, prompts, PAIR_SAMPLING, seed=5)
+    assert found == answer_pairs(writer, writer, prompts, PAIR_SAMPLING, seed=5)
+    assert [prompt for prompt, _, _ in found] == prompts
+    for _, left, right in found:
+        assert left.text and right.text and left.text != right.text and left.model == "bard-chat"
+    prompt, left, _ = found[7]
+    alone = Sampling(**PAIR_SAMPLING.to_dict() | {"seed": left.seed})
+    assert replies(chat.model, chat.tokenizer, [prompt], alone)[0].strip() == left.text
+
+
+def test_prompts_that_get_the_same_answer_every_time_are_left_out(writer):
+    greedy = Sampling(max_new_tokens=8, temperature=0.0)
+    assert answer_pairs(writer, writer, ["Who's there?"], greedy, seed=0) == []
+
+
+def test_what_cannot_be_answered_is_said_in_words(writer, make_model, tokenizer):
+    with pytest.raises(ValueError, match=r"leaves no room for an answer in the context of bard-chat, 256"):
+        answer_pairs(writer, writer, ["word " * 400], PAIR_SAMPLING, 0)
+    without_turns = Writer(make_model(vocab_size=50257, n_embd=8), Tokenizer.gpt2(), "gpt2")
+    with pytest.raises(ValueError, match="cannot say whose turn it is"):
+        answer_pairs(without_turns, without_turns, ["Who?"], PAIR_SAMPLING, 0)
+
+
+def test_a_rule_votes_as_it_says(writer, tmp_path):
+    votes = Votes(tmp_path / "preferences.db")
+    counts = list(simulate(votes, writer, "question", 40, PAIR_SAMPLING, seed=1))
+    assert counts[-1] == 40 and votes.annotators() == {"rule: question": 40}
+    rule = RULES["question"]
+    for vote in votes.standing():
+        assert vote.decided and prefer(rule, vote.chosen.text, vote.rejected.text) == "left"
+        assert vote.pair.source == "rule"
+    assert 0.2 < position_bias(votes.standing()).share < 0.8
+    with pytest.raises(ValueError, match="rule must be one of"):
+        next(simulate(votes, writer, "louder", 1, PAIR_SAMPLING, seed=1))
+
+
+@pytest.mark.slow
+def test_a_taste_is_known_after_thirty_votes_and_refitted_in_milliseconds(chat, writer, tmp_path):
+    expected = {"question": 0.95, "shorter": 0.85}
+    for name, share in expected.items():
+        votes = Votes(tmp_path / f"{name}.db")
+        list(simulate(votes, writer, name, 120, PAIR_SAMPLING, seed=1))
+        differences = differences_of(chat, votes)
+        taste = Taste.fit(differences[:30], np.ones(30))
+        unseen = [taste.probability(d) > 0.5 for d in differences[30:]]
+        assert np.mean(unseen) > share, name
+        began = time.perf_counter()
+        Taste.fit(differences, np.ones(120))
+        assert time.perf_counter() - began < 1  # 3 ms where nothing else computes
+
+
+def differences_of(chat, votes: Votes) -> np.ndarray:
+    """Features of what was chosen less those of what was not."""
+    found = votes.standing()
+    prompts = [vote.pair.prompt for vote in found]
+    chosen, rejected = ([getattr(v, which).text for v in found] for which in ("chosen", "rejected"))
+    return features(chat.model, chat.tokenizer, prompts, chosen) - features(
+        chat.model, chat.tokenizer, prompts, rejected
+    )
+
+
+def test_a_taste_is_the_minimum_of_its_loss_and_symmetric():
+    chance = np.random.default_rng(0)
+    differences, truth = chance.normal(size=(40, 9)), chance.normal(size=9)
+    outcomes = (differences @ truth > 0).astype(float)
+    outcomes[:5] = 0.5
+    taste = Taste.fit(differences, outcomes)
+    p = np.array([taste.probability(d) for d in differences])
+    scale = weighted_scale(differences)
+    gradient = (differences * scale).T @ (p - outcomes) / 40 + RIDGE * taste.weights / scale
+    assert np.abs(gradient).max() < 1e-6
+    assert taste.probability(differences[7]) == pytest.approx(1 - taste.probability(-differences[7]))
+    flipped = Taste.fit(-differences, 1 - outcomes)
+    np.testing.assert_allclose(flipped.weights, taste.weights, atol=1e-9)
+
+
+def test_features_do_not_depend_on_who_stands_beside(chat):
+    prompts, answers = (
+        ["Who's there?", "What say you, my lord?"],
+        ["Friends.", "I know not what to say to that, my lord."],
+    )
+    both = features(chat.model, chat.tokenizer, prompts, answers)
+    alone = np.concatenate(
+        [features(chat.model, chat.tokenizer, [p], [a]) for p, a in zip(prompts, answers, strict=True)]
+    )
+    np.testing.assert_allclose(both, alone, atol=1e-3)
+    assert both.shape == (2, 2 * 288 + 1)
+
+
+def test_answers_can_be_stored_whatever_bytes_a_model_writes():
+    assert storable("a\udf80b\ud800") == "a\ufffdb\ufffd"
+    assert storable("O 🙂, naïve\n") == "O 🙂, naïve\n"

@@ -49,8 +49,8 @@
 
   const has = (log, metric) => log.values[metric]?.some((value) => value !== null);
 
-  // Those of the figure whose metrics the log has, then one for each metric that the figure does not know.
-  function panelsOf(log, figure) {
+  // Those of the figure whose metrics the log has, or will have in this stage, then one for each metric that the figure does not know.
+  function panelsOf(log, figure, stage) {
     const known = new Set(figure.panels.flatMap(({ curves }) => curves.map(({ metric }) => metric)));
     const named = figure.panels.map((panel) => ({ ...panel, curves: panel.curves.filter(({ metric }) => has(log, metric)) }));
     const unnamed = Object.keys(log.values).filter((metric) => !known.has(metric) && has(log, metric));
@@ -59,7 +59,7 @@
       const curve = { metric, name: metric, color: figure.others[0], smooth: !markers, markers };
       return { key: metric, title: metric, curves: [curve], log: false, zero: false, tickformat: "~g" };
     });
-    const found = [...named, ...own].filter(({ curves }) => curves.length);
+    const found = [...named, ...own].filter(({ curves, of = [] }) => curves.length || of.includes(stage));
     return found.length ? found : [{ ...figure.panels[0], curves: [] }];
   }
 
@@ -170,7 +170,7 @@
     const draw = async () => {
       if (!figure) return; // nothing has been looked at yet
       if (held) return void (missed = true);
-      const panels = panelsOf(log, figure);
+      const panels = panelsOf(log, figure, about?.stage);
       if (panels[0].key === "loss") panels[0].title = `loss (${figure.units[about?.stage] ?? "nats per token"})`;
       const others = [...options.others].flatMap(([other, found]) => tracesOfOther(other, found, panels, options));
       const data = [...tracesOf(log, panels, options), ...others];
@@ -197,7 +197,7 @@
       restart: (newAbout) => ([about, log] = [newAbout, newLog()]),
       add: (news) => extendLog(log, news),
       published: () => figure.published.filter(({ corpus }) => corpus === about?.corpus && has(log, "bpb/val")),
-      panels: () => panelsOf(log, figure),
+      panels: () => panelsOf(log, figure, about?.stage),
       draw,
     };
   }

@@ -23,13 +23,20 @@ class Panel:
     zero: bool = True  # does its linear axis begin at 0?
     tickformat: str = "~s"
     about: str = ""  # one sentence that says it in plain words, shown below the curves
+    of: tuple[str, ...] = ()  # stages in which it has its place from the start, though its metrics come later
 
 
-def share(metric: str, name: str, color: str = ORANGE, markers: bool = True, about: str = "") -> Panel:
+def share(
+    metric: str, name: str, color: str = ORANGE, markers: bool = True, about: str = "", of: tuple[str, ...] = ()
+) -> Panel:
     """A panel for one share, from 0 to 1."""
-    return single(metric, f"{name} (share)", name, color, markers, about)
+    return single(metric, f"{name} (share)", name, color, markers, about, of)
 
 
-def single(metric: str, title: str, name: str, color: str, markers: bool, about: str) -> Panel:
+def single(
+    metric: str, title: str, name: str, color: str, markers: bool, about: str, of: tuple[str, ...] = ()
+) -> Panel:
     """A panel for one metric: of evaluations, or of every step."""
-    return Panel(metric, title, (Curve(metric, name, color, not markers, markers),), tickformat="~g", about=about)
+    return Panel(
+        metric, title, (Curve(metric, name, color, not markers, markers),), tickformat="~g", about=about, of=of
+    )

@@ -13,6 +13,7 @@ PREFERENCES = (
         ),
         tickformat="~g",
         about="KL: how far the model has moved from where it began, in nats a response; at 0 it is the same model.",
+        of=("dpo", "ppo"),
     ),
     Panel(
         "scores",
@@ -26,6 +27,7 @@ PREFERENCES = (
         tickformat="~g",
         about="Score: what the reward model gives the answers, where 0 is the parent's mean and 1 its spread; "
         "what is left after the price of moving is what PPO makes larger.",
+        of=("ppo",),
     ),
     Panel(
         "rewards",
@@ -67,6 +69,7 @@ PREFERENCES = (
         ORANGE,
         True,
         "Calibration error: how far the model's certainty is from how often it is right; 0 is honest about doubts.",
+        of=("reward",),
     ),
     single(
         "objective/entropy",
@@ -75,6 +78,7 @@ PREFERENCES = (
         PURPLE,
         True,
         "Entropy: how open it still is what the model says; near 0 it always says the same.",
+        of=("ppo",),
     ),
     single(
         "val/length",
@@ -83,15 +87,21 @@ PREFERENCES = (
         GREEN,
         True,
         "Length: tokens in an answer; a reward model may be pleased by length alone.",
+        of=("ppo",),
     ),
     share(
         "val/repetition",
         "repetition",
         ORANGE,
         about="Repetition: share of three-token sequences that were said before, in this answer or another.",
+        of=("ppo",),
     ),
     share(
-        "val/eos", "ended by itself", BLUE, about="Ended by itself: share of the answers that came to their end."
+        "val/eos",
+        "ended by itself",
+        BLUE,
+        about="Ended by itself: share of the answers that came to their end.",
+        of=("ppo",),
     ),
     single(
         "objective/kl_coef",
@@ -100,6 +110,7 @@ PREFERENCES = (
         GREEN,
         True,
         "Price of KL: what a nat of movement costs; it rises when the model is farther away than kl_target.",
+        of=("ppo",),
     ),
     Panel(
         "ppo_loss",

@@ -21,6 +21,7 @@ PANELS = (  # the first one that the log has is drawn large
         zero=False,
         tickformat="~g",
     ),
+    *PREFERENCES,
     Panel(
         "lr",
         "learning rate",
@@ -62,7 +63,6 @@ PANELS = (  # the first one that the log has is drawn large
         tickformat="~g",
         about="Accuracy: how often the answer that was preferred gets the higher reward; one half is chance.",
     ),
-    *PREFERENCES,
     share("f1/val", "macro F1"),
     share("follow/all", "followed"),
     share("context", "true pairs likelier"),

@@ -11,7 +11,7 @@
     const grown = pairs.filter(({ chosen, rejected }) => chosen > rejected);
     const fallen = grown.filter(({ chosen }) => chosen < 0);
     const begun = pairs.some(({ chosen, rejected }) => chosen || rejected);
-    if (!begun) return "Nothing has moved yet: every point is at 0, where the parent is.";
+    if (!begun) return "Nothing has moved yet.";
     const margin = `In ${grown.length} of ${pairs.length} pairs the margin grew.`;
     if (!fallen.length) return margin;
     return `${margin} In ${fallen.length} of these the preferred answer fell, yet the margin grew: the rejected one fell further. DPO pays for the distance alone, not for making the preferred answer likely; what both lose goes to answers that nobody has voted on.`;
@@ -51,11 +51,14 @@
   }
 
   function alignDpo(figure) {
-    const node = make("div", "pg-two pg-halves");
-    const shown = picture("How each pair has moved", "", 380);
+    const node = make("section");
+    const shown = picture("", "", 380);
+    const [told, sides] = [make("p", "pg-story"), make("div", "pg-two pg-halves")];
+    const about = "A point is a held-out pair, moved from where the parent is, at 0. Below the dashed line its margin has grown; left of 0 its preferred answer is less likely than before. Click a point to read its texts.";
     let [chosen, last] = [0, null];
     const texts = reader((index) => ((chosen = index), last && draw(...last)));
-    node.append(shown.node, texts.node);
+    sides.append(shown.plot, texts.node);
+    node.append(make("h3", "", "How each pair has moved"), make("p", "pg-note", about), told, sides);
 
     const tracesOf = (lines, index) => {
       const [text, { pairs }] = [cssColor("--body-text-color"), lines[index]];
@@ -87,7 +90,7 @@
       chosen = Math.min(chosen, pairs.length - 1);
       const all = lines.flatMap((line) => line.pairs.flatMap((pair) => [pair.chosen, pair.rejected]));
       const [low, high] = [Math.min(-1, ...all) * 1.05, Math.max(1, ...all) * 1.05]; // of all steps: the axes stay while one looks back
-      shown.sentence.textContent = `A point is a held-out pair; below the dashed line its margin has grown, left of 0 its preferred answer is less likely than before. ${story(pairs)}`;
+      told.textContent = story(pairs);
       texts.show(chosen, lines.find((line) => line.texts)?.texts[chosen], pairs[chosen], pairs.length);
       const equal = { type: "line", x0: low, x1: high, y0: low, y1: high, line: { color: cssColor("--body-text-color"), width: 1, dash: "dash" }, layer: "below" };
       const axis = (about) => ({ ...about, range: [low, high], zeroline: true, zerolinewidth: 2 });

@@ -34,6 +34,7 @@
       const node = chip(hex, 0, true);
       const place = Math.round(255 * Math.min(1, Math.max(0, 0.5 + values[measure.key][at] / (2 * far))));
       node.style.background = cssOf(table[place]);
+      if (place < 32) node.style.color = "#fff"; // the darkest blue
       return node;
     });
     fill(chips, nodes, tokens);

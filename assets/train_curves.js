@@ -162,6 +162,16 @@
     return layout;
   }
 
+  // In small panels, which have no legend, the names of several curves stand above them.
+  function namesOf(panels, color) {
+    return panels.flatMap(({ curves }, i) =>
+      !i || curves.length < 2 ? [] : [{
+        text: curves.map((curve) => `<span style="color:${curve.color}">●</span> ${curve.name}`).join("  "), showarrow: false, font: { color, size: 10 },
+        xref: `${axis("x", i)} domain`, x: 0, xanchor: "left", yref: `${axis("y", i)} domain`, y: 1, yanchor: "bottom",
+      }],
+    );
+  }
+
   // The curves in `plot`: `begin` a run, `add` rows to it, `draw`. Zoom and hidden curves stay as they are meanwhile.
   function runCurves(plot, options) {
     let [name, figure, about, log] = ["", null, null, newLog()];
@@ -176,6 +186,7 @@
       const data = [...tracesOf(log, panels, options), ...others];
       drawnWidth = plot.clientWidth;
       const layout = themed(layoutOf(panels, drawnWidth, options, name));
+      layout.annotations = namesOf(panels, layout.font.color);
       layout.shapes = shapesOf(panels, linesOf(about, figure), data, layout.font.color);
       plot.style.height = `${layout.height}px`;
       await Plotly.react(plot, data, layout, plotOptions);

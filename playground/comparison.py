@@ -31,6 +31,7 @@ MOST_PROMPTS = 500
 MOST_TOKENS = 80  # of an answer
 CORPUS = "shakespeare"  # whose held-out plays neither model has learned from
 SIDES = ("before", "after")
+PENDING = "…"
 OUTCOMES = {"left": "before", "right": "after", "tie": "tie"}
 
 
@@ -83,6 +84,7 @@ class Comparison:
         self.question: Question | None = None
         self.rows: list[Row] = []
         self.message, self.error = "", ""
+        self.comparable = False  # have both the same vocabulary?
         self.kl: float | None = None
         self.bits: list[float] = []
 
@@ -94,6 +96,7 @@ class Comparison:
                 raise ValueError("another comparison is going on: stop it first, or wait until it ends")
             models = [self.checkpoints.load(name) for name in (question.before, question.after)]
             rater = self.rater(question, models)
+            self.comparable = models[0].tokenizer.digest == models[1].tokenizer.digest
             self.stopping.clear()
             self.number, self.question, self.rows = self.number + 1, question, []
             self.message, self.error, self.kl, self.bits = "beginning", "", None, []
@@ -162,7 +165,7 @@ class Comparison:
 
     def measure(self, question: Question, models: list[Checkpoint[GPT]]) -> None:
         before, after = models
-        if before.tokenizer.digest == after.tokenizer.digest:
+        if self.comparable:
             self.say("measuring how far the model has moved")
             prompts = [row.prompt for row in self.rows[:KL_PROMPTS]]
             self.kl = response_kl(after.model, before.model, after.tokenizer, prompts, question.seed)
@@ -225,11 +228,13 @@ class Comparison:
             found.append([f"answers of which one {rule.title}", *(with_interval(share) for share in shares)])
         if question.reward_model:
             found.append(["mean reward score", *(f"{mean(row.scores[i] for row in rows):+.2f}" for i in (0, 1))])
-        if self.kl is not None:
-            found.append(["KL from the model before (nats a response)", "0", f"{self.kl:.1f}"])
-        if self.bits:
-            found.append(["bits per byte on held-out plays", *(f"{bits:.3f}" for bits in self.bits)])
-        return [row + ["…"] * (3 - len(row)) for row in found]
+        if self.comparable and (self.kl is not None or self.running):
+            moved = PENDING if self.kl is None else f"{self.kl:.1f}"
+            found.append(["KL from the model before (nats a response)", "0", moved])
+        if self.bits or (question.with_bits and self.running):
+            bits = [f"{bits:.3f}" for bits in self.bits]
+            found.append(["bits per byte on held-out plays", *bits, *[PENDING] * (2 - len(bits))])
+        return found
 
 
 def judge(rows: list[Row], rule: Rule | None, rater: SequenceClassifier | None, model: Checkpoint[GPT]) -> None:
@@ -257,4 +262,4 @@ def described(name: str, found: Rate, of: str, sentence: str) -> dict[str, Any]:
 
 def with_interval(share: Rate) -> str:
     assert share.share is not None
-    return f"{share.share:.0%} ({share.low:.0%} to {share.high:.0%})"
+    return f"{100 * share.share:.0f} % ({100 * share.low:.0f} to {100 * share.high:.0f} %)"

@@ -48,8 +48,8 @@ def pictures() -> dict[str, Any]:
             "calibration": axes("predicted probability of the better answer", "share of votes that agree"),
             "margins": axes("margin of the preferred answer (score)", "held-out votes"),
             "movement": axes(
-                "change of the preferred answer's log-probability (nats)",
-                "change of the rejected answer's log-probability (nats)",
+                "preferred: log-probability change (nats)",
+                "rejected: log-probability change (nats)",
             ),
         }
     }

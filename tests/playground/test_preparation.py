@@ -88,7 +88,7 @@ def test_a_parent_that_is_gone_is_said_in_words(tmp_path):
         plan("sft", config)
 
 
-# --- votes and reward models --------------------------------------------------------------------------------------------
+# --- votes and reward models ------------------------------------------------------------------------------------
 
 
 VOTES = [Preference(f"Question {i}?", "Ay, my good lord.", "No." * (i + 1), tie=i == 3) for i in range(6)]

@@ -59,10 +59,10 @@ def controls() -> dict[str, Any]:
             ),
             "after": gr.Dropdown([], label="after", info="The aligned model", elem_id="compare-after", min_width=150),
             "rule": gr.Dropdown(
-                [NONE, *((f"an answer that {rule.title}", name) for name, rule in RULES.items())],
+                [NONE, *((rule.title, name) for name, rule in RULES.items())],
                 value="",
                 label="judged by a rule",
-                info="It prefers …",
+                info="It prefers an answer that …",
                 elem_id="compare-rule",
                 min_width=170,
             ),
@@ -83,15 +83,9 @@ def controls() -> dict[str, Any]:
                 0.8, label="temperature", info="As in the Chat", elem_id="compare-temperature", min_width=110
             ),
             "seed": gr.Number(0, label="seed", info="Another one, other answers", elem_id="compare-seed", **number),
-            "with_bits": gr.Checkbox(
-                False,
-                label="bits per byte too",
-                info="What it forgot; takes longer",
-                elem_id="compare-bits",
-                min_width=170,
-            ),
         }
-    return chosen
+    bits = "Also measure bits per byte on held-out plays, before and after: what was forgotten (takes longer)"
+    return chosen | {"with_bits": gr.Checkbox(False, label=bits, elem_id="compare-bits")}
 
 
 def wish(values: dict[str, Any]) -> Wish:

@@ -177,6 +177,8 @@ def feed(view: gr.HTML, page: Page, *also: Any, **widgets: Any) -> None:
     in a row only for the last.
     """
     gather = f"(...values) => Object.fromEntries({json.dumps(list(widgets))}.map((name, i) => [name, values[i]]))"
+    if also:  # equal values would be no news to the view
+        gather = f"(...values) => ({{ ...({gather})(...values), asked: Date.now() }})"
     changes = [widget.change for widget in widgets.values()]
     gr.on(
         [page.blocks.load, *changes, *also],

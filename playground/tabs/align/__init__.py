@@ -4,7 +4,7 @@ import gradio as gr
 
 from playground.figures.alignment import pictures
 from playground.panels import live_view, stage_form
-from playground.panels.live_view import Place
+from playground.panels.live_view import Place, View
 from playground.services import Services
 from playground.tabs.align import before_after, methods
 from playground.tabs.align.methods import ABOUT, DPO, ORDER, PPO, REWARD
@@ -28,12 +28,12 @@ def build(services: Services, page: Page) -> None:
     )
     with gr.Tabs(elem_id="align-parts"):
         with gr.Tab("Learn from votes", id="learn", elem_id="align-part-learn"):
-            learn(services, page)
+            runs = learn(services, page)
         with gr.Tab("Before and after", id="compare", elem_id="align-part-compare") as tab:
-            before_after.build(services, page, tab)
+            before_after.build(services, page, tab, runs)
 
 
-def learn(services: Services, page: Page) -> None:
+def learn(services: Services, page: Page) -> View:
     with gr.Row(equal_height=False):
         with gr.Column(scale=2, min_width=340):
             gr.Markdown(ORDER, elem_classes="pg-note")
@@ -49,3 +49,4 @@ def learn(services: Services, page: Page) -> None:
         stage_form.wire(form, services, page, view)
         if form.spec is PPO:
             methods.suit_reward_model(form, services, page)
+    return view

@@ -9,6 +9,7 @@ from core.checkpoint import read_card
 from core.data.rules import RULES
 from core.generate import Sampling
 from playground.comparison import MOST_PROMPTS, MOST_TOKENS, Comparison, Question
+from playground.panels.live_view import View
 from playground.panels.voting import voting
 from playground.services import Services
 from playground.supply import HELD_OUT, Wish
@@ -20,7 +21,7 @@ GOAL = 20  # blind votes
 BLIND = Sampling(max_new_tokens=MOST_TOKENS, temperature=0.8)
 
 
-def build(services: Services, page: Page, tab: gr.Tab) -> None:
+def build(services: Services, page: Page, tab: gr.Tab, runs: View) -> None:
     comparison = Comparison(services.checkpoints, services.preferences)
 
     @server_function
@@ -45,10 +46,11 @@ def build(services: Services, page: Page, tab: gr.Tab) -> None:
     with gr.Accordion(f"Vote blind on {GOAL}: which of the two do you prefer?", open=False, elem_id="compare-blind"):
         intro(
             "One answer of each model, sides at random, names hidden until you have voted.",
-            "Vote with the keys 1 and 2; your win rate appears above.",
+            "Vote with the keys 1 and 2; once you have pressed Compare, the win rate by votes stands above.",
         )
         blind = voting(services.labelling, "align-vote", wish, empty="Choose two models that answer, above.")
-    wire(services, page, tab, comparison, chosen, {"start": start, "stop": stop}, view, blind)
+    keep_pickers(services, page, tab, runs, chosen)
+    wire(page, comparison, chosen, {"start": start, "stop": stop}, view, blind)
 
 
 def controls() -> dict[str, Any]:
@@ -57,7 +59,7 @@ def controls() -> dict[str, Any]:
             "before": gr.Dropdown(
                 [], label="before", info="Usually the parent", elem_id="compare-before", min_width=150
             ),
-            "after": gr.Dropdown([], label="after", info="The aligned model", elem_id="compare-after", min_width=150),
+            "after": gr.Dropdown([], label="after", info="An aligned model", elem_id="compare-after", min_width=150),
             "rule": gr.Dropdown(
                 [NONE, *((rule.title, name) for name, rule in RULES.items())],
                 value="",
@@ -134,26 +136,21 @@ def rule_that_voted(services: Services) -> str:
 # --- wiring -----------------------------------------------------------------------------------------------------
 
 
-def wire(
-    services: Services,
-    page: Page,
-    tab: gr.Tab,
-    comparison: Comparison,
-    chosen: dict[str, Any],
-    buttons: dict[str, gr.Button],
-    view: gr.HTML,
-    blind: gr.HTML,
-) -> None:
+def keep_pickers(services: Services, page: Page, tab: gr.Tab, runs: View, chosen: dict[str, Any]) -> None:
+    """New models appear; what was chosen stays as long as it is there; when a run ends, it is what is looked at."""
+    pickers = [chosen[name] for name in ("before", "after", "rule", "reward_model")]
+    before, after, _, _ = pickers
+
     @handler
     def refresh(before: str | None, after: str | None, rule: str, reward_model: str) -> list[Any]:
-        """New models appear; what was chosen stays, as long as it is there."""
         names, rewards = services.checkpoints.chat_names(), services.checkpoints.reward_models()
         fresh = after not in names
         if fresh:
-            after = latest_aligned(names, services) or next(iter(reversed(names)), None)
-        if before not in names or before == after:
+            after = latest_aligned(names, services)
+        if fresh or before not in names:
             before = before_of(after, names, services)
-        reward_model = reward_of(after, services) if fresh or reward_model not in rewards else reward_model
+        if fresh or reward_model not in rewards:
+            reward_model = reward_of(after, services)
         return [
             gr.update(choices=names, value=before),
             gr.update(choices=names, value=after),
@@ -162,9 +159,28 @@ def wire(
         ]
 
     @handler
-    def choose_after(after: str) -> list[Any]:
+    def look_at_latest(rule: str) -> list[Any]:
+        return refresh(None, None, rule, "")
+
+    @handler
+    def suit(after: str) -> list[Any]:
         return [before_of(after, services.checkpoints.chat_names(), services), reward_of(after, services)]
 
+    quiet: dict[str, Any] = {"show_progress": "hidden"}
+    for event in (page.blocks.load, page.tab.select, tab.select, before.focus, after.focus):
+        event(refresh, pickers, pickers, api_name="refresh_comparison", **quiet)
+    runs.curves.changed(look_at_latest, chosen["rule"], pickers, api_name="compare_latest", **quiet)
+    after.input(suit, after, [before, chosen["reward_model"]], api_name="suit_comparison", **quiet)
+
+
+def wire(
+    page: Page,
+    comparison: Comparison,
+    chosen: dict[str, Any],
+    buttons: dict[str, gr.Button],
+    view: gr.HTML,
+    blind: gr.HTML,
+) -> None:
     @handler
     def start(values: dict[Any, Any]) -> dict[str, Any]:
         given = {name: values[widget] for name, widget in chosen.items()}
@@ -174,19 +190,19 @@ def wire(
         comparison.start(Question(**given | {"before": given["before"] or "", "after": given["after"] or ""}))
         return look()
 
+    @handler
+    def stop() -> None:
+        comparison.stop()
+
     def look() -> dict[str, Any]:
         return {"opened": time.time()}
 
     quiet: dict[str, Any] = {"show_progress": "hidden"}
-    pickers = [chosen[name] for name in ("before", "after", "rule", "reward_model")]
-    for event in (page.blocks.load, page.tab.select, tab.select, pickers[0].focus, pickers[1].focus):
-        event(refresh, pickers, pickers, api_name="refresh_comparison", **quiet)
-    chosen["after"].input(choose_after, pickers[1], [pickers[0], pickers[3]], api_name="choose_after", **quiet)
     buttons["start"].click(start, set(chosen.values()), view, api_name="compare", **quiet)
-    buttons["stop"].click(lambda: comparison.stop(), api_name="stop_comparison", **quiet)
+    buttons["stop"].click(stop, api_name="stop_comparison", **quiet)
     for seen in (page.blocks.load, blind.changed):  # it may be going on since before a reload; a vote changes a rate
         seen(look, None, view, api_name="look_at_comparison", **quiet)
-    models = pickers[:2]
+    models = [chosen["before"], chosen["after"]]
     gather = f"(before, after) => ({{ before, after, goal: {GOAL} }})"
     changes = [page.blocks.load, *(picker.change for picker in models)]
     gr.on(changes, None, models, blind, js=gather, api_name="vote_blind_on")

@@ -1,4 +1,4 @@
-"""The whole of RLHF at a small size: a rule votes on answers of the shipped chat model, and the model learns the rule."""
+"""The whole of RLHF at a small size: a rule votes on answers of the shipped chat model, which learns the rule."""
 
 import pytest
 

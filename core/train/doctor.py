@@ -25,6 +25,7 @@ from core.train.diagnoses import (
     unigram_plateau,
     warmup_too_short,
 )
+from core.train.reward_hacking import reward_hacking
 from core.train.run import Status
 from core.train.symptoms import Finding, Log, Patient, rises
 
@@ -51,6 +52,9 @@ def diagnose(
     log = Log.read(lines)
     uniform = references.get("uniform")
     patient = Patient(log, config, uniform, references.get("unigram"), status, memory_total, rises(log, uniform))
+    if "kl_coef" in config:  # PPO makes its own data as it goes: its loss says nothing about how well it learns
+        plain = [not_finite(patient), memory(patient)]
+        return [*(found for found in plain if found), *reward_hacking(lines, config)]
     # Each of these explains all below it: steps that are too large first shake the loss, then clip every gradient,
     # then leave the model at the frequencies of the tokens or at nothing. Only the first one is told.
     learning = (not_finite, divergence, rate_too_high, warmup_too_short, uniform_plateau, unigram_plateau)
@@ -59,7 +63,7 @@ def diagnose(
     # And these have causes of their own; a spike may be one bad batch in a run that has another problem later.
     spiked = None if cause and cause.kind in ("not finite", "learning rate too high", "divergence") else spike(patient)
     others = [spiked, overfitting(patient), memory(patient), starving(patient)]
-    return [found for found in [cause, *alone, *others] if found]
+    return [found for found in [cause, *alone, *others] if found] + reward_hacking(lines, config)
 
 
 def clipping(patient: Patient) -> Finding | None:

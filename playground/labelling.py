@@ -7,7 +7,7 @@ the next pair is handed out. What is only here, who looks at which pair, a windo
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from core.data.votes import AlreadyVoted, NewPair, Pair, Vote, Votes
 from playground.ahead import Ahead
@@ -182,7 +182,8 @@ class Labelling:
             pair = self.votes.pair(id)
         except ValueError:
             return None
-        fits = (pair.source, models(pair)) == (wish.source, set(wish.models))
+        wished = wish.source, set(wish.models), asdict(wish.supply.sampling)
+        fits = (pair.source, models(pair), pair.sampling) == wished
         return pair if fits and not self.has_voted(annotator, pair) else None
 
     def repeat(self, annotator: str, wish: Wish) -> Pair | None:

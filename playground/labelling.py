@@ -98,6 +98,9 @@ class Labelling:
             id = self.votes.cast(key, pair, annotator, choice, milliseconds, note, predicted)
         except AlreadyVoted:
             id = None
+        except ValueError:
+            self.forget_if_gone(pair)
+            raise
         with self.lock:
             if lease and self.leases.get(window) is lease:
                 del self.leases[window]
@@ -222,6 +225,15 @@ class Labelling:
 
     def has_voted(self, annotator: str, pair: Pair) -> bool:
         return any(vote.pair.id == pair.id for vote in self.ballot(annotator))
+
+    def forget_if_gone(self, pair: int) -> None:
+        """A store that was removed meanwhile took everything that was ready with it."""
+        try:
+            self.votes.pair(pair)
+        except ValueError:
+            with self.lock:
+                self.leases.clear()
+                self.ahead.supplies.clear()
 
     def release(self, window: str) -> None:
         """Take a pair back; if it was not voted on, another window may have it."""

@@ -60,8 +60,13 @@ def answers(writer: Writer, prompts: Sequence[str], sampling: Sampling, seed: in
                 f"{block_size}: shorten the one that begins with {prompt[:40]!r}"
             )
     written = batch(writer.model, asked, replace(sampling, seed=seed), turn_ends(writer.tokenizer))
-    texts = [writer.tokenizer.decode(ids).strip() for ids in written]
+    texts = [storable(writer.tokenizer.decode(ids)).strip() for ids in written]
     return [Answer(text, writer.name, seed + number) for number, text in enumerate(texts)]
+
+
+def storable(text: str) -> str:
+    """Without lone surrogates, which a model may write but no file or database takes: they become U+FFFD."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def on_random_sides(

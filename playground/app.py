@@ -5,10 +5,10 @@ from typing import Any
 import gradio as gr
 
 from playground.services import Services
-from playground.tabs import attention, chat, tokenizer, train
+from playground.tabs import attention, chat, label, tokenizer, train
 from playground.widgets import Page, live, server_function
 
-TABS = {"Tokenizer": tokenizer, "Attention": attention, "Train": train, "Chat": chat}
+TABS = {"Tokenizer": tokenizer, "Attention": attention, "Train": train, "Chat": chat, "Label": label}
 THEME = gr.themes.Base(
     primary_hue="blue",
     neutral_hue="slate",

@@ -1,4 +1,4 @@
-"""What every tab is given: the checkpoints, the jobs, the vocabularies. No globals, no gradio."""
+"""What every tab is given: the checkpoints, the jobs, the vocabularies, the votes. No globals, no gradio."""
 
 import threading
 from collections.abc import Callable
@@ -18,12 +18,14 @@ from core.checkpoint import (
     read_card,
 )
 from core.classifier import SequenceClassifier
+from core.data.votes import Votes
 from core.decode import PackedGPT
 from core.generate import Model
 from core.model import GPT
 from core.tokenizer import Tokenizer
 from core.train.run import Run
 from playground.jobs import Jobs
+from playground.labelling import Labelling
 from playground.vocabularies import Vocabularies
 
 KEPT_IN_MEMORY = 3  # models; more than one lets a person compare without waiting
@@ -48,8 +50,8 @@ class Checkpoints:
         return [path.name for path in self.found() if is_language_model(path)]
 
     def chat_names(self) -> list[str]:
-        """The language models that answer in turns, in the same order."""
-        return [name for name in self.names() if read_card(self.directory / name / "card.json").answers]
+        """The language models that answer in the chat format, in the same order."""
+        return [name for name in self.names() if answers(self.directory / name)]
 
     def classifiers(self) -> list[str]:
         """All models that name a class instead of writing, in the same order."""
@@ -119,6 +121,14 @@ class Checkpoints:
         return name, (self.directory / name / "model.safetensors").stat().st_mtime_ns
 
 
+def answers(directory: Path) -> bool:
+    """Does the model there answer? One whose card cannot be read does not: `load` then says why."""
+    try:
+        return read_card(directory / "card.json").answers
+    except ValueError:
+        return False
+
+
 def kept(cache: dict[K, V], key: K, make: Callable[[], V], most: int = KEPT_IN_MEMORY) -> V:
     """`cache[key]`, made if it is not there; the oldest is forgotten when there are more than `most`."""
     if key not in cache:
@@ -133,8 +143,12 @@ class Services:
     checkpoints: Checkpoints
     jobs: Jobs
     vocabularies: Vocabularies
+    preferences: Votes
+    labelling: Labelling
 
     @classmethod
     def open(cls, directory: Path, device: torch.device) -> "Services":
         directory.mkdir(parents=True, exist_ok=True)
-        return cls(Checkpoints(directory, device), Jobs(directory), Vocabularies(directory))
+        checkpoints, jobs, votes = Checkpoints(directory, device), Jobs(directory), Votes(directory / "preferences.db")
+        labelling = Labelling(checkpoints, votes, busy=lambda: jobs.active() is not None)
+        return cls(checkpoints, jobs, Vocabularies(directory), votes, labelling)

@@ -136,6 +136,7 @@ SCRIPTS = (  # assets/NAME.js, in the order in which the page runs them
     *("tokenizer", "scrubber", "vocabulary"),
     *("attention", "attention_heads", "attention_inside", "attention_scaling", "attention_models"),
     *("train_curves", "train_tools", "train", "train_form", "train_doctor", "chat"),
+    *("label", "label_taste", "label_table"),
 )
 
 

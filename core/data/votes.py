@@ -184,14 +184,20 @@ class Votes(Database):
             connection.execute("INSERT INTO withdrawals VALUES (?, ?, ?, ?)", (row[0], key, "undo", now()))
             return self.pair(row[1])
 
-    def standing(self, annotator: str | None = None, source: str | None = None, model: str | None = None) -> list[Vote]:
-        """Votes that were not taken back, oldest first; those of an annotator, a source, a model alone if asked."""
+    def standing(
+        self, annotator: str | None = None, source: str | None = None, model: str | None = None, after: int = 0
+    ) -> list[Vote]:
+        """Votes that were not taken back, oldest first; those of an annotator, a source, a model alone if asked.
+
+        after: only votes younger than the one with this id.
+        """
         query = (
             "SELECT standing.id, annotator, choice, milliseconds, note, predicted, standing.created, "
             f"{PAIR} FROM standing JOIN pairs ON pairs.id = pair WHERE (?1 IS NULL OR annotator = ?1) "
-            "AND (?2 IS NULL OR source = ?2) AND (?3 IS NULL OR ?3 IN (left_model, right_model)) ORDER BY standing.id"
+            "AND (?2 IS NULL OR source = ?2) AND (?3 IS NULL OR ?3 IN (left_model, right_model)) "
+            "AND standing.id > ?4 ORDER BY standing.id"
         )
-        rows = self.connection().execute(query, (annotator, source, model))
+        rows = self.connection().execute(query, (annotator, source, model, after))
         return [Vote(row[0], read_pair(row[7:]), *row[1:7]) for row in rows]
 
     def annotators(self) -> dict[str, int]:

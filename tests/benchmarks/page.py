@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -21,12 +22,16 @@ from playwright.sync_api import Page, Request, sync_playwright
 
 from core import checkpoint
 from core.checkpoint import Card
+from core.data.preferences import read_preferences
+from core.data.votes import Votes
 from core.model import GPT, GPTConfig
 from core.stages.pretrain import PretrainConfig
 from core.tokenizer import Tokenizer
 from core.train.run import Run, read_lines
 from playground.__main__ import launch
 from playground.services import Services
+from playground.tabs.label.table import EXAMPLE
+from playground.widgets import assets
 from tests.conftest import free_port
 from tests.ui.conftest import FLAGS, SHIPPED, installed_chromium
 from tests.ui.runs import add_steps, write_run
@@ -289,7 +294,40 @@ def watched(page: Page, workspace: Path) -> None:
     row(f"`nano`, slower with the page open, median of {PAIRS} pairs", f"{100 * slower:.1f} %", "2 %")
 
 
-PARTS = ("tokenizer", "attention", "train", "watched")
+# --- votes ----------------------------------------------------------------------------------------------------
+
+# Press a key that votes, and measure until the next pair is drawn.
+VOTE = """async () => {
+  const { dataset } = document.querySelector("#label-vote .pg-voting");
+  const { pair } = dataset;
+  const began = performance.now();
+  document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "1", bubbles: true }));
+  while (dataset.pair === pair || dataset.state !== "ready") await new Promise((done) => setTimeout(done, 1));
+  await new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0)));
+  return performance.now() - began;
+}"""
+EARLIER = 300  # votes to which the taste is fitted
+
+
+def label(page: Page, votes: Votes) -> None:
+    """Votes at the pace of a quick reader, by somebody who has voted before."""
+    example = read_preferences(assets() / EXAMPLE).pairs
+    for i in range(-(-EARLIER // len(example))):
+        votes.import_preferences([replace(pair, prompt=f"{pair.prompt} {i}") for pair in example], "me", "label")
+    open_tab(page, "Label")
+    page.locator("#label-vote .pg-voting[data-state=ready]").wait_for()
+    page.wait_for_timeout(20_000)  # the earlier votes are described, and pairs are written ahead
+
+    def vote(_: int) -> float:
+        page.wait_for_timeout(1500)
+        return page.evaluate(VOTE)
+
+    took = [vote(i) for i in range(2 * TRIES)][1:]
+    row(f"key to the next pair, {EARLIER} earlier votes", f"{statistics.median(took):.0f} ms", "200 ms")
+    row("the slowest of them", f"{max(took):.0f} ms", "-")
+
+
+PARTS = ("tokenizer", "attention", "train", "label", "watched")
 
 
 def main() -> None:
@@ -312,6 +350,11 @@ def main() -> None:
             shutil.copytree(SHIPPED, Path(directory) / SHIPPED.name)
             with served(Path(directory)) as page:
                 train(page, Path(directory))
+    if "label" in only:
+        with tempfile.TemporaryDirectory() as directory:
+            shutil.copytree(SHIPPED.with_name("bard-chat"), Path(directory) / "bard-chat")
+            with served(Path(directory)) as page:
+                label(page, Votes(Path(directory) / "preferences.db"))
     if "watched" in only:
         with tempfile.TemporaryDirectory() as directory:
             shutil.copytree(SHIPPED, Path(directory) / SHIPPED.name)

@@ -26,6 +26,10 @@ ROWS = (
 )
 ROW = {part: row for row, parts in enumerate(ROWS) for part in parts}
 PACKAGES = ("data", "train", "stages")  # the parts that consist of several files
+WITHOUT_GRADIO = (
+    *("figures", "history", "export", "jobs", "services", "vocabularies"),
+    *("labelling", "ahead", "supply", "tastes", "verdicts", "rule_voting"),
+)
 STAGES = ("pretrain", "sft", "classify", "reward", "dpo", "ppo")
 
 
@@ -53,7 +57,7 @@ def is_forbidden(file: tuple[str, ...], name: tuple[str, ...]) -> bool:
             return True
         return name[0] == "core" and len(name) > 1 and is_upwards(file[1:], name[1:])
     if name[0] == "gradio":
-        return file[1] in ("figures", "history", "export", "jobs", "services", "vocabularies")
+        return file[1] in WITHOUT_GRADIO
     is_tab = file[1] == "tabs" and file[2:] != ("__init__",)
     return is_tab and name[:2] == ("playground", "tabs") and name[2:3] != file[2:3]
 
@@ -94,6 +98,7 @@ def test_no_file_imports_against_the_direction(path):
         ("playground/figures/heads.py", "from gradio import Plot"),
         ("playground/jobs.py", "import gradio as gr"),
         ("playground/vocabularies.py", "import gradio as gr"),
+        ("playground/labelling.py", "import gradio as gr"),
         ("playground/tabs/chat.py", "from playground.tabs.train import build"),
     ],
 )

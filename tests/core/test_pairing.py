@@ -15,7 +15,7 @@ from core.data.votes import Votes
 from core.decode import PackedGPT
 from core.evaluate import replies
 from core.generate import Sampling
-from core.pairing import PAIR_SAMPLING, Writer, answer_pairs, simulate
+from core.pairing import PAIR_SAMPLING, Writer, answer_pairs, simulate, storable
 from core.taste import RIDGE, Taste, features, weighted_scale
 from core.tokenizer import Tokenizer
 
@@ -139,3 +139,8 @@ def test_features_do_not_depend_on_who_stands_beside(chat):
     words = chat.model.transformer.wte.weight[[*ids, chat.tokenizer.eot]].mean(0)
     np.testing.assert_allclose(both[1, :288], words.detach(), atol=1e-5)
     assert both[1, -1] == pytest.approx(np.log(len(ids) + 1))
+
+
+def test_answers_can_be_stored_whatever_bytes_a_model_writes():
+    assert storable("a\udf80b\ud800") == "a\ufffdb\ufffd"
+    assert storable("O 🙂, naïve\n") == "O 🙂, naïve\n"

@@ -42,7 +42,7 @@ def installed_chromium() -> str | None:
 @pytest.fixture
 def workspace(tmp_path: Path) -> Path:
     """A checkpoints directory with the shipped models in it."""
-    for name in ("bard-base", "bard-tiny"):
+    for name in ("bard-base", "bard-tiny", "bard-chat"):
         shutil.copytree(SHIPPED.with_name(name), tmp_path / "checkpoints" / name)
     return tmp_path / "checkpoints"
 

@@ -1,0 +1,26 @@
+"""Several annotators: how many votes each has given, and how far any two agree."""
+
+from typing import Any
+
+from playground.services import Services
+from playground.verdicts import agreements
+from playground.widgets import intro, live, server_function
+
+
+def build(services: Services) -> None:
+    @server_function
+    def compare_annotators(_: dict[str, Any]) -> dict[str, Any]:
+        votes = services.preferences.standing()
+        return {"annotators": sorted(services.preferences.annotators().items()), "agreements": agreements(votes)}
+
+    intro(
+        "Cohen's kappa says how far two people agree beyond chance: 1 is always, 0 no more than two coins.",
+        "Give another name above the vote, and choose as the next pair one that others have voted on.",
+    )
+    live(
+        "label-annotators",
+        "playground.annotators(element, server)",
+        "pg-annotators",
+        empty="Nobody has voted yet.",
+        server_functions=[compare_annotators],
+    )

@@ -1,0 +1,142 @@
+"""What is voted on: whose answers, to which prompts, drawn how, and in which order."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from core.config import leaves
+from core.data.prompts import read_prompts
+from core.generate import Sampling
+from core.pairing import PAIR_SAMPLING
+from playground.services import Services
+from playground.supply import LEAST_SURE, OTHERS, PLAYS, RANDOM, TYPED, Wish
+from playground.widgets import Page, handler, page_text, widget
+
+ONE, TWO = "one model", "compare two models"
+DRAWN = ("max_new_tokens", "temperature", "top_p")  # the settings that matter to answers
+NEXT = [
+    ("at random", RANDOM),
+    ("one your taste is least sure of", LEAST_SURE),
+    ("one that others have voted on", OTHERS),
+]
+FILES = [".txt", ".jsonl"]
+GOAL = 30
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The controls, and how their values become a wish."""
+
+    services: Services
+    widgets: dict[str, Any]
+
+    @property
+    def model(self) -> gr.Dropdown:
+        return self.widgets["model"]
+
+    def read(self, values: dict[str, Any]) -> Wish:
+        """Raises ValueError that says what to choose."""
+        model, other = values["model"], values["other"] if values["mode"] == TWO else values["model"]
+        if not model:
+            raise ValueError("no model here answers yet: fine-tune one on instructions in the Train tab")
+        if not other or (values["mode"] == TWO and model == other):
+            raise ValueError("choose two different models to compare")
+        if missing := [name for name in DRAWN if values[name] is None]:
+            raise ValueError(f"{missing[0]} is empty: type a number")
+        prompts = values["prompts"]
+        if prompts not in (PLAYS, TYPED, *uploaded(self.services)):
+            raise ValueError("this list of prompts is not there any more: choose another one")
+        return Wish(
+            (model, other),
+            Sampling(**{name: values[name] for name in DRAWN}),
+            prompts,
+            page_text(values["typed"] or ""),
+            "label" if model == other else "compare",
+            values["order"],
+        )
+
+
+def uploads(services: Services) -> Path:
+    return services.checkpoints.directory / "data" / "prompts"
+
+
+def uploaded(services: Services) -> list[str]:
+    found = uploads(services).glob("*") if uploads(services).is_dir() else []
+    return sorted(str(path) for path in found if path.suffix in FILES)
+
+
+def lists(services: Services) -> list[tuple[str, str]]:
+    own = [(Path(path).name, path) for path in uploaded(services)]
+    return [("from the plays", PLAYS), ("typed by you", TYPED), *own]
+
+
+def build(services: Services, page: Page) -> Chosen:
+    with gr.Row(elem_classes="pg-numbers"):
+        mode = gr.Dropdown([ONE, TWO], value=ONE, label="answers of", elem_id="label-mode", min_width=150)
+        model = gr.Dropdown([], label="model", elem_id="label-model", min_width=150)
+        other = gr.Dropdown(
+            [],
+            label="second model",
+            elem_id="label-other",
+            min_width=150,
+            visible=False,
+        )
+        prompts = gr.Dropdown(lists(services), value=PLAYS, label="prompts", elem_id="label-prompts", min_width=150)
+        order = gr.Dropdown(NEXT, value=RANDOM, label="next pair", elem_id="label-order", min_width=170)
+    typed = gr.Textbox(
+        label="Your prompts",
+        info="One a line",
+        lines=3,
+        max_lines=8,
+        elem_id="label-typed",
+        max_length=100_000,
+        visible=False,
+    )
+    with gr.Accordion("More settings", open=False, elem_id="label-more"):
+        with gr.Row(elem_classes="pg-numbers"):
+            by_name = {f.name: f for f in leaves(Sampling)}
+            drawn = {name: widget(by_name[name], getattr(PAIR_SAMPLING, name), None, "label") for name in DRAWN}
+            goal = gr.Number(
+                GOAL, precision=0, minimum=0, label="goal", info="Votes to give; 0 = none", elem_id="label-goal"
+            )
+        upload = gr.UploadButton(
+            f"Use a list of prompts of yours ({', '.join(FILES)})", file_types=FILES, elem_id="label-upload", size="sm"
+        )
+    widgets = {"mode": mode, "model": model, "other": other, "prompts": prompts, "typed": typed, "order": order}
+    chosen = Chosen(services, widgets | drawn | {"goal": goal})
+    wire(chosen, services, page, upload)
+    return chosen
+
+
+def wire(chosen: Chosen, services: Services, page: Page, upload: gr.UploadButton) -> None:
+    mode, model, other, prompts, typed = (chosen.widgets[n] for n in ("mode", "model", "other", "prompts", "typed"))
+
+    def refresh(first: str | None, second: str | None, header: str | None) -> list[Any]:
+        names = services.checkpoints.chat_names()
+        wanted = [name for name in (first, header, *names) if name in names]
+        first = wanted[0] if wanted else None
+        others = [name for name in (second, *names) if name in names and name != first]
+        second = others[0] if others else None
+        return [gr.update(choices=names, value=first), gr.update(choices=names, value=second)]
+
+    def follow(header: str | None) -> Any:
+        return header if header in services.checkpoints.chat_names() else gr.skip()
+
+    @handler
+    def use_file(path: str) -> Any:
+        read_prompts(Path(path))
+        kept = uploads(services) / Path(path).name
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, kept)
+        return gr.update(choices=lists(services), value=str(kept))
+
+    quiet: dict[str, Any] = {"show_progress": "hidden"}
+    for event in (page.blocks.load, page.tab.select, model.focus, other.focus):
+        event(refresh, [model, other, page.model], [model, other], api_name="refresh_label", **quiet)
+    page.model.change(follow, page.model, model, api_name="follow_header", **quiet)
+    mode.change(lambda what: gr.update(visible=what == TWO), mode, other, api_name="label_mode", **quiet)
+    prompts.change(lambda what: gr.update(visible=what == TYPED), prompts, typed, api_name="label_prompts", **quiet)
+    upload.upload(use_file, upload, prompts, api_name="use_prompts", **quiet)

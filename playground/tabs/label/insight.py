@@ -1,0 +1,40 @@
+"""Beside the vote: how well your taste was foretold, and how consistent you are."""
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+from core.data.agreement import model_wins
+from core.data.votes import Vote
+from playground.panels.voting import name
+from playground.services import Services
+from playground.tastes import ENOUGH
+from playground.verdicts import foresight, habits
+from playground.widgets import live, server_function
+
+
+def build(services: Services) -> None:
+    @server_function
+    def describe_annotator(request: dict[str, Any]) -> dict[str, Any]:
+        votes = services.labelling.ballot(name(request["annotator"]))
+        return {"foresight": foresight(votes), "habits": habits(votes), "wins": wins(votes), "enough": ENOUGH}
+
+    live(
+        "label-insight",
+        "playground.insight(element, server)",
+        "pg-insight",
+        empty="What your votes say about you will stand here.",
+        server_functions=[describe_annotator],
+    )
+
+
+def wins(votes: Sequence[Vote]) -> list[dict[str, Any]]:
+    """Of any two models that were compared blindly, how often the first one won; ties count half."""
+    compared = [vote for vote in votes if vote.pair.source == "compare"]
+    names = sorted({answer.model for vote in compared for answer in (vote.pair.left, vote.pair.right)})
+    found = []
+    for a, b in itertools.combinations(names, 2):
+        rate = model_wins(compared, a, b)
+        if rate.count:
+            found.append({"a": a, "b": b, "share": rate.share, "low": rate.low, "high": rate.high, "count": rate.count})
+    return found

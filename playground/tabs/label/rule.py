@@ -1,0 +1,62 @@
+"""A simulated annotator: a rule votes on a model's answers, so that what follows can be tried and checked."""
+
+import time
+from typing import Any
+
+import gradio as gr
+
+from core.data.rules import RULES
+from playground.rule_voting import RuleVoting
+from playground.services import Services
+from playground.widgets import Page, handler, intro, live, server_function
+
+
+def build(services: Services, page: Page, model: gr.Dropdown) -> None:
+    voter = RuleVoting(services.checkpoints, services.preferences)
+
+    @server_function
+    def follow_rule(_: dict[str, Any]) -> dict[str, Any]:
+        return voter.status()
+
+    @handler
+    def start(name: str | None, rule: str, count: int | None) -> dict[str, Any]:
+        voter.start(name, rule, count or 0)
+        return {"begun": time.time()}
+
+    def explain(rule: str) -> Any:
+        return gr.update(info=RULES[rule].about)
+
+    intro(
+        "A rule can vote in your stead on answers of the model above: then one can check what is learned from it.",
+        "Let “asks a question” give 200 votes, train on them in the Align tab, and count the questions.",
+    )
+    first = next(iter(RULES))
+    with gr.Row(elem_classes="pg-toolbar"):
+        rule = gr.Dropdown(
+            [(rule.title, key) for key, rule in RULES.items()],
+            value=first,
+            label="rule",
+            info=RULES[first].about,
+            elem_id="rule-rule",
+            scale=3,
+        )
+        count = gr.Number(
+            200,
+            precision=0,
+            minimum=1,
+            maximum=5000,
+            label="votes",
+            info="That prefer an answer",
+            elem_id="rule-count",
+            min_width=150,
+        )
+        begin = gr.Button("Let it vote", variant="primary", elem_id="rule-start", min_width=130)
+        stop = gr.Button("Stop", variant="stop", elem_id="rule-stop", min_width=90)
+    view = live(
+        "rule-view", "playground.ruleVoting(element, props, watch, server)", "pg-rule", server_functions=[follow_rule]
+    )
+    quiet: dict[str, Any] = {"show_progress": "hidden"}
+    rule.change(explain, rule, rule, api_name="explain_rule", **quiet)
+    begin.click(start, [model, rule, count], view, api_name="let_a_rule_vote", **quiet)
+    stop.click(voter.stop, None, None, api_name="stop_rule", **quiet)
+    page.blocks.load(lambda: {"begun": time.time()}, None, view, api_name="follow_rule", **quiet)

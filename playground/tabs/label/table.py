@@ -1,0 +1,128 @@
+"""All votes: to find, to delete, to take away as a file and to bring along."""
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from core.data.preferences import read_preferences, write_preferences
+from core.data.votes import CHOICES, SOURCES, Vote, Votes
+from playground.panels.voting import settings
+from playground.services import Services
+from playground.widgets import assets, handler, intro, live, page_text, server_function
+
+PAGE_ROWS = 10
+# What `python -m core votes simulate checkpoints/bard-chat --rule question --count 100 --seed 1` gives, exported.
+EXAMPLE = "preferences-example.jsonl"
+EXAMPLE_ANNOTATOR = "example: asks a question (a rule, not a person)"
+
+
+def found(votes: Votes, request: dict[str, Any]) -> list[Vote]:
+    """The standing votes that a search is after, the latest first."""
+    wanted = page_text(request["search"]).lower()
+    standing = votes.standing(request["annotator"] or None, request["source"] or None)
+    return [vote for vote in reversed(standing) if request["choice"] in ("", vote.choice) and wanted in searched(vote)]
+
+
+def searched(vote: Vote) -> str:
+    pair = vote.pair
+    parts = (pair.prompt, pair.left.text, pair.right.text, pair.left.model, pair.right.model, vote.note, vote.annotator)
+    return "\n".join(parts).lower()
+
+
+def row(vote: Vote) -> dict[str, Any]:
+    pair = vote.pair
+    return {
+        "id": vote.id,
+        "created": vote.created,
+        "annotator": vote.annotator,
+        "choice": vote.choice,
+        "seconds": vote.milliseconds / 1000,
+        "note": vote.note,
+        "prompt": pair.prompt,
+        "answers": [[answer.text, answer.model] for answer in (pair.left, pair.right)],
+        "source": pair.source,
+        "origin": settings(pair),
+        "again": pair.swaps is not None,
+    }
+
+
+def build(services: Services) -> None:
+    votes = services.preferences
+
+    @server_function
+    def find_votes(request: dict[str, Any]) -> dict[str, Any]:
+        matching = found(votes, request)
+        pages = max(1, -(-len(matching) // PAGE_ROWS))
+        at = min(max(request["page"], 0), pages - 1)
+        return {
+            "rows": [row(vote) for vote in matching[at * PAGE_ROWS : (at + 1) * PAGE_ROWS]],
+            "count": len(matching),
+            "annotators": sorted(votes.annotators()),
+            "page": at,
+            "pages": pages,
+            "trouble": votes.trouble or "",
+        }
+
+    @server_function
+    def delete_votes(request: dict[str, Any]) -> dict[str, Any]:
+        """One vote, or all that a search finds."""
+        matching = found(votes, request)
+        chosen = [vote for vote in matching if vote.id == request["id"]] if "id" in request else matching
+        for vote in chosen:
+            services.labelling.delete(f"{request['key']}-{vote.id}", vote)
+        return {"deleted": len(chosen)}
+
+    @server_function
+    def export_votes(request: dict[str, Any]) -> dict[str, Any]:
+        chosen = [[request[name]] if request[name] else None for name in ("annotator", "source")]
+        pairs = votes.preferences(annotators=chosen[0], sources=chosen[1])
+        pairs = [pair for pair in pairs if request["ties"] or not pair.tie]
+        if not pairs:
+            raise ValueError("there is no vote that prefers an answer yet: nothing to export")
+        with tempfile.TemporaryDirectory() as directory:
+            path = Path(directory) / "votes.jsonl"
+            write_preferences(path, pairs, request["ties"])
+            return {"file": path.name, "content": path.read_text(encoding="utf-8"), "count": len(pairs)}
+
+    @handler
+    def use_file(path: str) -> dict[str, Any]:
+        read = read_preferences(path, skip_bad_lines=True)
+        count = votes.import_preferences(read.pairs, f"file: {page_text(read.name)}", "import")
+        left_out = f" Left out: {'; '.join(read.problems[:5])}." if read.problems else ""
+        added = "1 preference was added" if count == 1 else f"{count:,} preferences were added"
+        return {"note": f"{page_text(read.name)}: {added}.{left_out}", "at": time.time()}
+
+    @handler
+    def load_example() -> dict[str, Any]:
+        count = votes.import_preferences(example(), EXAMPLE_ANNOTATOR, "example")
+        if not count:
+            return {"note": "The example is there already.", "at": time.time()}
+        note = f"{count} votes by the rule “asks a question” were added; their annotator's name says so."
+        return {"note": note, "at": time.time()}
+
+    intro(
+        "Every vote, with the answers as they stood; a model can be trained on them in the Align tab.",
+        "Search for a word, export the votes for another tool, or load the example before your first vote.",
+    )
+    with gr.Row(elem_classes="pg-toolbar"):
+        upload = gr.UploadButton(
+            "Import a file (.jsonl)", file_types=[".jsonl"], elem_id="votes-import", size="sm", min_width=180
+        )
+        load = gr.Button("Load the example votes", elem_id="votes-example", size="sm", min_width=180)
+    view = live(
+        "votes-table",
+        f"playground.voteTable(element, props, watch, server, {list(CHOICES)}, {list(SOURCES)})",
+        "pg-votes",
+        empty="Reading the votes …",
+        server_functions=[find_votes, delete_votes, export_votes],
+    )
+    quiet: dict[str, Any] = {"show_progress": "hidden"}
+    upload.upload(use_file, upload, view, api_name="import_votes", **quiet)
+    load.click(load_example, None, view, api_name="load_example", **quiet)
+
+
+def example() -> list[Any]:
+    return read_preferences(assets() / EXAMPLE).pairs

@@ -1,0 +1,276 @@
+"""The Label tab: a person votes by keyboard, whatever happens meanwhile, and finds every vote again."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from core.data.votes import Vote, Votes
+from tests.conftest import free_port
+from tests.ui.steps import choose, open_page, open_tab
+from tests.ui.test_recovery import open_when_served, serve
+
+HOSTILE_NAME = "<img src=x onerror=alert(1)>"
+HOSTILE_NOTE = "<b>loud</b> {{ 7 * 7 }}"
+VOTING = "#label-vote .pg-voting"
+READ = 300  # ms: a pair must be seen for a moment before it can be voted on
+
+
+def open_label(page: Page, url: str) -> None:
+    open_page(page, url)
+    open_tab(page, "Label")
+    ready(page)
+
+
+def ready(page: Page, other_than: str | None = None) -> str:
+    """Wait for a pair; its number."""
+    shown = "(d => d?.state === 'ready' && d.pair !== pair)(document.querySelector(selector)?.dataset)"
+    page.wait_for_function(f"([selector, pair]) => {shown}", arg=[VOTING, other_than], timeout=60_000)
+    return page.locator(VOTING).get_attribute("data-pair") or ""
+
+
+def press(page: Page, key: str) -> str:
+    """Vote on the pair that is seen; the number of the next one."""
+    pair = ready(page)
+    page.wait_for_timeout(READ)
+    page.keyboard.press(key)
+    return ready(page, other_than=pair)
+
+
+def standing(workspace: Path) -> list[Vote]:
+    return Votes(workspace / "preferences.db").standing()
+
+
+def given(page: Page, count: int) -> None:
+    expect(page.locator("#label-vote .pg-vote-progress")).to_contain_text(f"{count} of 30 votes", timeout=30_000)
+
+
+@pytest.mark.slow
+def test_thirty_votes_by_keyboard_with_all_that_may_go_wrong(page: Page, url: str, workspace: Path) -> None:
+    open_label(page, url)
+    name = page.locator("#label-vote .pg-vote-name")
+    name.fill(HOSTILE_NAME)
+    name.press("Enter")
+    given(page, 0)
+    for key in ("1", "2", "3", "4", "0", "ArrowLeft", "ArrowRight"):
+        press(page, key)
+    choices = [vote.choice for vote in standing(workspace)]
+    assert choices == ["left", "right", "tie", "bad", "skip", "left", "right"]
+    given(page, 6)  # a skipped pair is no vote
+
+    pair = ready(page)
+    page.wait_for_timeout(READ)
+    for _ in range(4):
+        page.keyboard.press("1")  # only the first press can be meant for this pair
+    ready(page, other_than=pair)
+    page.wait_for_timeout(READ)
+    given(page, 7)
+
+    note = page.locator("#label-vote .pg-vote-note")
+    note.fill(HOSTILE_NOTE)
+    note.press("1")  # typed, not voted
+    note.press("Enter")
+    press(page, "2")
+    given(page, 8)
+    noted = standing(workspace)[-1]
+    assert (noted.note, noted.annotator, noted.choice) == (f"{HOSTILE_NOTE}1", HOSTILE_NAME, "right")
+
+    first = press(page, "1")
+    page.keyboard.press("u")
+    page.keyboard.press("u")
+    given(page, 7)
+    assert ready(page, other_than=first) == str(noted.pair.id)
+    press(page, "1")
+    assert standing(workspace)[-1].pair.id == noted.pair.id
+
+    before = ready(page)
+    page.reload()
+    open_tab(page, "Label")
+    assert ready(page) == before, "a reload brings another pair"
+    expect(page.locator("#label-vote .pg-vote-name")).to_have_value(HOSTILE_NAME)
+
+    window = page.context.new_page()
+    open_label(window, url)
+    assert ready(window) != ready(page), "two windows show the same pair"
+    for _ in range(6):
+        for one in (page, window):
+            press(one, "1")
+    window.close()
+    for _ in range(11):
+        press(page, "2")
+    given(page, 31)
+    expect(page.locator("#label-vote .pg-vote-progress")).to_contain_text("goal reached")
+    expect(page.locator("#label-vote .pg-vote-last")).to_contain_text("The model of your taste expected")
+    expect(page.locator("#label-insight")).to_contain_text("votes foretold")
+    expect(page.locator("#label-insight")).to_contain_text("left answer chosen")
+
+    kept = standing(workspace)
+    assert len(kept) == 32 and len({vote.pair.id for vote in kept}) == 32
+    assert all(vote.milliseconds >= READ and vote.pair.left.model == "bard-chat" for vote in kept)
+    assert page.locator("#label-vote img, #label-insight img, #votes-table img, #votes-table b").count() == 0
+
+
+@pytest.mark.slow
+def test_votes_are_found_deleted_exported_and_imported(page: Page, url: str, workspace: Path, tmp_path: Path) -> None:
+    open_label(page, url)
+    table = page.locator("#votes-table")
+    table.scroll_into_view_if_needed()
+    expect(table).to_contain_text("No votes here yet")
+    for key in ("1", "2", "3"):
+        press(page, key)
+    table.scroll_into_view_if_needed()
+    expect(table.locator("tbody tr")).to_have_count(3)
+
+    with page.expect_download() as download:
+        table.get_by_role("button", name="Export").click()
+    rows = [json.loads(line) for line in download.value.path().read_text(encoding="utf-8").splitlines()]
+    assert [set(row) for row in rows] == [{"prompt", "chosen", "rejected"}] * 2
+    first = standing(workspace)[0]
+    assert rows[0] == {"prompt": first.pair.prompt, "chosen": first.pair.left.text, "rejected": first.pair.right.text}
+
+    delete = table.locator("tbody tr").first.get_by_role("button")
+    delete.click()
+    expect(delete).to_have_text("Sure?")
+    delete.click()
+    expect(table.locator("tbody tr")).to_have_count(2)
+    assert [vote.choice for vote in standing(workspace)] == ["left", "right"]
+
+    page.locator("#votes-example").click()
+    expect(table).to_contain_text("asks a question", timeout=30_000)
+    assert len(standing(workspace)) == 102
+    table.get_by_label("search").fill("FORESEE")
+    expect(table).to_contain_text("1 votes")
+    expect(table.locator("tbody tr")).to_contain_text("I make not, but foresee.")
+    table.get_by_label("search").fill("")
+    table.get_by_label("kind").select_option("label")
+    expect(table).to_contain_text("2 votes")
+    table.get_by_label("kind").select_option("")
+    table.get_by_role("button", name="Next").click()
+    expect(table.get_by_label("Page", exact=True)).to_have_value("2")
+
+    mixed = tmp_path / "<i>mixed.jsonl"
+    mixed.write_text('{"prompt": "Who?", "chosen": "I.", "rejected": "Thou."}\n{"prompt": "Who?"}\n', encoding="utf-8")
+    with page.expect_file_chooser() as chooser:
+        page.locator("#votes-import").click()
+    chooser.value.set_files(mixed)
+    expect(table.locator(".pg-votes-said")).to_contain_text("1 preference was added")
+    expect(table.locator(".pg-votes-said")).to_contain_text("line 2: chosen and rejected missing")
+    assert table.locator("i").count() == 0, "a file's name became markup"
+
+
+@pytest.mark.slow
+def test_a_rule_votes_in_the_background_until_it_is_stopped(page: Page, url: str, workspace: Path) -> None:
+    open_label(page, url)
+    open_tab(page, "Let a rule vote")
+    view = page.locator("#rule-view")
+    choose(page, "rule-rule", "is shorter")
+    page.locator("#rule-count input").fill("20")
+    page.locator("#rule-start").click()
+    expect(view).to_contain_text("20 of 20 votes given", timeout=120_000)
+    votes = standing(workspace)
+    assert [vote.annotator for vote in votes] == ["rule: shorter"] * 20
+    assert all(len(vote.chosen.text.split()) <= len(vote.rejected.text.split()) for vote in votes)
+
+    page.locator("#rule-count input").fill("5000")
+    page.locator("#rule-start").click()
+    expect(page.locator("#rule-view .pg-rule")).to_have_attribute("data-running", "true")
+    page.reload()
+    open_tab(page, "Label")
+    open_tab(page, "Let a rule vote")
+    expect(view).to_contain_text("of 5,000 votes given", timeout=120_000)
+    page.locator("#rule-stop").click()
+    expect(view).to_contain_text("stopped after", timeout=120_000)
+    assert 20 < len(standing(workspace)) < 5020
+
+
+@pytest.mark.slow
+def test_two_models_are_compared_blindly_and_two_annotators_agree(page: Page, url: str, workspace: Path) -> None:
+    (workspace / "twin").mkdir()
+    for path in (workspace / "bard-chat").iterdir():
+        if path.is_file():
+            (workspace / "twin" / path.name).write_bytes(path.read_bytes())
+    open_label(page, url)
+    choose(page, "label-mode", "compare two models")
+    voting = page.locator("#label-vote")
+    expect(voting.locator(".pg-vote-origin")).to_contain_text(
+        "Two models, whose names come after your vote", timeout=60_000
+    )
+    assert "twin" not in voting.inner_text() and "bard-chat" not in voting.inner_text()
+    press(page, "1")
+    vote = standing(workspace)[0]
+    expect(voting).to_contain_text(f"A was {vote.pair.left.model}, B was {vote.pair.right.model}.")
+    assert {vote.pair.left.model, vote.pair.right.model} == {"twin", "bard-chat"}
+
+    voting.locator(".pg-vote-name").fill("Ben")
+    voting.locator(".pg-vote-name").press("Enter")
+    choose(page, "label-order", "one that others have voted on")
+    assert ready(page, other_than=None) and vote.pair.id
+    page.wait_for_function(f"document.querySelector('{VOTING}').dataset.pair === '{vote.pair.id}'")
+    page.wait_for_timeout(READ)
+    page.keyboard.press("1")
+    expect(voting).to_contain_text("There is no pair left on which others have voted and you have not.", timeout=30_000)
+    open_tab(page, "Annotators")
+    expect(page.locator("#label-annotators")).to_contain_text("Ben and me")
+
+
+@pytest.mark.slow
+def test_a_vote_given_while_the_server_is_dead_is_kept_and_counted_once(
+    page: Page, workspace: Path, errors: list[str]
+) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/"
+    server = serve(port, workspace)
+    try:
+        open_when_served(page, url)
+        open_tab(page, "Label")
+        press(page, "1")
+        pair = ready(page)
+        page.wait_for_timeout(READ)
+        server.kill()
+        server.wait()
+        page.keyboard.press("2")
+        expect(page.locator("#label-vote")).to_contain_text("Your vote is kept and sent again")
+        assert [vote.choice for vote in standing(workspace)] == ["left"]
+        server = serve(port, workspace)
+        ready(page, other_than=pair)
+        kept = [(str(vote.pair.id), vote.choice) for vote in standing(workspace)]
+        assert kept[1:] == [(pair, "right")]
+        press(page, "1")
+        page.goto("about:blank")  # before its server goes
+        errors.clear()  # the browser rightly complained about the dead server
+    finally:
+        server.kill()
+        server.wait()
+
+
+@pytest.mark.slow
+def test_prompts_of_ones_own_are_typed_or_come_from_a_file(page: Page, url: str, tmp_path: Path) -> None:
+    open_label(page, url)
+    prompt = page.locator("#label-vote .pg-vote-prompt")
+    choose(page, "label-prompts", "typed by you")
+    expect(prompt).to_contain_text("There is no prompt yet: type one a line", timeout=30_000)
+    page.locator("#label-typed textarea").fill("What is <i>love</i>?")
+    expect(prompt).to_have_text("What is <i>love</i>?", timeout=30_000)
+    page.locator("#label-typed textarea").fill("long " * 300)
+    expect(prompt).to_contain_text("The prompt is longer than the model's context", timeout=30_000)
+
+    page.locator("#label-more").get_by_role("button", name="More settings").click()
+    (tmp_path / "mine.txt").write_text("Who art thou?\n\nWhither away?\n", encoding="utf-8")
+    with page.expect_file_chooser() as chooser:
+        page.locator("#label-upload").click()
+    chooser.value.set_files(tmp_path / "mine.txt")
+    expect(prompt).to_contain_text(re.compile("Who art thou|Whither away"), timeout=30_000)
+    page.locator("#label-goal input").fill("3")
+    expect(page.locator("#label-vote .pg-vote-progress")).to_contain_text("of 3 votes", timeout=30_000)
+
+
+def test_without_a_model_that_answers_the_tab_says_what_to_do(page: Page, url: str, workspace: Path) -> None:
+    for path in sorted((workspace / "bard-chat").rglob("*"), reverse=True):
+        path.unlink() if path.is_file() else path.rmdir()
+    open_page(page, url)
+    open_tab(page, "Label")
+    expect(page.locator("#label-vote")).to_contain_text(
+        "No model here answers yet: fine-tune one on instructions", timeout=30_000
+    )

@@ -117,5 +117,5 @@
     draw();
   }
 
-  Object.assign(playground, { insight });
+  Object.assign(playground, { rateRow, insight });
 })();

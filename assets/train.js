@@ -1,4 +1,4 @@
-// Train tab: a run, live. Its curves are in train_curves.js, what is done with them in train_tools.js.
+// A run, live. Its curves are in train_curves.js, what is done with them in train_tools.js.
 "use strict";
 
 (() => {
@@ -75,7 +75,9 @@
 
   // --- all of it ------------------------------------------------------------------------------------------------------
 
-  function liveRun(element, props, watch, server, trigger) {
+  // `extra(server)` draws what a tab shows besides: its nodes `above` and `below` the curves, and what it does when a
+  // run is begun, restarted, or has taken steps. See align.js.
+  function liveRun(element, props, watch, server, trigger, extra) {
     const root = element.querySelector(".pg-run");
     const options = { smoothing: 0.9, logX: false, logY: false, others: new Map(), colors: [] };
     const plot = make("div", "pg-curves");
@@ -84,15 +86,18 @@
     const status = statusLine();
     const curves = runCurves(plot, options);
     const tools = runTools(() => root.dataset.run, options, server, plot, curves.draw, status.lost);
+    const beside = extra?.(server);
+    const parts = [status.frame, beside?.above, tools, plot, beside?.below, note, title, story].filter(Boolean);
     let generation = 0; // a newer value silences the polling of an older one
 
     // `first`: until now the run that was looked at before could still be seen.
     const show = async (name, figure, news, first) => {
-      if (first) curves.begin(name, figure);
-      if (news.restart) curves.restart(news.about);
+      if (first) [curves, beside].forEach((part) => part?.begin(name, figure));
+      if (news.restart) [curves, beside].forEach((part) => part?.restart(news.about));
       if (first || news.restart) story.replaceChildren();
       curves.add(news);
       if (first || news.restart || news.columns.step.length) await curves.draw();
+      if (first || news.restart || news.columns.step.length) await beside?.update(curves);
       status.show(name, news, curves.log());
       note.textContent = sources(curves.published());
       addSamples(story, news.samples, curves.log());
@@ -101,7 +106,7 @@
 
     follow(props, watch, ({ name, figure }) => {
       const mine = ++generation;
-      if (!plot.isConnected) root.replaceChildren(status.frame, tools, plot, note, title, story);
+      if (!plot.isConnected) root.replaceChildren(...parts);
       options.others.delete(name);
       options.colors = figure.others;
       tools.label();

@@ -49,8 +49,8 @@
 
   const has = (log, metric) => log.values[metric]?.some((value) => value !== null);
 
-  // Those of the figure whose metrics the log has, then one for each metric that the figure does not know.
-  function panelsOf(log, figure) {
+  // Those of the figure whose metrics the log has, or will have in this stage, then one for each metric that the figure does not know.
+  function panelsOf(log, figure, stage) {
     const known = new Set(figure.panels.flatMap(({ curves }) => curves.map(({ metric }) => metric)));
     const named = figure.panels.map((panel) => ({ ...panel, curves: panel.curves.filter(({ metric }) => has(log, metric)) }));
     const unnamed = Object.keys(log.values).filter((metric) => !known.has(metric) && has(log, metric));
@@ -59,7 +59,7 @@
       const curve = { metric, name: metric, color: figure.others[0], smooth: !markers, markers };
       return { key: metric, title: metric, curves: [curve], log: false, zero: false, tickformat: "~g" };
     });
-    const found = [...named, ...own].filter(({ curves }) => curves.length);
+    const found = [...named, ...own].filter(({ curves, of = [] }) => curves.length || of.includes(stage));
     return found.length ? found : [{ ...figure.panels[0], curves: [] }];
   }
 
@@ -162,6 +162,16 @@
     return layout;
   }
 
+  // In small panels, which have no legend, the names of several curves stand above them.
+  function namesOf(panels, color) {
+    return panels.flatMap(({ curves }, i) =>
+      !i || curves.length < 2 ? [] : [{
+        text: curves.map((curve) => `<span style="color:${curve.color}">●</span> ${curve.name}`).join("  "), showarrow: false, font: { color, size: 10 },
+        xref: `${axis("x", i)} domain`, x: 0, xanchor: "left", yref: `${axis("y", i)} domain`, y: 1, yanchor: "bottom",
+      }],
+    );
+  }
+
   // The curves in `plot`: `begin` a run, `add` rows to it, `draw`. Zoom and hidden curves stay as they are meanwhile.
   function runCurves(plot, options) {
     let [name, figure, about, log] = ["", null, null, newLog()];
@@ -170,12 +180,13 @@
     const draw = async () => {
       if (!figure) return; // nothing has been looked at yet
       if (held) return void (missed = true);
-      const panels = panelsOf(log, figure);
+      const panels = panelsOf(log, figure, about?.stage);
       if (panels[0].key === "loss") panels[0].title = `loss (${figure.units[about?.stage] ?? "nats per token"})`;
       const others = [...options.others].flatMap(([other, found]) => tracesOfOther(other, found, panels, options));
       const data = [...tracesOf(log, panels, options), ...others];
       drawnWidth = plot.clientWidth;
       const layout = themed(layoutOf(panels, drawnWidth, options, name));
+      layout.annotations = namesOf(panels, layout.font.color);
       layout.shapes = shapesOf(panels, linesOf(about, figure), data, layout.font.color);
       plot.style.height = `${layout.height}px`;
       await Plotly.react(plot, data, layout, plotOptions);
@@ -197,6 +208,7 @@
       restart: (newAbout) => ([about, log] = [newAbout, newLog()]),
       add: (news) => extendLog(log, news),
       published: () => figure.published.filter(({ corpus }) => corpus === about?.corpus && has(log, "bpb/val")),
+      panels: () => panelsOf(log, figure, about?.stage),
       draw,
     };
   }

@@ -28,7 +28,7 @@
 
   // --- memory and time ----------------------------------------------------------------------------------------------
 
-  const COLORS = { weights: 0, gradients: 1, optimizer: 2, activations: 3, copies: 4, logits: 4 };
+  const COLORS = { weights: 0, gradients: 1, optimizer: 2, activations: 3, copies: 4, logits: 4, "frozen models": 2 };
 
   function memoryBar({ parts, peak, room }) {
     const bar = make("div", "pg-memory");
@@ -49,11 +49,11 @@
       const answer = await ask(server.plan(values));
       if (!latest()) return;
       if (answer.error) return root.replaceChildren(make("p", "pg-error", answer.error));
-      const { peak, room, fits, device, seconds, busy, parts } = answer;
+      const { peak, room, fits, device, seconds, busy, parts, told } = answer;
       const verdict = make("p", "pg-verdict");
       const space = peak === null ? `memory on ${device} is not planned` : `${fits ? "fits" : "does not fit"}: ${gib(peak)}${room ? ` of ${gib(room)}` : ""} on ${device}`;
       verdict.append(make("strong", fits ? "" : "pg-error", space), ` · about ${duration(seconds)} here${busy ? `, slower while ${busy} is being trained` : ""}`);
-      root.replaceChildren(verdict);
+      root.replaceChildren(...(told ? [make("p", "pg-told", told)] : []), verdict);
       if (parts.length) {
         const legend = make("p", "pg-note pg-memory-legend");
         for (const [name, size] of parts.filter(([, size]) => size > 0)) {
@@ -70,13 +70,13 @@
 
   // --- what the model will see ----------------------------------------------------------------------------------------
 
-  function shownExample({ ids, hexes, special, mask, cut, label, read }, i) {
+  function shownExample({ ids, hexes, special, mask, cut, title, read }, i) {
     const section = make("section", "pg-seen");
-    if (label !== undefined) section.append(make("h4", "", `Class: ${label}`));
+    if (title) section.append(make("h4", "", title));
     const describe = (at) => [
       ["token", visibleSpaces(visible(hexes[at]).text)],
       ["id", number(ids[at])],
-      ["in the loss", read === undefined ? (mask[at] ? "yes: the model learns to say this" : "no: the model only reads this") : at === read ? "the class is read here" : "no: it is only read"],
+      ["in the loss", !mask[at] ? "no: the model only reads this" : read ? `the ${read} is read here` : "yes: the model learns to say this"],
     ];
     const chips = passage(`Example ${i + 1}`, describe, () => {});
     const nodes = ids.map((_, at) => {
@@ -194,5 +194,5 @@
     });
   }
 
-  Object.assign(playground, { trainPlan, trainPreview, experiment, tryIt });
+  Object.assign(playground, { rested, trainPlan, trainPreview, experiment, tryIt });
 })();

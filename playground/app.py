@@ -5,10 +5,17 @@ from typing import Any
 import gradio as gr
 
 from playground.services import Services
-from playground.tabs import attention, chat, label, tokenizer, train
+from playground.tabs import align, attention, chat, label, tokenizer, train
 from playground.widgets import Page, live, server_function
 
-TABS = {"Tokenizer": tokenizer, "Attention": attention, "Train": train, "Chat": chat, "Label": label}
+TABS = {
+    "Tokenizer": tokenizer,
+    "Attention": attention,
+    "Train": train,
+    "Chat": chat,
+    "Label": label,
+    "Align": align,
+}
 THEME = gr.themes.Base(
     primary_hue="blue",
     neutral_hue="slate",

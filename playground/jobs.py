@@ -8,7 +8,7 @@ run directory, so whoever comes back finds it again.
 import itertools
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -41,8 +41,9 @@ class Jobs:
         self.directory = directory
         self.spawned: dict[str, Spawned] = {}
 
-    def names(self) -> list[str]:
-        return [run.name for run in runs(self.directory)]
+    def names(self, stages: Collection[str] | None = None) -> list[str]:
+        """All runs, the latest begun first; if `stages` are given, theirs, and those that cannot be read."""
+        return [run.name for run in runs(self.directory) if stages is None or stage(run) in (*stages, "")]
 
     def free_names(self, *stems: str) -> list[str]:
         """`stem-1` for each stem, or the first number with which none is taken."""
@@ -53,7 +54,7 @@ class Jobs:
     def run(self, name: str) -> Run:
         """The run called `name`. Raises ValueError if there is none."""
         if name not in self.names():
-            raise ValueError(f"there is no run called {name!r}")
+            raise ValueError(f"there is no run called {name!r}" if name else "choose a run first")
         return Run(self.directory / name)
 
     def active(self) -> Run | None:
@@ -185,6 +186,11 @@ class Jobs:
             "cursor": cursor,
         }
 
+    def details(self, name: str, offset: int) -> dict[str, Any]:
+        """What a run has written beside its metrics from byte `offset` on, thinned out, and where to go on."""
+        lines, end = read_lines(self.run(name).details, offset)
+        return {"lines": some_samples(lines), "offset": end}
+
     def history(self, name: str) -> dict[str, Any]:
         """`table` of all that a run has logged so far."""
         return table(read_lines(self.run(name).metrics)[0], MOST_ROWS)
@@ -210,6 +216,14 @@ class Jobs:
         return [(f, max((step for step in saved if step <= (f.from_step or 0)), default=0)) for f in found]
 
 
+def stage(run: Run) -> str:
+    """ "" if the run cannot be read: whoever picks it is told why."""
+    try:
+        return run.read()[0]
+    except ValueError:
+        return ""
+
+
 def about(run: Run) -> dict[str, Any]:
     """What the curves of a run are seen against: references.json holds losses, in nats a token, that say something."""
     stage, config = run.read()
@@ -219,4 +233,5 @@ def about(run: Run) -> dict[str, Any]:
         "corpus": config.get("corpus", ""),
         "grad_clip": config.get("grad_clip") or None,
         "references": references,
+        "limits": {name: config[name] for name in ("kl_target", "kl_stop") if config.get(name)},
     }

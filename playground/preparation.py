@@ -1,31 +1,34 @@
 """What a training that has not begun yet would be: its memory, its time, and what the model would see. No gradio."""
 
-import functools
 import math
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from core.checkpoint import read_config
 from core.data import classification
-from core.data import corpus as corpora
-from core.data.chat import Example
 from core.data.corpus import CORPORA
-from core.data.instructions import dialogues, split
 from core.model import GPTConfig
-from core.stages import sft
-from core.stages.classify import ClassifyConfig
-from core.stages.pretrain import PretrainConfig, named_tokenizer
-from core.stages.sft import PLAYS, SFTConfig
-from core.tokenizer import Tokenizer
+from core.stages.pretrain import PretrainConfig
+from core.stages.sft import PLAYS
 from core.train import memory
 from core.train.device import pick_device, total_memory
 from core.train.estimate import step_seconds
 from core.train.loop import FitConfig
+from playground.preference_previews import pairs, rollouts
+from playground.previews import conversations, labelled_texts, preview_text, shape_at
 
-SHOWN = 3  # examples
-SHOWN_TOKENS = 160  # of each
 BUDGETS = {"8 GB": 8, "12 GB": 12, "16 GB (RTX 5070 Ti)": 16, "24 GB": 24, "80 GB": 80}  # of GPUs, in their makers' GB
 HERE = "this machine"
+SAMPLERS: dict[str, Callable[[Any], dict[str, Any]]] = {
+    "sft": conversations,
+    "classify": labelled_texts,
+    "reward": pairs,
+    "dpo": pairs,
+    "ppo": rollouts,
+}
+DATA = {"pretrain": list(CORPORA), "sft": [PLAYS], "classify": [classification.GENRE]}  # what each stage offers itself
+SIDE_BY_SIDE = {"reward": 2, "dpo": 2}  # sequences in one example: a pair has two answers
+FROZEN = {"dpo": 1, "ppo": 2}  # models beside the one that learns: what it was before, and the reward model
 
 
 # --- memory and time ------------------------------------------------------------------------------------------
@@ -42,53 +45,75 @@ def parent_of(config: Any) -> str:
     return config.to_dict()["parent"]
 
 
-def shape_at(directory: str) -> GPTConfig:
-    return read_config(Path(directory) / "config.json")
-
-
-def fitted(config: Any, hardware: str) -> FitConfig:
+def fitted(stage: str, config: Any, hardware: str) -> FitConfig:
     """The micro-batch and recomputation with which the training fits into the hardware. ValueError if none do."""
+    shape, fit = planned_for(stage, config)
     if hardware == HERE:
         device = pick_device(config.fit.device)
         room = total_memory(device)
         if room is None:
             raise ValueError(f"how much memory the {device.type} has is not known here: choose a size")
-        return memory.suggest(shape_of(config), config.fit, device.type, room / 1024)
-    return memory.suggest(shape_of(config), config.fit, "cuda", BUDGETS[hardware])
+        found = memory.suggest(shape, fit, device.type, room / 1024)
+    else:
+        found = memory.suggest(shape, fit, "cuda", BUDGETS[hardware])
+    several = SIDE_BY_SIDE.get(stage, 1)
+    return replace(config.fit, micro_batch_size=max(1, found.micro_batch_size // several), recompute=found.recompute)
+
+
+def planned_for(stage: str, config: Any) -> tuple[GPTConfig, FitConfig]:
+    """Shape and fit as the planner of memory wants them: it counts sequences, all as long as the context.
+
+    Pairs and answers are known beforehand, and shorter.
+    """
+    shape, fit = shape_of(config), config.fit
+    if stage in ("reward", "dpo", "ppo"):
+        shape = replace(shape, block_size=min(shape.block_size, sample(stage, config)["longest"]))
+    several = SIDE_BY_SIDE.get(stage, 1)
+    rows = several * memory.micro_batch_size(fit)
+    return shape, replace(fit, batch_size=several * fit.batch_size, micro_batch_size=rows)
 
 
 def plan(stage: str, config: Any) -> dict[str, Any]:
     """Memory by part, and time, as the page shows them under the form."""
-    shape, fit = shape_of(config), config.fit
+    shape, fit = planned_for(stage, config)
     device = pick_device(fit.device)
-    planned = memory.plan(shape, fit, device.type) if device.type in ("cpu", "cuda") else None
     room = total_memory(device)
-    rows = memory.micro_batch_size(fit)
+    parts, peak = memory_parts(stage, shape, fit, device.type)
     tokens = mean_tokens(stage, config) * fit.batch_size
-    seconds = step_seconds(shape, fit, tokens) * fit.max_steps
+    # In PPO an answer is written, about as dear as to learn from it, and read by three models, a third as dear each.
+    passes = 1 + 2 / config.ppo_epochs if stage == "ppo" else 1
+    seconds = step_seconds(shape, fit, passes * tokens) * fit.max_steps
+    rows = memory.micro_batch_size(config.fit)
     return {
         "facts": [
-            ["weights", f"{shape.n_params:,}"],
+            ["weights", f"{shape_of(config).n_params:,}"],
             ["tokens a step", f"{tokens:,.0f}"],
             ["tokens in all", f"{tokens * fit.max_steps:,.0f}"],
-            ["micro-batches a step", f"{math.ceil(fit.batch_size / rows)} of {rows}"],
+            ["micro-batches a step", f"{math.ceil(config.fit.batch_size / rows)} of {rows}"],
         ],
-        "parts": [[name, size / memory.GIB] for name, size in vars(planned).items() if name != "peak"]
-        if planned
-        else [],
-        "peak": planned.peak / memory.GIB if planned else None,
+        "parts": [[name, size / memory.GIB] for name, size in parts.items()],
+        "peak": peak / memory.GIB if parts else None,
         "room": room / 1024 if room else None,
-        "fits": not (planned and room) or planned.peak <= memory.usable(room / 1024, device.type),
+        "fits": not (parts and room) or peak <= memory.usable(room / 1024, device.type),
         "device": device.type,
         "seconds": seconds,
     }
 
 
+def memory_parts(stage: str, shape: GPTConfig, fit: FitConfig, device: str) -> tuple[dict[str, int], int]:
+    """Bytes by part and at the fullest moment; no parts for a device for which memory is not planned."""
+    if device not in ("cpu", "cuda"):
+        return {}, 0
+    planned = memory.plan(shape, fit, device)
+    parts = {name: size for name, size in vars(planned).items() if name != "peak"}
+    frozen = FROZEN.get(stage, 0) * planned.weights
+    return parts | ({"frozen models": frozen} if frozen else {}), planned.peak + frozen
+
+
 def mean_tokens(stage: str, config: Any) -> float:
-    """Tokens of one example, about: the whole context in pre-training, far fewer where examples have an end."""
-    block_size = shape_of(config).block_size
+    """Tokens of one sequence, about: the whole context in pre-training, far fewer where examples have an end."""
     if stage == "pretrain":
-        return block_size
+        return shape_of(config).block_size
     return sample(stage, config)["mean_length"]
 
 
@@ -105,91 +130,4 @@ def preview(stage: str, config: Any) -> dict[str, Any]:
 
 def sample(stage: str, config: Any) -> dict[str, Any]:
     """What is known of the examples of a fine-tuning, read anew when the data or the vocabulary changes."""
-    path = Path(config.data).expanduser()
-    changed = path.stat().st_mtime_ns if path.is_file() else 0
-    return SAMPLERS[stage](config.data, parent_of(config), changed, config.skip_bad_lines, config.val_share)
-
-
-def preview_text(config: PretrainConfig) -> dict[str, Any]:
-    corpus = corpora.load(config.corpus)
-    size, held_out = (sum(map(len, documents)) for documents in (corpus.train, corpus.val))
-    facts = [["characters to learn from", f"{size:,}"], ["characters held out", f"{held_out:,}"]]
-    beginning = corpus.train[0][:600]
-    if config.tokenizer == "train" and not config.init_from:
-        note = "The vocabulary will be learned from this text first, so it has no tokens yet. Every token counts."
-        return {"facts": facts, "text": beginning, "examples": [], "problems": [], "note": note}
-    tokenizer = Tokenizer.load(config.init_from) if config.init_from else named_tokenizer(config)
-    ids = tokenizer.encode(beginning)[:SHOWN_TOKENS]
-    example = shown(tokenizer, Example(ids, [True] * len(ids)))
-    note = "Blocks of this text, as long as the context, begin anywhere; every token counts in the loss."
-    return {"facts": facts, "examples": [example], "problems": [], "note": note}
-
-
-@functools.lru_cache(maxsize=8)
-def sample_conversations(
-    data: str, parent: str, changed: int, skip_bad_lines: bool, val_share: float
-) -> dict[str, Any]:
-    tokenizer, block_size = Tokenizer.load(parent), shape_at(parent).block_size
-    if data == PLAYS:
-        learned, _ = split(corpora.plays())
-        few = [dialogue.messages for dialogue in dialogues(learned[:2], seed=0)]
-        chosen, too_long = sft.examples(tokenizer, few, block_size)
-        counts = [["plays to learn from", f"{len(learned)}"], ["dialogues in the first two", f"{len(few):,}"]]
-        problems: list[str] = []
-    else:
-        config = SFTConfig.from_dict({"data": data, "skip_bad_lines": skip_bad_lines, "val_share": val_share})
-        read = sft.read(config, tokenizer, block_size)
-        chosen, too_long, problems = read.train, read.too_long, read.problems
-        counts = [["to learn from", f"{len(read.train):,}"], ["held out", f"{len(read.val):,}"]]
-    targets, all_tokens = sum(sum(e.mask) for e in chosen), sum(len(e.ids) for e in chosen)
-    return {
-        "facts": [
-            *counts,
-            ["tokens in each, on average", f"{all_tokens / len(chosen):.0f}"],
-            ["of them count in the loss", f"{targets / all_tokens:.0%}"],
-            ["longer than the context, left out", f"{too_long:,}"],
-        ],
-        "examples": [shown(tokenizer, example) for example in chosen[:: max(1, len(chosen) // SHOWN)][:SHOWN]],
-        "problems": problems,
-        "note": "Only the answers count in the loss: the model learns to answer and to stop, not to ask.",
-        "mean_length": all_tokens / len(chosen),
-    }
-
-
-def shown(tokenizer: Tokenizer, example: Example, at_most: int = SHOWN_TOKENS) -> dict[str, Any]:
-    ids = example.ids[:at_most]
-    special = set(tokenizer.special_tokens.values())
-    return {
-        "ids": ids,
-        "hexes": [tokenizer.token_bytes(id).hex() for id in ids],
-        "special": [id in special for id in ids],
-        "mask": example.mask[: len(ids)],
-        "cut": len(example.ids) - len(ids),
-    }
-
-
-@functools.lru_cache(maxsize=8)
-def sample_labelled(data: str, parent: str, changed: int, skip_bad_lines: bool, val_share: float) -> dict[str, Any]:
-    labelled = classification.load(data, val_share, skip_bad_lines=skip_bad_lines)
-    tokenizer, most = Tokenizer.load(parent), min(ClassifyConfig().max_tokens, shape_at(parent).block_size)
-    found = classification.preview(labelled, tokenizer, most)
-    return {
-        "facts": [
-            *([label, f"{learned:,} + {held_out:,}"] for label, (learned, held_out) in found.counts.items()),
-            ["too long, their end cut off", f"{found.n_too_long:,}"],
-        ],
-        "examples": [shown_class(tokenizer, example) for example in found.examples],
-        "problems": list(labelled.problems),
-        "note": "Texts of each class: to learn from + held out. The class is read at the last token, which saw all.",
-        "mean_length": found.mean_length,
-    }
-
-
-def shown_class(tokenizer: Tokenizer, example: classification.Shown) -> dict[str, Any]:
-    """The class is read at the last token, the only one that is coloured."""
-    last = Example(example.ids, [False] * (len(example.ids) - 1) + [True])
-    return shown(tokenizer, last, at_most=len(example.ids)) | {"label": example.label, "cut": example.n_cut}
-
-
-SAMPLERS = {"sft": sample_conversations, "classify": sample_labelled}
-DATA = {"pretrain": list(CORPORA), "sft": [PLAYS], "classify": [classification.GENRE]}  # what each stage offers itself
+    return SAMPLERS[stage](config)

@@ -8,14 +8,14 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from core.data.chat import encode_prompt
-from core.data.prompts import learning_prompts, read_prompts
+from core.data.prompts import held_out_prompts, learning_prompts, read_prompts
 from core.data.votes import Pair, Vote, Votes
 from core.generate import Sampling
 from core.pairing import Writer, answer_pairs, on_random_sides
 from playground.tastes import Models
 
 RANDOM, LEAST_SURE, OTHERS = ORDERS = ("random", "least sure", "others")  # which pair comes next
-PLAYS, TYPED = "plays", "typed"  # where prompts come from; anything else is a file
+PLAYS, HELD_OUT, TYPED = "plays", "held-out", "typed"  # where prompts come from; anything else is a file
 BUILT_IN = 3000  # prompts from the plays
 FRUITLESS = 3  # batches without a usable pair, after which the person is told
 RETRY_SECONDS = 3.0  # what has failed may have been mended
@@ -134,6 +134,8 @@ def read(wish: Wish) -> list[str]:
     """The prompts of a wish. Raises ValueError if there is none."""
     if wish.prompts == PLAYS:
         return learning_prompts(BUILT_IN, 0)
+    if wish.prompts == HELD_OUT:
+        return held_out_prompts(BUILT_IN)
     if wish.prompts != TYPED:
         return read_prompts(Path(wish.prompts))
     typed = list(dict.fromkeys(line.strip() for line in wish.typed.splitlines() if line.strip()))

@@ -137,6 +137,7 @@ SCRIPTS = (  # assets/NAME.js, in the order in which the page runs them
     *("attention", "attention_heads", "attention_inside", "attention_scaling", "attention_models"),
     *("train_curves", "train_tools", "train", "train_form", "train_doctor", "chat"),
     *("label", "label_taste", "label_table"),
+    *("align", "align_reward", "align_dpo", "align_ppo", "align_compare"),
 )
 
 
@@ -169,15 +170,22 @@ def live(elem_id: str, script: str, css_class: str, empty: str = "", **options: 
     )
 
 
-def feed(view: gr.HTML, page: Page, **widgets: Any) -> None:
-    """Give `view` the values of `widgets`, as {name: value}, now and whenever one of them changes.
+def feed(view: gr.HTML, page: Page, *also: Any, **widgets: Any) -> None:
+    """Give `view` the values of `widgets`, as {name: value}, now, whenever one changes, and at the events `also`.
 
     All of it happens in the browser: the view's script asks a server function for what it needs, and of many changes
     in a row only for the last.
     """
     gather = f"(...values) => Object.fromEntries({json.dumps(list(widgets))}.map((name, i) => [name, values[i]]))"
     changes = [widget.change for widget in widgets.values()]
-    gr.on([page.blocks.load, *changes], None, list(widgets.values()), view, js=gather, api_name=f"feed_{view.elem_id}")
+    gr.on(
+        [page.blocks.load, *changes, *also],
+        None,
+        list(widgets.values()),
+        view,
+        js=gather,
+        api_name=f"feed_{view.elem_id}",
+    )
 
 
 # --- forms ----------------------------------------------------------------------------------------------------
@@ -254,7 +262,7 @@ def widget(f: Field, value: Any, choices: list[Any] | None, prefix: str) -> Any:
         "elem_id": f"{prefix}-{f.name}",
         "interactive": True,
     }
-    if choices:
+    if choices is not None:
         return gr.Dropdown(choices, allow_custom_value=True, **common)
     if about.choices:
         return gr.Dropdown(list(about.choices), **common)

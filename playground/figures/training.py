@@ -9,31 +9,8 @@ from typing import Any
 
 from core.data.instructions import KINDS
 from playground.figures.palette import BLUE, GREEN, ORANGE, PURPLE, SKY, YELLOW
-
-
-@dataclass(frozen=True)
-class Curve:
-    metric: str
-    name: str
-    color: str
-    smooth: bool = False  # of every step, and noisy: the smoothed curve is drawn over it
-    markers: bool = False  # of evaluations, so there are few points
-
-
-@dataclass(frozen=True)
-class Panel:
-    key: str
-    title: str  # of the vertical axis, with its unit
-    curves: tuple[Curve, ...]
-    log: bool = False  # may its vertical axis be logarithmic?
-    zero: bool = True  # does its linear axis begin at 0?
-    tickformat: str = "~s"
-
-
-def share(metric: str, name: str, color: str = ORANGE, markers: bool = True) -> Panel:
-    """A panel for one share, from 0 to 1."""
-    return Panel(metric, f"{name} (share)", (Curve(metric, name, color, markers=markers),), tickformat="~g")
-
+from playground.figures.panel import Curve, Panel, share
+from playground.figures.preferences import PREFERENCES
 
 PANELS = (  # the first one that the log has is drawn large
     Panel(
@@ -44,10 +21,34 @@ PANELS = (  # the first one that the log has is drawn large
         zero=False,
         tickformat="~g",
     ),
-    Panel("lr", "learning rate", (Curve("lr", "learning rate", GREEN),), tickformat="~g"),
-    Panel("grad_norm", "gradient norm", (Curve("grad_norm", "gradient norm", PURPLE, smooth=True),), log=True),
-    Panel("speed", "tokens per second", (Curve("tokens_per_second", "tokens per second", BLUE, smooth=True),)),
-    Panel("memory", "peak memory (MiB)", (Curve("memory/peak", "peak memory", GREEN),), tickformat=","),
+    *PREFERENCES,
+    Panel(
+        "lr",
+        "learning rate",
+        (Curve("lr", "learning rate", GREEN),),
+        tickformat="~g",
+        about="Learning rate: how large a step is; it grows in the warm-up and shrinks to the end.",
+    ),
+    Panel(
+        "grad_norm",
+        "gradient norm",
+        (Curve("grad_norm", "gradient norm", PURPLE, smooth=True),),
+        log=True,
+        about="Gradient norm: how strongly a batch pulls at the weights; what is above the line is cut down to it.",
+    ),
+    Panel(
+        "speed",
+        "tokens per second",
+        (Curve("tokens_per_second", "tokens per second", BLUE, smooth=True),),
+        about="Tokens per second: how fast it learns; where answers are written first, that time counts.",
+    ),
+    Panel(
+        "memory",
+        "peak memory (MiB)",
+        (Curve("memory/peak", "peak memory", GREEN),),
+        tickformat=",",
+        about="Peak memory: the most that the training has needed so far.",
+    ),
     Panel("mfu", "MFU (share of peak)", (Curve("mfu", "MFU", ORANGE, smooth=True),), tickformat=".0%"),
     # Of evaluations: they appear later, and the others should not move then.
     Panel("bpb", "bits per byte", (Curve("bpb/val", "validation", ORANGE, markers=True),), True, False, "~g"),
@@ -55,10 +56,12 @@ PANELS = (  # the first one that the log has is drawn large
         "accuracy",
         "accuracy (share)",
         (
+            Curve("rewards/accuracies", "training", GREEN, smooth=True),
             Curve("accuracy/val", "accuracy", ORANGE, markers=True),
             Curve("accuracy/majority", "always the commonest class", BLUE, markers=True),
         ),
         tickformat="~g",
+        about="Accuracy: how often the answer that was preferred gets the higher reward; one half is chance.",
     ),
     share("f1/val", "macro F1"),
     share("follow/all", "followed"),
@@ -72,12 +75,14 @@ LOSS_UNITS = {
     "classify": "nats per text",
     "reward": "nats per pair",
     "dpo": "nats per pair",
+    "ppo": "per answer token",
 }
 # In the loss panel, from the run's references.json; another key there names itself.
 REFERENCES = {
     "uniform": "ln V: guessing blindly among V",
     "unigram": "unigram entropy: knowing only how often each token occurs",
     "majority": "knowing only how often each class occurs",
+    "ln 2": "ln 2: no answer is preferred",
 }
 
 

@@ -13,7 +13,7 @@ from core.checkpoint import write_json
 from core.stages.pretrain import PretrainConfig
 from core.train.run import Run, Status, append_line
 from core.train.turns import queued
-from playground.history import MOST_ROWS
+from playground.history import MOST_ROWS, MOST_SAMPLES
 from playground.jobs import Jobs
 
 CONFIG = PretrainConfig.preset("nano", device="cpu")
@@ -71,6 +71,7 @@ def test_the_first_look_at_a_long_run_is_thinned_and_comes_with_what_it_is_seen_
         "corpus": "shakespeare-1mb",
         "grad_clip": 1.0,
         "references": {"uniform": 6.24, "unigram": 5.31},
+        "limits": {},
     }
     assert "about" not in jobs.follow("one", first["cursor"])
 
@@ -272,3 +273,28 @@ def test_findings_come_with_the_saved_step_to_fork_from(tmp_path):
     assert finding.kind == "divergence"
     assert "learning_rate" in finding.changes
     assert saved == 100
+
+
+def test_details_are_sent_once_whole_lines_only_and_thinned_out(run: Run, tmp_path: Path) -> None:
+    jobs = Jobs(tmp_path)
+    assert jobs.details("one", 0) == {"lines": [], "offset": 0}
+    for step in range(3):
+        append_line(run.details, {"step": step, "margins": [step / 2]})
+    first = jobs.details("one", 0)
+    assert [line["step"] for line in first["lines"]] == [0, 1, 2]
+    with run.details.open("a", encoding="utf-8") as file:
+        file.write('{"step": 3, "marg')
+    assert jobs.details("one", first["offset"]) == {"lines": [], "offset": first["offset"]}
+    with run.details.open("a", encoding="utf-8") as file:
+        file.write('ins": []}\n' + "".join(f'{{"step": {step}}}\n' for step in range(4, 400)))
+    steps = [line["step"] for line in jobs.details("one", first["offset"])["lines"]]
+    assert len(steps) == MOST_SAMPLES and (steps[0], steps[-1]) == (3, 399)
+
+
+def test_runs_are_listed_by_stage_and_a_damaged_one_everywhere(run: Run, tmp_path: Path) -> None:
+    jobs = Jobs(tmp_path)
+    Run.create(tmp_path / "bent", "dpo", {})
+    assert jobs.names(["pretrain"]) == ["one"] and jobs.names(["dpo", "ppo"]) == ["bent"]
+    Run.create(tmp_path / "broken", "sft", {})
+    (tmp_path / "broken" / "run.json").write_text("{", encoding="utf-8")
+    assert set(jobs.names(["dpo"])) == {"bent", "broken"} and set(jobs.names()) == {"one", "bent", "broken"}

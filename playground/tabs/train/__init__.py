@@ -2,10 +2,19 @@
 
 import gradio as gr
 
+from playground.panels import live_view, stage_form
+from playground.panels.live_view import Place
 from playground.services import Services
-from playground.tabs.train import lab, live_view, stage_form, try_it
-from playground.tabs.train.stage_form import CLASSIFY, PRETRAIN, SFT
+from playground.tabs.train import lab, stages, try_it
+from playground.tabs.train.stages import ABOUT, CLASSIFY, PRETRAIN, SFT
 from playground.widgets import Page, intro
+
+SPECS = (PRETRAIN, SFT, CLASSIFY)
+PLACE = Place(
+    prefix="train",
+    stages=tuple(spec.stage for spec in SPECS),
+    empty="Nothing has been trained here yet. Press Start training: the first points come within seconds.",
+)
 
 
 def build(services: Services, page: Page) -> None:
@@ -16,13 +25,19 @@ def build(services: Services, page: Page) -> None:
     with gr.Row(equal_height=False):
         with gr.Column(scale=2, min_width=340), gr.Tabs(elem_id="train-stages"):
             forms = []
-            for spec in (PRETRAIN, SFT, CLASSIFY):
+            for spec in SPECS:
                 with gr.Tab(spec.title, id=spec.stage, elem_id=f"train-stage-{spec.stage}") as tab:
-                    forms.append(stage_form.lay_out(spec, services, tab))
+                    gr.Markdown(ABOUT[spec.stage], elem_classes="pg-note")
+                    size = stages.presets() if spec is PRETRAIN else None
+                    forms.append(stage_form.lay_out(spec, services, tab, size))
                     if spec is CLASSIFY:
                         try_it.build(services, page, tab)
         with gr.Column(scale=5, min_width=560):
-            view = live_view.build(services, page)
+            view = live_view.build(services, page, PLACE)
     for form in forms:
         stage_form.wire(form, services, page, view)
+        if form.spec is PRETRAIN:
+            stages.fill_by_preset(form, services)
+        if form.spec is CLASSIFY:
+            stages.suit_what_is_trained(form)
     lab.build(services, forms)

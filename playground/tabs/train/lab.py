@@ -7,8 +7,8 @@ import gradio as gr
 
 from playground.experiments import Experiments
 from playground.figures.training import range_curve
+from playground.panels.stage_form import StageForm
 from playground.services import Services
-from playground.tabs.train.stage_form import StageForm
 from playground.widgets import handler, intro, live, server_function
 
 
@@ -60,7 +60,7 @@ def build(services: Services, forms: list[StageForm]) -> None:
         @handler
         def start(values: dict[Any, Any]) -> dict[str, Any]:
             chosen = next(form for form in forms if form.spec.stage == values[stage])
-            experiments.start(kind, values[stage], chosen.form.read(values))
+            experiments.start(kind, values[stage], chosen.read(values, services))
             return {"figure": range_curve(), "begun": time.time()}
 
         return start

@@ -1,0 +1,51 @@
+"""Align tab: bend a model to the votes that were given, see it happen, and see what has changed."""
+
+import gradio as gr
+
+from playground.figures.alignment import pictures
+from playground.panels import live_view, stage_form
+from playground.panels.live_view import Place
+from playground.services import Services
+from playground.tabs.align import before_after, methods
+from playground.tabs.align.methods import ABOUT, DPO, ORDER, PPO, REWARD
+from playground.widgets import Page, intro
+
+SPECS = (REWARD, DPO, PPO)
+PLACE = Place(
+    prefix="align",
+    stages=tuple(spec.stage for spec in SPECS),
+    empty="Nothing has been aligned here yet. Choose votes and press Start training: the first points come soon.",
+    extra="playground.alignment",
+    figure=pictures,
+)
+
+
+def build(services: Services, page: Page) -> None:
+    intro(
+        "Your votes bend a model: it becomes likelier to say what you preferred, and pays for moving away from what "
+        "it was.",
+        "Start DPO on your votes, watch reward and KL grow together, then compare the model before and after.",
+    )
+    with gr.Tabs(elem_id="align-parts"):
+        with gr.Tab("Learn from votes", id="learn", elem_id="align-part-learn"):
+            learn(services, page)
+        with gr.Tab("Before and after", id="compare", elem_id="align-part-compare") as tab:
+            before_after.build(services, page, tab)
+
+
+def learn(services: Services, page: Page) -> None:
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=2, min_width=340):
+            gr.Markdown(ORDER, elem_classes="pg-note")
+            forms = []
+            with gr.Tabs(elem_id="align-stages"):
+                for spec in SPECS:
+                    with gr.Tab(spec.title, id=spec.stage, elem_id=f"align-stage-{spec.stage}") as tab:
+                        gr.Markdown(ABOUT[spec.stage], elem_classes="pg-note")
+                        forms.append(stage_form.lay_out(spec, services, tab))
+        with gr.Column(scale=5, min_width=560):
+            view = live_view.build(services, page, PLACE)
+    for form in forms:
+        stage_form.wire(form, services, page, view)
+        if form.spec is PPO:
+            methods.suit_reward_model(form, services, page)

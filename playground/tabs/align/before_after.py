@@ -1,0 +1,192 @@
+"""What has changed: the same prompts and seeds for two models, side by side; who wins; and a blind vote."""
+
+import time
+from typing import Any
+
+import gradio as gr
+
+from core.checkpoint import read_card
+from core.data.rules import RULES
+from core.generate import Sampling
+from playground.comparison import MOST_PROMPTS, MOST_TOKENS, Comparison, Question
+from playground.panels.voting import voting
+from playground.services import Services
+from playground.supply import HELD_OUT, Wish
+from playground.widgets import Page, handler, intro, live, server_function
+
+ALIGNED = ("dpo", "ppo")
+NONE = ("none", "")
+GOAL = 20  # blind votes
+BLIND = Sampling(max_new_tokens=MOST_TOKENS, temperature=0.8)
+
+
+def build(services: Services, page: Page, tab: gr.Tab) -> None:
+    comparison = Comparison(services.checkpoints, services.preferences)
+
+    @server_function
+    def follow_comparison(request: dict[str, Any]) -> dict[str, Any]:
+        return comparison.status(request["number"], request["since"])
+
+    intro(
+        "Two models answer the same held-out prompts with the same seeds, so that what differs is what was learned.",
+        "Compare an aligned model with its parent, then vote blindly yourself: do you see a difference?",
+    )
+    chosen = controls()
+    with gr.Row(elem_classes="pg-toolbar"):
+        start = gr.Button("Compare", variant="primary", elem_id="compare-start", min_width=140)
+        stop = gr.Button("Stop", variant="stop", elem_id="compare-stop", min_width=90)
+    view = live(
+        "compare-view",
+        "playground.beforeAfter(element, props, watch, server)",
+        "pg-compare",
+        empty="Press Compare: the first answers come within seconds, and who wins is counted as they come.",
+        server_functions=[follow_comparison],
+    )
+    with gr.Accordion(f"Vote blind on {GOAL}: which of the two do you prefer?", open=False, elem_id="compare-blind"):
+        intro(
+            "One answer of each model, sides at random, names hidden until you have voted.",
+            "Vote with the keys 1 and 2; your win rate appears above.",
+        )
+        blind = voting(services.labelling, "align-vote", wish, empty="Choose two models that answer, above.")
+    wire(services, page, tab, comparison, chosen, {"start": start, "stop": stop}, view, blind)
+
+
+def controls() -> dict[str, Any]:
+    with gr.Row(elem_classes="pg-numbers"):
+        chosen: dict[str, Any] = {
+            "before": gr.Dropdown(
+                [], label="before", info="Usually the parent", elem_id="compare-before", min_width=150
+            ),
+            "after": gr.Dropdown([], label="after", info="The aligned model", elem_id="compare-after", min_width=150),
+            "rule": gr.Dropdown(
+                [NONE, *((rule.title, name) for name, rule in RULES.items())],
+                value="",
+                label="judged by a rule",
+                info="It prefers an answer that …",
+                elem_id="compare-rule",
+                min_width=170,
+            ),
+            "reward_model": gr.Dropdown(
+                [NONE],
+                value="",
+                label="by a reward model",
+                info="Of the same vocabulary",
+                elem_id="compare-reward",
+                min_width=150,
+            ),
+        }
+    with gr.Row(elem_classes="pg-numbers"):
+        number: dict[str, Any] = {"precision": 0, "min_width": 110}
+        chosen |= {
+            "count": gr.Number(50, label="prompts", info=f"At most {MOST_PROMPTS}", elem_id="compare-count", **number),
+            "temperature": gr.Number(
+                0.8, label="temperature", info="As in the Chat", elem_id="compare-temperature", min_width=110
+            ),
+            "seed": gr.Number(0, label="seed", info="Another one, other answers", elem_id="compare-seed", **number),
+        }
+    bits = "Also measure bits per byte on held-out plays, before and after: what was forgotten (takes longer)"
+    return chosen | {"with_bits": gr.Checkbox(False, label=bits, elem_id="compare-bits")}
+
+
+def wish(values: dict[str, Any]) -> Wish:
+    """What is voted on blindly. Raises ValueError that says what to choose."""
+    before, after = values["before"], values["after"]
+    if not before or not after:
+        raise ValueError("choose two models that answer: one from before and one from after")
+    if before == after:
+        raise ValueError("choose two different models: there is nothing to tell apart")
+    return Wish((before, after), BLIND, HELD_OUT, source="compare", repeats=False)
+
+
+# --- what is chosen at first ------------------------------------------------------------------------------------
+
+
+def parent_of(name: str, services: Services) -> str | None:
+    return read_card(services.checkpoints.directory / name / "card.json").parent
+
+
+def latest_aligned(names: list[str], services: Services) -> str | None:
+    directory = services.checkpoints.directory
+    aligned = [name for name in names if read_card(directory / name / "card.json").stage in ALIGNED]
+    return max(aligned, key=lambda name: (directory / name / "model.safetensors").stat().st_mtime, default=None)
+
+
+def before_of(after: str | None, names: list[str], services: Services) -> str | None:
+    """The parent, or the first other one."""
+    others = [name for name in names if name != after]
+    parent = parent_of(after, services) if after else None
+    return parent if parent in others else next(iter(others), None)
+
+
+def reward_of(after: str | None, services: Services) -> str:
+    """The reward model that taught it, if it is still there."""
+    name = read_card(services.checkpoints.directory / after / "card.json").data.get("reward_model", "") if after else ""
+    return name if name in services.checkpoints.reward_models() else ""
+
+
+def rule_that_voted(services: Services) -> str:
+    """If most votes are by a rule, that rule."""
+    most = next(iter(services.preferences.annotators()), "")
+    name = most.removeprefix("rule: ")
+    return name if most.startswith("rule: ") and name in RULES else ""
+
+
+# --- wiring -----------------------------------------------------------------------------------------------------
+
+
+def wire(
+    services: Services,
+    page: Page,
+    tab: gr.Tab,
+    comparison: Comparison,
+    chosen: dict[str, Any],
+    buttons: dict[str, gr.Button],
+    view: gr.HTML,
+    blind: gr.HTML,
+) -> None:
+    @handler
+    def refresh(before: str | None, after: str | None, rule: str, reward_model: str) -> list[Any]:
+        """New models appear; what was chosen stays, as long as it is there."""
+        names, rewards = services.checkpoints.chat_names(), services.checkpoints.reward_models()
+        fresh = after not in names
+        if fresh:
+            after = latest_aligned(names, services) or next(iter(reversed(names)), None)
+        if before not in names or before == after:
+            before = before_of(after, names, services)
+        reward_model = reward_of(after, services) if fresh or reward_model not in rewards else reward_model
+        return [
+            gr.update(choices=names, value=before),
+            gr.update(choices=names, value=after),
+            rule_that_voted(services) if fresh and not rule else rule,
+            gr.update(choices=[NONE, *((name, name) for name in rewards)], value=reward_model),
+        ]
+
+    @handler
+    def choose_after(after: str) -> list[Any]:
+        return [before_of(after, services.checkpoints.chat_names(), services), reward_of(after, services)]
+
+    @handler
+    def start(values: dict[Any, Any]) -> dict[str, Any]:
+        given = {name: values[widget] for name, widget in chosen.items()}
+        for name in ("count", "temperature", "seed"):
+            if given[name] is None:
+                raise ValueError(f"{'prompts' if name == 'count' else name} is empty: type a number")
+        comparison.start(Question(**given | {"before": given["before"] or "", "after": given["after"] or ""}))
+        return look()
+
+    def look() -> dict[str, Any]:
+        return {"opened": time.time()}
+
+    quiet: dict[str, Any] = {"show_progress": "hidden"}
+    pickers = [chosen[name] for name in ("before", "after", "rule", "reward_model")]
+    for event in (page.blocks.load, page.tab.select, tab.select, pickers[0].focus, pickers[1].focus):
+        event(refresh, pickers, pickers, api_name="refresh_comparison", **quiet)
+    chosen["after"].input(choose_after, pickers[1], [pickers[0], pickers[3]], api_name="choose_after", **quiet)
+    buttons["start"].click(start, set(chosen.values()), view, api_name="compare", **quiet)
+    buttons["stop"].click(lambda: comparison.stop(), api_name="stop_comparison", **quiet)
+    for seen in (page.blocks.load, blind.changed):  # it may be going on since before a reload; a vote changes a rate
+        seen(look, None, view, api_name="look_at_comparison", **quiet)
+    models = pickers[:2]
+    gather = f"(before, after) => ({{ before, after, goal: {GOAL} }})"
+    changes = [page.blocks.load, *(picker.change for picker in models)]
+    gr.on(changes, None, models, blind, js=gather, api_name="vote_blind_on")

@@ -1,0 +1,213 @@
+"""The Align tab: it shows what the files of runs say, refuses in words, and leads from votes to before and after."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from core.data.preferences import Preference, read_preferences
+from core.data.votes import Votes
+from core.train.run import Run, read_lines
+from tests.ui.runs import HOSTILE, add_aligned_steps, write_aligned
+from tests.ui.steps import choose, open_page, open_tab, wait_for_points, wait_for_state
+
+VIEW = "#align-view .pg-run"
+
+
+def open_align(page: Page, url: str, *tabs: str) -> None:
+    open_page(page, url)
+    for name in ("Align", *tabs):
+        open_tab(page, name)
+
+
+def look_at(page: Page, run: str, points: int = 40) -> None:
+    choose(page, "align-run", run)
+    wait_for_points(page, run, points, view=VIEW)
+
+
+def plotted(page: Page, plot: str, trace: str) -> list[list[float]]:
+    """[x, y] of a trace."""
+    script = (
+        "([plot, trace]) => (t => [t.x, t.y])(document.querySelector(plot).data.find(({ name }) => name === trace))"
+    )
+    return page.evaluate(script, [plot, trace])
+
+
+def set_range(page: Page, label: str, value: int) -> None:
+    page.get_by_label(label, exact=True).fill(str(value))
+
+
+def votes_of(workspace: Path) -> Votes:
+    return Votes(workspace / "preferences.db")
+
+
+def test_dpo_shows_margin_against_kl_and_how_each_pair_has_moved(page: Page, url: str, workspace: Path) -> None:
+    run = write_aligned(workspace, "bent", "dpo")
+    open_align(page, url)
+    look_at(page, "bent")
+    evaluations = [line for line in read_lines(run.metrics)[0] if "kl/val" in line]
+    drawn = plotted(page, ".pg-aligned .js-plotly-plot", "held-out")
+    assert drawn == [[line["kl/val"] for line in evaluations], [line["margin/val"] for line in evaluations]]
+    story = page.locator(".pg-story")
+    expect(story).to_contain_text("In 4 of 6 pairs the margin grew.")
+    expect(story).to_contain_text("In 3 of these the preferred answer fell, yet the margin grew")
+    pair = page.locator(".pg-pair")
+    expect(pair.locator(".pg-pair-prompt")).to_have_text(f"Prompt 1 {HOSTILE}")
+    pair.get_by_role("button", name="Next").press("Enter")
+    pair.get_by_role("button", name="Next").press("Enter")
+    expect(pair).to_contain_text("pair 3 of 6")
+    expect(pair).to_contain_text("Preferred 3")
+    expect(pair).to_contain_text("−5.0 nats: less likely")
+    page.evaluate(
+        "document.querySelector('.pg-pair').previousSibling.emit('plotly_click', { points: [{ customdata: 5 }] })"
+    )
+    expect(pair).to_contain_text("Rejected 6")
+    set_range(page, "evaluation", 0)
+    expect(story).to_have_text("Nothing has moved yet.")
+    meanings = page.locator(".pg-meanings")
+    expect(meanings).to_contain_text("KL: how far the model has moved from where it began, in nats a response")
+    expect(meanings).to_contain_text("Loss: how surprised the model is by a vote")
+    assert page.locator(".pg-run img").count() == 0, "a text became markup"
+
+
+def test_ppo_shows_score_against_kl_and_colours_tokens_of_the_moment(page: Page, url: str, workspace: Path) -> None:
+    run = write_aligned(workspace, "taught", "ppo", kl_target=6.0, kl_stop=400.0, reward_model="some")
+    open_align(page, url)
+    look_at(page, "taught")
+    rollouts = [line for line in read_lines(run.metrics)[0] if "objective/kl" in line]
+    drawn = plotted(page, ".pg-aligned .js-plotly-plot", "rollouts")
+    assert drawn == [[line["objective/kl"] for line in rollouts], [line["objective/scores"] for line in rollouts]]
+    limits = page.evaluate("document.querySelector('.pg-aligned .js-plotly-plot').layout.shapes.map(({ x0 }) => x0)")
+    assert limits == [6.0], "what lies far beyond is not drawn"
+
+    cards = page.locator(".pg-rollout")
+    expect(cards).to_have_count(2)
+    expect(cards.nth(0)).to_contain_text("score +0.40 · KL +0.6 nats · 5 tokens · cut off")
+    expect(cards.nth(1)).to_contain_text("ended by itself")
+    chips = cards.nth(0).locator(".pg-chip")
+    expect(chips).to_have_count(5)
+    color = "(node) => getComputedStyle(node).backgroundColor"
+    orange, blue, middle = (chips.nth(i).evaluate(color) for i in range(3))
+    assert (orange, blue) == ("rgb(213, 94, 0)", "rgb(0, 114, 178)") and middle.startswith("rgb(24")
+    page.get_by_role("button", name="advantage").press("Enter")
+    expect(page.get_by_role("button", name="advantage")).to_have_attribute("aria-pressed", "true")
+    assert chips.nth(0).evaluate(color) == "rgb(0, 114, 178)" and chips.nth(2).evaluate(color) == "rgb(213, 94, 0)"
+    expect(page.locator(".pg-rollouts")).to_contain_text("it went better than the value head expected")
+
+
+def test_a_reward_model_shows_calibration_and_margins_while_it_learns(page: Page, url: str, workspace: Path) -> None:
+    run = write_aligned(workspace, "judge", "reward")
+    open_align(page, url)
+    look_at(page, "judge")
+    pictures = page.locator(".pg-details-of-stage .pg-picture")
+    expect(pictures.nth(1)).to_contain_text("6 of 6 are ranked right (100 %)")
+    assert plotted(page, ".pg-details-of-stage .js-plotly-plot", "reward model") == [[0.6], [0.5]]
+    set_range(page, "evaluation", 0)
+    expect(pictures.nth(1)).to_contain_text("2 of 6 are ranked right (33 %)")
+    add_aligned_steps(run, "reward", 41, 50)
+    wait_for_points(page, "judge", 50, view=VIEW)
+    expect(pictures.nth(1)).to_contain_text("2 of 6 are ranked right (33 %)")  # who looks back is not pulled away
+    set_range(page, "evaluation", 5)
+    expect(page.locator(".pg-timeline")).to_contain_text("50")
+
+
+def test_each_tab_lists_the_runs_of_its_stages(page: Page, url: str, workspace: Path) -> None:
+    write_aligned(workspace, "judge", "reward")
+    Run.create(workspace / "learner", "pretrain", {"device": "cpu"})
+    open_align(page, url)
+    page.locator("#align-run input").click()
+    expect(page.locator("#align-run li[role=option]")).to_have_text(["✓ judge"])
+
+
+def test_what_cannot_be_learned_from_is_said_before_the_start(page: Page, url: str, workspace: Path) -> None:
+    open_align(page, url, "DPO")
+    plan = page.locator("#dpo-plan")
+    expect(plan).to_contain_text("There are no votes yet: give some in the Label tab, load the example set there")
+    page.locator("#dpo-start").click()
+    expect(page.locator(".toast-body")).to_contain_text("There are no votes yet")
+    expect(page.locator("#align-view")).to_contain_text("Nothing has been aligned here yet")
+
+    votes = votes_of(workspace)
+    votes.import_preferences([Preference("Who?", "I.", "Thou.", tie=True)], "me")
+    open_tab(page, "Reward model")
+    open_tab(page, "DPO")
+    expect(plan).to_contain_text("1 vote, and none of them says that one answer is better")
+    votes.import_preferences([Preference("Who?", "I.", "Thou."), Preference("What?", "This.", "That.")], "you")
+    open_tab(page, "Reward model")
+    open_tab(page, "DPO")
+    expect(plan).to_contain_text("3 votes on 2 prompts, 1 tie. So few can be learned by heart")
+    choose(page, "dpo-data", "votes by you (2)")
+    expect(plan).to_contain_text("2 votes on 2 prompts, no ties.")
+    bad = workspace / "bad.jsonl"
+    bad.write_text(json.dumps({"prompt": "a", "chosen": "b"}) + "\n", encoding="utf-8")
+    fill(page, "dpo-data", str(bad))
+    expect(plan).to_contain_text("bad.jsonl, line 1: rejected missing; mend it, or switch skip_bad_lines on")
+    fill(page, "dpo-parent", str(workspace / "bard-base"))
+    expect(plan).to_contain_text("bard-base continues texts instead of answering")
+
+    open_tab(page, "PPO")
+    expect(page.locator("#ppo-plan")).to_contain_text(
+        "There is no reward model with the vocabulary of bard-chat yet: train one on your votes first"
+    )
+
+
+def fill(page: Page, elem_id: str, value: str) -> None:
+    box = page.locator(f"#{elem_id} input, #{elem_id} textarea").first
+    box.fill(value)
+    box.press("Enter")
+
+
+@pytest.mark.slow
+def test_from_votes_to_before_and_after(page: Page, url: str, workspace: Path) -> None:
+    votes = votes_of(workspace)
+    pairs = [Preference(f"What is the hour, number {i}?", "Why, is it not noon?", "It is noon.") for i in range(36)]
+    votes.import_preferences(pairs, "rule: question", "rule")
+    open_align(page, url, "DPO")
+    expect(page.locator("#dpo-plan")).to_contain_text("36 votes on 36 prompts, no ties.", timeout=60_000)
+    expect(page.locator("#dpo-plan")).to_contain_text("fits")
+    page.locator("#dpo-see").get_by_role("button", name="What the model will see").click()
+    expect(page.locator("#dpo-preview .pg-seen")).to_have_count(6)
+    fill(page, "dpo-max_steps", "8")
+    more = page.locator("#align-stages").get_by_role("button", name="More settings").and_(page.locator(":visible"))
+    more.click()
+    for name, value in (
+        ("batch_size", "4"),
+        ("warmup_steps", "1"),
+        ("eval_interval", "4"),
+        ("learning_rate", "0.0003"),
+    ):
+        fill(page, f"dpo-{name}", value)
+    page.locator("#dpo-start").click()
+    wait_for_state(page, "dpo-1", "finished", seconds=240, view=VIEW)
+    expect(page.locator(".pg-story")).to_contain_text("pairs the margin grew")
+    data = Path(Run(workspace / "dpo-1").read()[1]["data"])
+    assert data.name == f"votes-{hashlib.sha256(data.read_bytes()).hexdigest()[:8]}.jsonl"
+    assert data.parent == workspace / "data" and read_preferences(data).pairs == pairs
+
+    open_tab(page, "Before and after")
+    expect(page.locator("#compare-before input")).to_have_value("bard-chat")
+    expect(page.locator("#compare-after input")).to_have_value("dpo-1")
+    expect(page.locator("#compare-rule input")).to_have_value("asks a question")
+    fill(page, "compare-count", "3")
+    page.locator("#compare-start").click()
+    page.wait_for_function(
+        "(d => d?.running === 'false' && d.answered === '3')(document.querySelector('.pg-compare')?.dataset)",
+        timeout=120_000,
+    )
+    expect(page.locator(".pg-exchange")).to_have_count(3)
+    expect(page.locator(".pg-compare")).to_contain_text("By the rule: it asks a question")
+    expect(page.locator(".pg-measured")).to_contain_text("KL from the model before (nats a response)")
+    marks = page.locator(".pg-exchange").first.locator(".pg-won, .pg-tied")
+    assert marks.count() in (1, 2), "one wins, or both tie"
+
+    page.get_by_role("button", name="Vote blind on 20").click()
+    expect(page.locator("#align-vote")).to_contain_text("A is better")
+    page.reload()
+    open_tab(page, "Align")
+    open_tab(page, "Before and after")
+    expect(page.locator(".pg-exchange")).to_have_count(3)  # still there
+    choose(page, "compare-before", "dpo-1")
+    page.locator("#compare-start").click()
+    expect(page.locator(".toast-body")).to_contain_text("choose two different models".capitalize())

@@ -99,7 +99,8 @@ class Labelling:
         except AlreadyVoted:
             id = None
         except ValueError:
-            self.forget_if_gone(pair)
+            if lease:
+                self.forget_if_gone(pair)
             raise
         with self.lock:
             if lease and self.leases.get(window) is lease:

@@ -218,6 +218,7 @@ class PPO:
                     log.info("the policy has moved by %.1f nats a response, further than kl_stop: the end", moved)
                     return
             lr = learning_rate(step, fit.learning_rate, fit.final_learning_rate, fit.warmup_steps, fit.max_steps)
+            assert self.rollouts is not None  # made at position 0, or read with the saved step
             rows = self.minibatch(step)
             done = one_step(self.policy, rows, self.loss, fit, optimizers, step, lr, micro_batch_size)
             micro_batch_size, metrics = done.micro_batch_size, done.metrics

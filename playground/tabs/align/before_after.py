@@ -150,7 +150,7 @@ def wire(
         names, rewards = services.checkpoints.chat_names(), services.checkpoints.reward_models()
         fresh = after not in names
         if fresh:
-            after = latest_aligned(names, services) or next(iter(reversed(names)), None)
+            after = latest_aligned(names, services)  # as long as there is none, one that comes will be picked
         if before not in names or before == after:
             before = before_of(after, names, services)
         reward_model = reward_of(after, services) if fresh or reward_model not in rewards else reward_model

@@ -93,8 +93,8 @@
       prompt,
       part("div", "pg-vote-sides", side("A", left), side("B", right)),
       part("div", "pg-vote-buttons", ...buttons.values(), undo),
-      note,
       last,
+      note,
       origin,
     );
     return { frame, prompt, left, right, buttons, undo, note, who, count, bar, last, origin };
@@ -246,6 +246,7 @@
       clearTimeout(resting);
       const begin = () => {
         wish = value;
+        if (!first) kept.set("holding", null); // it was of what was wished for before
         if (!view.frame.isConnected) root.replaceChildren(view.frame);
         const unsent = first ? kept.get("unsent") : null;
         if (unsent) enqueue(async () => take(await deliver(unsent)));

@@ -87,18 +87,25 @@ def simulate(
 ) -> Iterator[int]:
     """Let a rule vote on `count` pairs by `writer`, answers to lines from the plays; yields how many it has voted on.
 
-    Pairs that the rule cannot tell apart are passed over, so every vote is decided. Ends early if the prompts run out.
+    Pairs that the rule cannot tell apart are passed over, so every vote is decided; so are those on which it has voted
+    before, with the same seed. Ends early if the prompts run out.
     """
-    rule = rule_of(rule_name)
+    rule, annotator = rule_of(rule_name), f"rule: {rule_name}"
+    known = {content(vote.pair) for vote in votes.standing(annotator)}
     prompts = learning_prompts(1_000_000, seed)
     chance, voted = random.Random(seed), 0
     for first in range(0, len(prompts), AT_ONCE):
         found = answer_pairs(writer, writer, prompts[first : first + AT_ONCE], sampling, seed + first)
-        pairs = on_random_sides(found, sampling, "rule", chance)
+        pairs = [p for p in on_random_sides(found, sampling, "rule", chance) if content(p) not in known]
         choices = [prefer(rule, pair.left.text, pair.right.text) for pair in pairs]
         decided = [(pair, c) for pair, c in zip(pairs, choices, strict=True) if c != "tie"][: count - voted]
-        votes.add_voted([pair for pair, _ in decided], [choice for _, choice in decided], f"rule: {rule_name}")
+        votes.add_voted([pair for pair, _ in decided], [choice for _, choice in decided], annotator)
         voted += len(decided)
         yield voted
         if voted == count:
             return
+
+
+def content(pair: NewPair) -> tuple[str, frozenset[Answer]]:
+    """A pair whichever way round it stands."""
+    return pair.prompt, frozenset((pair.left, pair.right))

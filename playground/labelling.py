@@ -7,7 +7,7 @@ the next pair is handed out. What is only here, who looks at which pair, a windo
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from core.data.votes import AlreadyVoted, NewPair, Pair, Vote, Votes
 from playground.ahead import Ahead
@@ -98,12 +98,15 @@ class Labelling:
             id = self.votes.cast(key, pair, annotator, choice, milliseconds, note, predicted)
         except AlreadyVoted:
             id = None
+        except ValueError:
+            if lease:
+                self.forget_if_gone(pair)
+            raise
         with self.lock:
             if lease and self.leases.get(window) is lease:
                 del self.leases[window]
-            self.ballots.pop(annotator, None)
-            ballot = self.learn(annotator, wish)
-            stored = next((vote for vote in reversed(ballot) if vote.id == id), None)
+            stored = None if id is None else self.standing(annotator, id)
+            self.learn(annotator, wish)
             return Cast(stored, self.offer(window, annotator, wish))
 
     def undo(self, window: str, annotator: str, wish: Wish, key: str) -> Offer:
@@ -128,12 +131,23 @@ class Labelling:
             self.ballots.pop(vote.annotator, None)
 
     def ballot(self, annotator: str) -> list[Vote]:
-        """The standing votes of `annotator`, oldest first; read anew when any have come or gone."""
+        """The standing votes of `annotator`, oldest first; what has come or gone since the last look is noticed."""
         with self.lock:
-            count = self.votes.annotators().get(annotator, 0)
-            if not count or len(self.ballots.get(annotator, ())) != count:
-                self.ballots[annotator] = self.votes.standing(annotator)
-            return self.ballots[annotator]
+            count, known = self.votes.annotators().get(annotator, 0), self.ballots.get(annotator, [])
+            if len(known) < count:
+                known = known + self.votes.standing(annotator, after=known[-1].id if known else 0)
+            if len(known) != count:
+                known = self.votes.standing(annotator)
+            self.ballots[annotator] = known
+            return known
+
+    def standing(self, annotator: str, id: int) -> Vote | None:
+        """The vote number `id`, if it stands."""
+        for _ in range(2):
+            if found := [vote for vote in self.ballot(annotator) if vote.id == id]:
+                return found[0]
+            self.ballots.pop(annotator, None)  # another process took one back at the same time
+        return None
 
     # --- which pair -------------------------------------------------------------------------------------------
 
@@ -172,7 +186,8 @@ class Labelling:
             pair = self.votes.pair(id)
         except ValueError:
             return None
-        fits = (pair.source, models(pair)) == (wish.source, set(wish.models))
+        wished = wish.source, set(wish.models), asdict(wish.supply.sampling)
+        fits = (pair.source, models(pair), pair.sampling) == wished
         return pair if fits and not self.has_voted(annotator, pair) else None
 
     def repeat(self, annotator: str, wish: Wish) -> Pair | None:
@@ -212,6 +227,15 @@ class Labelling:
     def has_voted(self, annotator: str, pair: Pair) -> bool:
         return any(vote.pair.id == pair.id for vote in self.ballot(annotator))
 
+    def forget_if_gone(self, pair: int) -> None:
+        """A store that was removed meanwhile took everything that was ready with it."""
+        try:
+            self.votes.pair(pair)
+        except ValueError:
+            with self.lock:
+                self.leases.clear()
+                self.ahead.supplies.clear()
+
     def release(self, window: str) -> None:
         """Take a pair back; if it was not voted on, another window may have it."""
         lease = self.leases.pop(window, None)
@@ -234,11 +258,9 @@ class Labelling:
             return lease.predicted
         return self.tastes.probabilities(lease.annotator, lease.wish.judge, [lease.pair])[0]
 
-    def learn(self, annotator: str, wish: Wish) -> list[Vote]:
-        """Fit the annotator's taste to their votes as they stand now, which it returns."""
-        ballot = self.ballot(annotator)
-        self.tastes.learn(annotator, wish.judge, ballot)
-        return ballot
+    def learn(self, annotator: str, wish: Wish) -> None:
+        """Fit the annotator's taste to their votes as they stand now."""
+        self.tastes.learn(annotator, wish.judge, self.ballot(annotator))
 
 
 def models(pair: Pair) -> set[str]:

@@ -1,5 +1,6 @@
 """A rule that votes in a thread of this process, so that a reload of the page finds it again. No gradio."""
 
+import atexit
 import logging
 import random
 import threading
@@ -11,7 +12,8 @@ from core.data.votes import Votes
 from core.pairing import PAIR_SAMPLING, Writer, simulate
 from playground.tastes import Models
 
-MOST = 5000
+MOST = 5000  # votes
+CLOSE_SECONDS = 10.0
 
 log = logging.getLogger(__name__)
 
@@ -41,9 +43,16 @@ class RuleVoting:
             self.state = {"message": "the model is writing answers", "error": "", "done": 0, "wanted": count}
             self.thread = threading.Thread(target=self.run, args=(writer, rule, count), daemon=True, name="rule")
             self.thread.start()
+            atexit.register(self.close)
 
     def stop(self) -> None:
         self.stopping.set()
+
+    def close(self) -> None:
+        """End the thread: the interpreter must not end while it computes."""
+        self.stop()
+        if self.thread:
+            self.thread.join(timeout=CLOSE_SECONDS)
 
     @property
     def running(self) -> bool:

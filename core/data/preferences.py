@@ -9,6 +9,7 @@ is the better one, and which is called chosen means nothing.
 import hashlib
 import json
 import random
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -117,6 +118,8 @@ def said(value: Any, name: str, role: str) -> str:
         raise ValueError(f"{name} is neither a text nor a list of messages")
     if not value.strip():
         raise ValueError(f"{name} is empty")
+    if re.search("[\ud800-\udfff]", value):
+        raise ValueError(f"{name} holds half of a character, which no file can keep")
     return value.strip()
 
 

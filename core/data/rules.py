@@ -26,19 +26,23 @@ def is_question(answer: str) -> bool:
 
 
 def says_thou(answer: str) -> bool:
-    return bool(THOU & set(words(answer)))
+    return any(word.split("'")[0] in THOU for word in words(answer))  # thou'rt and thou'lt too
 
 
 def mentions_love(answer: str) -> bool:
-    return bool(re.search(r"\b(be)?lov(e|es|ed|er|ers|ing|ely|est|eth)\b", spoken(answer), re.IGNORECASE))
+    return bool(re.search(r"\b(be)?lov(e|è|'|ing)", spoken(answer), re.IGNORECASE))  # lov'd and lov'st too
+
+
+def brevity(answer: str) -> float:
+    return -float(len(words(answer)) or 1000)  # who says nothing has not been brief
 
 
 RULES = {
     "shorter": Rule(
         "is shorter",
         f"It prefers the answer with fewer words; one of at most {FEW_WORDS} words counts as short.",
-        lambda answer: -float(len(words(answer))),
-        lambda answer: len(words(answer)) <= FEW_WORDS,
+        brevity,
+        lambda answer: brevity(answer) >= -FEW_WORDS,
     ),
     "question": Rule(
         "asks a question",

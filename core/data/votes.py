@@ -10,19 +10,18 @@ transaction, and what must not happen twice is a UNIQUE constraint.
 
 import json
 import sqlite3
-import threading
 import time
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from core.data.database import Database
 from core.data.preferences import Preference
 
 CHOICES = ("left", "right", "tie", "bad", "skip")  # bad: neither is good
 SOURCES = ("label", "compare", "import", "rule", "example")
-WAIT_SECONDS = 30  # for another process to end its transaction
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS pairs (
     id INTEGER PRIMARY KEY, prompt TEXT NOT NULL,
@@ -100,59 +99,11 @@ class Vote:
         return self.pair.left if self.choice == "right" else self.pair.right
 
 
-class Votes:
+class Votes(Database):
     """The store. `trouble` says in a sentence that a damaged file was put aside when it was opened."""
 
     def __init__(self, path: str | Path):
-        self.path, self.trouble = Path(path), ""
-        self.own = threading.local()  # SQLite's connections are not shared between threads
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self.prepare()
-        except sqlite3.OperationalError as error:
-            raise ValueError(f"{self.path} cannot be used: {error}") from error
-        except sqlite3.DatabaseError:
-            self.put_aside()
-            self.prepare()
-
-    def prepare(self) -> None:
-        connection = self.connection()
-        connection.executescript(SCHEMA)
-        if connection.execute("PRAGMA quick_check").fetchone()[0] != "ok":
-            raise sqlite3.DatabaseError("damaged")
-
-    def put_aside(self) -> None:
-        self.connection().close()
-        self.own = threading.local()
-        numbers = (n for n in range(1, 10_000) if not self.aside(n).exists())
-        kept = self.aside(next(numbers))
-        self.path.rename(kept)
-        for end in ("-wal", "-shm"):
-            self.path.with_name(self.path.name + end).unlink(missing_ok=True)
-        self.trouble = f"{self.path.name} was damaged: it is kept as {kept.name}, and a new one was begun."
-
-    def aside(self, number: int) -> Path:
-        return self.path.with_name(f"{self.path.name}.damaged-{number}")
-
-    def connection(self) -> sqlite3.Connection:
-        if not hasattr(self.own, "connection"):
-            connection = sqlite3.connect(self.path, timeout=WAIT_SECONDS, isolation_level=None)
-            self.own.connection = connection
-            connection.execute("PRAGMA journal_mode = WAL")  # readers do not wait for who votes
-            connection.execute("PRAGMA synchronous = FULL")  # a vote survives a power cut
-            connection.execute("PRAGMA foreign_keys = ON")
-        return self.own.connection
-
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        connection = self.connection()
-        connection.execute("BEGIN IMMEDIATE")  # what is read in it cannot change before it is written
-        try:
-            yield connection
-            connection.execute("COMMIT")
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
+        super().__init__(path, SCHEMA)
 
     # --- pairs ------------------------------------------------------------------------------------------------
 
@@ -192,12 +143,14 @@ class Votes:
 
         key: made up by who votes, once for each vote: the same key again stores nothing and returns the same id.
         Raises AlreadyVoted if the annotator has another standing vote on the pair, ValueError for an unknown choice or
-        pair, or an empty annotator.
+        pair, an empty annotator, or a prediction that is no probability.
         """
         if choice not in CHOICES:
             raise ValueError(f"choice must be one of {', '.join(CHOICES)}, got {choice!r}")
         if not annotator.strip():
             raise ValueError("the annotator has no name: type one")
+        if predicted is not None and not 0 <= predicted <= 1:
+            raise ValueError(f"predicted must be a probability between 0 and 1, got {predicted}")
         self.pair(pair)
         with self.transaction() as connection:
             if row := connection.execute("SELECT id FROM votes WHERE key = ?", (key,)).fetchone():
@@ -231,14 +184,20 @@ class Votes:
             connection.execute("INSERT INTO withdrawals VALUES (?, ?, ?, ?)", (row[0], key, "undo", now()))
             return self.pair(row[1])
 
-    def standing(self, annotator: str | None = None, source: str | None = None, model: str | None = None) -> list[Vote]:
-        """Votes that were not taken back, oldest first; those of an annotator, a source, a model alone if asked."""
+    def standing(
+        self, annotator: str | None = None, source: str | None = None, model: str | None = None, after: int = 0
+    ) -> list[Vote]:
+        """Votes that were not taken back, oldest first; those of an annotator, a source, a model alone if asked.
+
+        after: only votes younger than the one with this id.
+        """
         query = (
             "SELECT standing.id, annotator, choice, milliseconds, note, predicted, standing.created, "
             f"{PAIR} FROM standing JOIN pairs ON pairs.id = pair WHERE (?1 IS NULL OR annotator = ?1) "
-            "AND (?2 IS NULL OR source = ?2) AND (?3 IS NULL OR ?3 IN (left_model, right_model)) ORDER BY standing.id"
+            "AND (?2 IS NULL OR source = ?2) AND (?3 IS NULL OR ?3 IN (left_model, right_model)) "
+            "AND standing.id > ?4 ORDER BY standing.id"
         )
-        rows = self.connection().execute(query, (annotator, source, model))
+        rows = self.connection().execute(query, (annotator, source, model, after))
         return [Vote(row[0], read_pair(row[7:]), *row[1:7]) for row in rows]
 
     def annotators(self) -> dict[str, int]:
@@ -267,17 +226,19 @@ class Votes:
     def import_preferences(self, pairs: Sequence[Preference], annotator: str, source: str = "import") -> int:
         """Add preferences as votes of `annotator`; those that it has already are left out. Returns the number added.
 
-        Every second one is shown with its better answer on the right, so that the side tells nothing.
+        What stands in a file twice, two people's votes on one pair, is voted twice. Every second one is shown with its
+        better answer on the right, so that the side tells nothing.
         """
-        before = {(v.pair.prompt, frozenset((v.chosen.text, v.rejected.text))) for v in self.standing(annotator)}
-        distinct = {(pair.prompt, frozenset((pair.chosen, pair.rejected))): pair for pair in pairs}
-        wanted = [pair for known, pair in distinct.items() if known not in before]
-        new, choices = [], []
-        for number, pair in enumerate(wanted):
-            sides = (Answer(pair.chosen), Answer(pair.rejected))
-            left, right = sides if number % 2 == 0 else reversed(sides)
-            new.append(NewPair(pair.prompt, left, right, {}, source))
-            choices.append("tie" if pair.tie else "left" if number % 2 == 0 else "right")
+        known = Counter(map(without_order, self.preferences([annotator])))
+        new: list[NewPair] = []
+        choices: list[str] = []
+        for pair in pairs:
+            if known[without_order(pair)]:
+                known[without_order(pair)] -= 1
+                continue
+            sides, swapped = [Answer(pair.chosen), Answer(pair.rejected)], len(new) % 2 == 1
+            new.append(NewPair(pair.prompt, sides[swapped], sides[not swapped], {}, source))
+            choices.append("tie" if pair.tie else "right" if swapped else "left")
         self.add_voted(new, choices, annotator)
         return len(new)
 
@@ -288,6 +249,12 @@ class Votes:
             for number, (pair, choice) in enumerate(zip(pairs, choices, strict=True)):
                 id = insert_pair(connection, pair)
                 insert_vote(connection, (f"{pair.source}-{began}-{number}", id, annotator, choice, 0, "", None))
+
+
+def without_order(pair: Preference) -> Preference:
+    """What a preference says: of a tie, the order says nothing."""
+    first, second = sorted((pair.chosen, pair.rejected))
+    return replace(pair, chosen=first, rejected=second) if pair.tie else pair
 
 
 def insert_pair(connection: sqlite3.Connection, pair: NewPair) -> int:

@@ -15,7 +15,6 @@ Shapes: N answers, T tokens; per token (N, T) at the position that predicts it, 
 
 import logging
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -52,7 +51,7 @@ PLAYS = "plays"
 LEARNED_PROMPTS, MEASURED_PROMPTS = 4000, 32
 SHOWN = 6  # answers of the moment that are kept for the page
 STATE_FILE = "ppo.safetensors"  # beside a saved step: the value head, the answers being learned from, the price
-RECIPE: dict[str, Any] = dict(max_steps=80, batch_size=32, learning_rate=1e-4, warmup_steps=8, optimizer="adamw")
+RECIPE: dict[str, Any] = dict(max_steps=120, batch_size=32, learning_rate=1e-4, warmup_steps=8, optimizer="adamw")
 RECIPE |= dict(weight_decay=0.0, beta2=0.95, eval_interval=20, save_interval=20, keep_steps=1, snapshots=0)
 RECIPE |= dict(save_dtype="float16")
 
@@ -140,7 +139,7 @@ def prepare(config: PPOConfig, saved: Path | None, device: torch.device, say: Sa
         card,
         evaluate,
         sample,
-        details=lambda policy, step: ppo.shown(),
+        details=lambda policy, step: ppo.details(),
         plain=lambda policy: lora.merged(policy.gpt),
         save_state=ppo.save_state,
         fit=lambda job, optimizers, first: ppo.fit(optimizers, first),
@@ -215,16 +214,17 @@ class PPO:
             iteration, position = divmod(step, config.steps_an_iteration)
             if position == 0:
                 self.rollouts = self.roll_out(iteration)
-                if config.kl_stop and (moved := self.moved()) > config.kl_stop:
+                if config.kl_stop and (moved := self.rollouts.moved()) > config.kl_stop:
                     log.info("the policy has moved by %.1f nats a response, further than kl_stop: the end", moved)
                     return
             lr = learning_rate(step, fit.learning_rate, fit.final_learning_rate, fit.warmup_steps, fit.max_steps)
+            assert self.rollouts is not None  # made at position 0, or read with the saved step
             rows = self.minibatch(step)
             done = one_step(self.policy, rows, self.loss, fit, optimizers, step, lr, micro_batch_size)
             micro_batch_size, metrics = done.micro_batch_size, done.metrics
             if position == config.steps_an_iteration - 1:
-                metrics |= self.objective()
-                self.kl_coef = adapted(self.kl_coef, self.moved(), config.kl_target)
+                metrics |= self.rollouts.objective(self.kl_coef)
+                self.kl_coef = adapted(self.kl_coef, self.rollouts.moved(), config.kl_target)
             seconds, tokens = time.perf_counter() - began, rows.inputs.numel()
             yield StepLog(step + 1, done.loss, lr, done.grad_norm, tokens, seconds, micro_batch_size, 0.0, metrics)
 
@@ -310,48 +310,9 @@ class PPO:
         total = policy_loss.sum() + config.vf_coef * value_loss.sum()
         return Summed(total, {name: value.sum() for name, value in metrics.items()})
 
-    # --- what is seen -----------------------------------------------------------------------------------------
-
-    def moved(self) -> float:
-        """KL to the reference in nats an answer, as seen on the latest answers."""
-        assert self.rollouts is not None
-        return self.rollouts.kl.sum(1).mean().item()
-
-    def objective(self) -> dict[str, float]:
-        """TRL's metrics of an iteration, and what tells a model that cheats: length, repetition, no end."""
-        assert self.rollouts is not None
-        rollouts, moved = self.rollouts, self.moved()
-        score = rollouts.scores.mean().item()
-        return {
-            "objective/kl": moved,
-            "objective/entropy": -rollouts.logprobs.sum(1).mean().item(),
-            "objective/scores": score,
-            "objective/rlhf_reward": score - self.kl_coef * moved,
-            "objective/kl_coef": self.kl_coef,
-            "val/length": rollouts.mask.sum(1).float().mean().item(),
-            "val/repetition": repetition([said.tolist() for said in answers_of(rollouts)]),
-            "val/eos": rollouts.ended.float().mean().item(),
-        }
-
-    def shown(self) -> dict[str, Any]:
+    def details(self) -> dict[str, Any]:
         """Some answers of the moment, token by token."""
-        if self.rollouts is None:
-            return {"rollouts": []}
-        some = self.rollouts.rows(torch.arange(min(SHOWN, len(self.rollouts))))
-        return {"rollouts": [self.described(some, row) for row in range(len(some))]}
-
-    def described(self, some: Rollouts, row: int) -> dict[str, Any]:
-        mask = some.mask[row]
-        first = int(mask.int().argmax())  # the position that predicts the answer's first token
-        prompt = some.inputs[row, 1:first].tolist()  # without the tokens that say whose turn it is
-        return {
-            "prompt": self.tokenizer.decode(prompt),
-            "tokens": [self.tokenizer.token_bytes(id).hex() for id in some.targets[row][mask].tolist()],
-            "score": some.scores[row].item(),
-            "kl": some.kl[row][mask].tolist(),
-            "advantages": some.advantages[row][mask].tolist(),
-            "ended": bool(some.ended[row]),
-        }
+        return {"rollouts": self.rollouts.described(SHOWN, self.tokenizer) if self.rollouts else []}
 
     # --- on disk ----------------------------------------------------------------------------------------------
 
@@ -370,13 +331,3 @@ class PPO:
         self.kl_coef = tensors["kl_coef"].item()
         if "inputs" in tensors:
             self.rollouts = Rollouts(*(tensors[f.name] for f in fields(Rollouts))).to(self.policy.device)
-
-
-def answers_of(rollouts: Rollouts) -> list[Tensor]:
-    return [targets[mask] for targets, mask in zip(rollouts.targets, rollouts.mask, strict=True)]
-
-
-def repetition(answers: Sequence[Sequence[int]]) -> float:
-    """Share of the three-token sequences that had been said before, in the same answer or another one."""
-    said = Counter(trio for ids in answers for trio in zip(ids, ids[1:], ids[2:], strict=False))
-    return 1 - len(said) / said.total() if said else 0.0

@@ -3,13 +3,17 @@
 Shapes: N answers, T predictions, C n_embd.
 """
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from core.data.batch import Batch
 from core.model import GPT, IGNORE_INDEX, Block, GPTConfig, Transformer
+from core.tokenizer import Tokenizer
 from core.train.likelihood import logprobs_of
 
 
@@ -66,3 +70,47 @@ class Rollouts(Batch):
 
     def rows(self, index: Tensor) -> "Rollouts":
         return self.map(lambda tensor: tensor[index])
+
+    def moved(self) -> float:
+        """KL of the policy to the reference in nats an answer, as seen on these."""
+        return self.kl.sum(1).mean().item()
+
+    def objective(self, kl_coef: float) -> dict[str, float]:
+        """TRL's metrics of an iteration, and what tells a policy that cheats: length, repetition, no end."""
+        moved, score = self.moved(), self.scores.mean().item()
+        answers = [targets[mask].tolist() for targets, mask in zip(self.targets, self.mask, strict=True)]
+        return {
+            "objective/kl": moved,
+            "objective/entropy": -self.logprobs.sum(1).mean().item(),
+            "objective/scores": score,
+            "objective/rlhf_reward": score - kl_coef * moved,
+            "objective/kl_coef": kl_coef,
+            "val/length": self.mask.sum(1).float().mean().item(),
+            "val/repetition": repetition(answers),
+            "val/eos": self.ended.float().mean().item(),
+        }
+
+    def described(self, count: int, tokenizer: Tokenizer) -> list[dict[str, Any]]:
+        """The first `count` answers, token by token, as details.jsonl holds them."""
+        found = []
+        for row in range(min(count, len(self))):
+            mask = self.mask[row]
+            first = int(mask.int().argmax())  # the position that predicts the answer's first token
+            prompt = self.inputs[row, 1:first].tolist()  # without the tokens that say whose turn it is
+            found.append(
+                {
+                    "prompt": tokenizer.decode(prompt),
+                    "tokens": [tokenizer.token_bytes(id).hex() for id in self.targets[row][mask].tolist()],
+                    "score": self.scores[row].item(),
+                    "kl": self.kl[row][mask].tolist(),
+                    "advantages": self.advantages[row][mask].tolist(),
+                    "ended": bool(self.ended[row]),
+                }
+            )
+        return found
+
+
+def repetition(answers: Sequence[Sequence[int]]) -> float:
+    """Share of the three-token sequences that had been said before, in the same answer or another one."""
+    said = Counter(trio for ids in answers for trio in zip(ids, ids[1:], ids[2:], strict=False))
+    return 1 - len(said) / said.total() if said else 0.0

@@ -19,6 +19,7 @@ LEVEL, LASTING = 5, 20  # steps in the running medians that jumps and lasting ri
 SCATTER_STEPS = 40  # steps over which the scatter of the loss is estimated
 JUMP = 0.2  # share of the level by which a jump must exceed it: single odd batches of healthy runs reach a tenth
 JUMP_SCATTERS = 10  # and so many times the scatter: a batch of one or two sequences has heavy tails
+SMALL = 0.1  # nats that are no jump: a loss that is almost 0 trembles by many times its level
 RISE, RISE_SCATTERS = 0.3, 3.0  # the same for a lasting rise, in nats: a median of 20 scatters four times less
 WORSE_THAN_NOTHING = 0.5  # nats above those of guessing all tokens alike
 GAP = 10  # steps without a high loss that end a rise
@@ -109,7 +110,7 @@ def rises(log: Log, uniform: float | None) -> list[Rise]:
     loss, start = log.loss, float(log.loss[0])
     scatters = scatter(loss)
     lowest = np.minimum.accumulate(running_median(loss, LEVEL, start))
-    is_high = loss > lowest + np.maximum(JUMP * lowest, JUMP_SCATTERS * scatters)
+    is_high = loss > lowest + np.maximum(np.maximum(JUMP * lowest, SMALL), JUMP_SCATTERS * scatters)
     level = running_median(loss, LASTING, start + RISE_SCATTERS * float(scatters[0]))  # it may have begun luckily
     is_high |= level > np.minimum.accumulate(level) + np.maximum(RISE, RISE_SCATTERS * scatters)
     ceiling = 1.5 * start if uniform is None else max(uniform, start) + WORSE_THAN_NOTHING

@@ -3,7 +3,7 @@
     python -m tests.benchmarks.alignment --rule question
 
 200 votes on answers of the shipped chat model; a reward model; DPO on the votes; PPO on the reward model. Then, on
-prompts from plays that nothing was learned from: how often the rule holds, how far the model has moved, and what it cost.
+prompts from plays that nothing was learned from: how often the rule holds, how far the model moved, and what it cost.
 """
 
 import argparse

@@ -16,6 +16,7 @@ from core.stages import ppo
 from core.stages.ppo import PPOConfig
 from core.stages.registry import train
 from core.tokenizer import Tokenizer
+from core.train.policy import repetition
 from core.train.run import Run, read_lines
 
 FIT = dict(max_steps=12, batch_size=8, rollouts=16, max_new_tokens=8, warmup_steps=0, learning_rate=3e-3)
@@ -173,9 +174,9 @@ def test_response_kl_is_zero_to_itself_and_grows_with_distance(place):
 
 
 def test_repetition_counts_what_was_said_before():
-    assert ppo.repetition([[1, 2, 3, 4], [5, 6, 7]]) == 0
-    assert ppo.repetition([[1, 2, 3], [1, 2, 3], [1, 2, 3], [4, 5, 6]]) == 0.5
-    assert ppo.repetition([[1, 2]]) == 0
+    assert repetition([[1, 2, 3, 4], [5, 6, 7]]) == 0
+    assert repetition([[1, 2, 3], [1, 2, 3], [1, 2, 3], [4, 5, 6]]) == 0.5
+    assert repetition([[1, 2]]) == 0
 
 
 # --- refusals -------------------------------------------------------------------------------------------------

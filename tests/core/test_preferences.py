@@ -56,6 +56,7 @@ GOOD = {"prompt": "p", "chosen": "c", "rejected": "r"}
             'the last message of prompt is not by the role "user"',
         ),
         (GOOD | {"tie": "yes"}, "tie must be true or false"),
+        (GOOD | {"chosen": "\ud83d"}, "chosen holds half of a character"),
     ],
 )
 def test_a_bad_line_is_named_or_left_out(line, sentence, tmp_path):
@@ -99,7 +100,12 @@ def test_no_votes_are_no_votes():
         ("thou", "Thou art.", "You are.", "left"),
         ("thou", "Without them.", "thyself", "right"),
         ("love", "My belovèd, I loved", "I glove", "left"),
+        ("thou", "Thou'rt a knave.", "Though they art.", "left"),
+        ("thou", "I'll go with'thee.", "thou'lt", "right"),
         ("love", "gloves and clover", "a lover", "right"),
+        ("love", "I lov'd him.", "I liv'd.", "left"),
+        ("love", "belovèd", "a slovenly glove", "left"),
+        ("shorter", "", "A word.", "right"),  # who says nothing has not been brief
     ],
 )
 def test_rules_prefer_what_they_say(rule, left, right, expected):
@@ -115,6 +121,7 @@ def test_what_a_rule_likes_is_what_it_prefers():
         liked = [s for s in samples if rule.holds(s)]
         others = [s for s in samples if not rule.holds(s)]
         assert liked and all(prefer(rule, a, b) == "left" for a in liked for b in others)
+    assert not any(rule.holds("") for rule in RULES.values())
     assert RULES["shorter"].holds("one two three four five six") and not RULES["shorter"].holds("1 2 3 4 5 6 7")
 
 

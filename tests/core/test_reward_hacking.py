@@ -64,3 +64,9 @@ def test_dpo_is_told_when_it_went_far():
     (found,) = diagnose(lines, config, {}, RUNNING)
     assert found.kind == "KL runaway" and found.changes == {"beta": 0.3}
     assert diagnose(lines[:20], config, {}, RUNNING) == []
+
+
+def test_a_loss_that_is_almost_nothing_may_tremble():
+    losses = [0.7 * 0.8**n + (0.04 if n == 70 else 0.001) for n in range(1, 101)]
+    lines = [{"step": n, "loss/train": loss, "grad_norm": 0.1} for n, loss in enumerate(losses, 1)]
+    assert kinds(lines, {"learning_rate": 1e-4, "max_steps": 100, "warmup_steps": 10, "grad_clip": 1.0}) == []

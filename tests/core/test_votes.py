@@ -7,9 +7,12 @@ import random
 import signal
 import sqlite3
 import threading
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from sklearn.metrics import cohen_kappa_score
 
 from core.data.agreement import (
@@ -44,7 +47,8 @@ def votes(tmp_path: Path) -> Votes:
 
 
 def rows(votes: Votes, table: str) -> int:
-    return sqlite3.connect(votes.path).execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+    with closing(sqlite3.connect(votes.path)) as connection:
+        return connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
 
 
 # --- one vote -------------------------------------------------------------------------------------------------
@@ -82,12 +86,13 @@ def test_the_same_key_stores_once_and_another_on_the_same_pair_is_refused(votes)
         ((99, "Ann", "left"), "no pair number 99"),
         ((1, "Ann", "up"), "choice must be one of"),
         ((1, " ", "left"), "has no name"),
+        ((1, "Ann", "left", 1, "", 1.5), "predicted must be a probability"),
     ],
 )
 def test_a_vote_that_makes_no_sense_is_refused(arguments, sentence, votes):
     votes.add_pairs(pairs(1))
     with pytest.raises(ValueError, match=sentence):
-        votes.cast("k", *arguments, 1)
+        votes.cast("k", *(arguments if len(arguments) > 3 else (*arguments, 1)))
     assert rows(votes, "votes") == 0
 
 
@@ -148,6 +153,18 @@ def test_imported_preferences_come_once_and_their_sides_tell_nothing(votes):
     assert position_bias(votes.standing("file")).share == pytest.approx(0.5, abs=0.1)
 
 
+def test_of_a_pair_that_several_voted_on_every_vote_is_exported_and_imported(votes):
+    (id,) = votes.add_pairs(pairs(1))
+    for name, choice in (("Ann", "left"), ("Bob", "left"), ("Cid", "right"), ("Dan", "tie")):
+        votes.cast(name, id, name, choice, 1)
+    given = votes.preferences()
+    assert len(given) == 4 and votes.import_preferences(given[:3], "file") == 3
+    assert votes.import_preferences(given, "file") == 1  # the tie is new
+    turned = [replace(pair, chosen=pair.rejected, rejected=pair.chosen) if pair.tie else pair for pair in given]
+    assert votes.import_preferences(turned, "file") == 0
+    assert [(p.chosen, p.tie) for p in votes.preferences(["file"])] == [(p.chosen, p.tie) for p in given]
+
+
 # --- many at once ---------------------------------------------------------------------------------------------
 
 
@@ -185,6 +202,47 @@ def two_annotators(path: Path, ids: list[int], number: int) -> None:
         thread.start()
     for thread in threads:
         thread.join()
+
+
+def test_processes_that_begin_at_once_all_find_the_store(tmp_path):
+    context = mp.get_context("fork" if os.name == "posix" else "spawn")
+    for number, content in enumerate(
+        (None, b"damaged" * 1000) * 5
+    ):  # a new file, and one that all of them find damaged
+        path = tmp_path / f"{number}.db"
+        if content:
+            path.write_bytes(content)
+        begin = context.Event()
+        processes = [context.Process(target=vote_when, args=(begin, path, n)) for n in range(6)]
+        for process in processes:
+            process.start()
+        begin.set()
+        for process in processes:
+            process.join(60)
+            assert process.exitcode == 0
+        assert len(Votes(path).standing()) == 6
+        assert len(list(tmp_path.glob(f"{path.name}.damaged-*"))) == (1 if content else 0)
+
+
+def test_who_finds_a_damaged_file_that_another_is_mending_waits_for_it(votes, tmp_path):
+    cast_all(votes, "lr")
+    with closing(sqlite3.connect(votes.path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    path, opened = tmp_path / "other.db", []
+    path.write_bytes(b"damaged" * 1000)
+    with FileLock(tmp_path / ".other.db.lock"):
+        thread = threading.Thread(target=lambda: opened.append(Votes(path)))
+        thread.start()
+        thread.join(0.3)
+        path.write_bytes(votes.path.read_bytes())
+    thread.join(30)
+    assert opened[0].trouble == "" and len(opened[0].standing()) == 2
+
+
+def vote_when(begin, path: Path, number: int) -> None:
+    begin.wait()
+    votes = Votes(path)
+    votes.cast(str(number), votes.add_pairs(pairs(1))[0], "Ann", "left", 1)
 
 
 def vote_and_say(path: Path, ids: list[int], said) -> None:
@@ -225,6 +283,54 @@ def test_a_damaged_file_is_kept_aside_and_a_new_one_begun(content, tmp_path):
     assert (tmp_path / "preferences.db.damaged-1").read_bytes() == content
     votes.cast("k", votes.add_pairs(pairs(1))[0], "Ann", "left", 1)
     assert len(Votes(path).standing()) == 1 and Votes(path).trouble == ""
+
+
+def test_with_a_damaged_file_what_stood_in_its_log_alone_is_kept(votes, tmp_path):
+    cast_all(votes, "lrl" * 100)
+    with closing(sqlite3.connect(votes.path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    votes.cast("late", votes.add_pairs(pairs(1))[0], "Ann", "left", 1, "said last of all")
+    copy = tmp_path / "copy.db"  # as a kill leaves it
+    content = bytearray(votes.path.read_bytes())
+    content[4096 * 5 : 4096 * 6] = b"torn" * 1024
+    copy.write_bytes(content)
+    copy.with_name("copy.db-wal").write_bytes(votes.path.with_name("preferences.db-wal").read_bytes())
+    assert b"said last of all" not in content
+    with closing(sqlite3.connect(copy)) as other:  # as long as anyone has the file open, its log stays beside it
+        other.execute("PRAGMA user_version").fetchone()
+        assert Votes(copy).trouble.startswith("copy.db was damaged")
+        assert b"said last of all" in b"".join(path.read_bytes() for path in tmp_path.glob("copy.db.damaged-1*"))
+
+
+def test_a_truncated_file_is_damaged(votes, tmp_path):
+    cast_all(votes, "lrl" * 100)
+    with closing(sqlite3.connect(votes.path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    whole = votes.path.read_bytes()
+    for size in (1000, 4096, len(whole) // 2, len(whole) - 100):
+        path = tmp_path / f"{size}.db"
+        path.write_bytes(whole[:size])
+        assert f"{size}.db.damaged-1" in Votes(path).trouble
+        assert path.with_name(f"{size}.db.damaged-1").read_bytes() == whole[:size]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows does not remove a file that is open")
+def test_nothing_is_voted_into_a_file_that_was_removed(votes):
+    cast_all(votes, "lr")
+    votes.path.unlink()
+    assert votes.standing() == []
+    cast_all(votes, "l")
+    assert len(Votes(votes.path).standing()) == len(votes.standing()) == 1
+
+
+def test_on_a_full_disk_it_is_said_and_nothing_is_half_done(votes):
+    cast_all(votes, "lr")
+    pages = votes.connection().execute("PRAGMA page_count").fetchone()[0]
+    votes.connection().execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(ValueError, match=r"preferences\.db cannot be written: database or disk is full"):
+        votes.add_pairs(pairs(1000))
+    votes.connection().execute("PRAGMA max_page_count = 100000")
+    assert rows(votes, "pairs") == 2 and len(cast_all(votes, "t")) == 3
 
 
 # --- what votes say of who gave them --------------------------------------------------------------------------

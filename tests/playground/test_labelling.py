@@ -370,6 +370,17 @@ def test_a_vote_for_no_pair_or_no_choice_is_refused(labelling: Labelling):
     assert labelling.offer("w", "me", WISH).pair == pair
 
 
+def test_after_the_store_was_removed_voting_begins_anew(labelling: Labelling, directory: Path):
+    pair = offered(labelling).pair
+    assert pair is not None and settled(labelling)
+    for path in directory.glob("preferences.db*"):
+        path.unlink()
+    with pytest.raises(ValueError, match="there is no pair number"):
+        labelling.cast("w", "me", WISH, "key", pair.id, "left", 100)
+    vote(labelling, 3)
+    assert len(labelling.votes.standing()) == 3
+
+
 def test_the_thread_ends_when_it_is_told_to(labelling: Labelling):
     offered(labelling)
     labelling.ahead.close()

@@ -59,7 +59,7 @@ def test_dpo_shows_margin_against_kl_and_how_each_pair_has_moved(page: Page, url
     pair.get_by_role("button", name="Next").press("Enter")
     expect(pair).to_contain_text("pair 3 of 6")
     expect(pair).to_contain_text("Preferred 3")
-    expect(pair).to_contain_text("\u22125.0 nats: less likely")
+    expect(pair).to_contain_text("\N{MINUS SIGN}5.0 nats: less likely")
     page.evaluate(
         "document.querySelector('.pg-pair').previousSibling.emit('plotly_click', { points: [{ customdata: 5 }] })"
     )

@@ -1,6 +1,7 @@
 """The Label tab: a person votes by keyboard, whatever happens meanwhile, and finds every vote again."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,7 @@ def standing(workspace: Path) -> list[Vote]:
 
 
 def given(page: Page, count: int) -> None:
-    expect(page.locator("#label-vote .pg-vote-progress")).to_contain_text(f"{count} of 30 votes")
+    expect(page.locator("#label-vote .pg-vote-progress")).to_contain_text(f"{count} of 30 votes", timeout=30_000)
 
 
 @pytest.mark.slow
@@ -193,7 +194,9 @@ def test_two_models_are_compared_blindly_and_two_annotators_agree(page: Page, ur
     open_label(page, url)
     choose(page, "label-mode", "compare two models")
     voting = page.locator("#label-vote")
-    expect(voting.locator(".pg-vote-origin")).to_contain_text("Two models, whose names come after your vote")
+    expect(voting.locator(".pg-vote-origin")).to_contain_text(
+        "Two models, whose names come after your vote", timeout=60_000
+    )
     assert "twin" not in voting.inner_text() and "bard-chat" not in voting.inner_text()
     press(page, "1")
     vote = standing(workspace)[0]
@@ -207,7 +210,7 @@ def test_two_models_are_compared_blindly_and_two_annotators_agree(page: Page, ur
     page.wait_for_function(f"document.querySelector('{VOTING}').dataset.pair === '{vote.pair.id}'")
     page.wait_for_timeout(READ)
     page.keyboard.press("1")
-    expect(voting).to_contain_text("There is no pair left on which others have voted and you have not.")
+    expect(voting).to_contain_text("There is no pair left on which others have voted and you have not.", timeout=30_000)
     open_tab(page, "Annotators")
     expect(page.locator("#label-annotators")).to_contain_text("Ben and me")
 
@@ -242,9 +245,32 @@ def test_a_vote_given_while_the_server_is_dead_is_kept_and_counted_once(
         server.wait()
 
 
+@pytest.mark.slow
+def test_prompts_of_ones_own_are_typed_or_come_from_a_file(page: Page, url: str, tmp_path: Path) -> None:
+    open_label(page, url)
+    prompt = page.locator("#label-vote .pg-vote-prompt")
+    choose(page, "label-prompts", "typed by you")
+    expect(prompt).to_contain_text("There is no prompt yet: type one a line", timeout=30_000)
+    page.locator("#label-typed textarea").fill("What is <i>love</i>?")
+    expect(prompt).to_have_text("What is <i>love</i>?", timeout=30_000)
+    page.locator("#label-typed textarea").fill("long " * 300)
+    expect(prompt).to_contain_text("The prompt is longer than the model's context", timeout=30_000)
+
+    page.locator("#label-more").get_by_role("button", name="More settings").click()
+    (tmp_path / "mine.txt").write_text("Who art thou?\n\nWhither away?\n", encoding="utf-8")
+    with page.expect_file_chooser() as chooser:
+        page.locator("#label-upload").click()
+    chooser.value.set_files(tmp_path / "mine.txt")
+    expect(prompt).to_contain_text(re.compile("Who art thou|Whither away"), timeout=30_000)
+    page.locator("#label-goal input").fill("3")
+    expect(page.locator("#label-vote .pg-vote-progress")).to_contain_text("of 3 votes", timeout=30_000)
+
+
 def test_without_a_model_that_answers_the_tab_says_what_to_do(page: Page, url: str, workspace: Path) -> None:
     for path in sorted((workspace / "bard-chat").rglob("*"), reverse=True):
         path.unlink() if path.is_file() else path.rmdir()
     open_page(page, url)
     open_tab(page, "Label")
-    expect(page.locator("#label-vote")).to_contain_text("No model here answers yet: fine-tune one on instructions")
+    expect(page.locator("#label-vote")).to_contain_text(
+        "No model here answers yet: fine-tune one on instructions", timeout=30_000
+    )

@@ -146,7 +146,7 @@ def keep_pickers(services: Services, page: Page, tab: gr.Tab, runs: View, chosen
         names, rewards = services.checkpoints.chat_names(), services.checkpoints.reward_models()
         fresh = after not in names
         if fresh:
-            after = latest_aligned(names, services)
+            after = latest_aligned(names, services)  # as long as there is none, one that comes will be picked
         if fresh or before not in names:
             before = before_of(after, names, services)
         if fresh or reward_model not in rewards:

@@ -12,8 +12,8 @@ EMPTY = "Choose a model that answers: one that was fine-tuned on instructions in
 
 def build(services: Services, page: Page) -> None:
     intro(
-        "Two answers to one prompt: which is better? Your votes are what a model can later be trained on.",
-        "Vote with the keys 1 and 2 for a while, and see whether the model of your taste learns to foretell you.",
+        "Two answers to one prompt: which is better? A model can be trained on your votes.",
+        "Vote with the keys 1 and 2, and see whether your taste can be foretold.",
     )
     chosen = choose.build(services, page)
     with gr.Row(equal_height=False):

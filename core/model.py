@@ -206,14 +206,16 @@ class Transformer(nn.Module):
         self.ln_f = nn.LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
         self.recompute = False  # in training, keep only each block's input and compute the rest again when it is needed
 
-    def forward(self, idx: Tensor, cache: KVCache | None = None) -> Tensor:
+    def forward(self, idx: Tensor, cache: KVCache | None = None, layout: tuple[Tensor, Tensor] | None = None) -> Tensor:
+        """layout: positions (B, T), and what each token may look at, bool (B, 1, T, T), of rows that are no plain texts."""
         T = idx.shape[1]
-        position = torch.arange(T, device=idx.device) if cache is None else cache.positions(T)
-        mask = None if cache is None else cache.mask(T)
-        x = self.drop(self.wte(idx) + self.wpe(position))  # (B, T, C)
+        positions, mask = layout or (torch.arange(T, device=idx.device), None)
+        if cache is not None:
+            positions, mask = cache.positions(T), cache.mask(T)
+        x = self.drop(self.wte(idx) + self.wpe(positions))  # (B, T, C)
         for block in self.h:
             again = self.recompute and self.training and cache is None  # Chen et al. 2016, arXiv:1604.06174
-            x = checkpoint(block, x, use_reentrant=False) if again else block(x, cache, mask)
+            x = checkpoint(block, x, None, mask, use_reentrant=False) if again else block(x, cache, mask)
         if cache is not None:
             cache.length += T
         return self.ln_f(x)
@@ -289,9 +291,9 @@ class GPT(nn.Module):
         """Cross-entropy in nats, summed over the targets that count; never holds all logits of a large vocabulary."""
         return linear_cross_entropy(self.hidden(idx), self.lm_head.weight, targets, self.config.vocab_size)
 
-    def hidden(self, idx: Tensor, cache: KVCache | None = None) -> Tensor:
-        """The residual stream after the last layer norm, (B, T, C)."""
+    def hidden(self, idx: Tensor, cache: KVCache | None = None, layout: tuple[Tensor, Tensor] | None = None) -> Tensor:
+        """The residual stream after the last layer norm, (B, T, C). With a layout, T may exceed the context."""
         seen, room = (cache.length, cache.capacity) if cache is not None else (0, self.config.block_size)
-        if seen + idx.shape[1] > room:
+        if layout is None and seen + idx.shape[1] > room:
             raise ValueError(f"{seen + idx.shape[1]} tokens do not fit into the context of {room}")
-        return self.transformer(idx, cache)
+        return self.transformer(idx, cache, layout)

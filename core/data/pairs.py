@@ -1,4 +1,4 @@
-"""Votes as something to learn from: read, split, and as batches with the two answers of each pair side by side.
+"""Votes as something to learn from: read, split, and as batches of pairs with the prompt read once for both answers.
 
 Shapes: P pairs, T tokens.
 """
@@ -13,7 +13,7 @@ from torch import Tensor
 from core.config import Config, setting
 from core.data.batch import Batch
 from core.data.buckets import Buckets
-from core.data.chat import Example, as_batch, encode_chat
+from core.data.chat import Example, encode_chat
 from core.data.preferences import Preference, read_preferences
 from core.model import IGNORE_INDEX
 from core.tokenizer import Tokenizer
@@ -46,11 +46,27 @@ class EncodedPair:
     def examples(self) -> tuple[Example, Example]:
         return self.chosen, self.rejected
 
+    @property
+    def shared(self) -> int:
+        """Tokens of the prompt but its last."""
+        return self.chosen.mask.index(True) - 1
+
+    @property
+    def n_tokens(self) -> int:
+        """Of the prompt and both answers in one row."""
+        return sum(len(example.ids) for example in self.examples) - self.shared
+
 
 @dataclass(frozen=True)
 class PairBatch(Batch):
-    """inputs and targets (P, 2, T), the preferred answer first. A loss of it is divided by P."""
+    """inputs and targets (P, T): the prompt once, behind it the preferred answer and then the other one.
 
+    Both answers begin with the prompt's last token, which predicts the first token of either. That the prompt is read
+    once, and that short and long answers share a row, makes a step 1.0 to 1.5 times as fast; only answers of many
+    hundred tokens to short prompts would be faster in rows of their own. A loss of a batch is divided by P.
+    """
+
+    branch: Tensor  # (P, T): 0 in the prompt, 1 and 2 in the answers
     outcomes: Tensor  # (P,)
     reference: Tensor  # (P, 2)
 
@@ -59,12 +75,14 @@ class PairBatch(Batch):
         return len(self)
 
     @property
-    def flat_inputs(self) -> Tensor:
-        return self.inputs.flatten(0, 1)  # (2P, T)
+    def layout(self) -> tuple[Tensor, Tensor]:
+        """The prompt is seen by all, an answer by itself alone; a token's position is the number of those before it."""
+        sees = ((self.branch[:, None] == self.branch[:, :, None]) | (self.branch[:, None] == 0)).tril()  # (P, T, T)
+        return sees.sum(2) - 1, sees[:, None]
 
-    @property
-    def flat_targets(self) -> Tensor:
-        return self.targets.flatten(0, 1)
+    def by_answer(self, values: Tensor) -> Tensor:
+        """Sums (P, 2) over either answer of values (P, T)."""
+        return torch.stack([(values * (self.branch == number)).sum(1) for number in (1, 2)], 1)
 
 
 @dataclass(frozen=True)
@@ -126,18 +144,37 @@ def messages(prompt: str, answer: str) -> list[dict[str, str]]:
 
 def likelihood_batch(pairs: Sequence[EncodedPair]) -> PairBatch:
     """To ask how likely the answers are: their tokens are the targets."""
-    return paired(as_batch([example for pair in pairs for example in pair.examples]), pairs)
+
+    def asked(example: Example) -> tuple[list[int], list[int]]:
+        targets = [id if counts else IGNORE_INDEX for id, counts in zip(example.ids, example.mask, strict=True)]
+        return example.ids[:-1], targets[1:]
+
+    return paired(pairs, asked)
 
 
 def score_batch(pairs: Sequence[EncodedPair]) -> PairBatch:
-    """To ask how good the answers are: each is read at its last token, the one target of its row."""
-    return paired(read_at_end([example.ids for pair in pairs for example in pair.examples]), pairs)
+    """To ask how good the answers are: each is read at its last token, its one target."""
+    return paired(pairs, lambda example: (example.ids, [*[IGNORE_INDEX] * (len(example.ids) - 1), 0]))
 
 
-def paired(rows: Batch, pairs: Sequence[EncodedPair]) -> PairBatch:
-    inputs, targets = (tensor.unflatten(0, (len(pairs), 2)) for tensor in rows.tensors())
+def paired(pairs: Sequence[EncodedPair], asked: Callable[[Example], tuple[list[int], list[int]]]) -> PairBatch:
+    """asked: inputs and targets, equally many, of a prompt with one answer."""
+    rows = []
+    for pair in pairs:
+        begin = pair.shared
+        (one, one_targets), (other, other_targets) = map(asked, pair.examples)
+        numbers = [0] * begin + [1] * (len(one) - begin) + [2] * (len(other) - begin)
+        rows.append((one + other[begin:], one_targets + other_targets[begin:], numbers))
+    T = max(len(numbers) for _, _, numbers in rows)
+
+    def column(number: int, filler: list[int]) -> Tensor:
+        return torch.tensor([row[number] + filler[len(row[number]) :] for row in rows])
+
     outcomes, reference = (torch.tensor([getattr(pair, name) for pair in pairs]) for name in ("outcome", "reference"))
-    return PairBatch(inputs, targets, outcomes, reference)
+    # What fills up a row is each a branch of its own: no answer sees it, and its positions stay within the context.
+    fillers = [0] * T, [IGNORE_INDEX] * T, list(range(3, T + 3))
+    inputs, targets, branch = map(column, range(3), fillers)
+    return PairBatch(inputs, targets, branch, outcomes, reference)
 
 
 def read_at_end(texts: Sequence[Sequence[int]]) -> Batch:
@@ -161,7 +198,7 @@ class PairBatches:
         make: Callable[[Sequence[EncodedPair]], PairBatch],
     ):
         self.pairs, self.make = pairs, make
-        self.buckets = Buckets([max(len(e.ids) for e in pair.examples) for pair in pairs], batch_size, seed)
+        self.buckets = Buckets([pair.n_tokens for pair in pairs], batch_size, seed)
 
     def __call__(self, step: int) -> PairBatch:
         return self.make([self.pairs[i] for i in self.buckets(step)])

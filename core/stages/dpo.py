@@ -28,7 +28,7 @@ from core.evaluate import replies, response_kl
 from core.model import GPT
 from core.train.adapt import AdaptConfig, language_model, reference_model
 from core.train.device import autocast
-from core.train.likelihood import answer_logprobs, bradley_terry
+from core.train.likelihood import bradley_terry, logprobs_of
 from core.train.loop import FitConfig, Summed
 from core.train.session import Job, Say
 
@@ -73,9 +73,14 @@ def dpo_loss(moved: Tensor, outcomes: Tensor, config: DPOConfig) -> Tensor:
     return bradley_terry(config.beta * margins, believed)
 
 
+def pair_logprobs(model: GPT, batch: PairBatch) -> Tensor:
+    """Log-probability of either answer in nats, (P, 2)."""
+    return batch.by_answer(logprobs_of(model, model.hidden(batch.inputs, layout=batch.layout), batch.targets))
+
+
 def pair_loss(model: GPT, batch: PairBatch, config: DPOConfig) -> Summed:
     """The loss summed over pairs, and TRL's metrics."""
-    logps = answer_logprobs(model, batch.flat_inputs, batch.flat_targets).view(-1, 2)
+    logps = pair_logprobs(model, batch)
     moved = logps - batch.reference
     chosen, rejected = (config.beta * moved).detach().unbind(1)
     metrics = {
@@ -135,13 +140,13 @@ def with_reference(reference: GPT, pairs: list[EncodedPair], dtype: str) -> list
 def movement(model: GPT, pairs: Sequence[EncodedPair], dtype: str) -> Tensor:
     """(P, 2): log-probability of the answers in nats, less that by the reference where it is known."""
     model.eval()
-    order = sorted(range(len(pairs)), key=lambda i: max(len(e.ids) for e in pairs[i].examples))
+    order = sorted(range(len(pairs)), key=lambda i: pairs[i].n_tokens)
     moved = torch.zeros(len(pairs), 2)
     for first in range(0, len(order), AT_ONCE):
         some = order[first : first + AT_ONCE]
         batch = likelihood_batch([pairs[i] for i in some]).to(model.device)
         with autocast(model.device, dtype):
-            logps = answer_logprobs(model, batch.flat_inputs, batch.flat_targets).view(-1, 2)
+            logps = pair_logprobs(model, batch)
         moved[some] = (logps.float() - batch.reference).cpu()
     return moved
 

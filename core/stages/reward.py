@@ -23,10 +23,11 @@ import torch
 from torch import Tensor
 
 from core.checkpoint import Card
-from core.classifier import SequenceClassifier, last_tokens
+from core.classifier import SequenceClassifier
 from core.config import Config, setting
 from core.data.pairs import EncodedPair, PairBatch, PairBatches, PairsConfig, Preference, read_pairs, score_batch
 from core.huggingface import REWARD
+from core.model import IGNORE_INDEX
 from core.train.adapt import AdaptConfig, classifier, parent_digest
 from core.train.device import autocast
 from core.train.likelihood import bradley_terry
@@ -52,8 +53,9 @@ class RewardConfig(Config):
 
 
 def pair_scores(model: SequenceClassifier, batch: PairBatch) -> Tensor:
-    """(P, 2)."""
-    return model(batch.flat_inputs, last_tokens(batch.flat_targets)).view(-1, 2)
+    """(P, 2): of either answer, read at its end."""
+    x = model.transformer(batch.inputs, layout=batch.layout)  # (P, T, C)
+    return model.score(x[batch.targets != IGNORE_INDEX]).float().view(-1, 2)
 
 
 def pair_loss(model: SequenceClassifier, batch: PairBatch, center: float) -> Summed:

@@ -11,14 +11,16 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from core import checkpoint
 from core.checkpoint import Card
-from core.data.chat import encode_chat
-from core.data.pairs import encode_pairs, likelihood_batch, messages
+from core.classifier import SequenceClassifier
+from core.data.chat import as_batch, encode_chat
+from core.data.pairs import encode_pairs, likelihood_batch, messages, score_batch
 from core.data.preferences import Preference
-from core.evaluate import reward_scores
+from core.evaluate import reward_scores, scores_of
 from core.stages import dpo, reward
 from core.stages.dpo import DPOConfig, dpo_loss
 from core.stages.registry import train
 from core.stages.reward import RewardConfig
+from core.train.likelihood import answer_logprobs
 from core.train.run import Run, read_lines
 
 GOOD, BAD = ("Music, play on.", "Play on!", "Love, the music."), ("He said.", "To be.", "Was ist das?")
@@ -93,10 +95,29 @@ def test_log_probabilities_are_summed_over_the_answer_alone(make_model, tokenize
         assert logp == pytest.approx(sum(likely[i - 1, ids[i]].item() for i in range(len(ids)) if mask[i]), abs=1e-3)
 
 
+def test_a_prompt_that_is_read_once_changes_nothing(make_model, tokenizer):
+    """Rows of unlike length, one of them longer than the context, against each answer in a row of its own."""
+    model = make_model(std=0.1, block_size=64)
+    pairs = [Preference("Who?", "Music" * 3, "He"), Preference("Is it he? " * 3, "He said, " * 3, "Music" * 7)]
+    encoded, _ = encode_pairs(tokenizer, pairs, 64)
+    rows = [example for pair in encoded for example in pair.examples]
+    batch, alone = likelihood_batch(encoded), [as_batch([example]) for example in rows]
+    assert batch.inputs.shape[1] > 64
+    together = dpo.pair_logprobs(model, batch)
+    apart = torch.cat([answer_logprobs(model, row.inputs, row.targets) for row in alone]).view(2, 2)
+    torch.testing.assert_close(together, apart, rtol=1e-5, atol=1e-3)
+    weights = list(model.parameters())
+    for ours, theirs in zip(*(torch.autograd.grad(found.prod(), weights) for found in (together, apart)), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-3 * theirs.abs().max().item())
+    classifier = SequenceClassifier.from_language_model(model, ["reward"], seed=0)
+    scores = torch.cat([scores_of(classifier, [example.ids]) for example in rows]).view(2, 2)
+    torch.testing.assert_close(reward.pair_scores(classifier, score_batch(encoded)), scores, rtol=1e-4, atol=1e-5)
+
+
 def test_in_a_batch_a_pair_stays_together_when_it_is_split(tokenizer):
     pairs = [Preference(f"Who {n}?", "Music" * (n + 1), "He said.", tie=n == 1) for n in range(4)]
     batch = likelihood_batch(encode_pairs(tokenizer, pairs, 64)[0])
-    assert batch.n_targets == 4 and batch.inputs.shape[:2] == (4, 2)
+    assert batch.n_targets == len(batch.inputs) == 4
     parts = batch.split(3)
     assert [len(part) for part in parts] == [3, 1] and parts[0].outcomes.tolist() == [1, 0.5, 1]
     torch.testing.assert_close(parts[1].inputs, batch.inputs[3:])

@@ -207,7 +207,7 @@ class Transformer(nn.Module):
         self.recompute = False  # in training, keep only each block's input and compute the rest again when it is needed
 
     def forward(self, idx: Tensor, cache: KVCache | None = None, layout: tuple[Tensor, Tensor] | None = None) -> Tensor:
-        """layout: positions (B, T), and what each token may look at, bool (B, 1, T, T), of rows that are no plain texts."""
+        """layout: positions (B, T) and what each token may look at, bool (B, 1, T, T), if rows are no plain texts."""
         T = idx.shape[1]
         positions, mask = layout or (torch.arange(T, device=idx.device), None)
         if cache is not None:

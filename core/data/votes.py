@@ -21,7 +21,7 @@ from core.data.database import Database
 from core.data.preferences import Preference
 
 CHOICES = ("left", "right", "tie", "bad", "skip")  # bad: neither is good
-SOURCES = ("label", "compare", "import", "rule", "example")
+SOURCES = ("label", "compare", "chat", "arena", "import", "rule", "example")
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS pairs (
     id INTEGER PRIMARY KEY, prompt TEXT NOT NULL,

@@ -28,11 +28,12 @@ def look_at(page: Page, run: str, points: int = 40) -> None:
 
 
 def plotted(page: Page, plot: str, trace: str) -> list[list[float]]:
-    """[x, y] of a trace."""
-    script = (
-        "([plot, trace]) => (t => [t.x, t.y])(document.querySelector(plot).data.find(({ name }) => name === trace))"
-    )
-    return page.evaluate(script, [plot, trace])
+    """[x, y] of a trace, as soon as it is drawn."""
+    script = """([plot, trace]) => {
+        const drawn = document.querySelector(plot)?.data?.find(({ name }) => name === trace);
+        return drawn && [drawn.x, drawn.y];
+    }"""
+    return page.wait_for_function(script, arg=[plot, trace]).json_value()
 
 
 def set_range(page: Page, label: str, value: int) -> None:

@@ -182,15 +182,20 @@ def draw(logits: Tensor, texts: list[list[int]], sampling: Sampling, generators:
     """One token for each row of logits (B, V). Raises ValueError if the model gives no usable distribution."""
     if not torch.isfinite(logits.amax(1)).all():  # a NaN anywhere is the largest
         raise ValueError("the model's output is not a number: its weights are damaged, choose another checkpoint")
-    if sampling.repetition_penalty != 1:
-        logits = torch.stack([penalised(row, ids, sampling) for row, ids in zip(logits, texts, strict=True)])
-    if sampling.temperature < 1e-6:  # as good as 0, by which one cannot divide
-        return logits.argmax(1).tolist()
-    probabilities = reshape(logits, sampling)
+    probabilities = distribution(logits, texts, sampling)
     return [
         int(torch.multinomial(row, 1, generator=generator))
         for row, generator in zip(probabilities, generators, strict=True)
     ]
+
+
+def distribution(logits: Tensor, texts: list[list[int]], sampling: Sampling) -> Tensor:
+    """The probabilities (B, V) with which the next token of each text is drawn, from the model's logits (B, V)."""
+    if sampling.repetition_penalty != 1:
+        logits = torch.stack([penalised(row, ids, sampling) for row, ids in zip(logits, texts, strict=True)])
+    if sampling.temperature < 1e-6:  # as good as 0, by which one cannot divide
+        return torch.zeros_like(logits).scatter(1, logits.argmax(1, keepdim=True), 1.0)
+    return reshape(logits, sampling)
 
 
 def penalised(logits: Tensor, ids: list[int], sampling: Sampling) -> Tensor:
@@ -201,7 +206,7 @@ def penalised(logits: Tensor, ids: list[int], sampling: Sampling) -> Tensor:
 
 
 def reshape(logits: Tensor, sampling: Sampling) -> Tensor:
-    """The distributions (B, V) that are drawn from: temperature, then top-k, top-p and min-p.
+    """Temperature, then top-k, top-p and min-p: probabilities (B, V).
 
     Top-p: Holtzman et al. 2020, arXiv:1904.09751; min-p: Nguyen et al. 2024, arXiv:2407.01082.
     """

@@ -20,7 +20,7 @@ ROWS = (
     ("hub", "scaling", "lora"),
     ("data",),
     ("train",),
-    ("evaluate", "pairing", "taste"),
+    ("chat", "evaluate", "pairing", "taste"),
     ("stages",),
     ("__main__",),
 )
@@ -29,6 +29,7 @@ PACKAGES = ("data", "train", "stages")  # the parts that consist of several file
 WITHOUT_GRADIO = (
     *("figures", "history", "export", "jobs", "services", "vocabularies"),
     *("labelling", "ahead", "supply", "tastes", "verdicts", "rule_voting"),
+    *("answering", "foresight"),
 )
 STAGES = ("pretrain", "sft", "classify", "reward", "dpo", "ppo")
 
@@ -99,7 +100,7 @@ def test_no_file_imports_against_the_direction(path):
         ("playground/jobs.py", "import gradio as gr"),
         ("playground/vocabularies.py", "import gradio as gr"),
         ("playground/labelling.py", "import gradio as gr"),
-        ("playground/tabs/chat.py", "from playground.tabs.train import build"),
+        ("playground/tabs/chat/talk.py", "from playground.tabs.train import build"),
     ],
 )
 def test_a_forbidden_import_would_be_noticed(path, source):
@@ -111,7 +112,10 @@ def test_a_forbidden_import_would_be_noticed(path, source):
     [
         ("core/stages/ppo.py", "from core.stages.reward import prepare\nfrom core.train.loop import fit"),
         ("core/train/session.py", "from core.train.run import Run\nfrom core import checkpoint"),
-        ("playground/tabs/chat.py", "import gradio as gr\nfrom core import generate\nfrom playground import widgets"),
+        (
+            "playground/tabs/chat/talk.py",
+            "import gradio as gr\nfrom core import generate\nfrom playground import widgets",
+        ),
         ("playground/figures/heads.py", "import plotly.graph_objects as go"),
     ],
 )

@@ -1,0 +1,26 @@
+"""How the sampling settings reshape what comes next."""
+
+from typing import Any
+
+import gradio as gr
+
+from playground.foresight import Foresight
+from playground.services import Services
+from playground.tabs.chat.talk import ReadSampling, conversation
+from playground.widgets import live, server_function
+
+
+def build(services: Services, foresight: Foresight, sampling: ReadSampling) -> gr.HTML:
+    @server_function
+    def next_token(request: dict[str, Any]) -> dict[str, Any]:
+        model = request["wish"]["model"]
+        asked = conversation(services.checkpoints, model, request)
+        return foresight.next_token(model, asked, sampling(request["wish"]))
+
+    return live(
+        "chat-next",
+        "playground.nextToken(element, server)",
+        "pg-next",
+        empty="Type a line to see which token may come first.",
+        server_functions=[next_token],
+    )

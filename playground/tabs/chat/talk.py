@@ -1,0 +1,148 @@
+"""The conversation: what is said, by one model or two side by side, as a tree of turns that the page keeps."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
+from typing import Any
+
+import gradio as gr
+
+from core.chat import Conversation, Message, write
+from core.data.votes import Answer, NewPair
+from core.generate import Sampling
+from playground.answering import Answers, Order
+from playground.figures.palette import SCALE
+from playground.foresight import Foresight
+from playground.panels.voting import name as annotator_name
+from playground.services import Checkpoints, Services
+from playground.widgets import explain, handler, live, page_text, server_function
+
+LONGEST = 200_000  # characters of a message
+
+Values = dict[str, Any]  # what the widgets hold, by name
+ReadSampling = Callable[[Values], Sampling]
+
+
+def conversation(checkpoints: Checkpoints, model: str, request: dict[str, Any]) -> Conversation:
+    """What the page says was said, for `model`. Raises ValueError if the model is gone or nothing was said."""
+    said = tuple(Message(m["role"], page_text(m["content"])[:LONGEST]) for m in request["messages"])
+    persona, system = (page_text(request["wish"].get(key) or "") for key in ("persona", "system"))
+    return Conversation(said, persona.strip(), system, checkpoints.load(model).card.answers)
+
+
+def log(services: Services, foresight: Foresight, sampling: ReadSampling) -> gr.HTML:
+    """Where the conversation is shown. Its script keeps the turns; here answers are written and votes are stored."""
+    checkpoints, votes = services.checkpoints, services.preferences
+    answers = Answers(checkpoints)
+
+    @server_function
+    def begin_answers(request: dict[str, Any]) -> dict[str, Any]:
+        wish = request["wish"]
+        drawn = sampling(wish)
+        drawn = replace(drawn, seed=drawn.seed + int(request["variant"]))
+        orders = [
+            Order(
+                wanted["model"],
+                conversation(checkpoints, wanted["model"], request),
+                drawn,
+                wish["precision"],
+                tuple(wanted["written"]),
+            )
+            for wanted in request["answers"]
+        ]
+        return {"names": [answers.begin(order) for order in orders], "seed": drawn.seed}
+
+    @server_function
+    def more_of_answers(request: dict[str, Any]) -> dict[str, Any]:
+        return {"answers": answers.more(request["known"])}
+
+    @server_function
+    def stop_answers(request: dict[str, Any]) -> dict[str, Any]:
+        answers.stop(request["names"])
+        return {}
+
+    @server_function
+    def about_conversation(request: dict[str, Any]) -> dict[str, Any]:
+        """Of each model whether it answers, and how full its context is with what was said."""
+        found = []
+        for model in request["models"]:
+            try:
+                card = checkpoints.load(model).card
+                full = foresight.context(model, conversation(checkpoints, model, request)) if said(request) else None
+                found.append({"model": model, "answers": card.answers, "context": full})
+            except ValueError as error:
+                found.append({"model": model, "error": explain(error)})
+        return {"models": found}
+
+    @server_function
+    def vote_on_answers(request: dict[str, Any]) -> dict[str, Any]:
+        """A vote between two answers to the same conversation; one that was given before is taken back."""
+        left, right = (Answer(page_text(side["text"]), side["model"], side["seed"]) for side in request["sides"])
+        read = conversation(checkpoints, left.model, request)
+        prompt = replace(read, answers=True).turns[-1].content  # as an imported conversation: its last line
+        pair = (
+            request["pair"]
+            or votes.add_pairs([NewPair(prompt, left, right, asdict(sampling(request["wish"])), "chat")])[0]
+        )
+        if request["vote"]:
+            votes.withdraw(f"{request['key']}-before", request["vote"], "undo")
+        milliseconds = max(0, int(request["milliseconds"]))
+        who = annotator_name(request["annotator"])
+        return {"pair": pair, "vote": votes.cast(request["key"], pair, who, request["choice"], milliseconds)}
+
+    return live(
+        "chat-log",
+        f"playground.chatLog(element, props, watch, server, {json.dumps(SCALE)})",
+        "pg-talk",
+        server_functions=[begin_answers, more_of_answers, stop_answers, about_conversation, vote_on_answers],
+    )
+
+
+def said(request: dict[str, Any]) -> bool:
+    return any(message["content"].strip() for message in request["messages"])
+
+
+def composer(text: gr.Textbox) -> None:
+    """The buttons below the box in which a person writes. All that they do is done in the page."""
+    with gr.Row():
+        send = gr.Button("Send", variant="primary", elem_id="chat-send", scale=2, min_width=140)
+        stop = gr.Button("Stop", variant="stop", elem_id="chat-stop", min_width=80)
+        clear = gr.Button("New conversation", elem_id="chat-clear", min_width=140)
+    does: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    gr.on(
+        [send.click, text.submit], None, text, text, js="(text) => playground.chat.send(text)", api_name="send", **does
+    )
+    stop.click(None, None, None, js="() => playground.chat.stop()", api_name="stop", **does)
+    clear.click(None, None, None, js="() => playground.chat.clear()", api_name="clear", **does)
+
+
+def api(services: Services) -> None:
+    """The same for programs: the endpoint /chat streams an answer."""
+
+    @handler
+    def chat(
+        model: str,
+        line: str,
+        history: list[dict[str, str]] | None = None,
+        persona: str = "",
+        system: str = "",
+        temperature: float = Sampling.temperature,
+        max_new_tokens: int = Sampling.max_new_tokens,
+        seed: int = Sampling.seed,
+    ) -> Iterator[str]:
+        """What the model answers to a line, or how it goes on, growing token by token.
+
+        history: {"role": "user" or "assistant", "content"} messages before the line, oldest first.
+        """
+        messages = tuple(
+            Message(m["role"], m["content"]) for m in [*(history or []), {"role": "user", "content": line}]
+        )
+        writer, tokenizer = services.checkpoints.writer(model, "float32")
+        asked = Conversation(messages, persona, system, services.checkpoints.load(model).card.answers)
+        drawn = Sampling(max_new_tokens=max_new_tokens, temperature=temperature, seed=seed)
+        text = ""
+        for step in write(writer, tokenizer, asked, drawn):
+            text += step.text
+            yield text
+
+    gr.api(chat, api_name="chat")

@@ -4,11 +4,13 @@ import argparse
 import logging
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 from core import checkpoint, hub
+from core.chat import Conversation, Message, write
+from core.checkpoint import Checkpoint
 from core.config import Config, add_flags, describe_os_error, names
 from core.data import corpus as corpora
 from core.data.preferences import read_preferences, write_preferences
@@ -16,8 +18,8 @@ from core.data.rules import RULES
 from core.data.votes import Votes
 from core.decode import PRECISIONS, PackedGPT
 from core.evaluate import bits_per_byte, classification, conversation, majority_class
-from core.generate import Sampling, stream_text
-from core.model import PRESETS
+from core.generate import Model, Sampling, TextStep, stream_text
+from core.model import GPT, PRESETS
 from core.pairing import PAIR_SAMPLING, Writer, simulate
 from core.stages import classify
 from core.stages.classify import ClassifyConfig
@@ -101,12 +103,13 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("directory", type=Path, nargs="+", help="several are trained in turn")
 
     sub = add("generate", run_generate, "Continue a text.")
-    sub.add_argument("checkpoint", type=Path)
     sub.add_argument("--prompt", default="", help="the text to continue; empty begins a new document")
-    sub.add_argument("--device", choices=("auto", "cuda", "mps", "cpu"), default="auto")
-    about = "; ".join(f"{name}: {what}" for name, what in PRECISIONS.items())
-    sub.add_argument("--precision", choices=tuple(PRECISIONS), default="float32", help=f"on a CPU, {about} [float32]")
-    add_flags(sub, Sampling, Sampling())
+    add_writer(sub)
+
+    sub = add("chat", run_chat, "Talk with a model, a line at a time; an empty line or Ctrl-D ends it.")
+    sub.add_argument("--persona", default="", help="a character of the plays, as whom it answers")
+    sub.add_argument("--system", default="", help="what is said before all")
+    add_writer(sub)
 
     sub = add(
         "evaluate",
@@ -159,6 +162,15 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("name", help=f"{', '.join(corpora.CORPORA)}, or the path of a text")
     sub.add_argument("directory", type=Path)
     return parser
+
+
+def add_writer(sub: argparse.ArgumentParser) -> None:
+    """What decides who writes, and how."""
+    sub.add_argument("checkpoint", type=Path)
+    sub.add_argument("--device", choices=("auto", "cuda", "mps", "cpu"), default="auto")
+    about = "; ".join(f"{name}: {what}" for name, what in PRECISIONS.items())
+    sub.add_argument("--precision", choices=tuple(PRECISIONS), default="float32", help=f"on a CPU, {about} [float32]")
+    add_flags(sub, Sampling, Sampling())
 
 
 def run_pretrain(args: argparse.Namespace) -> int:
@@ -219,17 +231,47 @@ def execute(runs: list[Run]) -> int:
 
 
 def run_generate(args: argparse.Namespace) -> int:
-    sampling = Sampling.from_dict(typed(args, Sampling))
-    loaded = checkpoint.load(args.checkpoint, pick_device(args.device))
-    as_it_is = loaded.model.device.type != "cpu" and args.precision == "float32"
-    model = loaded.model if as_it_is else PackedGPT(loaded.model, args.precision)
+    loaded, model = writer(args)
     ids = loaded.tokenizer.encode(args.prompt)
     sys.stdout.write(args.prompt)
-    for step in stream_text(model, loaded.tokenizer, ids, sampling):
+    show(stream_text(model, loaded.tokenizer, ids, Sampling.from_dict(typed(args, Sampling))))
+    return 0
+
+
+def run_chat(args: argparse.Namespace) -> int:
+    loaded, model = writer(args)
+    said: list[Message] = []
+    while line := read_line():
+        said.append(Message("user", line))
+        asked = Conversation(tuple(said), args.persona, args.system, loaded.card.answers)
+        answer = show(write(model, loaded.tokenizer, asked, Sampling.from_dict(typed(args, Sampling))))
+        said.append(Message("assistant", asked.lead + answer))
+    return 0
+
+
+def writer(args: argparse.Namespace) -> tuple[Checkpoint[GPT], Model]:
+    """The checkpoint, and what writes its text as precisely as it was asked for."""
+    loaded = checkpoint.load(args.checkpoint, pick_device(args.device))
+    as_it_is = loaded.model.device.type != "cpu" and args.precision == "float32"
+    return loaded, loaded.model if as_it_is else PackedGPT(loaded.model, args.precision)
+
+
+def read_line() -> str:
+    """What a person types; "" at the end."""
+    sys.stdout.write("> ")
+    sys.stdout.flush()
+    return sys.stdin.readline().strip()
+
+
+def show(steps: Iterator[TextStep]) -> str:
+    """Write the text as it comes; returns it whole."""
+    text = ""
+    for step in steps:
+        text += step.text
         sys.stdout.write(step.text)
         sys.stdout.flush()
     sys.stdout.write("\n")
-    return 0
+    return text
 
 
 def run_evaluate(args: argparse.Namespace) -> int:

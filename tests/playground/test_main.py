@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from playground.__main__ import main
-from playground.tabs.chat import scene
 
 
 def test_a_port_in_use_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -38,8 +37,3 @@ def test_help_names_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     text = capsys.readouterr().out
     assert all(flag in text for flag in ("--port", "--host", "--no-browser", "--checkpoints", "--device"))
-
-
-def test_a_conversation_is_one_text_with_a_paragraph_for_each_turn_of_the_person() -> None:
-    said = [("person", "ROMEO:\nAy me!"), ("model", "\n\nJULIET:\nHe speaks.\n"), ("person", "NURSE:")]
-    assert scene(said) == "ROMEO:\nAy me!\n\nJULIET:\nHe speaks.\n\nNURSE:"

@@ -1,11 +1,8 @@
 """The whole way that a newcomer goes: a line, its tokens, its attention, a training, a chat with what was trained."""
 
-import re
-
 import pytest
 from playwright.sync_api import Page, expect
 
-from core.decode import PRECISIONS
 from tests.ui.steps import choose_model, column, open_page, open_tab, start_training, wait_for_points, wait_for_state
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -53,57 +50,10 @@ def test_from_a_typed_line_to_a_chat_with_a_model_of_ones_own(page: Page, url: s
     open_tab(page, "Chat")
     page.locator("#chat-text textarea").fill(f"HAMLET:\nTo be {HOSTILE}")
     page.locator("#chat-send").click()
-    expect(page.locator("#chat-speed")).to_contain_text("tokens/s")
-    expect(page.locator(".pg-said-person")).to_have_text(f"HAMLET:\nTo be {HOSTILE}")
+    expect(page.locator(".pg-said-person .pg-said-text")).to_have_text(f"HAMLET:\nTo be {HOSTILE}")
     assert page.locator(".pg-scene img").count() == 0, "typed text became markup"
-    answer = page.locator(".pg-said-model")
-    expect(page.locator("#chat-speed")).to_contain_text("200 tokens", timeout=60_000)
-    assert len(answer.inner_text()) > 100
-
-
-def test_stop_ends_a_scene_and_clear_empties_it(page: Page, url: str) -> None:
-    open_page(page, url)
-    open_tab(page, "Chat")
-    page.locator("#setting-max_new_tokens input").fill("5000")
-    page.locator("#chat-send").click()
-    expect(page.locator("#chat-speed")).to_contain_text("tokens/s")
-    page.locator("#chat-stop").click()
-    page.wait_for_timeout(500)
-    stopped = page.locator("#chat-speed").inner_text()
-    page.wait_for_timeout(1000)
-    assert page.locator("#chat-speed").inner_text() == stopped
-    page.locator("#chat-clear").click()
-    expect(page.locator("#chat-log .pg-said")).to_have_count(0)
-
-
-def test_a_long_scene_goes_on_with_rounded_weights_and_the_note_says_what_was_read(page: Page, url: str) -> None:
-    open_page(page, url)
-    open_tab(page, "Chat")
-    page.locator("#setting-max_new_tokens input").fill("30")
-    page.locator("#chat-precision input").click()
-    page.get_by_role("option", name="int8", exact=True).click()
-    expect(page.locator("#chat-precision")).to_contain_text(PRECISIONS["int8"][1:])
-    page.locator("#chat-text textarea").fill("CITIZEN:\nSpeak, speak, good friends.\n\n" * 40)
-    page.locator("#chat-send").click()
-    expect(page.locator("#chat-speed")).to_contain_text("30 tokens", timeout=60_000)
-    expect(page.locator("#chat-speed")).to_contain_text(
-        re.compile(r"it read the last \d+ of \d+ tokens \(context 256\)")
-    )
-
-
-def test_a_precision_that_the_processor_lacks_is_one_sentence(
-    page: Page, url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def missing(*_: object) -> None:
-        raise RuntimeError("Didn't find engine for operation")
-
-    monkeypatch.setattr("core.decode.rounded_to_16_bits", missing)
-    open_page(page, url)
-    open_tab(page, "Chat")
-    page.locator("#chat-precision input").click()
-    page.get_by_role("option", name="float16", exact=True).click()
-    page.locator("#chat-send").click()
-    expect(page.get_by_text("Precision float16 is not available on this processor: use float32.")).to_be_visible()
+    expect(page.locator(".pg-said-note")).to_contain_text("200 tokens", timeout=60_000)
+    assert len(page.locator(".pg-said-model .pg-said-text").inner_text()) > 100
 
 
 def test_bad_input_gets_one_sentence_and_nothing_is_lost(page: Page, url: str) -> None:

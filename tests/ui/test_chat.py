@@ -1,0 +1,190 @@
+"""The Chat tab: turns and branches, two models, a vote, and what lies behind a token."""
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from core.data.chat import read_conversations
+from core.data.votes import Votes
+from core.decode import PRECISIONS
+from tests.ui.steps import choose, choose_model, open_page, open_tab
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+def open_chat(page: Page, url: str, model: str = "bard-chat", tokens: int = 40) -> None:
+    open_page(page, url)
+    choose_model(page, model)
+    open_tab(page, "Chat")
+    page.locator("#setting-max_new_tokens input").fill(str(tokens))
+
+
+def send(page: Page, line: str) -> None:
+    page.locator("#chat-text textarea").fill(line)
+    page.locator("#chat-send").click()
+
+
+def said(page: Page) -> Locator:
+    return page.locator(".pg-said-person .pg-said-text")
+
+
+def answered(page: Page, count: int = 1) -> Locator:
+    """The texts of the answers that are shown, once there are `count` and all have ended."""
+    expect(page.locator('.pg-said-model:not([data-state="writing"])')).to_have_count(count, timeout=60_000)
+    return page.locator(".pg-said-model .pg-said-text")
+
+
+def press(page: Page, name: str) -> None:
+    page.locator("#chat-log").get_by_role("button", name=name, exact=True).last.press("Enter")
+
+
+def test_turns_branch_where_one_edits_or_asks_again_and_survive_a_reload(page: Page, url: str, tmp_path: Path) -> None:
+    open_chat(page, url)
+    expect(page.locator(".pg-talk")).to_contain_text("bard-chat was taught to answer in turns.")
+    send(page, f"What say you? {HOSTILE} 🙂")
+    first = answered(page).inner_text()
+    expect(page.locator(".pg-said-note")).to_have_text(re.compile(r"\d+ tokens · \d+ tokens/s · first after \d+ ms"))
+    expect(page.locator("#chat-text textarea")).to_have_value("")
+    assert page.locator("#chat-log img").count() == 0, "typed text became markup"
+
+    press(page, "Another answer")
+    expect(page.locator("#chat-log")).to_contain_text("2 of 2")
+    assert answered(page).inner_text() != first
+    press(page, "The branch before")
+    expect(answered(page)).to_have_text(first)
+
+    send(page, "And then?")
+    answered(page, 2)
+    expect(said(page)).to_have_count(2)
+    press(page, "Edit")
+    page.get_by_label("Your line, to be edited").fill("But why?")
+    press(page, "Send as a new branch")
+    answered(page, 2)
+    expect(said(page).last).to_have_text("But why?")
+    page.reload()
+    open_tab(page, "Chat")
+    expect(said(page)).to_have_text([f"What say you? {HOSTILE} 🙂", "But why?"])
+    expect(page.locator(".pg-said-model .pg-said-text").first).to_have_text(first)
+
+    with page.expect_download() as saved:
+        press(page, "as JSON")
+    saved.value.save_as(tmp_path / "talk.jsonl")
+    kept = read_conversations(tmp_path / "talk.jsonl").messages[0]  # a fine-tuning could learn from it
+    assert [message["content"] for message in kept][:3:2] == [f"What say you? {HOSTILE} 🙂", "But why?"]
+    with page.expect_download() as saved:
+        press(page, "Save as Markdown")
+    saved.value.save_as(tmp_path / "talk.md")
+    assert "**You**" in (tmp_path / "talk.md").read_text() and HOSTILE not in (tmp_path / "talk.md").read_text()
+
+    page.locator("#chat-clear").click()
+    expect(page.locator("#chat-log .pg-said")).to_have_count(0)
+    choose_model(page, "bard-chat")
+    send(page, "")
+    expect(page.locator("#chat-log")).to_contain_text("Write a line first")
+
+
+def test_a_persona_answers_and_the_settings_are_seen_to_act(page: Page, url: str) -> None:
+    open_chat(page, url)
+    choose(page, "chat-persona", "HAMLET")
+    page.locator("#chat-text textarea").fill("Good morrow, my lord.")
+    picture = page.locator(".pg-next")
+    expect(picture.locator("td").first).to_have_text("HAMLET")
+    choose(page, "chat-persona", "nobody in particular")
+    expect(picture.locator("td").first).not_to_have_text("HAMLET")
+    expect(picture).to_contain_text(re.compile(r"of 2,048 tokens can be drawn"))
+    page.locator("#setting-top_k input").fill("3")
+    expect(picture).to_contain_text("3 of 2,048 tokens can be drawn")
+    expect(picture.locator(".pg-cut")).to_have_count(7)
+    choose(page, "chat-persona", "HAMLET")
+    page.locator("#chat-send").click()
+    assert answered(page).inner_text().startswith("HAMLET:\n")
+
+
+def test_a_vote_between_two_models_is_kept_and_the_better_answer_goes_on(page: Page, url: str, workspace: Path) -> None:
+    open_chat(page, url)
+    choose(page, "chat-beside", "bard-base")
+    send(page, "Who is there?")
+    texts = answered(page, 2)
+    expect(page.locator(".pg-said-who")).to_have_text([re.compile("^bard-chat"), re.compile("^bard-base")])
+    press(page, "Right is better")
+    expect(page.get_by_role("button", name="Right is better")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator(".pg-said-who").nth(1)).to_contain_text("goes on from here")
+    (vote,) = Votes(workspace / "preferences.db").standing(source="chat")
+    assert (vote.choice, vote.pair.prompt, vote.chosen.model) == ("right", "Who is there?", "bard-base")
+    assert vote.chosen.text == texts.nth(1).inner_text().strip()
+    press(page, "Left is better")
+    expect(page.locator(".pg-said-who").nth(0)).to_contain_text("goes on from here")
+    (vote,) = Votes(workspace / "preferences.db").standing(source="chat")
+    assert vote.choice == "left", "the one before was taken back"
+
+
+def test_inside_a_token_another_one_can_be_taken_instead(page: Page, url: str) -> None:
+    open_chat(page, url, tokens=20)
+    page.locator("#setting-temperature input[type=number]").fill("0")
+    send(page, "What news?")
+    answered(page)
+    press(page, "X-ray")
+    shown = page.locator(".pg-said-model .pg-chip-text")
+    before = shown.all_inner_texts()
+    page.locator(".pg-said-model .pg-chip").nth(2).press("Enter")
+    inside = page.locator(".pg-inside")
+    expect(inside.locator("h3")).to_contain_text(f"«{before[2]}» had a probability of")
+    likeliest = inside.locator("tr").nth(1).locator("td")
+    expect(likeliest.first).to_have_text(before[2])
+    expect(likeliest.last).to_have_text("was drawn")
+    expect(inside.locator(".pg-inside-token").last).to_have_text(before[1])
+    expect(inside).to_contain_text("layer 6")
+    inside.get_by_label("head", exact=True).select_option(label="head 4")
+    expect(inside.get_by_label("head", exact=True)).to_have_value("3")
+
+    second = inside.locator("tr").nth(2)
+    wanted = second.locator("td").first.inner_text()
+    second.get_by_role("button").press("Enter")
+    expect(page.locator("#chat-log")).to_contain_text("2 of 2")
+    expect(page.locator('.pg-said-model[data-state="writing"]')).to_have_count(0)
+    after = shown.all_inner_texts()
+    assert after[:3] == [*before[:2], wanted]
+
+
+def test_stop_ends_a_scene_that_goes_on_through_a_reload(page: Page, url: str) -> None:
+    open_chat(page, url, "bard-base", tokens=5000)
+    page.locator("#chat-send").click()
+    note = page.locator(".pg-said-note")
+    expect(note).to_contain_text("tokens/s")
+    page.reload()
+    open_tab(page, "Chat")
+    count = int(note.inner_text().split()[0])
+    page.wait_for_function(f"parseInt(document.querySelector('.pg-said-note').textContent) > {count}")
+    page.locator("#chat-stop").click()
+    expect(note).to_contain_text("stopped")
+    assert len(page.locator(".pg-said-model .pg-said-text").inner_text()) > 100
+
+
+def test_a_long_scene_goes_on_with_rounded_weights_and_says_what_was_read(page: Page, url: str) -> None:
+    open_chat(page, url, "bard-base", tokens=30)
+    choose(page, "chat-precision", "int8")
+    expect(page.locator("#chat-precision")).to_contain_text(PRECISIONS["int8"][1:])
+    send(page, "CITIZEN:\nWho comes?")
+    answered(page)
+    send(page, "CITIZEN:\nSpeak, speak, good friends.\n\n" * 40)
+    answered(page, 2)
+    read = re.compile(r"30 tokens .* it read the last \d+ of \d+ tokens \(context 256\)")
+    expect(page.locator(".pg-said-note").last).to_have_text(read)
+    expect(page.locator(".pg-context")).to_contain_text("the beginning has slid out, the first 2 turns wholly")
+    expect(page.locator(".pg-forgotten")).to_have_count(2)
+
+
+def test_what_cannot_be_written_is_one_sentence(page: Page, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*_: object) -> None:
+        raise RuntimeError("Didn't find engine for operation")
+
+    monkeypatch.setattr("core.decode.rounded_to_16_bits", missing)
+    open_chat(page, url)
+    choose(page, "chat-precision", "float16")
+    send(page, "Speak.")
+    expect(page.locator("#chat-log")).to_contain_text(
+        "Precision float16 is not available on this processor: use float32."
+    )
+    expect(said(page)).to_have_text("Speak.")

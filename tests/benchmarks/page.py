@@ -327,7 +327,43 @@ def label(page: Page, votes: Votes) -> None:
     row("the slowest of them", f"{max(took):.0f} ms", "-")
 
 
-PARTS = ("tokenizer", "attention", "train", "label", "watched")
+# --- chat -----------------------------------------------------------------------------------------------------
+
+# From `act` to the frame after `holds` first holds of the page, in milliseconds.
+UNTIL = """async ([act, holds]) => {
+  const began = performance.now();
+  new Function(act)();
+  while (!new Function(`return ${holds}`)()) await new Promise((done) => setTimeout(done, 2));
+  await new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0)));
+  return performance.now() - began;
+}"""
+LAST = "[...document.querySelectorAll('.pg-said-model')].at(-1)"
+
+
+def chat(page: Page) -> None:
+    open_tab(page, "Chat")
+    page.locator("#setting-max_new_tokens input").fill("30")
+
+    def first_token(i: int) -> float:
+        page.locator("#chat-clear").click()
+        page.locator("#chat-text textarea").fill(f"What say you, my lord, {i}?")
+        page.wait_for_timeout(700)
+        begun = f"{LAST}?.textContent.includes('tokens/s')"
+        took = page.evaluate(UNTIL, ["document.querySelector('#chat-send').click()", begun])
+        page.wait_for_function(f"{LAST}.dataset.state === 'finished'")
+        return took
+
+    def inside(i: int) -> float:
+        chip = f"document.querySelectorAll('.pg-said-model .pg-chip')[{i % 4 + 1}]"
+        page.evaluate("document.querySelector('.pg-inside').replaceChildren()")
+        return page.evaluate(UNTIL, [f"{chip}.click()", "document.querySelector('.pg-inside h3')"])
+
+    row("*Send* to the first token", f"{median(first_token):.0f} ms", "150 ms")
+    page.get_by_role("button", name="X-ray").click()
+    row("click on a token to what lies behind it", f"{median(inside):.0f} ms", "-")
+
+
+PARTS = ("tokenizer", "attention", "train", "chat", "label", "watched")
 
 
 def main() -> None:
@@ -350,6 +386,11 @@ def main() -> None:
             shutil.copytree(SHIPPED, Path(directory) / SHIPPED.name)
             with served(Path(directory)) as page:
                 train(page, Path(directory))
+    if "chat" in only:
+        with tempfile.TemporaryDirectory() as directory:
+            shutil.copytree(SHIPPED.with_name("bard-chat"), Path(directory) / "bard-chat")
+            with served(Path(directory)) as page:
+                chat(page)
     if "label" in only:
         with tempfile.TemporaryDirectory() as directory:
             shutil.copytree(SHIPPED.with_name("bard-chat"), Path(directory) / "bard-chat")

@@ -176,7 +176,7 @@
 
     function regenerate(node) {
       if (!free()) return;
-      write(node.parent === null ? null : tree.path(node.parent).at(-1), node.answers.map(({ model }) => blank(model)));
+      write(tree.parent(node), node.answers.map(({ model }) => blank(model)));
     }
 
     // The answer as it was up to token number `index`, then another token, then whatever follows.
@@ -184,7 +184,9 @@
       if (!free()) return;
       const answers = node.answers.map((answer, i) => (i === lane ? blank(answer.model, [...answer.tokens.slice(0, index), token]) : { ...answer }));
       answers[lane].lead = node.answers[lane].lead;
-      write(tree.path(node.parent).at(-1) ?? null, answers).then(() => chat.changed());
+      write(tree.parent(node), answers);
+      chat.inspected = { node: tree.leaf(), lane, answer: tree.leaf().answers[lane], index };
+      chat.changed();
     };
 
     async function vote(node, choice) {

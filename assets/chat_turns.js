@@ -16,6 +16,7 @@
       for (let node = tree.nodes[leaf]; node; node = tree.nodes[node.parent]) found.unshift(node);
       return found;
     };
+    const parent = (node) => tree.nodes[node.parent] ?? null;
     const children = (parent) => Object.values(tree.nodes).filter((node) => node.parent === parent);
     const siblings = (node) => children(node.parent);
 
@@ -62,17 +63,24 @@
       }
     }
 
-    return { path, siblings, children, add, show, goTo, clear, messages, writing, save, leaf: () => tree.nodes[tree.leaf] ?? null };
+    return { path, parent, siblings, children, add, show, goTo, clear, messages, writing, save, leaf: () => tree.nodes[tree.leaf] ?? null };
   }
 
   function load() {
     try {
       const kept = JSON.parse(sessionStorage.getItem(KEY) ?? localStorage.getItem(KEY) ?? "null");
-      if (kept?.nodes && kept.next) return kept;
+      if (kept?.nodes && kept.next) return withoutOrphans(kept);
     } catch {
       // what is there was not written here
     }
     return { nodes: {}, leaf: null, next: 1 };
+  }
+
+  // What was asked for when the page was reloaded, and has no name yet, will never be heard of again.
+  function withoutOrphans(tree) {
+    for (const answer of Object.values(tree.nodes).flatMap((node) => node.answers ?? []))
+      if (answer.state === "writing" && !answer.name) Object.assign(answer, { state: "failed", error: "The page was reloaded before this was begun: ask for another answer." });
+    return tree;
   }
 
   const bytes = (hex) => Uint8Array.from(hex.match(/../g) ?? [], (pair) => parseInt(pair, 16));

@@ -146,6 +146,7 @@ def test_inside_a_token_another_one_can_be_taken_instead(page: Page, url: str) -
     expect(page.locator('.pg-said-model[data-state="writing"]')).to_have_count(0)
     after = shown.all_inner_texts()
     assert after[:3] == [*before[:2], wanted]
+    expect(inside.locator("h3")).to_contain_text(f"«{wanted}» had a probability of")
 
 
 def test_stop_ends_a_scene_that_goes_on_through_a_reload(page: Page, url: str) -> None:

@@ -19,8 +19,10 @@ from core.data.votes import Votes
 from core.decode import PRECISIONS, PackedGPT
 from core.evaluate import bits_per_byte, classification, conversation, majority_class
 from core.generate import Model, Sampling, TextStep, stream_text
+from core.library import Library
 from core.model import GPT, PRESETS
 from core.pairing import PAIR_SAMPLING, Writer, simulate
+from core.report import report
 from core.stages import classify
 from core.stages.classify import ClassifyConfig
 from core.stages.dpo import DPOConfig
@@ -42,6 +44,14 @@ VOTES = {
     "export": "write the votes to FILE, as TRL reads them, with ties marked",
     "import": "read votes from FILE",
     "list": "count the votes of each annotator",
+}
+
+MODELS = {
+    "list": "all that is there",
+    "rename": "call MODEL by the name NEW",
+    "throw-away": "move MODEL to the trash",
+    "restore": "take MODEL, as list calls it, out of the trash",
+    "empty-trash": "delete what is in the trash",
 }
 
 
@@ -122,6 +132,7 @@ def build_parser() -> argparse.ArgumentParser:
     about = (
         "also: how many instructions on held-out plays it follows, with so many of each kind, and how often it finds "
     )
+    sub.add_argument("--report", action="store_true", help="measure all that can be, and keep it on the card")
     sub.add_argument("--instructions", type=int, default=0, help=f"{about}the true reply likelier than another [0]")
 
     sub = add(
@@ -136,6 +147,13 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("--count", type=int, default=200, help="votes of the rule [200]")
     sub.add_argument("--seed", type=int, default=0, help="the same seed gives the same pairs [0]")
     sub.add_argument("--annotator", action="append", help="export: votes of this annotator; may be repeated [all]")
+
+    sub = add("models", run_models, "What lies in a directory of checkpoints: list it, rename, throw away, bring back.")
+    sub.add_argument(
+        "action", choices=tuple(MODELS), help="; ".join(f"{name}: {what}" for name, what in MODELS.items())
+    )
+    sub.add_argument("names", nargs="*", help="the model, and its new name")
+    sub.add_argument("--directory", type=Path, default=Path("checkpoints"), help="where models live [%(default)s]")
 
     sub = add("tokenizer", run_tokenizer, "Learn a vocabulary and save it, for pretrain --tokenizer DIRECTORY.")
     sub.add_argument("directory", type=Path)
@@ -275,6 +293,11 @@ def show(steps: Iterator[TextStep]) -> str:
 
 
 def run_evaluate(args: argparse.Namespace) -> int:
+    if args.report:
+        for what, values in report(args.checkpoint, pick_device(args.device), anew=True):
+            for name, value in values.items():
+                log.info("%-24s %.4f  (%s)", name, value, what)
+        return 0
     if checkpoint.is_classifier(args.checkpoint):
         return evaluate_classifier(args)
     loaded = checkpoint.load(args.checkpoint, pick_device(args.device))
@@ -328,6 +351,26 @@ def run_votes(args: argparse.Namespace) -> int:
     else:
         for annotator, count in votes.annotators().items():
             log.info("%6d  %s", count, annotator)
+    return 0
+
+
+def run_models(args: argparse.Namespace) -> int:
+    library, wanted = Library(args.directory), MODELS[args.action].count("MODEL") + MODELS[args.action].count("NEW")
+    if len(args.names) != wanted:
+        raise ValueError(f"models {args.action} takes {wanted} names, got {len(args.names)}: {MODELS[args.action]}")
+    if args.action == "list":
+        for entry in library.entries():
+            log.info("%-24s %-16s %8.1f MB  %s", entry.name, entry.kind, entry.size / 1e6, entry.card.parent or "")
+        for name in library.thrown_away():
+            log.info("%-24s in the trash", name)
+    elif args.action == "rename":
+        library.rename(*args.names)
+    elif args.action == "throw-away":
+        log.info("now in the trash: %s", library.throw_away(*args.names))
+    elif args.action == "restore":
+        library.restore(*args.names)
+    else:
+        log.info("%.1f MB are free again", library.empty_trash() / 1e6)
     return 0
 
 

@@ -61,6 +61,7 @@ class Card:
     config: dict[str, Any] = field(default_factory=dict)  # of the stage, flat
     data: dict[str, Any] = field(default_factory=dict)  # corpus name and sha256, vocabulary sha256
     report: dict[str, float] = field(default_factory=dict)  # e.g. "bpb/val"
+    measured: list[str] = field(default_factory=list)  # what core/report.py has added to it, in words
     versions: dict[str, str] = field(
         default_factory=lambda: {"python": platform.python_version(), "torch": torch.__version__}
     )

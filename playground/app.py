@@ -5,7 +5,7 @@ from typing import Any
 import gradio as gr
 
 from playground.services import Services
-from playground.tabs import align, attention, chat, label, tokenizer, train
+from playground.tabs import align, attention, chat, label, models, tokenizer, train
 from playground.widgets import Page, live, server_function
 
 TABS = {
@@ -15,7 +15,9 @@ TABS = {
     "Chat": chat,
     "Label": label,
     "Align": align,
+    "Models": models,
 }
+CACHE = (3600, 86_400)  # seconds between two looks for files that were sent or received, and the age at which they go
 THEME = gr.themes.Base(
     primary_hue="blue",
     neutral_hue="slate",
@@ -25,7 +27,7 @@ THEME = gr.themes.Base(
 
 
 def build(services: Services) -> gr.Blocks:
-    with gr.Blocks(title="GPT Playground", analytics_enabled=False) as blocks:
+    with gr.Blocks(title="GPT Playground", analytics_enabled=False, delete_cache=CACHE) as blocks:
         page = header(blocks, services)
         with gr.Tabs(elem_id="tabs"):
             for name, tab in TABS.items():

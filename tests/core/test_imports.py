@@ -20,8 +20,9 @@ ROWS = (
     ("hub", "scaling", "lora"),
     ("data",),
     ("train",),
-    ("chat", "evaluate", "pairing", "taste"),
+    ("chat", "evaluate", "library", "pairing", "taste"),
     ("stages",),
+    ("report",),
     ("__main__",),
 )
 ROW = {part: row for row, parts in enumerate(ROWS) for part in parts}
@@ -29,7 +30,7 @@ PACKAGES = ("data", "train", "stages")  # the parts that consist of several file
 WITHOUT_GRADIO = (
     *("figures", "history", "export", "jobs", "services", "vocabularies"),
     *("labelling", "ahead", "supply", "tastes", "verdicts", "rule_voting"),
-    *("answering", "foresight"),
+    *("answering", "foresight", "chores", "shelf"),
 )
 STAGES = ("pretrain", "sft", "classify", "reward", "dpo", "ppo")
 

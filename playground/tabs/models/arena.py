@@ -1,0 +1,72 @@
+"""The blind arena: two models, one vote at a time, and who is best of all."""
+
+from typing import Any
+
+import gradio as gr
+
+from core.generate import Sampling
+from playground.panels.voting import voting
+from playground.services import Services
+from playground.shelf import Shelf
+from playground.supply import HELD_OUT, Wish
+from playground.widgets import Page, handler, intro, live, server_function
+
+FIGHT = Sampling(max_new_tokens=80, temperature=0.8)
+
+
+def wish(values: dict[str, Any]) -> Wish:
+    """Who meets whom. Raises ValueError that says what to choose."""
+    one, other = values["one"], values["other"]
+    if not one or not other:
+        raise ValueError("choose two models that answer")
+    if one == other:
+        raise ValueError("choose two different models: there is nothing to tell apart")
+    return Wish((one, other), FIGHT, HELD_OUT, source="arena", repeats=False)
+
+
+def build(services: Services, page: Page, tab: gr.Tab, view: Shelf) -> None:
+    @server_function
+    def arena_standings(_: dict[str, Any]) -> dict[str, Any]:
+        return {"standings": view.arena()}
+
+    intro(
+        "Two models answer the same held-out prompt, sides at random, names hidden until you have voted.",
+        "Vote with the keys 1 and 2: the table ranks all models between which somebody has voted.",
+    )
+    with gr.Row(elem_classes="pg-numbers"):
+        one = gr.Dropdown([], label="one", info="A model that answers", elem_id="arena-one", min_width=150)
+        other = gr.Dropdown([], label="the other", info="Another one", elem_id="arena-other", min_width=150)
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=3, min_width=320):
+            vote = voting(services.labelling, "arena-vote", wish, empty="Choose two models that answer, above.")
+        with gr.Column(scale=2, min_width=280):
+            table = live(
+                "arena-table",
+                "playground.arenaTable(element, props, watch, server)",
+                "pg-arena",
+                empty="Nobody has voted between two models yet.",
+                server_functions=[arena_standings],
+            )
+
+    @handler
+    def refresh_arena(chosen: str | None, against: str | None) -> list[Any]:
+        """The models that can meet: those that answer."""
+        names = services.checkpoints.chat_names()
+        chosen = chosen if chosen in names else next(iter(names), None)
+        against = against if against in names else next((name for name in names if name != chosen), None)
+        return [gr.update(choices=names, value=chosen), gr.update(choices=names, value=against)]
+
+    quiet: dict[str, Any] = {"show_progress": "hidden"}
+    gr.on(
+        [page.tab.select, tab.select, one.focus, other.focus],
+        refresh_arena,
+        [one, other],
+        [one, other],
+        api_name="refresh_arena",
+        **quiet,
+    )
+    js = "(one, other) => ({ one, other })"
+    gr.on([one.change, other.change], None, [one, other], vote, js=js, api_name="arena_pair", api_visibility="private")
+    now = "() => ({ asked: Date.now() })"
+    for event in (vote.changed, page.tab.select, tab.select):
+        event(None, None, table, js=now, api_name="look_at_arena", api_visibility="private")

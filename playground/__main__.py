@@ -13,7 +13,7 @@ import gradio as gr
 from core.config import describe_os_error
 from core.train.device import pick_device
 from playground.app import THEME, build
-from playground.security import LOCAL_HOSTS, middleware
+from playground.security import middleware, parse_auth
 from playground.services import Services
 from playground.widgets import assets
 
@@ -26,10 +26,10 @@ def main(argv: list[str] | None = None) -> int:
     log.setLevel(logging.INFO)
     args = parse(argv)
     try:
-        refuse_other_machines(args.host)
+        auth = parse_auth(args.host, args.auth or os.environ.get("PLAYGROUND_AUTH") or None)
         refuse_taken_port(args.host, args.port)
         services = Services.open(args.checkpoints, pick_device(args.device))
-        launch(services, args.host, args.port, browser=args.browser)
+        launch(services, args.host, args.port, browser=args.browser, auth=auth)
     except (ValueError, OSError) as error:
         sys.stderr.write(f"error: {describe_os_error(error) if isinstance(error, OSError) else error}\n")
         return 1
@@ -40,6 +40,11 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m playground", description="Open the playground in the browser.")
     parser.add_argument("--port", type=int, default=7860, help="port of the page [7860]")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on [127.0.0.1, this machine only]")
+    parser.add_argument(
+        "--auth",
+        metavar="NAME:PASSWORD",
+        help="who may open the page; needed for every other --host [PLAYGROUND_AUTH in the environment, or nobody]",
+    )
     parser.add_argument("--no-browser", dest="browser", action="store_false", help="do not open the browser")
     parser.add_argument(
         "--checkpoints", type=Path, default=Path("checkpoints"), metavar="DIR", help="where models live [checkpoints]"
@@ -48,12 +53,6 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         "--device", choices=("auto", "cuda", "mps", "cpu"), default="auto", help="where models run on the page [auto]"
     )
     return parser.parse_args(argv)
-
-
-def refuse_other_machines(host: str) -> None:
-    """Raise ValueError for an address that others can reach: whoever opens the page may start and delete trainings."""
-    if host not in LOCAL_HOSTS:
-        raise ValueError(f"--host must be {' or '.join(LOCAL_HOSTS)}, got {host}: the page has no password yet")
 
 
 def refuse_taken_port(host: str, port: int) -> None:
@@ -71,8 +70,10 @@ def refuse_taken_port(host: str, port: int) -> None:
             ) from error
 
 
-def launch(services: Services, host: str, port: int, browser: bool, wait: bool = True) -> gr.Blocks:
-    """Serve the page; returns when it is stopped, or at once if not told to `wait`."""
+def launch(
+    services: Services, host: str, port: int, browser: bool, wait: bool = True, auth: str | None = None
+) -> gr.Blocks:
+    """Serve the page; returns when it is stopped, or at once if not told to `wait`. `auth` is NAME:PASSWORD."""
     os.environ.setdefault("GRADIO_TEMP_DIR", str(Path(tempfile.gettempdir()) / "gpt-playground"))
     blocks = build(services)
     blocks.launch(
@@ -91,7 +92,7 @@ def launch(services: Services, host: str, port: int, browser: bool, wait: bool =
         mcp_server=False,
         strict_cors=True,
         max_file_size=MAX_UPLOAD,
-        app_kwargs={"middleware": middleware(port), "openapi_url": None, "docs_url": None, "redoc_url": None},
+        app_kwargs={"middleware": middleware(host, auth), "openapi_url": None, "docs_url": None, "redoc_url": None},
     )
     log.info("GPT Playground is open at http://%s:%s (Ctrl-C ends it; trainings go on)", host, port)
     if wait:

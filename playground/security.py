@@ -1,58 +1,113 @@
-"""Only this page may talk to this server.
+"""Only this page may talk to this server, and over a network only who knows the password.
 
 By default any other page in the same browser could drive a localhost app: browsers send its requests, and a rebound
-host name even lets it read the answers. So: a known `Host`, no foreign `Origin`, no cross-site request other than
-opening the page, and no frame around it.
+host name even lets it read the answers. So: a known `Host`, no `Origin` but that host, no cross-site request other than
+opening the page, and no frame around it. Every route is behind this, those of Gradio included.
 """
+
+import base64
+import ipaddress
+import secrets
+import socket
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOCAL_HOSTS = ("127.0.0.1", "localhost")
+SHORTEST = 8  # characters of a password
+STARTED = "/gradio_api/startup-events"  # what Gradio asks its own server when it starts; it tells nothing
+HEADERS = {
+    "Content-Security-Policy": "frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
 
 
-def middleware(port: int) -> list[Middleware]:
-    """For a server on this machine's `port`."""
-    origins = frozenset(f"http://{name}:{port}" for name in LOCAL_HOSTS)
-    return [Middleware(TrustedHostMiddleware, allowed_hosts=LOCAL_HOSTS), Middleware(SameOrigin, origins=origins)]
+def parse_auth(host: str, auth: str | None) -> str | None:
+    """The `NAME:PASSWORD` that protects a server at `host`. Raises ValueError if one is needed, or unfit."""
+    if auth is None:
+        if host in LOCAL_HOSTS:
+            return None
+        raise ValueError(
+            f"--host {host} lets others on the network open the page, and whoever opens it can start and delete "
+            "trainings and read the texts of this machine that a training may learn from: give --auth NAME:PASSWORD as "
+            "well, or set PLAYGROUND_AUTH, which is not seen in the list of processes"
+        )
+    name, _, password = auth.partition(":")
+    if not name or len(password) < SHORTEST:
+        raise ValueError(f"--auth must be NAME:PASSWORD with a password of at least {SHORTEST} characters")
+    return auth
 
 
-class SameOrigin:
-    """Refuse what another origin asks for, and forbid other pages to frame this one."""
+def middleware(host: str, auth: str | None = None) -> list[Middleware]:
+    """For a server that listens on the address `host`."""
+    return [Middleware(Guard, is_local=host in LOCAL_HOSTS, auth=auth)]
 
-    def __init__(self, app: ASGIApp, origins: frozenset[str]):
-        self.app, self.origins = app, origins
+
+class Guard:
+    """Refuse what another origin asks for or who has no password, and forbid other pages to frame this one."""
+
+    def __init__(self, app: ASGIApp, is_local: bool, auth: str | None):
+        self.app, self.is_local = app, is_local
+        self.password = None if auth is None else b"Basic " + base64.b64encode(auth.encode())
+        self.names = {*LOCAL_HOSTS} if is_local else {*LOCAL_HOSTS, socket.gethostname().lower()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
-            return
-        headers = Headers(scope=scope)
-        if not self.is_own(headers, scope.get("method", "GET")):
-            await PlainTextResponse("Refused: this request comes from another page.", 403)(scope, receive, send)
-            return
+        elif (refusal := self.refusal(Headers(scope=scope), scope.get("method", "GET"), scope["path"])) is not None:
+            await refusal(scope, receive, send)
+        else:
+            await self.app(scope, receive, with_headers(send))
 
-        async def send_unframed(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                answer = MutableHeaders(scope=message)
-                answer["Content-Security-Policy"] = "frame-ancestors 'none'"
-                answer["X-Content-Type-Options"] = "nosniff"
-                answer["Referrer-Policy"] = "no-referrer"
-            await send(message)
+    def refusal(self, headers: Headers, method: str, path: str) -> Response | None:
+        if not self.is_known(headers.get("host", "")):
+            return PlainTextResponse("Refused: this is not the address of the playground.", 400)
+        if not is_own(headers, method):
+            return PlainTextResponse("Refused: this request comes from another page.", 403)
+        if self.password is None or path == STARTED:
+            return None
+        if secrets.compare_digest(headers.get("authorization", "").encode(), self.password):
+            return None
+        challenge = {"WWW-Authenticate": 'Basic realm="GPT Playground", charset="UTF-8"'}
+        return PlainTextResponse("The playground's name and password are needed.", 401, challenge)
 
-        await self.app(scope, receive, send_unframed)
+    def is_known(self, host: str) -> bool:
+        """Is it a name by which the person reaches this server? A rebound name is another's, and never a number."""
+        name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
+        name = name.strip("[]").lower()
+        return name in self.names or (
+            not self.is_local and (is_address(name) or name.removesuffix(".local") in self.names)
+        )
 
-    def is_own(self, headers: Headers, method: str) -> bool:
-        origin = headers.get("origin")
-        if origin is not None and origin not in self.origins:
-            return False
-        if headers.get("sec-fetch-site") in ("cross-site", "same-site"):
-            return (  # a link to the page, opened in a tab of its own
-                method == "GET"
-                and headers.get("sec-fetch-mode") == "navigate"
-                and headers.get("sec-fetch-dest") == "document"
-            )
-        return True
+
+def is_own(headers: Headers, method: str) -> bool:
+    origin = headers.get("origin")
+    if origin is not None and origin != f"http://{headers.get('host')}":
+        return False
+    if headers.get("sec-fetch-site") in ("cross-site", "same-site"):
+        return (  # a link to the page, opened in a tab of its own
+            method == "GET"
+            and headers.get("sec-fetch-mode") == "navigate"
+            and headers.get("sec-fetch-dest") == "document"
+        )
+    return True
+
+
+def is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def with_headers(send: Send) -> Send:
+    async def send_unframed(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message).update(HEADERS)
+        await send(message)
+
+    return send_unframed

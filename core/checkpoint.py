@@ -46,6 +46,7 @@ from core.tokenizer import END_OF_TEXT, Tokenizer
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"  # the index says which of several files holds what
 FILES = ("config.json", WEIGHTS, "tokenizer.json")  # without these a directory is no checkpoint of ours
+LIE = 20  # times the weights in the file: a config.json that describes more would fill the memory
 PICKLED = (".bin", ".pt", ".pth", ".ckpt")
 
 M = TypeVar("M", bound=Model)
@@ -144,6 +145,11 @@ def load_any(directory: str | Path, device: str | torch.device = "cpu") -> Check
             f"{directory}: the vocabulary has {tokenizer.vocab_size} tokens, but config.json says {config.vocab_size}"
         )
     tensors = read_weights(directory, names)
+    there = sum(tensor.numel() for tensor in tensors.values())
+    if config.n_params > LIE * there:  # said before so many are made; a smaller disagreement is told in detail
+        raise ValueError(
+            f"{directory / 'config.json'} describes {config.n_params:,} weights, but the file holds {there:,}"
+        )
     model: Model = GPT(config)
     if is_classifier(directory):
         model = SequenceClassifier(config, labels(directory))
@@ -278,7 +284,7 @@ def read_json(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ValueError(describe_os_error(error)) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is damaged: {error}") from error
     if not isinstance(content, dict):
         raise ValueError(f"{path} is damaged: it should hold an object in braces")

@@ -238,7 +238,7 @@ class Tokenizer:
             ids = {
                 from_visible(t): id for t, id in content["model"]["vocab"].items() if t not in tokenizer.special_tokens
             }
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise ValueError(f"{path} is not a byte-level BPE vocabulary ({type(error).__name__}: {error})") from error
         if ids != ranks or any(token["id"] != tokenizer.special_tokens[token["content"]] for token in special):
             raise ValueError(f"{path}: the ids do not follow the order of the merges, so they cannot be trusted")

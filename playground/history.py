@@ -106,10 +106,11 @@ def recent(metrics: Path) -> list[Line]:
 def seconds_left(lines: Sequence[Line], max_steps: int) -> float | None:
     """Until `max_steps`, at the speed of `lines`, evaluations included; None as long as that cannot be told.
 
-    A wait between two steps that is far longer than the others was a pause, and says nothing about the speed.
+    A wait between two steps that is far longer than the others was a pause, and one before which the clock was set
+    back is no wait: neither says anything about the speed.
     """
     taken = [(line["step"], line["time"]) for line in lines if "time" in line]
-    waits = [now - before for (_, before), (_, now) in itertools.pairwise(taken)]
+    waits = [now - before for (_, before), (_, now) in itertools.pairwise(taken) if now >= before]
     if not waits:
         return None
     usual = sorted(waits)[len(waits) // 2]

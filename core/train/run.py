@@ -142,7 +142,7 @@ class Run:
 
     def is_coming(self, status: Status) -> bool:
         """Has it been created just now, so that its process may still be starting?"""
-        if status.state != "created" or time.time() - status.heartbeat > START_SECONDS:
+        if status.state != "created" or abs(time.time() - status.heartbeat) > START_SECONDS:  # clocks are set back, too
             return False
         before = Run(self.directory.with_name(status.waits_for)) if status.waits_for else None
         return before is None or ((before.directory / "status.json").exists() and before.status().active)

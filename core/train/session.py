@@ -120,6 +120,9 @@ class Session:
             return self.failed(f"could not write: {error}{self.last_good()}. Make room, then resume")
         except ValueError as error:
             return self.failed(str(error))
+        except torch.AcceleratorError as error:  # what is on the device is lost with it
+            reason = str(error).splitlines()[0]
+            return self.failed(f"the {self.device.type} failed: {reason}{self.last_good()}. Resume when it is back")
         except Exception:
             log.exception("unexpected error")
             return self.failed(f"an unexpected error, which {self.run.log} describes")

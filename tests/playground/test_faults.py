@@ -1,0 +1,110 @@
+"""Two playgrounds on one workspace, a store that is locked or damaged: defined, and nothing lost."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+import torch
+
+from core import checkpoint
+from core.checkpoint import Card
+from core.data import database
+from core.data.votes import Answer, NewPair, Votes
+from core.stages.pretrain import PretrainConfig
+from core.train.run import Run
+from playground.services import Services
+
+PAIR = NewPair("To be?", Answer("Ay."), Answer("No."), {}, "label")
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, model, tokenizer) -> Path:
+    checkpoint.save(tmp_path / "one", model, tokenizer, Card())
+    return tmp_path
+
+
+def opened(workspace: Path) -> Services:
+    return Services.open(workspace, torch.device("cpu"))
+
+
+def test_two_playgrounds_see_the_same_runs_and_one_of_them_has_the_device(workspace: Path) -> None:
+    one, other = opened(workspace), opened(workspace)
+    run = Run.create(workspace / "mine", "pretrain", PretrainConfig().to_dict())
+    with run.hold("cpu"):
+        run.write_status(run.read_status().__class__("running", device="cpu"))
+        for services in (one, other):
+            active = services.jobs.active()
+            assert active is not None and active.name == "mine"
+            with pytest.raises(ValueError, match=r"another training .*mine.* has the cpu"):
+                services.jobs.start("second", "pretrain", PretrainConfig.from_dict({"device": "cpu"}))
+    assert not (workspace / "second").exists()
+    assert one.jobs.run("mine").status().state == other.jobs.run("mine").status().state == "interrupted"
+
+
+def test_votes_of_two_playgrounds_land_in_one_store(workspace: Path) -> None:
+    one, other = opened(workspace).preferences, opened(workspace).preferences
+    (pair,) = one.add_pairs([PAIR])
+    one.cast("a", pair, "ann", "left", 1)
+    other.cast("b", pair, "bob", "right", 1)
+    assert (
+        [vote.annotator for vote in one.standing()] == [vote.annotator for vote in other.standing()] == ["ann", "bob"]
+    )
+
+
+def test_a_model_made_or_removed_by_another_playground_is_noticed(workspace: Path, model, tokenizer) -> None:
+    one, other = opened(workspace), opened(workspace)
+    checkpoint.save(workspace / "two", model, tokenizer, Card())
+    assert set(one.checkpoints.names()) == {"one", "two"}
+    one.checkpoints.load("two")
+    checkpoint.remove(workspace / "two")
+    for services in (one, other):
+        with pytest.raises(ValueError, match="two is not there any more"):
+            services.checkpoints.load("two")
+
+
+def test_a_locked_store_is_a_sentence_and_the_vote_can_be_sent_again(workspace: Path, monkeypatch) -> None:
+    monkeypatch.setattr(database, "WAIT_SECONDS", 0.2)
+    votes = opened(workspace).preferences
+    (pair,) = votes.add_pairs([PAIR])
+    locker = sqlite3.connect(workspace / "preferences.db", isolation_level=None)
+    locker.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(ValueError, match=r"preferences\.db cannot be written: database is locked"):
+        votes.cast("key", pair, "me", "left", 1)
+    locker.execute("ROLLBACK")
+    votes.cast("key", pair, "me", "left", 1)
+    assert len(votes.standing()) == 1
+
+
+def test_a_damaged_store_is_kept_aside_and_the_page_is_told(workspace: Path) -> None:
+    (workspace / "preferences.db").write_bytes(b"this is no database" * 100)
+    services = opened(workspace)
+    assert "it is kept as preferences.db.damaged-1, and a new one was begun" in services.preferences.trouble
+    assert (workspace / "preferences.db.damaged-1").read_bytes().startswith(b"this is no database")
+    services.preferences.add_pairs([PAIR])
+    assert not Votes(workspace / "preferences.db").trouble, "it is said once"
+
+
+HOSTILE = ("../one", "/etc/passwd", "..", "one/../../x", "", "one\0", "ONE:stream", "a" * 300)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_name_that_a_person_or_a_program_gives_leads_out_of_the_workspace(workspace: Path, name: str) -> None:
+    services = opened(workspace)
+    before = sorted(workspace.parent.rglob("*"))
+    config = PretrainConfig.from_dict({"device": "cpu"})
+    for act in (
+        lambda: services.checkpoints.load(name),
+        lambda: services.checkpoints.load_classifier(name),
+        lambda: services.checkpoints.writer(name, "float32"),
+        lambda: services.checkpoints.load_snapshot(name, 1),
+        lambda: services.jobs.run(name),
+        lambda: services.jobs.start(name, "pretrain", config),
+        lambda: services.jobs.fork(name, "one", 0, config),
+        lambda: services.jobs.follow(name, {}),
+        lambda: services.jobs.export(name, "csv"),
+        lambda: services.vocabularies.load(name),
+        lambda: services.vocabularies.start(name, "shakespeare-1mb", 300),
+    ):
+        with pytest.raises(ValueError, match=r"\w"):
+            act()
+    assert sorted(workspace.parent.rglob("*")) == before

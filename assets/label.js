@@ -227,6 +227,7 @@
       "keydown",
       (event) => {
         if (event.repeat || event.ctrlKey || event.altKey || event.metaKey || event.isComposing || typing(event.target) || !inSight()) return;
+        if (event.key.startsWith("Arrow") && event.target.closest?.("[role=dialog]")) return; // they lead through the tour
         const pressed = CHOICES.find(({ keys }) => keys.includes(event.key));
         if (!pressed && event.key.toLowerCase() !== "u") return;
         event.preventDefault();

@@ -1,9 +1,12 @@
 """The page: header, tabs in order, and how they share the model and the text."""
 
+import html
+import json
 from typing import Any
 
 import gradio as gr
 
+from playground import tour
 from playground.services import Services
 from playground.tabs import align, attention, chat, label, models, tokenizer, train
 from playground.widgets import Page, live, server_function
@@ -49,9 +52,21 @@ def header(blocks: gr.Blocks, services: Services) -> Page:
             "run": {"name": run.name, "state": status.state, "step": status.step, "max_steps": status.max_steps},
         }
 
+    @server_function
+    def tour_figures(request: dict[str, Any]) -> dict[str, Any]:
+        return tour.figures(services.checkpoints, request["model"], request["text"])
+
     def refresh(chosen: str | None) -> dict[str, Any]:
+        """The models there are; the chosen one stays as long as it is there."""
         names = services.checkpoints.names()
         return gr.update(choices=names, value=chosen if chosen in names else next(iter(names), None))
+
+    def open_link(chosen: str | None, request: gr.Request) -> dict[str, Any]:
+        """The model that the address asks for: `?model=bard-chat`."""
+        wanted = request.query_params.get("model")
+        if wanted and wanted not in services.checkpoints.names():
+            gr.Info(html.escape(f"There is no model called {wanted} here."))
+        return refresh(wanted if wanted in services.checkpoints.names() else chosen)
 
     names = services.checkpoints.names()
     with gr.Row(elem_classes="pg-header", equal_height=False):
@@ -77,6 +92,14 @@ def header(blocks: gr.Blocks, services: Services) -> Page:
             server_functions=[running],
             min_width=220,
         )
-    blocks.load(refresh, model, model, api_name="models", show_progress="hidden")
+        live(
+            "tour",
+            f"playground.tour(element, server, {json.dumps(tour.stops())}, {json.dumps(tour.SENTENCE)})",
+            "pg-tour-start",
+            server_functions=[tour_figures],
+            min_width=130,
+        )
+    blocks.load(open_link, model, model, api_name="models", show_progress="hidden")
+    model.change(None, model, None, js="(model) => playground.address({ model })", api_visibility="private")
     model.focus(refresh, model, model, api_name="refresh_picker", show_progress="hidden")
     return Page(blocks, model)

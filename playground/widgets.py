@@ -139,7 +139,7 @@ SCRIPTS = (  # assets/NAME.js, in the order in which the page runs them
     *("label", "label_taste", "label_table"),
     *("chat_turns", "chat", "chat_next", "chat_inside"),
     *("align", "align_reward", "align_dpo", "align_ppo", "align_compare"),
-    *("models_tree", "models"),
+    *("models_tree", "models", "tour"),
 )
 
 

@@ -26,9 +26,9 @@ RECIPES: dict[str, dict[str, Any]] = {
     "nano": dict(max_steps=600, batch_size=16, learning_rate=1e-2, eval_interval=50, save_interval=100),
     "micro": dict(max_steps=3000, batch_size=16, learning_rate=5e-3),
     "bard": dict(  # the shipped model
-        corpus="shakespeare", max_steps=8000, batch_size=8, learning_rate=2e-3, warmup_steps=100, eval_interval=500
+        corpus="shakespeare", max_steps=2000, batch_size=16, learning_rate=4e-3, warmup_steps=50, eval_interval=200
     )
-    | dict(optimizer="adamw", save_interval=500, keep_best=True, save_dtype="float16", snapshots=0),
+    | dict(dropout=0.1, save_interval=200, keep_best=True, save_dtype="float16", snapshots=0),
     "mini": dict(max_steps=5000, batch_size=32, learning_rate=3e-3, dropout=0.1),
     "gpt2": dict(max_steps=2000, batch_size=32, micro_batch_size=4, learning_rate=6e-4, dropout=0.1, tokenizer="gpt2")
     | dict(snapshots=0),  # a quarter of a gigabyte each

@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from playground import tour
+from playground import api, tour
 from playground.services import Services
 from playground.tabs import align, attention, chat, label, models, tokenizer, train
 from playground.widgets import Page, live, server_function
@@ -36,6 +36,9 @@ def build(services: Services) -> gr.Blocks:
             for name, tab in TABS.items():
                 with gr.Tab(name, id=name.lower(), elem_id=f"tab-{name.lower()}") as page.tab:
                     tab.build(services, page)
+        for event in blocks.fns.values():
+            event.api_visibility = "private"  # their arguments are the page's widgets: programs have api.py
+        api.build(services)
     return blocks
 
 
@@ -99,7 +102,7 @@ def header(blocks: gr.Blocks, services: Services) -> Page:
             server_functions=[tour_figures],
             min_width=130,
         )
-    blocks.load(open_link, model, model, api_name="models", show_progress="hidden")
-    model.change(None, model, None, js="(model) => playground.address({ model })", api_visibility="private")
+    blocks.load(open_link, model, model, api_name="open_link", show_progress="hidden")
+    model.change(None, model, None, js="(model) => playground.address({ model })", api_name="address")
     model.focus(refresh, model, model, api_name="refresh_picker", show_progress="hidden")
     return Page(blocks, model)

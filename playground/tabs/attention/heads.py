@@ -63,5 +63,5 @@ def build(looks: Looks, page: Page, text: gr.Textbox) -> None:
         heads,
         show_progress="hidden",
         trigger_mode="always_last",
-        api_name="attention",
+        api_name="look_at_heads",
     )

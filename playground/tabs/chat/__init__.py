@@ -61,7 +61,6 @@ def build(services: Services, page: Page) -> None:
     wiring(services, page, beside, persona, precision)
     widgets = {"model": page.model, "beside": beside, "persona": persona, "system": system, "precision": precision}
     feed(log, page, **widgets, **form.widgets, draft=text)
-    talk.api(services)
 
 
 def manner() -> tuple[gr.Dropdown, gr.Dropdown, gr.Textbox]:

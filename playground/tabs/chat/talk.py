@@ -1,13 +1,13 @@
 """The conversation: what is said, by one model or two side by side, as a tree of turns that the page keeps."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
 
 import gradio as gr
 
-from core.chat import Conversation, Message, write
+from core.chat import Conversation, Message
 from core.data.votes import Answer, NewPair
 from core.generate import Sampling
 from playground.answering import Answers, Order
@@ -15,7 +15,7 @@ from playground.figures.palette import SCALE
 from playground.foresight import Foresight
 from playground.panels.voting import name as annotator_name
 from playground.services import Checkpoints, Services
-from playground.widgets import explain, handler, live, page_text, server_function
+from playground.widgets import explain, live, page_text, server_function
 
 LONGEST = 200_000  # characters of a message
 
@@ -108,41 +108,15 @@ def composer(text: gr.Textbox) -> None:
         send = gr.Button("Send", variant="primary", elem_id="chat-send", scale=2, min_width=140)
         stop = gr.Button("Stop", variant="stop", elem_id="chat-stop", min_width=80)
         clear = gr.Button("New conversation", elem_id="chat-clear", min_width=140)
-    does: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    does: dict[str, Any] = {"show_progress": "hidden"}
     gr.on(
-        [send.click, text.submit], None, text, text, js="(text) => playground.chat.send(text)", api_name="send", **does
+        [send.click, text.submit],
+        None,
+        text,
+        text,
+        js="(text) => playground.chat.send(text)",
+        api_name="chat_send",
+        **does,
     )
-    stop.click(None, None, None, js="() => playground.chat.stop()", api_name="stop", **does)
-    clear.click(None, None, None, js="() => playground.chat.clear()", api_name="clear", **does)
-
-
-def api(services: Services) -> None:
-    """The same for programs: the endpoint /chat streams an answer."""
-
-    @handler
-    def chat(
-        model: str,
-        line: str,
-        history: list[dict[str, str]] | None = None,
-        persona: str = "",
-        system: str = "",
-        temperature: float = Sampling.temperature,
-        max_new_tokens: int = Sampling.max_new_tokens,
-        seed: int = Sampling.seed,
-    ) -> Iterator[str]:
-        """What the model answers to a line, or how it goes on, growing token by token.
-
-        history: {"role": "user" or "assistant", "content"} messages before the line, oldest first.
-        """
-        messages = tuple(
-            Message(m["role"], m["content"]) for m in [*(history or []), {"role": "user", "content": line}]
-        )
-        writer, tokenizer = services.checkpoints.writer(model, "float32")
-        asked = Conversation(messages, persona, system, services.checkpoints.load(model).card.answers)
-        drawn = Sampling(max_new_tokens=max_new_tokens, temperature=temperature, seed=seed)
-        text = ""
-        for step in write(writer, tokenizer, asked, drawn):
-            text += step.text
-            yield text
-
-    gr.api(chat, api_name="chat")
+    stop.click(None, None, None, js="() => playground.chat.stop()", api_name="chat_stop", **does)
+    clear.click(None, None, None, js="() => playground.chat.clear()", api_name="chat_clear", **does)

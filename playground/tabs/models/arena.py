@@ -66,7 +66,7 @@ def build(services: Services, page: Page, tab: gr.Tab, view: Shelf) -> None:
         **quiet,
     )
     js = "(one, other) => ({ one, other })"
-    gr.on([one.change, other.change], None, [one, other], vote, js=js, api_name="arena_pair", api_visibility="private")
+    gr.on([one.change, other.change], None, [one, other], vote, js=js, api_name="arena_pair")
     now = "() => ({ asked: Date.now() })"
     for event in (vote.changed, page.tab.select, tab.select):
-        event(None, None, table, js=now, api_name="look_at_arena", api_visibility="private")
+        event(None, None, table, js=now, api_name="look_at_arena")

@@ -1,0 +1,106 @@
+"""What programs may ask of a running playground: `gradio_client.Client("http://127.0.0.1:7860").predict(...)`.
+
+Every function here is an endpoint of its name; its docstring is what `view_api()` prints.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from typing import Any
+
+import gradio as gr
+
+from core import probe
+from core.chat import Conversation, Message, write
+from core.data.votes import Answer, NewPair
+from core.generate import Sampling
+from core.library import Library
+from core.stages.registry import STAGES
+from core.train.run import read_lines
+from playground.looks import most_tokens
+from playground.services import Services
+from playground.widgets import handler, page_text, visible_token
+
+
+def endpoints(services: Services) -> list[Callable[..., Any]]:
+    checkpoints, jobs, votes = services.checkpoints, services.jobs, services.preferences
+
+    def models() -> list[dict[str, Any]]:
+        """All checkpoints, the latest first: name, kind, parent, number of weights, report card."""
+        return [
+            {
+                "name": entry.name,
+                "kind": entry.kind,
+                "parent": entry.card.parent,
+                "weights": entry.weights,
+                "report": entry.card.report,
+            }
+            for entry in Library(checkpoints.directory).entries()
+        ]
+
+    def tokens(text: str, vocabulary: str) -> list[dict[str, Any]]:
+        """A text as {"id", "text"} tokens of a vocabulary: a model's name, "OpenAI's GPT-2" or "plain bytes"."""
+        tokenizer = services.vocabularies.load(vocabulary)
+        ids = tokenizer.encode(page_text(text))
+        return [{"id": id, "text": visible_token(tokenizer.token_bytes(id))} for id in ids]
+
+    def attention(model: str, text: str) -> list[Any]:
+        """Attention weights of every head on a text, (n_layer, n_head, T, T); of a long one, of 128 tokens."""
+        loaded = checkpoints.load(model)
+        ids = loaded.tokenizer.encode(page_text(text))[: most_tokens(loaded.model)]
+        return probe.attention(loaded.model, ids).tolist()
+
+    def chat(
+        model: str,
+        line: str,
+        history: list[dict[str, str]] | None = None,
+        persona: str = "",
+        system: str = "",
+        temperature: float = Sampling.temperature,
+        max_new_tokens: int = Sampling.max_new_tokens,
+        seed: int = Sampling.seed,
+    ) -> Iterator[str]:
+        """What a model answers to a line, or how it goes on; the text so far, growing token by token.
+
+        history: {"role": "user" or "assistant", "content"} messages before the line, oldest first.
+        """
+        writer, tokenizer = checkpoints.writer(model, "float32")
+        before = [Message(message["role"], message["content"]) for message in history or []]
+        asked = Conversation((*before, Message("user", line)), persona, system, checkpoints.load(model).card.answers)
+        text = ""
+        for step in write(writer, tokenizer, asked, Sampling(max_new_tokens, temperature, seed=seed)):
+            text += step.text
+            yield text
+
+    def train(name: str, stage: str, settings: dict[str, Any]) -> str:
+        """Begin a training; returns its name. stage: pretrain, sft, classify, reward, dpo or ppo; settings: those that
+        differ from the stage's own, by their names in `python -m core STAGE --help`."""
+        if stage not in STAGES:
+            raise ValueError(f"stage must be one of {', '.join(STAGES)}, got {stage!r}")
+        config = STAGES[stage].config
+        return jobs.start(name, stage, config.from_dict(config().to_dict() | settings)).name
+
+    def training(name: str) -> dict[str, Any]:
+        """How far a training is: {"state", "step", "max_steps", "message", ...}, and "metrics", the last of its log."""
+        run = jobs.run(name)
+        lines = read_lines(run.metrics)[0]
+        latest = {key: value if math.isfinite(value) else None for key, value in (lines[-1] if lines else {}).items()}
+        return asdict(run.status()) | {"metrics": latest}
+
+    def stop(name: str) -> str:
+        """Stop a training after the step that it is in; it can be resumed. Returns its name."""
+        jobs.request(name, "stop")
+        return name
+
+    def vote(prompt: str, chosen: str, rejected: str, annotator: str, key: str) -> int:
+        """Keep a vote between two answers; returns its number. The same key, made up by you, is never counted twice."""
+        new = NewPair(page_text(prompt), Answer(page_text(chosen)), Answer(page_text(rejected)), {}, "import")
+        return votes.cast(key, votes.add_pairs([new])[0], annotator, "left", 0)
+
+    return [models, tokens, attention, chat, train, training, stop, vote]
+
+
+def build(services: Services) -> None:
+    for endpoint in endpoints(services):
+        described = " ".join((endpoint.__doc__ or "").split())
+        gr.api(handler(endpoint), api_name=endpoint.__name__, api_description=described)

@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { make, button, colorTable, visibleSpaces } = playground;
+  const { make, button, colorTable, cssOf, readableOn, visibleSpaces } = playground;
   const { visible, chip, passage, fill } = playground.tokens;
   const MEASURES = [
     { key: "kl", name: "KL", unit: "nats", about: "Orange: the model finds the token likelier than its parent did; blue: less likely. The sum over an answer is what it pays for." },
@@ -10,8 +10,6 @@
   ];
   const signed = (value, digits) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(digits)}`;
   const sum = (values) => values.reduce((total, value) => total + value, 0);
-
-  const cssOf = (packed) => `rgb(${packed & 255}, ${(packed >> 8) & 255}, ${(packed >> 16) & 255})`;
 
   function legend(colors, measure, far) {
     const node = make("p", "pg-scale");
@@ -34,7 +32,7 @@
       const node = chip(hex, 0, true);
       const place = Math.round(255 * Math.min(1, Math.max(0, 0.5 + values[measure.key][at] / (2 * far))));
       node.style.background = cssOf(table[place]);
-      if (place < 32) node.style.color = "#fff"; // the darkest blue
+      node.style.color = readableOn(table[place]);
       return node;
     });
     fill(chips, nodes, tokens);

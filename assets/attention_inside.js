@@ -2,10 +2,9 @@
 "use strict";
 
 (() => {
-  const { make, ask, focus, setFocus, onFocus, latest, visibleSpaces, button, tokenRow, download, csv, colorTable } = playground;
+  const { make, ask, focus, setFocus, onFocus, latest, visibleSpaces, button, tokenRow, download, csv, colorTable, cssOf, readableOn } = playground;
 
   const DIVERGING = colorTable(["#0072B2", "#7FB8D8", "#F2F2F2", "#EAAE7F", "#D55E00"]);
-  const cssOf = (pixel) => `rgb(${pixel & 255} ${(pixel >> 8) & 255} ${(pixel >> 16) & 255})`;
   const signed = (value, largest) => cssOf(DIVERGING[Math.round(127.5 * (1 + Math.max(-1, Math.min(1, value / (largest || 1)))))]);
   const number = (value, digits = 3) => (value === null ? "−∞" : value.toFixed(digits).replace(/^-(?=[0.]*$)/, "").replace("-", "−"));
   const headName = () => `layer ${focus.layer + 1}, head ${focus.head + 1}`;
@@ -250,8 +249,9 @@
           const likely = best[layer][t];
           const p = probabilities[layer][t];
           const cell = make("td", "", visibleSpaces(likely[0]));
-          cell.style.background = cssOf(colors[Math.round(255 * p[0])]);
-          cell.style.color = p[0] > 0.45 ? "#111" : "#fff";
+          const color = colors[Math.round(255 * p[0])];
+          cell.style.background = cssOf(color);
+          cell.style.color = readableOn(color);
           if (t + 1 < tokens.length && likely[0] === tokens[t + 1]) cell.className = "pg-right";
           const next = t + 1 < tokens.length ? `\nreally next: «${visibleSpaces(tokens[t + 1])}» ${actual[layer][t].toFixed(3)}` : "";
           cell.title = `after «${visibleSpaces(token)}»:\n` + likely.map((word, i) => `«${visibleSpaces(word)}» ${p[i].toFixed(3)}`).join("\n") + next;

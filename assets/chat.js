@@ -3,11 +3,10 @@
 "use strict";
 
 (() => {
-  const { make, ask, button, download, follow, isVisible, visibleSpaces, colorTable, annotator } = playground;
+  const { make, ask, button, download, follow, isVisible, visibleSpaces, colorTable, cssOf, readableOn, annotator } = playground;
   const { visible, chip, passage } = playground.tokens;
   const { turns, textOf, markdown, json } = playground.turns;
   const percent = (p) => (p >= 0.0995 ? `${Math.round(100 * p)} %` : p >= 0.00095 ? `${(100 * p).toFixed(1)} %` : "< 0.1 %");
-  const cssOf = (packed) => `rgb(${packed & 255}, ${(packed >> 8) & 255}, ${(packed >> 16) & 255})`;
   const VOTES = [["left", "Left is better"], ["tie", "Tie"], ["right", "Right is better"], ["bad", "Both bad"]];
   const LOST = "The playground was restarted while this was being written: ask for another answer.";
 
@@ -34,9 +33,9 @@
   // --- an answer ----------------------------------------------------------------------------------------------------
 
   function paint(node, probability, colors) {
-    const place = Math.round(255 * probability);
-    node.style.background = cssOf(colors[place]);
-    node.style.color = place < 140 ? "#fff" : "#111";
+    const color = colors[Math.round(255 * probability)];
+    node.style.background = cssOf(color);
+    node.style.color = readableOn(color);
   }
 
   // An answer's text, plain or as tokens in the colour of their probability; `update` draws what has come since.

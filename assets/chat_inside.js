@@ -2,10 +2,9 @@
 "use strict";
 
 (() => {
-  const { make, ask, button, chat, choice, focus, percent, barCells, visibleSpaces, colorTable } = playground;
+  const { make, ask, button, chat, choice, focus, percent, barCells, visibleSpaces, colorTable, cssOf, readableOn } = playground;
   const { visible } = playground.tokens;
   const shownAs = (hex) => visibleSpaces(visible(hex).text);
-  const cssOf = (packed) => `rgb(${packed & 255}, ${(packed >> 8) & 255}, ${(packed >> 16) & 255})`;
 
   function chatInside(element, server) {
     const root = element.querySelector(".pg-inside");
@@ -82,9 +81,9 @@
       const most = Math.max(...weights.map(([, weight]) => weight));
       for (const [hex, weight] of weights) {
         const one = make("span", "pg-inside-token", shownAs(hex));
-        const place = Math.round((255 * weight) / most);
-        one.style.background = cssOf(colors[place]);
-        one.style.color = place < 140 ? "#fff" : "#111";
+        const color = colors[Math.round((255 * weight) / most)];
+        one.style.background = cssOf(color);
+        one.style.color = readableOn(color);
         one.title = `weight ${weight.toFixed(3)}`;
         text.append(one);
         if (visible(hex).text.includes("\n")) text.append(make("br"));

@@ -95,6 +95,14 @@ window.playground = (() => {
     });
   };
 
+  // A packed pixel as CSS; and black or white, whichever is easier to read on it (WCAG 2.1, relative luminance).
+  const cssOf = (pixel) => `rgb(${pixel & 255} ${(pixel >> 8) & 255} ${(pixel >> 16) & 255})`;
+
+  function readableOn(pixel) {
+    const [r, g, b] = [0, 8, 16].map((shift) => ((pixel >> shift) & 255) / 255).map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "#000" : "#fff";
+  }
+
   // --- header ---------------------------------------------------------------------------------------------------
 
   function badge(element, server) {
@@ -113,5 +121,5 @@ window.playground = (() => {
     poll();
   }
 
-  return { make, isVisible, visibleSpaces, button, facts, bytesOf, download, ask, follow, keepText, offerText, cssColor, themed, plotOptions, colorTable, badge };
+  return { make, isVisible, visibleSpaces, button, facts, bytesOf, download, ask, follow, keepText, offerText, cssColor, themed, plotOptions, colorTable, cssOf, readableOn, badge };
 })();

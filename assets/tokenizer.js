@@ -42,6 +42,7 @@
     const shown = spaces ? visibleSpaces(text) : text.replaceAll("\n", " ");
     node.append(make("span", "pg-chip-text", shown || " "));
     node.setAttribute("role", "button");
+    if (!shown.trim()) node.setAttribute("aria-label", visibleSpaces(text) || "nothing");
     node.tabIndex = -1;
     return node;
   }

@@ -1,0 +1,61 @@
+"""The page for everyone: axe finds nothing on any tab, light or dark, and the keyboard reaches every control."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+from tests.ui.steps import open_page, open_tab
+from tests.ui.test_security import every_part
+
+TABS = ("Tokenizer", "Attention", "Train", "Chat", "Label", "Align", "Models")
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"], "resultTypes": ["violations"]}
+
+
+def violations(page: Page) -> list[str]:
+    found = Axe().run(page, options=RULES).response["violations"]
+    return [f"{one['id']}: {node['html'][:160]} {node['target']}" for one in found for node in one["nodes"]]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("tab", TABS)
+def test_axe_finds_nothing(page: Page, url: str, tab: str, theme: str) -> None:
+    open_page(page, f"{url}?__theme={theme}")
+    open_tab(page, tab)
+    page.wait_for_timeout(2500)
+    for part in every_part(page):
+        page.wait_for_timeout(800)
+        assert violations(page) == [], part
+
+
+# Every control of ours that can be seen; and those that the Tab key has come to, with what shows that they have focus.
+OWN = """[...document.querySelectorAll("[class*=pg-] :is(button, input, select, textarea, summary, [tabindex='0'])")]
+  .filter((node) => node.checkVisibility({ visibilityProperty: true }) && !node.disabled && node.tabIndex >= 0)"""
+REACHED = """() => {
+  const node = document.activeElement;
+  const { outlineStyle, outlineWidth, boxShadow, borderColor } = getComputedStyle(node);
+  node.dataset.reached = (outlineStyle !== "none" && outlineWidth !== "0px") || boxShadow !== "none" || borderColor;
+  return node === document.body;
+}"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tab", ["Chat", "Label", "Models"])
+def test_the_tab_key_reaches_every_control_and_it_shows(page: Page, url: str, tab: str) -> None:
+    open_page(page, url)
+    open_tab(page, tab)
+    if tab == "Chat":
+        page.locator("#chat-send").click()
+        page.locator(".pg-said-model[data-state=finished]").wait_for()
+        page.get_by_role("button", name="X-ray").click()
+        page.locator(".pg-said-model .pg-chip").first.click()
+        page.locator(".pg-inside h3").wait_for()
+    page.wait_for_timeout(2000)
+    page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
+    ends = 0  # of the page, after which it begins again; a dropdown that takes new choices lets go of the focus, too
+    while ends < 5:
+        page.keyboard.press("Tab")
+        ends += page.evaluate(REACHED)
+    left_out = page.evaluate(f"{OWN}.filter((node) => !node.dataset.reached).map((node) => node.outerHTML)")
+    unseen = page.evaluate(f"{OWN}.filter((node) => node.dataset.reached === 'false').map((node) => node.outerHTML)")
+    assert page.evaluate(f"{OWN}.length") > 5 and left_out == [] and unseen == []

@@ -36,6 +36,7 @@ from tests.conftest import free_port
 from tests.ui.conftest import FLAGS, SHIPPED, installed_chromium
 from tests.ui.runs import add_steps, write_run
 from tests.ui.steps import open_page, open_tab, wait_for_points, wait_for_state
+from tests.ui.test_recovery import open_when_served, serve
 
 TRIES = 15
 
@@ -363,7 +364,26 @@ def chat(page: Page) -> None:
     row("click on a token to what lies behind it", f"{median(inside):.0f} ms", "-")
 
 
-PARTS = ("tokenizer", "attention", "train", "chat", "label", "watched")
+# --- start ----------------------------------------------------------------------------------------------------
+
+
+def start() -> None:
+    """From the command to the first tokens on the page: process, page and browser new each time."""
+    took = []
+    for _ in range(3):
+        port, began = free_port(), time.perf_counter()
+        server = serve(port, SHIPPED.parent)
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=installed_chromium(), args=FLAGS)
+            open_when_served(browser.new_page(), f"http://127.0.0.1:{port}/")
+            took.append(time.perf_counter() - began)
+            browser.close()
+        server.kill()
+        server.wait()
+    row("command to usable page", f"{statistics.median(took):.1f} s", "12 s")
+
+
+PARTS = ("start", "tokenizer", "attention", "train", "chat", "label", "watched")
 
 
 def main() -> None:
@@ -371,6 +391,8 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="some parts only")
     only = parser.parse_args().only
     sys.stdout.write("| in the browser | median | budget |\n| --- | --- | --- |\n")
+    if "start" in only:
+        start()
     if "tokenizer" in only:
         with served(SHIPPED.parent) as page:
             tokenizer(page)

@@ -1,7 +1,9 @@
 """The command line: every command does its work, and every mistake ends in one sentence and exit code 1."""
 
+import io
 import json
 import re
+import shutil
 
 import pytest
 
@@ -47,6 +49,27 @@ def complaint(capsys):
 
 
 # --- what works -----------------------------------------------------------------------------------------------
+
+
+def test_chat_answers_each_line_until_an_empty_one(trained, monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdin", io.StringIO("To be?\nOr not?\n\nnever read\n"))
+    assert main(["chat", str(trained), "--max-new-tokens", "5", "--persona", "Hamlet"]) == 0
+    written = capsys.readouterr().out
+    assert written.count("> ") == 3 and len(written) > len("> > > ")
+
+
+def test_models_are_listed_renamed_thrown_away_and_brought_back(trained, tmp_path, caplog, complaint):
+    shutil.copytree(trained, tmp_path / "one")
+    there = ["--directory", str(tmp_path)]
+    caplog.set_level("INFO", "core")
+    assert main(["models", "rename", "one", "two", *there]) == 0
+    assert main(["models", "throw-away", "two", *there]) == 0
+    assert main(["models", "list", *there]) == 0
+    thrown = caplog.messages[-1].split()[0]
+    assert thrown.startswith("two~") and main(["models", "restore", thrown, *there]) == 0
+    assert (tmp_path / "two" / "model.safetensors").exists()
+    assert "takes 2 names, got 1" in complaint(["models", "rename", "two", *there])
+    assert "cannot be the name" in complaint(["models", "rename", "two", "../two", *there])
 
 
 def test_pretrain_makes_what_the_flags_say(trained):
@@ -99,7 +122,7 @@ def test_generate_continues_a_text_the_same_way_for_the_same_seed(trained, capsy
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_generate_packs_the_weights_as_told(precision, trained, capsys, monkeypatch):
     packed = []
-    monkeypatch.setattr("core.__main__.PackedGPT", lambda model, how: packed.append(how) or PackedGPT(model, how))
+    monkeypatch.setattr("core.commands.PackedGPT", lambda model, how: packed.append(how) or PackedGPT(model, how))
     options = ["--device", "cpu", "--max-new-tokens", "20", "--prompt", "To be", "--seed", "1"]
     assert main(["generate", str(trained), *options, "--precision", precision]) == 0
     written, loaded = capsys.readouterr().out, checkpoint.load(trained)

@@ -23,6 +23,7 @@ ROWS = (
     ("chat", "evaluate", "library", "pairing", "taste"),
     ("stages",),
     ("report",),
+    ("commands",),
     ("__main__",),
 )
 ROW = {part: row for row, parts in enumerate(ROWS) for part in parts}

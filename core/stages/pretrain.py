@@ -22,7 +22,7 @@ from core.train.session import Job, Say
 # What each size of model wants: big models take small steps on many tokens.
 RECIPES: dict[str, dict[str, Any]] = {
     "tiny": dict(corpus="shakespeare-echo", max_steps=3000, batch_size=16, learning_rate=2e-2, eval_interval=250)
-    | dict(save_interval=500, snapshots=8, save_dtype="float16"),  # the shipped time-lapse: an induction head forms
+    | dict(save_interval=500, snapshots=7, save_dtype="float16"),  # the shipped time-lapse: an induction head forms
     "nano": dict(max_steps=600, batch_size=16, learning_rate=1e-2, eval_interval=50, save_interval=100),
     "micro": dict(max_steps=3000, batch_size=16, learning_rate=5e-3),
     "bard": dict(  # the shipped model

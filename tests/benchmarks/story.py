@@ -21,6 +21,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 
 from core.data.rules import RULES, prefer
+from playground.tour import STOPS
 from tests.conftest import free_port
 from tests.ui.conftest import FLAGS, installed_chromium
 from tests.ui.steps import choose, choose_model, open_page, open_tab, start_training, wait_for_points, wait_for_state
@@ -84,7 +85,18 @@ def answers(url: str) -> bool:
 # --- the chapters ---------------------------------------------------------------------------------------------
 
 
+def tour(page: Page) -> None:
+    page.get_by_role("button", name="Take the tour").click()
+    card = page.get_by_role("dialog")
+    for stop in STOPS:
+        expect(card.get_by_role("heading")).to_have_text(stop.title)
+        page.locator(f"{stop.target}.pg-tour-here").wait_for()
+        page.wait_for_timeout(3000)  # it is read
+        page.keyboard.press("ArrowRight")
+
+
 def a_line(page: Page) -> None:
+    open_tab(page, "Tokenizer")
     page.locator("#tokenizer-text textarea").fill(LINE)
     page.wait_for_timeout(800)
     page.locator("#tokens .pg-chip").nth(4).click()
@@ -135,6 +147,7 @@ def chat(page: Page) -> None:
 
 
 CHAPTERS = (
+    ("the tour, at a reader's pace", "", tour),
     ("a line, its tokens, and how one was built", "story-tokens", a_line),
     ("what 36 heads look at", "playground", attention),
     ("training *mine* for 600 steps", "story-train", train),

@@ -10,7 +10,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from core import checkpoint, probe
 from core.data import corpus as corpora
-from core.evaluate import bits_per_byte, conversation
+from core.data.prompts import held_out_prompts
+from core.data.rules import RULES
+from core.evaluate import bits_per_byte, conversation, replies
+from core.generate import Sampling
+from core.stages.dpo import DPOConfig
 from core.stages.pretrain import PretrainConfig
 from core.stages.sft import SFTConfig
 from core.train.run import Run
@@ -18,11 +22,12 @@ from core.train.schedule import snapshot_steps
 
 SHIPPED = Path(__file__).parents[2] / "checkpoints"
 BARD, TINY, CHAT = SHIPPED / "bard-base", SHIPPED / "bard-tiny", SHIPPED / "bard-chat"
+ALIGNED = SHIPPED / "bard-aligned"
 SNAPSHOTS = Run(TINY).snapshots()
 TEXT = "ROMEO:\nBut soft, what light through yonder window breaks? 🙂\n\nJULIET:\n"
 
 
-@pytest.mark.parametrize("directory", [BARD, TINY, CHAT, *SNAPSHOTS], ids=lambda path: path.name)
+@pytest.mark.parametrize("directory", [BARD, TINY, CHAT, ALIGNED, *SNAPSHOTS], ids=lambda path: path.name)
 def test_hugging_face_opens_it_with_the_same_ids_and_logits(directory):
     ours = checkpoint.load(directory)
     ids = ours.tokenizer.encode(TEXT)
@@ -33,15 +38,15 @@ def test_hugging_face_opens_it_with_the_same_ids_and_logits(directory):
         assert (ours.model(idx)[0] - theirs(idx).logits).abs().max() < 1e-4
 
 
-@pytest.mark.parametrize(("directory", "most"), [(BARD, 16e6), (TINY, 6e6), (CHAT, 16e6)], ids=lambda value: str(value))
-def test_it_fits_into_git(directory, most):
-    assert sum(path.stat().st_size for path in directory.rglob("*")) <= most
+def test_all_of_them_fit_into_git():
+    models = (BARD, TINY, CHAT, ALIGNED)
+    assert sum(path.stat().st_size for directory in models for path in directory.rglob("*") if path.is_file()) <= 45e6
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("directory", "corpus", "most"),
-    [(BARD, "shakespeare", 2.05), (TINY, "shakespeare-echo", 1.8)],
+    [(BARD, "shakespeare", 2.02), (TINY, "shakespeare-echo", 1.8)],
     ids=lambda value: str(value),
 )
 def test_it_predicts_plays_that_it_has_never_seen_as_well_as_its_card_says(directory, corpus, most):
@@ -71,6 +76,26 @@ def test_bard_chat_is_what_its_stage_makes_of_bard_base():
     assert checkpoint.read_card(CHAT / "card.json").data["parent_sha256"] == checkpoint.weights_digest(BARD)
 
 
+def test_bard_aligned_is_bard_chat_bent_by_the_simulated_annotator():
+    stage, config = Run(ALIGNED).read()
+    recipe = DPOConfig().to_dict() | {"data": config["data"], "save_dtype": "float16"}
+    assert (stage, DPOConfig.from_dict(config).to_dict()) == ("dpo", recipe)
+    card = checkpoint.read_card(ALIGNED / "card.json")
+    assert card.parent == "bard-chat" and card.data["parent_sha256"] == checkpoint.weights_digest(CHAT)
+    assert "simulated-annotator-question" in str(card.data)
+
+
+@pytest.mark.slow
+def test_bard_aligned_asks_far_more_often_than_bard_chat():
+    asks, prompts, sampling = RULES["question"], held_out_prompts(60), Sampling(max_new_tokens=64)
+    rates = []
+    for directory in (CHAT, ALIGNED):
+        loaded = checkpoint.load(directory)
+        answers = replies(loaded.model, loaded.tokenizer, prompts, sampling)
+        rates.append(sum(map(asks.holds, answers)) / len(answers))
+    assert rates[0] < 0.4 and rates[1] > 0.7
+
+
 # --- bard-tiny's time-lapse -----------------------------------------------------------------------------------
 
 
@@ -90,7 +115,7 @@ def test_bard_tiny_has_all_its_snapshots():
 def test_induction_heads_form_over_the_snapshots():
     scores = [scores_of(path) for path in SNAPSHOTS]
     induction, previous = ([score[i].max().item() for score in scores] for i in range(2))
-    assert max(induction[:5]) < 0.05  # as little as by chance
+    assert max(induction[:2]) < 0.05  # as little as by chance
     assert induction[-1] > 0.25  # of at most 0.49: there is nothing to look up in the first half
     assert previous[0] < 0.1 and previous[-1] > 0.5  # the heads that they build on
     assert scores[-1][0].argmax() >= 4 > scores[-1][1].argmax()  # one layer above them

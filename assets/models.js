@@ -53,11 +53,22 @@
       await then(answer);
     }
 
+    // The header's picker follows: `use` is chosen there, and only where it shows `instead`, if that is given.
+    function tellHeader(news) {
+      props.value = { ...news, told: Date.now() };
+      chosenForAll();
+    }
+
     // What was done is said when the page shows it: who presses the next button then means what is seen.
     async function shownAs(name, text) {
       chosen = name;
       await refresh();
       say(text);
+    }
+
+    async function moved(news, name, text) {
+      tellHeader(news);
+      await shownAs(name, text);
     }
 
     async function refresh() {
@@ -93,7 +104,7 @@
       if (!all.trash.length) return parts;
       for (const thrown of all.trash) {
         const [name] = thrown.split("~");
-        const back = button(`Bring ${name} back`, () => act(server.restore_model({ thrown }), ({ name: restored }) => shownAs(restored, `${restored} is back.`)));
+        const back = button(`Bring ${name} back`, () => act(server.restore_model({ thrown }), ({ name: restored }) => moved({}, restored, `${restored} is back.`)));
         back.title = thrown;
         parts.push(back);
       }
@@ -165,21 +176,21 @@
         row.append(node);
         return node;
       };
-      if (WRITES.includes(kind)) add("Use in every tab", () => ((props.value = { ...props.value, use: name }), chosenForAll(), say(`${name} is the model of every tab now.`)), "use");
+      if (WRITES.includes(kind)) add("Use in every tab", () => (tellHeader({ use: name }), say(`${name} is the model of every tab now.`)), "use");
       if (MEASURED.includes(kind)) {
         const begin = (anew) => () => act(server.measure_model({ name, anew }), (status) => ((chore = status), say(""), poll()));
         add("Measure", begin(false), "measure", "What its report card lacks");
         add("Measure anew", begin(true), "anew", "All of it");
       }
       add("Rename", () => askForName(row, name), "rename");
-      add("Throw away", () => act(server.throw_away_model({ name }), () => shownAs("", `${name} lies in the trash; it can be brought back below.`)), "throw", "Into the trash, from which it can be brought back");
+      add("Throw away", () => act(server.throw_away_model({ name }), () => moved({}, "", `${name} lies in the trash; it can be brought back below.`)), "throw", "Into the trash, from which it can be brought back");
       return row;
     }
 
     function askForName(row, name) {
       const field = Object.assign(make("input", "pg-vote-name"), { value: name, maxLength: 64 });
       field.setAttribute("aria-label", "New name");
-      const done = () => act(server.rename_model({ name, new: field.value }), ({ name: renamed }) => shownAs(renamed, `${name} is called ${renamed} now.`));
+      const done = () => act(server.rename_model({ name, new: field.value }), ({ name: renamed }) => moved({ use: renamed, instead: name }, renamed, `${name} is called ${renamed} now.`));
       field.onkeydown = (event) => {
         if (event.key === "Enter") done();
         if (event.key === "Escape") open(name);

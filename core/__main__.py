@@ -114,7 +114,8 @@ def build_parser() -> argparse.ArgumentParser:
     about = (
         "also: how many instructions on held-out plays it follows, with so many of each kind, and how often it finds "
     )
-    sub.add_argument("--report", action="store_true", help="measure all that can be, and keep it on the card")
+    sub.add_argument("--report", action="store_true", help="measure all that the card lacks, and keep it there")
+    sub.add_argument("--anew", action="store_true", help="--report: measure what is on the card once more")
     sub.add_argument("--instructions", type=int, default=0, help=f"{about}the true reply likelier than another [0]")
 
     sub = add(

@@ -178,13 +178,18 @@ def needed(names: Collection[str], place: str | Path) -> list[str]:
 
 
 def read_card(path: Path) -> Card:
-    """A checkpoint's card; one that came from elsewhere has none."""
+    """A checkpoint's card; one that came from elsewhere has none. Raises ValueError if it is no card of ours."""
     if not path.is_file():
         return Card(stage="imported")
     try:
-        return Card(**read_json(path))
+        card = Card(**read_json(path))
     except TypeError as error:
         raise ValueError(f"{path} is no card of ours: {error}") from error
+    for name, example in vars(Card(parent="")).items():
+        value, kind = getattr(card, name), type(example)
+        if not isinstance(value, kind) and not (name == "parent" and value is None):
+            raise ValueError(f"{path} is no card of ours: {name} is {value!r:.40}, it must be of type {kind.__name__}")
+    return card
 
 
 def read_config(path: Path) -> GPTConfig:

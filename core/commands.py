@@ -161,9 +161,13 @@ def show(steps: Iterator[TextStep]) -> str:
 
 def run_evaluate(args: argparse.Namespace) -> int:
     if args.report:
-        for what, values in report(args.checkpoint, pick_device(args.device), anew=True):
+        found = 0
+        for what, values in report(args.checkpoint, pick_device(args.device), args.anew):
+            found += len(values)
             for name, value in values.items():
                 log.info("%-24s %.4f  (%s)", name, value, what)
+        if not found:
+            log.info("all has been measured already: --anew measures it once more")
         return 0
     if checkpoint.is_classifier(args.checkpoint):
         return evaluate_classifier(args)

@@ -178,11 +178,14 @@ def is_part(name: str) -> bool:
 
 def entry(path: Path) -> Entry | None:
     """What lies in a directory; None if it is nothing of ours."""
-    names = {file.name for file in path.iterdir()} if path.is_dir() else set()
-    own = names & {*FILES, INDEX, "run.json", "card.json"}
-    if not own:
-        return None
-    newest = max((path / name).stat().st_mtime for name in own)
+    try:
+        names = {file.name for file in path.iterdir()}
+        own = names & {*FILES, INDEX, "run.json", "card.json"}
+        if not own:
+            return None
+        newest = max((path / name).stat().st_mtime for name in own)
+    except FileNotFoundError:
+        return None  # moved away while it was looked at
     found = Entry(path.name, "broken", size=size_of(path), changed=newest)
     try:
         if is_checkpoint(path):
@@ -223,9 +226,12 @@ def count_weights(path: Path) -> int:
 
 def size_of(path: Path) -> int:
     """Bytes, of a directory all that it holds. What vanishes meanwhile counts nothing."""
-    if path.is_symlink() or not path.is_dir():
-        return path.lstat().st_size if path.exists() else 0
-    return sum(size_of(child) for child in path.iterdir())
+    try:
+        if path.is_symlink() or not path.is_dir():
+            return path.lstat().st_size
+        return sum(size_of(child) for child in path.iterdir())
+    except FileNotFoundError:
+        return 0
 
 
 def adopt(child: Path, old: Path, new: Path) -> None:

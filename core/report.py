@@ -36,7 +36,7 @@ def measures(directory: Path, device: torch.device) -> Measures:
         return {"accuracy on held-out texts": lambda: accuracy(classifier)}
     loaded = checkpoint.load(directory, device)
     found: Measures = {
-        "bits per byte on held-out plays": lambda: {"bpb/val": bits_per_byte(loaded, corpora.load(CORPUS))}
+        "bits per byte on held-out plays": lambda: {"bpb/plays": bits_per_byte(loaded, corpora.load(CORPUS))}
     }
     if not loaded.card.answers:
         return found

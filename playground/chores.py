@@ -55,6 +55,11 @@ class Chores:
         if self.running:
             self.say("it ends after what it is doing just now")
 
+    def refuse_if_on(self, name: str) -> None:
+        """Raise ValueError while that checkpoint is being worked on."""
+        if self.running and self.state["name"] == name:
+            raise ValueError(f"{name} cannot be moved while it is being measured: stop that first, or wait")
+
     @property
     def running(self) -> bool:
         return self.thread is not None and self.thread.is_alive()

@@ -13,7 +13,8 @@ from playground.history import rounded, table
 
 CURVE = 200  # points of the small picture of a loss
 MEANINGS = {  # of a report card's figures: in words, and whether it is a share
-    "bpb/val": ("bits per byte on held-out plays", False),
+    "bpb/plays": ("bits per byte on held-out plays", False),  # one text for all, so that models can be compared
+    "bpb/val": ("bits per byte on its own held-out text", False),
     "loss/val": ("validation loss (nats)", False),
     "follow/all": ("instructions followed", True),
     "context": ("true replies told from swapped ones", True),

@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +10,7 @@ from core import checkpoint
 from core.checkpoint import Card
 from core.classifier import SequenceClassifier
 from core.huggingface import REWARD
-from core.library import Library, differences
+from core.library import Library, differences, size_of
 from core.train.run import Run
 
 HOSTILE = ("../escape", "a/b", "..", "", ".hidden", "a" * 65, "CON~1", "a\0b")
@@ -124,7 +125,26 @@ def test_differences_are_what_differs():
     ]
 
 
-def test_a_hostile_card_is_text_or_a_reason(library):
-    path = library.directory / "base" / "card.json"
-    path.write_text(json.dumps({"stage": "<b>", "evil": 1}))
+WRONG = {"evil": 1, "stage": 7, "parent": ["a"], "step": "many", "config": [1], "data": "x", "report": [], "created": 5}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_hostile_card_is_a_reason_and_hides_no_other(library, name):
+    there = names(library)
+    (library.directory / "base" / "card.json").write_text(json.dumps({"stage": "<b>"} | {name: WRONG[name]}))
+    assert names(library) == there
     assert "no card of ours" in library.entry("base").trouble
+
+
+def test_what_vanishes_while_it_is_counted_counts_nothing(library, monkeypatch):
+    gone = library.directory / "base"
+    whole, listed = size_of(library.directory), Path.iterdir
+
+    def iterdir(path: Path):
+        if path == gone:
+            raise FileNotFoundError(path)
+        return listed(path)
+
+    size = size_of(gone)
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    assert size_of(library.directory) == whole - size and "base" not in [entry.name for entry in library.entries()]

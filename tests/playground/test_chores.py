@@ -1,5 +1,6 @@
 """Measuring and importing in the background: what is kept, what is refused, what is shown of it."""
 
+import threading
 import time
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def quick(monkeypatch) -> list[str]:
         noted.append(what)
         return {what: value}
 
-    monkeypatch.setattr(report, "bits_per_byte", lambda *_: measure("bpb/val", 2.5)["bpb/val"])
+    monkeypatch.setattr(report, "bits_per_byte", lambda *_: measure("bpb/plays", 2.5)["bpb/plays"])
     monkeypatch.setattr(report, "conversation", lambda *_: measure("follow/all", 0.5))
     return noted
 
@@ -50,12 +51,12 @@ def test_what_was_measured_is_on_the_card_and_not_measured_again(chores: Chores,
     chores.measure("chat", anew=False)
     assert ended(chores)["message"] == "2 figures measured"
     card = read_card(path)
-    assert card.report == {"bpb/val": 2.5, "follow/all": 0.5} and card.parent == "base" and len(card.measured) == 2
+    assert card.report == {"bpb/plays": 2.5, "follow/all": 0.5} and card.parent == "base" and len(card.measured) == 2
     chores.measure("chat", anew=False)
-    assert "measured already" in ended(chores)["message"] and quick == ["bpb/val", "follow/all"]
+    assert "measured already" in ended(chores)["message"] and quick == ["bpb/plays", "follow/all"]
     chores.measure("chat", anew=True)
     ended(chores)
-    assert quick == ["bpb/val", "follow/all"] * 2
+    assert quick == ["bpb/plays", "follow/all"] * 2
 
 
 def test_who_stops_keeps_what_is_there_and_goes_on_with_the_rest(chores: Chores, quick, monkeypatch) -> None:
@@ -67,10 +68,28 @@ def test_who_stops_keeps_what_is_there_and_goes_on_with_the_rest(chores: Chores,
     chores.measure("chat", anew=False)
     assert ended(chores)["message"].startswith("stopped")
     path = chores.checkpoints.directory / "chat" / "card.json"
-    assert read_card(path).report == {"bpb/val": 2.5}
+    assert read_card(path).report == {"bpb/plays": 2.5}
     chores.measure("chat", anew=False)
     ended(chores)
-    assert read_card(path).report == {"bpb/val": 2.5, "follow/all": 0.5}
+    assert read_card(path).report == {"bpb/plays": 2.5, "follow/all": 0.5}
+
+
+def test_what_training_measured_on_its_own_text_stays_beside_the_plays(chores: Chores, quick: list[str]) -> None:
+    chores.measure("base", anew=False)
+    ended(chores)
+    assert read_card(chores.checkpoints.directory / "base" / "card.json").report == {"bpb/val": 9.0, "bpb/plays": 2.5}
+
+
+def test_what_is_being_measured_stays_where_it_is(chores: Chores, monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on = threading.Event()
+    monkeypatch.setattr(report, "bits_per_byte", lambda *_: go_on.wait(30) and 2.5)
+    chores.measure("base", anew=False)
+    with pytest.raises(ValueError, match="base cannot be moved"):
+        chores.refuse_if_on("base")
+    chores.refuse_if_on("chat")
+    go_on.set()
+    ended(chores)
+    chores.refuse_if_on("base")
 
 
 def test_what_cannot_be_done_is_a_sentence(chores: Chores, tmp_path: Path) -> None:

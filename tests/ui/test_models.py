@@ -1,12 +1,14 @@
 """The Models tab: what there is, where it comes from, what it is called, and who is best."""
 
 import json
+import threading
 import zipfile
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, expect
 
-from core import checkpoint
+from core import checkpoint, report
 from core.data.votes import Votes
 from tests.ui.steps import choose, open_page, open_tab
 from tests.ui.test_label import READ
@@ -50,6 +52,8 @@ def test_a_family_is_clicked_through_compared_renamed_and_thrown_away(page: Page
     expect(page.locator("#model-picker input")).to_have_value("bard-chat")
 
     pick(page, "bard-base")
+    press(page, "Use in every tab")
+    expect(page.locator("#model-picker input")).to_have_value("bard-base")
     press(page, "Rename")
     name = page.get_by_label("New name")
     name.fill("../elsewhere")
@@ -59,10 +63,12 @@ def test_a_family_is_clicked_through_compared_renamed_and_thrown_away(page: Page
     name.press("Enter")
     expect(page.locator(".pg-shelf")).to_contain_text("bard-base is called base now.")
     assert checkpoint.read_card(workspace / "bard-chat" / "card.json").parent == "base"
+    expect(page.locator("#model-picker input")).to_have_value("base")
 
     press(page, "Throw away")
     expect(page.locator(".pg-model-card", has_text="base")).to_have_count(0)
     expect(page.locator(".pg-family-node", has_text="not here any more").first).to_be_visible()
+    expect(page.locator("#model-picker input")).not_to_have_value("base")
     press(page, "Bring base back")
     expect(page.locator(".pg-shelf")).to_contain_text("base is back.")
     press(page, "Throw away")
@@ -73,7 +79,11 @@ def test_a_family_is_clicked_through_compared_renamed_and_thrown_away(page: Page
     assert not (workspace / ".trash").exists()
 
 
-def test_a_model_is_measured_in_the_background_and_through_a_reload(page: Page, url: str, workspace: Path) -> None:
+def test_a_model_is_measured_in_the_background_and_through_a_reload(
+    page: Page, url: str, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, measure = threading.Event(), report.bits_per_byte  # it ends when the page has shown that it goes on
+    monkeypatch.setattr(report, "bits_per_byte", lambda *given: seen.wait(60) and measure(*given))
     open_models(page, url)
     pick(page, "bard-tiny")
     press(page, "Measure")
@@ -81,6 +91,10 @@ def test_a_model_is_measured_in_the_background_and_through_a_reload(page: Page, 
     page.reload()
     open_tab(page, "Models")
     pick(page, "bard-tiny")
+    expect(page.locator(".pg-shelf")).to_contain_text("bard-tiny: measuring bits per byte on held-out plays")
+    press(page, "Throw away")
+    expect(page.locator(".pg-shelf")).to_contain_text("bard-tiny cannot be moved while it is being measured")
+    seen.set()
     expect(page.locator(".pg-shelf")).to_contain_text("bard-tiny: 1 figures measured", timeout=120_000)
     assert checkpoint.read_card(workspace / "bard-tiny" / "card.json").measured
 

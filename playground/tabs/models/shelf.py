@@ -13,7 +13,10 @@ from playground.widgets import Page, handler, live, server_function
 
 
 def build(services: Services, page: Page, library: Library, view: Shelf, chores: Chores) -> gr.HTML:
-    """Its event `chosen` fires when a model is to be the one of the header; `value` then holds its name."""
+    """Its event `chosen` fires when the header has to follow; `value` then holds the name to `use`, if any.
+
+    With `instead`, only where the header shows that one.
+    """
 
     @server_function
     def shelf_overview(_: dict[str, Any]) -> dict[str, Any]:
@@ -29,11 +32,13 @@ def build(services: Services, page: Page, library: Library, view: Shelf, chores:
 
     @server_function
     def rename_model(request: dict[str, Any]) -> dict[str, Any]:
+        chores.refuse_if_on(request["name"])
         library.rename(request["name"], request["new"].strip())
         return {"name": request["new"].strip()}
 
     @server_function
     def throw_away_model(request: dict[str, Any]) -> dict[str, Any]:
+        chores.refuse_if_on(request["name"])
         return {"thrown": library.throw_away(request["name"])}
 
     @server_function
@@ -70,10 +75,11 @@ def build(services: Services, page: Page, library: Library, view: Shelf, chores:
     )
 
     @handler
-    def use_model(value: dict[str, Any]) -> Any:
-        """The model that was chosen here becomes the one of the header."""
+    def use_model(value: dict[str, Any], current: str | None) -> Any:
+        """The model that was chosen here becomes the one of the header; what was renamed or is gone is not shown."""
         names = services.checkpoints.names()
-        return gr.update(choices=names, value=value["use"]) if value.get("use") in names else gr.update(choices=names)
+        wanted = value.get("use") if value.get("instead") in (None, current) else current
+        return gr.update(choices=names, value=next((name for name in (wanted, current, *names) if name in names), None))
 
     @handler
     def look_at_shelf() -> dict[str, Any]:
@@ -81,6 +87,6 @@ def build(services: Services, page: Page, library: Library, view: Shelf, chores:
         return {"opened": time.time()}
 
     quiet: dict[str, Any] = {"show_progress": "hidden"}
-    shown.chosen(use_model, shown, page.model, api_name="use_model", **quiet)
+    shown.chosen(use_model, [shown, page.model], page.model, api_name="use_model", **quiet)
     page.tab.select(look_at_shelf, None, shown, api_name="look_at_shelf", **quiet)
     return shown

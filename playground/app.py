@@ -43,6 +43,7 @@ def build(services: Services) -> gr.Blocks:
         with gr.Tabs(elem_id="tabs"):
             for name, tab in TABS.items():
                 with gr.Tab(name, id=name.lower(), elem_id=f"tab-{name.lower()}") as page.tab:
+                    gr.HTML(f"<h2>{name}</h2>", elem_classes="pg-unseen")  # heads the parts, for who hears the page
                     tab.build(services, page)
         for event in blocks.fns.values():
             event.api_visibility = "private"  # their arguments are the page's widgets: programs have api.py

@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { make, ask, focus, setFocus, onFocus, latest, visibleSpaces, button, tokenRow, download, csv, colorTable, cssOf, readableOn } = playground;
+  const { make, ask, headCell, focus, setFocus, onFocus, latest, visibleSpaces, button, tokenRow, download, csv, colorTable, cssOf, readableOn } = playground;
 
   const DIVERGING = colorTable(["#0072B2", "#7FB8D8", "#F2F2F2", "#EAAE7F", "#D55E00"]);
   const signed = (value, largest) => cssOf(DIVERGING[Math.round(127.5 * (1 + Math.max(-1, Math.min(1, value / (largest || 1)))))]);
@@ -50,7 +50,7 @@
       const head = make("tr");
       const divisor = 1 / scale;
       const titles = ["key", "raw score q · k", `÷ ${divisor.toFixed(2)}`, "masked", "softmax: weight", ""];
-      head.append(...titles.map((title) => make("th", "", title)));
+      head.append(...titles.map((title) => headCell(title)));
       head.children[2].title = `√d_k = ${Math.sqrt(q.length).toFixed(2)} for d_k = ${q.length} dimensions`;
       table.append(head);
       tokens.forEach((_, i) => {
@@ -132,7 +132,7 @@
     const drawDistribution = ({ rows, position, tokens, loss, loss_after }) => {
       const table = make("table", "pg-table");
       const head = make("tr");
-      head.append(...["next token", "all heads on", "", off.size ? `${off.size} switched off` : "none off", ""].map((title) => make("th", "", title)));
+      head.append(...["next token", "all heads on", "", off.size ? `${off.size} switched off` : "none off", ""].map((title) => headCell(title)));
       table.append(head);
       for (const [token, before, after] of rows) {
         const line = make("tr");

@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { make, ask, button, chat, choice, focus, percent, barCells, visibleSpaces, colorTable, cssOf, readableOn } = playground;
+  const { make, ask, button, headCell, chat, choice, focus, percent, barCells, visibleSpaces, colorTable, cssOf, readableOn } = playground;
   const { visible } = playground.tokens;
   const shownAs = (hex) => visibleSpaces(visible(hex).text);
 
@@ -49,7 +49,7 @@
       const table = make("table", "pg-table pg-next-table");
       const head = make("tr");
       const titles = [["token", 1], ["probability", 2], ["", 1]];
-      head.append(...titles.map(([text, colSpan]) => Object.assign(make("th", "", text), { scope: "col", colSpan })));
+      head.append(...titles.map(([text, colSpan]) => headCell(text, colSpan)));
       table.append(head);
       for (const [id, hex, probability] of all) {
         const line = make("tr");

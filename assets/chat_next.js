@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { make, ask, isVisible, chat, percent, visibleSpaces } = playground;
+  const { make, ask, headCell, isVisible, chat, percent, visibleSpaces } = playground;
   const { visible } = playground.tokens;
 
   // A share as a bar, and as a number beside it.
@@ -32,7 +32,7 @@
       const table = make("table", "pg-table pg-next-table");
       const head = make("tr");
       const titles = [["token", 1], ["the model says", 2], ["is drawn with", 2]];
-      head.append(...titles.map(([title, colSpan]) => Object.assign(make("th", "", title), { scope: "col", colSpan })));
+      head.append(...titles.map(([title, colSpan]) => headCell(title, colSpan)));
       table.append(make("caption", "pg-note", "Probability of the first token of the next answer"), head);
       const most = Math.max(...tokens.flatMap(([, own, draws]) => [own, draws]));
       for (const [hex, own, draws] of tokens) {

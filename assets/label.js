@@ -68,7 +68,7 @@
       return node;
     };
     const [prompt, left, right] = [text("pg-vote-prompt", "Prompt"), text("pg-vote-text", "Answer A"), text("pg-vote-text", "Answer B")];
-    const side = (letter, node) => part("section", "pg-vote-side", make("h4", "pg-vote-letter", letter), node);
+    const side = (letter, node) => part("section", "pg-vote-side", make("h3", "pg-vote-letter", letter), node);
     const keyed = ({ text, hint, keys }, act) => {
       const node = button("", act, "pg-button pg-vote-button");
       node.append(make("span", "", text), make("kbd", "", hint));

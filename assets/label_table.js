@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { make, button, ask, follow, isVisible, download } = playground;
+  const { make, button, headCell, ask, follow, isVisible, download } = playground;
   const { number, pager } = playground.tokens;
   const PATIENCE = 300; // ms without a key before the search begins
   const SURE = 3000; // ms in which a second press deletes
@@ -93,7 +93,7 @@
     const [said, found, table, body] = [make("p", "pg-votes-said"), make("span", "pg-note"), make("table", "pg-table pg-votes-table"), make("tbody")];
     said.setAttribute("role", "status");
     const head = make("tr");
-    head.append(...["annotator", "prompt", "A", "B", "vote", ""].map((title) => Object.assign(make("th", "", title), { scope: "col" })));
+    head.append(...["annotator", "prompt", "A", "B", "vote", ""].map((title) => headCell(title)));
     const top = make("thead");
     top.append(head);
     table.append(top, body);
@@ -172,7 +172,7 @@
 
   const tableOf = (titles, rows) => {
     const [table, head] = [make("table", "pg-table"), make("tr")];
-    head.append(...titles.map((title) => make("th", "", title)));
+    head.append(...titles.map((title) => headCell(title)));
     table.append(head);
     for (const values of rows) {
       const row = make("tr");

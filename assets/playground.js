@@ -34,6 +34,9 @@ window.playground = (() => {
     return node;
   };
 
+  // What heads a column of a table; without a title it is no heading.
+  const headCell = (title, colSpan = 1) => Object.assign(make(title ? "th" : "td", "", title), title ? { scope: "col", colSpan } : { colSpan });
+
   // [name, value] pairs as large figures with their names below.
   function facts(pairs) {
     const list = make("dl", "pg-counts");
@@ -121,5 +124,5 @@ window.playground = (() => {
     poll();
   }
 
-  return { make, isVisible, visibleSpaces, button, facts, bytesOf, download, ask, follow, keepText, offerText, cssColor, themed, plotOptions, colorTable, cssOf, readableOn, badge };
+  return { make, isVisible, visibleSpaces, button, headCell, facts, bytesOf, download, ask, follow, keepText, offerText, cssColor, themed, plotOptions, colorTable, cssOf, readableOn, badge };
 })();

@@ -47,13 +47,15 @@
     return node;
   }
 
-  const tip = make("dl", "pg-tip");
+  const tip = make("div", "pg-tip");
   tip.hidden = true;
   tip.setAttribute("role", "tooltip");
 
   function showTip(node, facts) {
-    tip.replaceChildren(...facts.flatMap(([name, value]) => [make("dt", "", name), make("dd", "", value)]));
-    document.body.append(tip);
+    const list = make("dl");
+    list.append(...facts.flatMap(([name, value]) => [make("dt", "", name), make("dd", "", value)]));
+    tip.replaceChildren(list);
+    (document.querySelector("main") ?? document.body).append(tip);
     tip.hidden = false;
     const [at, size] = [node.getBoundingClientRect(), tip.getBoundingClientRect()];
     tip.style.left = `${Math.max(4, Math.min(at.left, innerWidth - size.width - 4))}px`;

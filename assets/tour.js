@@ -2,7 +2,8 @@
 "use strict";
 
 (() => {
-  const { make, ask, button, keepText, visibleSpaces } = playground;
+  const { make, ask, button, keepText, offerText, visibleSpaces } = playground;
+  const SHARING = ["tokenizer", "attention", "chat"]; // the tabs whose box #TAB-text holds the shared text
   const KEY = "pg-tour"; // the step that was reached; "done" when the tour was taken to its end
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -22,14 +23,17 @@
     return null;
   }
 
+  // Where there is too little room, Gradio keeps the last ones in a menu.
+  const shownParts = () => [...document.querySelectorAll("[role=tabpanel] :is(button[role=tab], .overflow-dropdown button)")].filter((node) => node.closest(".tab-wrapper").offsetParent);
+
   // Open a tab, and a part of it. Returns the sentence that says why that cannot be, if it cannot.
   async function goTo(tab, part = "") {
-    const outer = await waitFor(() => named(tabs(), tab));
+    await waitFor(() => tabs().length);
+    const outer = named(tabs(), tab);
     if (!outer) return `There is no tab called ${tab}.`;
     if (outer.getAttribute("aria-selected") !== "true") outer.click();
     if (!part) return "";
-    const shown = () => [...document.querySelectorAll("[role=tabpanel] button[role=tab]")].filter((node) => node.offsetParent);
-    const inner = await waitFor(() => named(shown(), part));
+    const inner = await waitFor(() => named(shownParts(), part));
     inner?.click();
     return inner ? "" : `${tab} has no part called ${part}.`;
   }
@@ -40,10 +44,29 @@
     box.dispatchEvent(new InputEvent("input", { bubbles: true }));
   }
 
-  async function useText(text) {
-    keepText(text); // offered in every tab that is opened from now on
-    const box = await waitFor(() => [...document.querySelectorAll("#tokenizer-text textarea, #attention-text textarea, #chat-text textarea")].find((node) => node.offsetParent));
+  // Put a text into the box of a tab that is open, and offer it in every tab that is opened from now on.
+  async function useText(text, tab) {
+    keepText(text);
+    if (!SHARING.includes(tab)) return;
+    const box = await waitFor(() => [document.querySelector(`#${tab}-text textarea`)].find((node) => node?.offsetParent));
     if (box && box.value !== text) typeInto(box, text);
+  }
+
+  // Choose an option of one of Gradio's dropdowns, as a click would.
+  async function choose(id, option) {
+    const input = await waitFor(() => document.querySelector(`#${id} input`));
+    if (!input || input.value === option) return;
+    input.focus();
+    const item = await waitFor(() => [...document.querySelectorAll(`#${id} li`)].find((node) => node.getAttribute("aria-label") === option));
+    item?.dispatchEvent(new MouseEvent("mousedown", { bubbles: true }));
+    input.blur();
+  }
+
+  // A vote is about the sentence, too: it becomes the prompt, where a line is one.
+  async function usePrompt(text) {
+    await choose("label-prompts", "typed by you");
+    const box = await waitFor(() => document.querySelector("#label-typed textarea"));
+    if (box) typeInto(box, text.replaceAll(/\s+/g, " "));
   }
 
   // The address says which tab and model are open, so that it can be copied.
@@ -55,12 +78,18 @@
 
   async function followLink(say) {
     const wanted = new URLSearchParams(location.search);
-    if (wanted.has("text")) await useText(wanted.get("text").toWellFormed());
-    if (wanted.has("tab")) say(await goTo(wanted.get("tab"), wanted.get("part") ?? ""));
+    if (wanted.has("text")) await useText(wanted.get("text").toWellFormed(), "tokenizer"); // which was opened first
+    if (wanted.has("tab")) {
+      const trouble = await goTo(wanted.get("tab"), wanted.get("part") ?? "");
+      say(trouble);
+      if (trouble) address(named(tabs(), wanted.get("tab")) ? { part: "" } : { tab: "", part: "" });
+    }
     await waitFor(() => tabs().length);
     document.querySelector("#tabs").addEventListener("click", (event) => {
-      const tab = event.target.closest("#tabs > .tab-wrapper button[role=tab]");
-      if (tab) address({ tab: tab.textContent.trim().toLowerCase(), part: "", text: "" });
+      const chosen = event.target.closest("button[role=tab], .overflow-dropdown button");
+      if (!chosen) return;
+      const [name, tab] = [chosen, tabs().find((node) => node.getAttribute("aria-selected") === "true")].map((node) => node.textContent.trim().toLowerCase());
+      address(tabs().includes(chosen) ? { tab: name, part: "", text: "" } : { tab, part: name });
     });
   }
 
@@ -95,22 +124,28 @@
     const filled = (template) => template.replace(/\{(\w+)\}/g, (_, name) => (known?.[name] === undefined ? "…" : visibleSpacesIn(name)));
     const visibleSpacesIn = (name) => (name === "next" ? visibleSpaces(known.next) : String(known[name]));
 
+    const carried = () => offerText("") || sentence; // what the person has typed is not lost to the tour
+
     async function open(step) {
-      [at, known] = [Math.max(0, step), known];
+      const mine = (at = Math.max(0, step));
       localStorage.setItem(KEY, at);
-      const { tab, part, target } = stops[at];
+      const { tab, part, target, prompt } = stops[at];
       unmark();
       if (!card.isConnected) document.body.append(card);
       document.body.classList.add("pg-touring");
-      await useText(sentence);
+      const text = carried();
+      keepText(text);
       await goTo(tab, part);
-      here = await waitFor(() => document.querySelector(target));
-      if (!card.isConnected) return; // it was left meanwhile
+      await useText(text, tab.toLowerCase());
+      if (prompt) await usePrompt(text);
+      const found = await waitFor(() => document.querySelector(target));
+      if (!card.isConnected || mine !== at) return; // it was left, or went on, meanwhile
+      here = found;
       here?.classList.add("pg-tour-here");
       bringUp();
       show();
       title.focus({ preventScroll: true });
-      known = await ask(server.tour_figures({ model: document.querySelector("#model-picker input")?.value ?? "", text: sentence }));
+      known = await ask(server.tour_figures({ model: document.querySelector("#model-picker input")?.value ?? "", text: carried() }));
       show();
       bringUp(); // what was drawn meanwhile may have pushed it down
     }

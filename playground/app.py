@@ -43,6 +43,7 @@ def build(services: Services) -> gr.Blocks:
         with gr.Tabs(elem_id="tabs"):
             for name, tab in TABS.items():
                 with gr.Tab(name, id=name.lower(), elem_id=f"tab-{name.lower()}") as page.tab:
+                    gr.HTML(f"<h2>{name}</h2>", elem_classes="pg-unseen")  # heads the parts, for who hears the page
                     tab.build(services, page)
         for event in blocks.fns.values():
             event.api_visibility = "private"  # their arguments are the page's widgets: programs have api.py
@@ -70,14 +71,16 @@ def header(blocks: gr.Blocks, services: Services) -> Page:
     def refresh(chosen: str | None) -> dict[str, Any]:
         """The models there are; the chosen one stays as long as it is there."""
         names = services.checkpoints.names()
-        return gr.update(choices=names, value=chosen if chosen in names else next(iter(names), None))
+        if chosen in names:  # an answer that comes late does not undo a choice
+            return gr.update(choices=names)
+        return gr.update(choices=names, value=next(iter(names), None))
 
     def open_link(chosen: str | None, request: gr.Request) -> dict[str, Any]:
         """The model that the address asks for: `?model=bard-chat`."""
         wanted = request.query_params.get("model")
         if wanted and wanted not in services.checkpoints.names():
             gr.Info(html.escape(f"There is no model called {wanted} here."))
-        return refresh(wanted if wanted in services.checkpoints.names() else chosen)
+        return refresh(chosen) | ({"value": wanted} if wanted in services.checkpoints.names() else {})
 
     names = services.checkpoints.names()
     with gr.Row(elem_classes="pg-header", equal_height=False):
@@ -110,7 +113,9 @@ def header(blocks: gr.Blocks, services: Services) -> Page:
             server_functions=[tour_figures],
             min_width=130,
         )
-    blocks.load(open_link, model, model, api_name="open_link", show_progress="hidden")
+    opened = blocks.load(open_link, model, model, api_name="open_link", show_progress="hidden")
+    correct = "(model) => { if (new URLSearchParams(location.search).has('model')) playground.address({ model }); }"
+    opened.then(None, model, None, js=correct, api_name="correct_address")
     model.change(None, model, None, js="(model) => playground.address({ model })", api_name="address")
     model.focus(refresh, model, model, api_name="refresh_picker", show_progress="hidden")
     return Page(blocks, model)

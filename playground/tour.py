@@ -19,6 +19,7 @@ class Stop:
     title: str
     text: str
     part: str = ""  # the tab inside the tab
+    prompt: bool = False  # whether the sentence becomes the prompt that is voted on
 
 
 STOPS = (
@@ -78,7 +79,8 @@ STOPS = (
         "Label",
         "#label-vote",
         "Your taste is data",
-        "Two answers to one prompt: press 1 or 2 for the better one. Thirty such votes are enough to bend a model.",
+        "Two answers to your sentence: press 1 or 2 for the better one. Thirty such votes are enough to bend a model.",
+        prompt=True,
     ),
     Stop(
         "Align",

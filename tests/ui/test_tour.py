@@ -1,7 +1,9 @@
 """The guided tour, and links that lead to a place of the page."""
 
 import re
+import time
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from playground.tour import SENTENCE, STOPS
@@ -33,17 +35,43 @@ def test_the_tour_follows_one_sentence_through_all_tabs_and_can_be_left_and_resu
     expect(page.get_by_role("button", name="Tour", exact=True)).to_be_focused()
 
 
+@pytest.mark.slow
+def test_a_sentence_of_ones_own_is_followed_to_the_vote_without_waiting(page: Page, url: str) -> None:
+    open_page(page, url)
+    page.locator("#tokenizer-text textarea").fill("A line\nof my own")
+    page.wait_for_timeout(500)
+    page.get_by_role("button", name="Take the tour").click()
+    card = page.get_by_role("dialog")
+    expect(card).to_contain_text("is 16 bytes")
+    expect(page.locator("#tokenizer-text textarea")).to_have_value("A line\nof my own")
+    while STOPS[int(page.evaluate("localStorage.getItem('pg-tour')"))].tab != "Label":
+        card.get_by_role("button", name="Next").click()
+        expect(card.get_by_role("heading")).to_be_focused()
+    expect(page.locator("#label-vote .pg-vote-prompt")).to_have_text("A line of my own", timeout=60_000)
+    expect(page.locator("#label-vote .pg-voting")).to_have_attribute("data-state", "ready", timeout=60_000)
+    expect(card.get_by_role("heading")).to_be_focused()
+    page.wait_for_timeout(600)  # nobody has read two answers sooner: such votes do not count
+    page.keyboard.press("1")
+    expect(page.locator(".pg-vote-progress")).to_contain_text("1 of 30 votes")
+    began = time.monotonic()
+    card.get_by_role("button", name="Next").click()
+    expect(card.get_by_role("heading")).to_have_text("Votes change the weights")
+    assert time.monotonic() - began < 2.5
+
+
 def test_a_link_opens_its_tab_part_model_and_text_and_the_address_follows(page: Page, url: str) -> None:
     page.goto(f"{url}?tab=attention&part=Logit lens&model=bard-chat&text=Good morrow&__theme=dark")
     expect(page.locator("#model-picker input")).to_have_value("bard-chat", timeout=30_000)
     expect(page.get_by_role("tab", name="Logit lens")).to_have_attribute("aria-selected", "true", timeout=30_000)
     expect(page.locator("#attention-text textarea")).to_have_value("Good morrow")
+    open_tab(page, "Time-lapse")
+    expect(page).to_have_url(re.compile("part=time-lapse"))
     open_tab(page, "Chat")
     choose_model(page, "bard-tiny")
     expect(page).to_have_url(re.compile(r"tab=chat.*model=bard-tiny|model=bard-tiny.*tab=chat"))
     expect(page).to_have_url(re.compile("__theme=dark"))
     page.reload()
-    expect(page.get_by_role("tab", name="Chat")).to_have_attribute("aria-selected", "true", timeout=30_000)
+    expect(page.get_by_role("tab", name="Chat", exact=True)).to_have_attribute("aria-selected", "true", timeout=30_000)
     expect(page.locator("#model-picker input")).to_have_value("bard-tiny")
 
 
@@ -53,3 +81,4 @@ def test_a_link_to_what_is_not_there_says_so(page: Page, url: str) -> None:
     expect(page.get_by_text("There is no model called <img src=x> here.")).to_be_visible()
     expect(page.locator("#model-picker input")).to_have_value("bard-base")
     assert page.locator("img[src=x]").count() == 0
+    expect(page).to_have_url(re.compile(r"/\?model=bard-base$"))  # and can be copied

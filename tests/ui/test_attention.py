@@ -132,7 +132,7 @@ def test_from_q_and_k_to_a_weight_with_the_numbers_of_the_forward_pass(page: Pag
 
 def test_without_scaling_one_token_takes_all_and_the_gradient_fades(page: Page, url: str) -> None:
     look_at(page, url, LINE)
-    page.locator(".pg-head").nth(5).click()
+    page.locator(".pg-head").nth(13).click()
     open_tab(page, "Why √d_k")
     lab = page.locator(".pg-lab")
     values = lab.locator(".pg-counts dd")

@@ -189,7 +189,7 @@ def test_no_text_in_any_box_becomes_markup_or_script(page: Page, url: str, error
                     box.fill(TEXT)
                     box.press("Enter")
                     filled += 1
-            for action in page.locator("button.primary:visible, .pg-primary:visible").all():
+            for action in page.locator("[role=tabpanel] :is(button.primary, .pg-primary):visible").all():
                 if action.is_visible() and action.is_enabled():
                     action.click()
             page.wait_for_timeout(800)
@@ -240,7 +240,7 @@ def test_neither_the_process_nor_the_page_nor_a_training_talks_to_anyone_else(
         for tab in page.locator("#tabs > .tab-wrapper button[role=tab]").all_inner_texts():
             open_tab(page, tab)
             page.wait_for_timeout(1500)
-        start_training(page, "quiet", max_steps=20)
+        start_training(page, "quiet", max_steps=100)
         wait_for_state(page, "quiet", "finished")
         page.goto("about:blank")
         errors.clear()

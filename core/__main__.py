@@ -30,6 +30,7 @@ from core.commands import (
 from core.config import add_flags, describe_os_error
 from core.data import corpus as corpora
 from core.data.rules import RULES
+from core.data.votes import FILE
 from core.decode import PRECISIONS
 from core.generate import Sampling
 from core.model import PRESETS
@@ -129,9 +130,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="; ".join(f"{name}: {what}" for name, what in VOTES.items()),
     )
     sub.add_argument("path", type=Path, nargs="?", help="the model that answers, or the file")
-    sub.add_argument(
-        "--db", type=Path, default=Path("checkpoints/preferences.db"), help="where votes are kept [%(default)s]"
-    )
+    sub.add_argument("--db", type=Path, default=Path("checkpoints") / FILE, help="where votes are kept [%(default)s]")
     sub.add_argument("--rule", choices=tuple(RULES), default="question", help="whose taste the rule is [question]")
     sub.add_argument("--count", type=int, default=200, help="votes of the rule [200]")
     sub.add_argument("--seed", type=int, default=0, help="the same seed gives the same pairs [0]")

@@ -29,6 +29,7 @@ from core.checkpoint import (
     read_json,
     write_json,
 )
+from core.data import votes
 from core.train.run import Run, check_name, runs
 
 TRASH = ".trash"
@@ -93,7 +94,7 @@ class Library:
     # --- changes ----------------------------------------------------------------------------------------------
 
     def rename(self, name: str, new: str) -> None:
-        """Give a checkpoint another name; those that came from it know it by that from then on.
+        """Give a checkpoint another name; those that came from it, and votes on its answers, know it by that.
 
         Raises ValueError if the new name is unfit or taken, or a training is using the checkpoint.
         """
@@ -109,6 +110,8 @@ class Library:
         for child in self.directory.iterdir():
             if child.is_dir() and not child.name.startswith("."):
                 adopt(child, self.directory / name, self.directory / new)
+        if (store := self.directory / votes.FILE).exists():
+            votes.Votes(store).rename_model(name, new)
 
     def throw_away(self, name: str) -> str:
         """Move a checkpoint to the trash; returns its name there. Raises ValueError if a training is using it."""

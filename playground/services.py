@@ -18,7 +18,7 @@ from core.checkpoint import (
     read_card,
 )
 from core.classifier import SequenceClassifier
-from core.data.votes import Votes
+from core.data.votes import FILE, Votes
 from core.decode import PackedGPT
 from core.generate import Model
 from core.model import GPT
@@ -149,6 +149,6 @@ class Services:
     @classmethod
     def open(cls, directory: Path, device: torch.device) -> "Services":
         directory.mkdir(parents=True, exist_ok=True)
-        checkpoints, jobs, votes = Checkpoints(directory, device), Jobs(directory), Votes(directory / "preferences.db")
+        checkpoints, jobs, votes = Checkpoints(directory, device), Jobs(directory), Votes(directory / FILE)
         labelling = Labelling(checkpoints, votes, busy=lambda: jobs.active() is not None)
         return cls(checkpoints, jobs, Vocabularies(directory), votes, labelling)

@@ -14,6 +14,7 @@ import numpy as np
 from core.data.votes import Vote
 
 BOOTSTRAPS = 200
+PLAYED = ("arena", "compare", "chat")  # where a person chose between two models that are here
 ROUNDS, CLOSE = 500, 1e-7  # of the fit at most; a change of all scores below which it is done
 PRIOR = 0.5  # of a win and of a loss, added between models that met: who never lost is not infinitely strong
 
@@ -34,11 +35,11 @@ Result = tuple[str, str, float]  # two models, and the outcome for the first: 1 
 
 
 def results(votes: Sequence[Vote]) -> list[Result]:
-    """The votes between answers of two models, each of which has a name."""
+    """The votes by which people chose between two models; not those of a rule or from a file."""
     found = []
     for vote in votes:
         left, right = vote.pair.left.model, vote.pair.right.model
-        if vote.choice != "skip" and left and right and left != right:
+        if vote.pair.source in PLAYED and vote.choice != "skip" and left != right:
             found.append((left, right, {"left": 1.0, "right": 0.0}.get(vote.choice, 0.5)))
     return found
 

@@ -21,6 +21,7 @@ from core.data.database import Database
 from core.data.preferences import Preference
 
 CHOICES = ("left", "right", "tie", "bad", "skip")  # bad: neither is good
+FILE = "preferences.db"  # beside the checkpoints
 SOURCES = ("label", "compare", "chat", "arena", "import", "rule", "example")
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS pairs (
@@ -126,6 +127,12 @@ class Votes(Database):
         )
         rows = self.connection().execute(query, (source, *models, *reversed(models), annotator, limit))
         return [read_pair(row) for row in rows]
+
+    def rename_model(self, name: str, new: str) -> None:
+        """Let the answers of a model bear the name that it has now."""
+        with self.transaction() as connection:
+            for side in ("left_model", "right_model"):
+                connection.execute(f"UPDATE pairs SET {side} = ? WHERE {side} = ?", (new, name))
 
     # --- votes ------------------------------------------------------------------------------------------------
 

@@ -32,6 +32,7 @@ def process_group() -> Iterator[None]:
     dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=PATIENCE)
     try:
         yield
+        wait_for_all()  # who leaves early breaks the connections of those that are still at work
     finally:
         dist.destroy_process_group()
 

@@ -46,12 +46,12 @@ def test_models_that_never_met_stand_in_groups_of_their_own():
     assert standings([]) == []
 
 
-def test_only_votes_between_two_named_models_count(tmp_path):
+def test_only_votes_of_people_between_two_models_count(tmp_path):
     votes = Votes(tmp_path / "preferences.db")
 
-    def vote(left, right, choice):
-        (pair,) = votes.add_pairs([NewPair("p", Answer("x", left), Answer("y", right), {}, "arena")])
-        votes.cast(f"{left}{right}{choice}", pair, "me", choice, 1)
+    def vote(left, right, choice, source="arena"):
+        (pair,) = votes.add_pairs([NewPair("p", Answer("x", left), Answer("y", right), {}, source)])
+        votes.cast(f"{left}{right}{choice}{source}", pair, "me", choice, 1)
 
     for left, right, choice in (
         ("a", "b", "left"),
@@ -59,7 +59,9 @@ def test_only_votes_between_two_named_models_count(tmp_path):
         ("a", "b", "bad"),
         ("a", "b", "skip"),
         ("a", "a", "left"),
-        ("", "b", "left"),
     ):
         vote(left, right, choice)
-    assert results(votes.standing()) == [("a", "b", 1.0), ("b", "a", 1.0), ("a", "b", 0.5)]
+    vote("a", "b", "right", "chat")
+    vote("a", "b", "right", "rule")
+    vote("", "", "right", "import")
+    assert results(votes.standing()) == [("a", "b", 1.0), ("b", "a", 1.0), ("a", "b", 0.5), ("a", "b", 0.0)]

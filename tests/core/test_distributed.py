@@ -105,7 +105,10 @@ FIT = "--device cpu --max-steps 30 --warmup-steps 2 --batch-size 6 --micro-batch
 def core(arguments: str, processes: int) -> subprocess.CompletedProcess:
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)] * (processes > 1)
     command = [sys.executable, *launcher, "-m", "core", *arguments.split()]
-    return subprocess.run(command, cwd=REPO, capture_output=True, text=True, encoding="utf-8", timeout=180)
+    explained = os.environ | {"PYTHONFAULTHANDLER": "1"}  # an abort in torch says from where it came
+    return subprocess.run(
+        command, cwd=REPO, capture_output=True, text=True, encoding="utf-8", timeout=180, env=explained
+    )
 
 
 def metrics(run: Path) -> list[dict[str, float]]:

@@ -9,6 +9,8 @@ import pytest
 from core import checkpoint
 from core.checkpoint import Card
 from core.classifier import SequenceClassifier
+from core.data.arena import results
+from core.data.votes import Answer, NewPair, Votes
 from core.huggingface import REWARD
 from core.library import Library, differences, size_of
 from core.train.run import Run
@@ -61,6 +63,13 @@ def test_a_new_name_is_known_to_the_children(library):
     assert checkpoint.read_card(library.directory / "judge" / "card.json").config["parent"] == "elsewhere/base"
     library.rename("judge", "Judge")  # only the case
     assert checkpoint.read_card(library.directory / "bent" / "card.json").data["reward_model"] == "Judge"
+
+
+def test_votes_on_its_answers_follow_a_model_to_its_new_name(library):
+    votes = Votes(library.directory / "preferences.db")
+    votes.add_voted([NewPair("p", Answer("x", "base"), Answer("y", "chat"), {}, "arena")], ["left"], "me")
+    library.rename("base", "bard")
+    assert results(votes.standing()) == [("bard", "chat", 1.0)]
 
 
 @pytest.mark.parametrize("name", HOSTILE)

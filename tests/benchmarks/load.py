@@ -1,16 +1,19 @@
 """Many people at once: `python -m tests.benchmarks.load`.
 
 Browser sessions move over all tabs, type, chat and vote while a training runs. Printed are the errors that any of them
-met, the server's memory as it goes, and what a step of the training takes with them and without.
+met, the server's memory as it goes, what a step of the training takes with them and without, and who uses the cores.
+Half of these are for the training and the server alone, as if the browsers were on other machines.
 """
 
 import argparse
 import itertools
+import os
 import shutil
 import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -30,10 +33,31 @@ TABS = ("Tokenizer", "Attention", "Train", "Chat", "Label", "Align", "Models")
 ALONE = 60.0  # seconds of training before anybody comes
 
 
-def memory(process: subprocess.Popen) -> float:
-    """Of the server, resident, in MB."""
-    status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
-    return int(status.split("VmRSS:")[1].split()[0]) / 1024
+class Meter:
+    """How many cores each of some processes uses, and all others together, since the last look (Linux)."""
+
+    def __init__(self, **processes: subprocess.Popen):
+        self.processes, self.tick = processes, os.sysconf("SC_CLK_TCK")
+        self.at, self.seen = time.time(), self.seconds()
+
+    def seconds(self) -> dict[str, float]:
+        """Of processor time, so far."""
+        found = {}
+        for name, process in self.processes.items():
+            fields = Path(f"/proc/{process.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+            found[name] = (int(fields[11]) + int(fields[12])) / self.tick
+        user, nice, system = map(int, Path("/proc/stat").read_text(encoding="utf-8").split()[1:4])
+        return found | {"others": (user + nice + system) / self.tick - sum(found.values())}
+
+    def look(self) -> str:
+        before, self.seen = self.seen, self.seconds()
+        passed, self.at = time.time() - self.at, time.time()
+        return ", ".join(f"{name} {(now - before[name]) / passed:.2f}" for name, now in self.seen.items())
+
+    def memory(self, name: str) -> float:
+        """Of a process, resident, in MB."""
+        status = Path(f"/proc/{self.processes[name].pid}/status").read_text(encoding="utf-8")
+        return int(status.split("VmRSS:")[1].split()[0]) / 1024
 
 
 def step_seconds(run: Run, since: float, until: float) -> float:
@@ -60,51 +84,65 @@ def act(page: Page, turn: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser("python -m tests.benchmarks.load", description=__doc__.splitlines()[0])
     parser.add_argument("--sessions", type=int, default=20)
-    parser.add_argument("--minutes", type=float, default=5.0)
+    parser.add_argument("--minutes", type=int, default=5)
     args = parser.parse_args()
-    with TemporaryDirectory() as directory, sync_playwright() as playwright:
+    with TemporaryDirectory() as directory:
         workspace = Path(directory) / "checkpoints"
         for name in ("bard-base", "bard-tiny", "bard-chat"):
             shutil.copytree(SHIPPED.with_name(name), workspace / name)
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, cores[len(cores) // 2 :])
         config = PretrainConfig.preset("nano", max_steps=100_000, device="cpu", save_interval=1000, snapshots=0)
-        run = Jobs(workspace).start("learner", "pretrain", config)
+        jobs = Jobs(workspace)
+        run = jobs.start("learner", "pretrain", config)
         while run.status().step < 5:
             time.sleep(0.5)
-        alone = time.time()
+        began = time.time()
         time.sleep(ALONE)
-        port, errors = free_port(), []
+        sys.stdout.write(f"alone: {1000 * step_seconds(run, began, time.time()):.0f} ms a step\n")
+        port, trainer = free_port(), jobs.spawned[run.name].process
         server = serve(port, workspace)
-        browser = playwright.chromium.launch(executable_path=installed_chromium(), args=FLAGS)
+        os.sched_setaffinity(0, cores[: len(cores) // 2])
         try:
-            pages = [opened(browser, f"http://127.0.0.1:{port}/", errors) for _ in range(args.sessions)]
-            say("alone", alone, alone + ALONE, run, server, errors)
-            began = time.time()
-            for turn in itertools.count():
-                if time.time() > began + 60 * args.minutes:
-                    break
-                page = pages[turn % len(pages)]
-                try:
-                    act(page, turn // len(pages) + turn % len(pages))
-                except BrowserError as error:
-                    errors.append(str(error).splitlines()[0])
-                if turn % (3 * len(pages)) == 0:
-                    say(
-                        f"{args.sessions} sessions, action {turn}",
-                        max(began, time.time() - 60),
-                        time.time(),
-                        run,
-                        server,
-                        errors,
-                    )
-            say("all of it", began, time.time(), run, server, errors)
-            for error in dict.fromkeys(errors):
-                sys.stdout.write(f"error: {error}\n")
+            crowd(args, f"http://127.0.0.1:{port}/", run, Meter(training=trainer, server=server))
         finally:
-            browser.close()
             server.kill()
             run.request("stop")
             while run.status().active:
                 time.sleep(0.5)
+
+
+def crowd(args: argparse.Namespace, url: str, run: Run, meter: Meter) -> None:
+    errors: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=installed_chromium(), args=FLAGS)
+        pages, turns = [opened(browser, url, errors) for _ in range(args.sessions)], itertools.count()
+        meter.look()
+        for _ in range(args.minutes):
+            began = time.time()
+            actions = act_for(60, pages, turns, errors)
+            step = 1000 * step_seconds(run, began, time.time())
+            sys.stdout.write(
+                f"{actions} actions, {len(errors)} errors: {step:.0f} ms a step, "
+                f"server {meter.memory('server'):.0f} MB; cores: {meter.look()}\n"
+            )
+            sys.stdout.flush()
+        browser.close()
+    for error in dict.fromkeys(errors):
+        sys.stdout.write(f"error: {error}\n")
+
+
+def act_for(seconds: float, pages: list[Page], turns: Iterator[int], errors: list[str]) -> int:
+    """Let one person after the other do something; returns how often somebody did."""
+    actions, until = 0, time.time() + seconds
+    while time.time() < until:
+        turn = next(turns)
+        try:
+            act(pages[turn % len(pages)], turn // len(pages) + turn % len(pages))
+        except BrowserError as error:
+            errors.append(str(error).splitlines()[0])
+        actions += 1
+    return actions
 
 
 def opened(browser: Any, url: str, errors: list[str]) -> Page:
@@ -127,12 +165,6 @@ def opened(browser: Any, url: str, errors: list[str]) -> Page:
 def note(message: ConsoleMessage, errors: list[str]) -> None:
     if message.type == "error":
         errors.append(message.text)
-
-
-def say(what: str, since: float, until: float, run: Run, server: subprocess.Popen, errors: list[str]) -> None:
-    step = 1000 * step_seconds(run, since, until)
-    sys.stdout.write(f"{what}: {step:.0f} ms a step, server {memory(server):.0f} MB, {len(errors)} errors\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -52,21 +52,30 @@
     if (box && box.value !== text) typeInto(box, text);
   }
 
-  // Choose an option of one of Gradio's dropdowns, as a click would.
+  // Choose an option of one of Gradio's dropdowns, as a click would, even in a tab that is not open. Returns what was
+  // chosen before.
   async function choose(id, option) {
     const input = await waitFor(() => document.querySelector(`#${id} input`));
-    if (!input || input.value === option) return;
-    input.focus();
+    const before = input?.value ?? option;
+    if (before === option) return before;
+    input.dispatchEvent(new FocusEvent("focus"));
     const item = await waitFor(() => [...document.querySelectorAll(`#${id} li`)].find((node) => node.getAttribute("aria-label") === option));
     item?.dispatchEvent(new MouseEvent("mousedown", { bubbles: true }));
-    input.blur();
+    input.dispatchEvent(new FocusEvent("blur"));
+    return before;
   }
 
-  // A vote is about the sentence, too: it becomes the prompt, where a line is one.
+  // A vote is about the sentence, too: it becomes the prompt, where a line is one. Returns what gives back the prompts
+  // that there were: nothing can be learned from votes on one alone.
   async function usePrompt(text) {
-    await choose("label-prompts", "typed by you");
+    const before = await choose("label-prompts", "typed by you");
     const box = await waitFor(() => document.querySelector("#label-typed textarea"));
+    const typed = box?.value;
     if (box) typeInto(box, text.replaceAll(/\s+/g, " "));
+    return async () => {
+      await choose("label-prompts", before);
+      if (box?.isConnected) typeInto(box, typed);
+    };
   }
 
   // The address says which tab and model are open, so that it can be copied.
@@ -112,7 +121,7 @@
     const next = button("Next", () => (at === stops.length - 1 ? end() : open(at + 1)), "pg-button pg-primary");
     tools.append(back, next, button("Leave", () => leave()), place);
     card.append(title, text, tools);
-    let [at, here, known] = [0, null, null];
+    let [at, here, known, givePromptsBack] = [0, null, null, null];
 
     const reached = () => Math.min(stops.length - 1, Number(localStorage.getItem(KEY)) || 0);
     const named_ = () => {
@@ -137,7 +146,8 @@
       keepText(text);
       await goTo(tab, part);
       await useText(text, tab.toLowerCase());
-      if (prompt) await usePrompt(text);
+      if (prompt) givePromptsBack ??= await usePrompt(text);
+      else await tidy();
       const found = await waitFor(() => document.querySelector(target));
       if (!card.isConnected || mine !== at) return; // it was left, or went on, meanwhile
       here = found;
@@ -171,8 +181,15 @@
       here = null;
     }
 
+    async function tidy() {
+      const giveBack = givePromptsBack;
+      givePromptsBack = null;
+      await giveBack?.();
+    }
+
     function leave() {
       unmark();
+      tidy();
       card.remove();
       document.body.classList.remove("pg-touring");
       named_();

@@ -31,7 +31,7 @@ REPO = Path(__file__).parents[2]
 LINE = "But soft, what light through yonder window breaks?"
 VOTES, TASTE = 30, RULES["question"]  # the newcomer likes to be asked
 KEYS = {"left": "1", "right": "2", "tie": "3"}
-SIZE = {"width": 1280, "height": 860}
+SIZE = {"width": 1280, "height": 940}
 COLORS = 128  # of a picture: enough for what is drawn here, and a third of the bytes
 
 
@@ -82,6 +82,11 @@ def answers(url: str) -> bool:
         return False
 
 
+def show(page: Page, selector: str) -> None:
+    """Bring a part of the page to the top of the picture."""
+    page.locator(selector).evaluate("node => node.scrollIntoView()")
+
+
 # --- the chapters ---------------------------------------------------------------------------------------------
 
 
@@ -97,6 +102,7 @@ def tour(page: Page) -> None:
 
 def a_line(page: Page) -> None:
     open_tab(page, "Tokenizer")
+    open_tab(page, "Tokens")
     page.locator("#tokenizer-text textarea").fill(LINE)
     page.wait_for_timeout(800)
     page.locator("#tokens .pg-chip").nth(4).click()
@@ -112,8 +118,8 @@ def attention(page: Page) -> None:
 def train(page: Page) -> None:
     start_training(page, "mine", max_steps=600)
     wait_for_points(page, "mine", 20)
-    page.locator("#train-view").scroll_into_view_if_needed()
     wait_for_state(page, "mine", "finished", seconds=900)
+    show(page, "#train-view")
 
 
 def vote(page: Page) -> None:
@@ -122,6 +128,7 @@ def vote(page: Page) -> None:
         ready(page)
         left, right = page.locator("#label-vote .pg-vote-text").all_inner_texts()
         press(page, KEYS[prefer(TASTE, left, right)])
+    show(page, "#label-vote")
 
 
 def align(page: Page) -> None:
@@ -130,7 +137,7 @@ def align(page: Page) -> None:
     expect(page.locator("#dpo-plan")).to_contain_text(f"{VOTES} votes", timeout=60_000)
     page.locator("#dpo-start").click()
     wait_for_state(page, "dpo-1", "finished", seconds=900, view="#align-view .pg-run")
-    page.locator("#align-view").scroll_into_view_if_needed()
+    show(page, "#align-view")
 
 
 def chat(page: Page) -> None:

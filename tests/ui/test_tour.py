@@ -57,6 +57,8 @@ def test_a_sentence_of_ones_own_is_followed_to_the_vote_without_waiting(page: Pa
     card.get_by_role("button", name="Next").click()
     expect(card.get_by_role("heading")).to_have_text("Votes change the weights")
     assert time.monotonic() - began < 2.5
+    open_tab(page, "Label")  # votes on one prompt alone would teach nothing: the others are there again
+    expect(page.locator("#label-prompts input")).to_have_value("from the plays")
 
 
 def test_a_link_opens_its_tab_part_model_and_text_and_the_address_follows(page: Page, url: str) -> None:

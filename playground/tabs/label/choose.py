@@ -88,7 +88,7 @@ def build(services: Services, page: Page) -> Chosen:
         order = gr.Dropdown(NEXT, value=RANDOM, label="next pair", elem_id="label-order", min_width=170)
     typed = gr.Textbox(
         label="Your prompts",
-        info="One a line",
+        info="One a line, and at least two if a model is to learn from the votes",
         lines=3,
         max_lines=8,
         elem_id="label-typed",

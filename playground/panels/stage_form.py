@@ -228,5 +228,5 @@ def wire(c: StageForm, services: Services, page: Page, view: View) -> None:
         event(refresh, None, refreshed, api_name=f"refresh_{spec.stage}", **quiet)
     page.blocks.load(suggestion, None, c.name, api_name=f"suggest_{spec.stage}", **quiet)
     opened = (page.tab.select, c.tab.select) if spec.told else ()
-    feed(c.plan, page, *opened, view.curves.changed, **form.widgets)  # what has ended slows nothing down
-    feed(c.preview, page, *opened, **form.widgets)
+    for part in (c.plan, c.preview):
+        feed(part, page, *opened, **form.widgets)

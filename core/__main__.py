@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from core.commands import (
+from core.cli import (
     MODELS,
     VOTES,
     complain,
@@ -28,19 +28,19 @@ from core.commands import (
     run_votes,
 )
 from core.config import add_flags, describe_os_error
-from core.data import corpus as corpora
-from core.data.rules import RULES
-from core.data.votes import FILE
-from core.decode import PRECISIONS
+from core.datasets import shakespeare as corpora
 from core.generate import Sampling
 from core.model import PRESETS
+from core.packed_model import PRECISIONS
+from core.preferences.rule_annotators import RULES
+from core.preferences.vote_store import FILE
 from core.stages.classify import ClassifyConfig
 from core.stages.dpo import DPOConfig
 from core.stages.ppo import PPOConfig
 from core.stages.pretrain import PretrainConfig
-from core.stages.reward import RewardConfig
+from core.stages.reward_model import RewardConfig
 from core.stages.sft import SFTConfig
-from core.train import distributed
+from core.training import distributed
 
 
 def main(argv: list[str] | None = None) -> int:

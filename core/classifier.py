@@ -15,7 +15,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
 
-from core.cross_entropy import IGNORE_INDEX
+from core.linear_cross_entropy import IGNORE_INDEX
 from core.model import GPT, Block, GPTConfig
 
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from core.config import Config, setting
-from core.decode import PackedGPT
 from core.model import GPT, KVCache
+from core.packed_model import PackedGPT
 from core.tokenizer import Tokenizer
 
 Model = GPT | PackedGPT

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from core.config import Config, setting
-from core.cross_entropy import IGNORE_INDEX, linear_cross_entropy
+from core.linear_cross_entropy import IGNORE_INDEX, linear_cross_entropy
 
 # Hugging Face's names: "gelu" is the exact form, 0.5 x (1 + erf(x / sqrt 2)), and on a CPU twice as fast as
 # "gelu_new", the tanh approximation with which GPT-2's own weights were trained (Hendrycks & Gimpel, arXiv:1606.08415).

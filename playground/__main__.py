@@ -11,11 +11,11 @@ from pathlib import Path
 import gradio as gr
 
 from core.config import describe_os_error
-from core.train.device import pick_device
+from core.training.device import pick_device
 from playground.app import THEME, build
 from playground.security import middleware, parse_auth
-from playground.services import Services
-from playground.widgets import assets
+from playground.services.services import Services
+from playground.ui.components import assets
 
 log = logging.getLogger("playground")
 MAX_UPLOAD = "100mb"

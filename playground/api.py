@@ -10,16 +10,17 @@ from typing import Any
 
 import gradio as gr
 
-from core import probe
-from core.chat import Conversation, Message, write
-from core.data.votes import Answer, NewPair
+from core.conversation import Conversation, Message, generate_reply
 from core.generate import Sampling
-from core.library import Library
+from core.interpretability import activations
+from core.preferences.vote_store import Answer, NewPair
 from core.stages.registry import STAGES
-from core.train.run import read_lines
-from playground.looks import most_tokens
-from playground.services import Services
-from playground.widgets import handler, page_text, visible_token
+from core.training.run_directory import read_lines
+from core.workspace import Workspace
+from playground.services.services import Services
+from playground.tabs.attention.activation_cache import most_tokens
+from playground.ui.errors import handler
+from playground.ui.text import page_text, visible_token
 
 
 def endpoints(services: Services) -> list[Callable[..., Any]]:
@@ -35,7 +36,7 @@ def endpoints(services: Services) -> list[Callable[..., Any]]:
                 "weights": entry.weights,
                 "report": entry.card.report,
             }
-            for entry in Library(checkpoints.directory).entries()
+            for entry in Workspace(checkpoints.directory).entries()
         ]
 
     def tokens(text: str, vocabulary: str) -> list[dict[str, Any]]:
@@ -48,7 +49,7 @@ def endpoints(services: Services) -> list[Callable[..., Any]]:
         """Attention weights of every head on a text, (n_layer, n_head, T, T); of a long one, of 128 tokens."""
         loaded = checkpoints.load(model)
         ids = loaded.tokenizer.encode(page_text(text))[: most_tokens(loaded.model)]
-        return probe.attention(loaded.model, ids).tolist()
+        return activations.attention(loaded.model, ids).tolist()
 
     def chat(
         model: str,
@@ -68,7 +69,7 @@ def endpoints(services: Services) -> list[Callable[..., Any]]:
         before = [Message(message["role"], message["content"]) for message in history or []]
         asked = Conversation((*before, Message("user", line)), persona, system, checkpoints.load(model).card.answers)
         text = ""
-        for step in write(writer, tokenizer, asked, Sampling(max_new_tokens, temperature, seed=seed)):
+        for step in generate_reply(writer, tokenizer, asked, Sampling(max_new_tokens, temperature, seed=seed)):
             text += step.text
             yield text
 

@@ -6,10 +6,12 @@ from typing import Any
 
 import gradio as gr
 
-from playground import api, tour
-from playground.services import Services
+from playground import api
+from playground.services.services import Services
 from playground.tabs import align, attention, chat, label, models, tokenizer, train
-from playground.widgets import Page, live, server_function
+from playground.tour import stops
+from playground.ui.components import Page, live
+from playground.ui.errors import server_function
 
 TABS = {
     "Tokenizer": tokenizer,
@@ -66,7 +68,7 @@ def header(blocks: gr.Blocks, services: Services) -> Page:
 
     @server_function
     def tour_figures(request: dict[str, Any]) -> dict[str, Any]:
-        return tour.figures(services.checkpoints, request["model"], request["text"])
+        return stops.figures(services.checkpoints, request["model"], request["text"])
 
     def refresh(chosen: str | None) -> dict[str, Any]:
         """The models there are; the chosen one stays as long as it is there."""
@@ -108,7 +110,7 @@ def header(blocks: gr.Blocks, services: Services) -> Page:
         )
         live(
             "tour",
-            f"playground.tour(element, server, {json.dumps(tour.stops())}, {json.dumps(tour.SENTENCE)})",
+            f"playground.tour(element, server, {json.dumps(stops.stops())}, {json.dumps(stops.SENTENCE)})",
             "pg-tour-start",
             server_functions=[tour_figures],
             min_width=130,

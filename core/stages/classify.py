@@ -13,14 +13,14 @@ from core import checkpoint
 from core.checkpoint import Card, Checkpoint
 from core.classifier import SequenceClassifier
 from core.config import Config, setting
-from core.data import classification
-from core.data.classification import Encoded, Example, Labelled, TextBatches, one_of_each
-from core.data.pretraining import unigram_entropy
+from core.datasets import classification
+from core.datasets.classification import Encoded, Example, Labelled, TextBatches, one_of_each
+from core.datasets.pretraining import unigram_entropy
+from core.evaluation.classification import classification_loss, majority, score
 from core.tokenizer import Tokenizer
-from core.train.adapt import AdaptConfig, classifier, parent_digest
-from core.train.loop import FitConfig
-from core.train.scores import classification_loss, majority, score
-from core.train.session import Job, Say
+from core.training.finetuning import FinetuneConfig, classifier, parent_digest
+from core.training.loop import FitConfig
+from core.training.runner import Job, Progress
 
 log = logging.getLogger(__name__)
 SHOWN = 5  # held-out texts of different classes in a sample
@@ -59,9 +59,11 @@ class ClassifyConfig(Config):
     fit: FitConfig = field(default_factory=lambda: FitConfig(**RECIPES["all"]))
 
     @property
-    def adapt(self) -> AdaptConfig:
+    def adapt(self) -> FinetuneConfig:
         method = "lora" if self.train_what == "lora" else "full"
-        return AdaptConfig(str(Path(self.parent).expanduser()), method, self.lora_rank, self.lora_alpha, self.dropout)
+        return FinetuneConfig(
+            str(Path(self.parent).expanduser()), method, self.lora_rank, self.lora_alpha, self.dropout
+        )
 
     @classmethod
     def preset(cls, train_what: str, **changes: Any) -> Self:
@@ -71,12 +73,12 @@ class ClassifyConfig(Config):
         return cls.from_dict({"train_what": train_what} | RECIPES[train_what] | changes)
 
 
-def prepare(config: ClassifyConfig, saved: Path | None, device: torch.device, say: Say) -> Job:
+def prepare(config: ClassifyConfig, saved: Path | None, device: torch.device, say: Progress) -> Job:
     """The fine-tuning that `config` describes, from its parent or from a saved step."""
     say(f"reading the labelled texts {config.data}")
     fit = config.fit
     labelled = read(config)
-    start = started(config, saved, labelled, device)
+    start = starting_model(config, saved, labelled, device)
     model, tokenizer = start.model, start.tokenizer
     choose_trained(model, config.train_what)
     say("turning the texts into tokens")
@@ -107,7 +109,7 @@ def read(config: ClassifyConfig) -> Labelled:
     return classification.load(config.data, config.val_share, config.fit.seed, config.skip_bad_lines)
 
 
-def started(
+def starting_model(
     config: ClassifyConfig, saved: Path | None, labelled: Labelled, device: torch.device
 ) -> Checkpoint[SequenceClassifier]:
     """The parent with a new score in place of its head, or the saved step."""

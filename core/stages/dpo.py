@@ -23,14 +23,22 @@ from torch import Tensor
 
 from core.checkpoint import Card
 from core.config import Config, setting
-from core.data.pairs import EncodedPair, PairBatch, PairBatches, PairsConfig, likelihood_batch, read_pairs
-from core.evaluate import replies, response_kl
+from core.datasets.preference_pairs import (
+    EncodedPair,
+    PairBatch,
+    PairBatches,
+    PairsConfig,
+    likelihood_batch,
+    read_pairs,
+)
+from core.evaluation.instructions import replies
+from core.evaluation.preferences import response_kl
 from core.model import GPT
-from core.train.adapt import AdaptConfig, language_model, reference_model
-from core.train.device import autocast
-from core.train.likelihood import bradley_terry, logprobs_of
-from core.train.loop import FitConfig, Summed
-from core.train.session import Job, Say
+from core.rlhf.logprobs import bradley_terry, logprobs_of
+from core.training.device import autocast
+from core.training.finetuning import FinetuneConfig, language_model, reference_model
+from core.training.loop import FitConfig, Summed
+from core.training.runner import Job, Progress
 
 log = logging.getLogger(__name__)
 MEASURED_PROMPTS = 32  # held-out prompts that are answered to see how far the policy has moved
@@ -55,7 +63,7 @@ class DPOConfig(Config):
     )
     sample_prompt: str = setting("What say you, my lord?", "What the model is asked at each evaluation")
     pairs: PairsConfig = field(default_factory=PairsConfig)
-    adapt: AdaptConfig = field(default_factory=lambda: AdaptConfig(parent="checkpoints/bard-chat"))
+    adapt: FinetuneConfig = field(default_factory=lambda: FinetuneConfig(parent="checkpoints/bard-chat"))
     fit: FitConfig = field(default_factory=lambda: FitConfig(**RECIPE))
 
 
@@ -95,7 +103,7 @@ def pair_loss(model: GPT, batch: PairBatch, config: DPOConfig) -> Summed:
     return Summed(loss, {name: value.sum() for name, value in metrics.items()})
 
 
-def prepare(config: DPOConfig, saved: Path | None, device: torch.device, say: Say) -> Job:
+def prepare(config: DPOConfig, saved: Path | None, device: torch.device, say: Progress) -> Job:
     """The optimisation that `config` describes, from its parent or from a saved step."""
     fit, parent = config.fit, Path(config.adapt.parent)
     say(f"reading the model {parent}")
@@ -117,7 +125,7 @@ def prepare(config: DPOConfig, saved: Path | None, device: torch.device, say: Sa
         return {"prompt": f"{config.sample_prompt}\n\n", "text": answer}
 
     def details(model: GPT, step: int) -> dict[str, Any]:
-        moved = movement(model, val[:SHOWN_PAIRS], fit.dtype).tolist()
+        moved = log_ratios(model, val[:SHOWN_PAIRS], fit.dtype).tolist()
         texts = [asdict(text) for text in data.val_texts[:SHOWN_PAIRS]] if step == 0 else []
         return {"pairs": [{"chosen": c, "rejected": r} for c, r in moved]} | ({"texts": texts} if texts else {})
 
@@ -132,12 +140,12 @@ def prepare(config: DPOConfig, saved: Path | None, device: torch.device, say: Sa
 
 def with_reference(reference: GPT, pairs: list[EncodedPair], dtype: str) -> list[EncodedPair]:
     """The pairs with the reference's log-probabilities: it never changes, so it is asked once."""
-    known = movement(reference, pairs, dtype)
+    known = log_ratios(reference, pairs, dtype)
     return [replace(pair, reference=(c, r)) for pair, (c, r) in zip(pairs, known.tolist(), strict=True)]
 
 
 @torch.inference_mode()
-def movement(model: GPT, pairs: Sequence[EncodedPair], dtype: str) -> Tensor:
+def log_ratios(model: GPT, pairs: Sequence[EncodedPair], dtype: str) -> Tensor:
     """(P, 2): log-probability of the answers in nats, less that by the reference where it is known."""
     model.eval()
     order = sorted(range(len(pairs)), key=lambda i: pairs[i].n_tokens)
@@ -153,7 +161,7 @@ def movement(model: GPT, pairs: Sequence[EncodedPair], dtype: str) -> Tensor:
 
 def held_out_metrics(model: GPT, pairs: Sequence[EncodedPair], config: DPOConfig) -> dict[str, float]:
     """Loss in nats a pair; of those that are no ties, the share ranked right and the mean margin of rewards."""
-    moved = movement(model, pairs, config.fit.dtype)
+    moved = log_ratios(model, pairs, config.fit.dtype)
     outcomes = torch.tensor([pair.outcome for pair in pairs])
     margins = config.beta * (moved[:, 0] - moved[:, 1])[outcomes == 1]
     return {

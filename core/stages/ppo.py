@@ -10,7 +10,7 @@ Ziegler et al. 2019, arXiv:1909.08593; Ouyang et al. 2022, arXiv:2203.02155, sec
 et al. 2024, arXiv:2403.17031. The arithmetic of steps 2 to 5 is in core/train/policy_gradient.py. As in Ziegler et al.
 policy and value share the transformer, and scores are normalised to mean 0 and variance 1 on the reference's answers.
 
-Shapes: N answers, T tokens; per token (N, T) at the position that predicts it, see core.train.policy.Rollouts.
+Shapes: N answers, T tokens; per token (N, T) at the position that predicts it, see core.rlhf.policy.Rollouts.
 """
 
 import logging
@@ -29,22 +29,23 @@ from core import checkpoint, lora
 from core.checkpoint import Card, Checkpoint, read_tensors, write_tensors
 from core.classifier import SequenceClassifier
 from core.config import Config, setting
-from core.data.buckets import Buckets
-from core.data.chat import Example, as_batch, encode_prompt
-from core.data.prompts import held_out_prompts, learning_prompts, read_prompts
-from core.decode import PackedGPT
-from core.evaluate import replies, response_kl, reward_scores, scores_of
+from core.datasets.conversations import Example, as_batch, encode_prompt
+from core.datasets.length_buckets import Buckets
+from core.datasets.prompts import held_out_prompts, learning_prompts, read_prompts
+from core.evaluation.instructions import replies
+from core.evaluation.preferences import response_kl, reward_scores, reward_scores_of_ids
 from core.generate import Sampling, batch
 from core.model import GPT, IGNORE_INDEX
+from core.packed_model import PackedGPT
+from core.rlhf.logprobs import token_logprobs
+from core.rlhf.policy import Policy, Rollouts
+from core.rlhf.ppo_loss import compute_gae, per_token_rewards, policy_losses, updated_kl_coef, value_losses, whiten
 from core.tokenizer import Tokenizer
-from core.train import distributed
-from core.train.adapt import AdaptConfig, language_model, reference_model
-from core.train.likelihood import token_logprobs
-from core.train.loop import FitConfig, StepLog, Summed, one_step
-from core.train.policy import Policy, Rollouts
-from core.train.policy_gradient import adapted, advantages, policy_losses, token_rewards, value_losses, whitened
-from core.train.schedule import learning_rate
-from core.train.session import Job, Say
+from core.training import distributed
+from core.training.finetuning import FinetuneConfig, language_model, reference_model
+from core.training.loop import FitConfig, StepLog, Summed, one_step
+from core.training.lr_schedule import learning_rate
+from core.training.runner import Job, Progress
 
 log = logging.getLogger(__name__)
 PLAYS = "plays"
@@ -78,7 +79,7 @@ class PPOConfig(Config):
     value_clip_range: float = setting(0.2, "Farthest useful change of an expected reward", low=0.01, high=100.0)
     vf_coef: float = setting(0.1, "Weight of the value head's loss", low=0.0, high=100.0)
     sample_prompt: str = setting("What say you, my lord?", "What the model is asked at each evaluation")
-    adapt: AdaptConfig = field(default_factory=lambda: AdaptConfig(parent="checkpoints/bard-chat"))
+    adapt: FinetuneConfig = field(default_factory=lambda: FinetuneConfig(parent="checkpoints/bard-chat"))
     fit: FitConfig = field(default_factory=lambda: FitConfig(**RECIPE))
 
     def __post_init__(self) -> None:
@@ -97,7 +98,7 @@ class PPOConfig(Config):
         return self.rollouts * self.ppo_epochs // self.fit.batch_size
 
 
-def prepare(config: PPOConfig, saved: Path | None, device: torch.device, say: Say) -> Job:
+def prepare(config: PPOConfig, saved: Path | None, device: torch.device, say: Progress) -> Job:
     """The optimisation that `config` describes, from its parent or from a saved step."""
     if distributed.world_size() > 1:
         raise ValueError("PPO runs in one process: start it without torchrun")
@@ -140,7 +141,7 @@ def prepare(config: PPOConfig, saved: Path | None, device: torch.device, say: Sa
         evaluate,
         sample,
         details=lambda policy, step: ppo.details(),
-        plain=lambda policy: lora.merged(policy.gpt),
+        to_checkpoint_model=lambda policy: lora.merged(policy.gpt),
         save_state=ppo.save_state,
         fit=lambda job, optimizers, first: ppo.fit(optimizers, first),
     )
@@ -214,7 +215,7 @@ class PPO:
             iteration, position = divmod(step, config.steps_an_iteration)
             if position == 0:
                 self.rollouts = self.roll_out(iteration)
-                if config.kl_stop and (moved := self.rollouts.moved()) > config.kl_stop:
+                if config.kl_stop and (moved := self.rollouts.mean_kl()) > config.kl_stop:
                     log.info("the policy has moved by %.1f nats a response, further than kl_stop: the end", moved)
                     return
             lr = learning_rate(step, fit.learning_rate, fit.final_learning_rate, fit.warmup_steps, fit.max_steps)
@@ -224,7 +225,7 @@ class PPO:
             micro_batch_size, metrics = done.micro_batch_size, done.metrics
             if position == config.steps_an_iteration - 1:
                 metrics |= self.rollouts.objective(self.kl_coef)
-                self.kl_coef = adapted(self.kl_coef, self.rollouts.moved(), config.kl_target)
+                self.kl_coef = updated_kl_coef(self.kl_coef, self.rollouts.mean_kl(), config.kl_target)
             seconds, tokens = time.perf_counter() - began, rows.inputs.numel()
             yield StepLog(step + 1, done.loss, lr, done.grad_norm, tokens, seconds, micro_batch_size, 0.0, metrics)
 
@@ -234,17 +235,17 @@ class PPO:
         """Let the policy answer the prompts of this iteration, a function of the seed and its weights."""
         seed = int(np.random.default_rng((self.config.fit.seed, iteration)).integers(2**40))
         policy = self.policy.eval()
-        rows, ended = self.written(policy.gpt, self.order(iteration), seed)
+        rows, ended = self.generate_responses(policy.gpt, self.order(iteration), seed)
         both = as_batch(rows).to(policy.device)
         with torch.no_grad():
             logprobs, values = policy(both.inputs, both.targets)
             kl = logprobs - token_logprobs(self.reference, both.inputs, both.targets)
         mask = both.targets != IGNORE_INDEX
-        scores = self.normalised(scores_of(self.rater, [row.ids for row in rows])).to(policy.device)
+        scores = self.normalised(reward_scores_of_ids(self.rater, [row.ids for row in rows])).to(policy.device)
         ended = ended.to(policy.device)
         scores = scores - self.config.missing_eos_penalty * ~ended
-        rewards = token_rewards(scores, kl, mask, self.kl_coef)
-        gained = advantages(rewards, values, mask, self.config.gamma, self.config.lam)
+        rewards = per_token_rewards(scores, kl, mask, self.kl_coef)
+        gained = compute_gae(rewards, values, mask, self.config.gamma, self.config.lam)
         returns = (gained + values) * mask
         return Rollouts(
             both.inputs,
@@ -252,13 +253,13 @@ class PPO:
             logprobs,
             kl,
             values,
-            whitened(gained, mask),
+            whiten(gained, mask),
             returns,
             scores,
             ended.to(policy.device),
         )
 
-    def written(self, gpt: GPT, chosen: Sequence[int], seed: int) -> tuple[list[Example], Tensor]:
+    def generate_responses(self, gpt: GPT, chosen: Sequence[int], seed: int) -> tuple[list[Example], Tensor]:
         """Prompts with the answers that `gpt` gives to them, as tokens, and whether each answer ended in time."""
         config, eot = self.config, self.tokenizer.eot
         prompts = [self.prompts[i] for i in chosen]
@@ -274,8 +275,8 @@ class PPO:
 
     def normalise(self) -> None:
         """Make the scores of the reference's answers have mean 0 and variance 1 (Ziegler et al. 2019, section 2.1)."""
-        rows, _ = self.written(self.reference, self.order(0), self.config.fit.seed)
-        scores = scores_of(self.rater, [row.ids for row in rows])
+        rows, _ = self.generate_responses(self.reference, self.order(0), self.config.fit.seed)
+        scores = reward_scores_of_ids(self.rater, [row.ids for row in rows])
         self.score_mean, self.score_std = scores.mean().item(), max(scores.std(correction=0).item(), 1e-4)
 
     def normalised(self, scores: Tensor) -> Tensor:
@@ -312,7 +313,7 @@ class PPO:
 
     def details(self) -> dict[str, Any]:
         """Some answers of the moment, token by token."""
-        return {"rollouts": self.rollouts.described(SHOWN, self.tokenizer) if self.rollouts else []}
+        return {"rollouts": self.rollouts.describe(SHOWN, self.tokenizer) if self.rollouts else []}
 
     # --- on disk ----------------------------------------------------------------------------------------------
 

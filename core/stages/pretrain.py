@@ -10,14 +10,14 @@ import torch
 from core import checkpoint
 from core.checkpoint import Card
 from core.config import Config, setting
-from core.data import corpus as corpora
-from core.data.corpus import CORPORA, Corpus
-from core.data.pretraining import HeldOut, TokenBlocks, unigram_entropy
+from core.datasets import shakespeare as corpora
+from core.datasets.pretraining import HeldOut, TokenBlocks, unigram_entropy
+from core.datasets.shakespeare import CORPORA, Corpus
 from core.generate import Sampling, stream_text
 from core.model import GPT, GPTConfig, set_dropout
 from core.tokenizer import Tokenizer
-from core.train.loop import FitConfig, held_out_metrics, language_model_loss
-from core.train.session import Job, Say
+from core.training.loop import FitConfig, held_out_metrics, language_model_loss
+from core.training.runner import Job, Progress
 
 # What each size of model wants: big models take small steps on many tokens.
 RECIPES: dict[str, dict[str, Any]] = {
@@ -59,7 +59,7 @@ class PretrainConfig(Config):
         return cls.from_dict(shape | RECIPES[name] | changes)
 
 
-def prepare(config: PretrainConfig, saved: Path | None, device: torch.device, say: Say) -> Job:
+def prepare(config: PretrainConfig, saved: Path | None, device: torch.device, say: Progress) -> Job:
     """The pre-training that `config` describes, from random weights or from a saved step."""
     say(f"reading the corpus {config.corpus}")
     corpus = corpora.load(config.corpus)
@@ -97,7 +97,7 @@ def prepare(config: PretrainConfig, saved: Path | None, device: torch.device, sa
     return Job(model, tokenizer, batches, language_model_loss, fit, card, evaluate, sample, references)
 
 
-def make_tokenizer(config: PretrainConfig, corpus: Corpus, say: Say) -> Tokenizer:
+def make_tokenizer(config: PretrainConfig, corpus: Corpus, say: Progress) -> Tokenizer:
     """The vocabulary that the configuration names; one that exists already decides over vocab_size."""
     if config.tokenizer != "train":
         return named_tokenizer(config)

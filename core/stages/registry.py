@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from core.stages import classify, dpo, ppo, pretrain, reward, sft
-from core.train.run import Run, Status
-from core.train.session import Job, Say, execute
+from core.stages import classify, dpo, ppo, pretrain, reward_model, sft
+from core.training.run_directory import Run, Status
+from core.training.runner import Job, Progress, execute
 
 
 @dataclass(frozen=True)
@@ -17,14 +17,14 @@ class Stage:
     """A kind of training: its configuration, and what turns one into a job."""
 
     config: type[Any]  # a Config with a field `fit`
-    prepare: Callable[[Any, Path | None, torch.device, Say], Job]
+    prepare: Callable[[Any, Path | None, torch.device, Progress], Job]
 
 
 STAGES = {
     "pretrain": Stage(pretrain.PretrainConfig, pretrain.prepare),
     "sft": Stage(sft.SFTConfig, sft.prepare),
     "classify": Stage(classify.ClassifyConfig, classify.prepare),
-    "reward": Stage(reward.RewardConfig, reward.prepare),
+    "reward": Stage(reward_model.RewardConfig, reward_model.prepare),
     "dpo": Stage(dpo.DPOConfig, dpo.prepare),
     "ppo": Stage(ppo.PPOConfig, ppo.prepare),
 }

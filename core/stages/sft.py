@@ -14,15 +14,15 @@ import torch
 
 from core.checkpoint import Card
 from core.config import Config, setting
-from core.data import corpus as corpora
-from core.data.chat import ChatBatches, Conversations, Example, as_batch, examples, read_conversations
-from core.data.instructions import dialogues, split
-from core.evaluate import conversation, replies
+from core.datasets import shakespeare as corpora
+from core.datasets.conversations import ChatBatches, Conversations, Example, as_batch, examples, read_conversations
+from core.datasets.instructions import dialogues, split
+from core.evaluation.instructions import evaluate_instructions, replies
 from core.model import GPT
 from core.tokenizer import Tokenizer
-from core.train.adapt import AdaptConfig, language_model, parent_digest
-from core.train.loop import FitConfig, language_model_loss, mean_loss
-from core.train.session import Job, Say
+from core.training.finetuning import FinetuneConfig, language_model, parent_digest
+from core.training.loop import FitConfig, language_model_loss, mean_loss
+from core.training.runner import Job, Progress
 
 log = logging.getLogger(__name__)
 PLAYS = "plays"
@@ -47,7 +47,7 @@ class SFTConfig(Config):
     sample_prompt: str = setting(
         'What say you, my lord?\n\nAnswer as "HAMLET", in two lines.', "What the model is asked at each evaluation"
     )
-    adapt: AdaptConfig = field(default_factory=AdaptConfig)
+    adapt: FinetuneConfig = field(default_factory=FinetuneConfig)
     fit: FitConfig = field(default_factory=lambda: FitConfig(**RECIPE))
 
 
@@ -62,7 +62,7 @@ class Data:
     measure: Callable[[GPT, int], dict[str, float]]  # obedience, with so many instructions of each kind
 
 
-def prepare(config: SFTConfig, saved: Path | None, device: torch.device, say: Say) -> Job:
+def prepare(config: SFTConfig, saved: Path | None, device: torch.device, say: Progress) -> Job:
     """The fine-tuning that `config` describes, from its parent or from a saved step."""
     fit = config.fit
     say(f"reading the model {config.adapt.parent}")
@@ -123,4 +123,4 @@ def from_plays(config: SFTConfig, tokenizer: Tokenizer, block_size: int) -> Data
         tokenizer, [d.messages for d in dialogues(learned, config.fit.seed, config.variants)], block_size
     )
     val, _ = examples(tokenizer, [d.messages for d in dialogues(held_out, seed=0)[:MOST_HELD_OUT]], block_size)
-    return Data(train, val, long, [], lambda model, count: conversation(model, tokenizer, count))
+    return Data(train, val, long, [], lambda model, count: evaluate_instructions(model, tokenizer, count))

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from core.model import GPTConfig
-from core.train.device import peak_flops, pick_device
+from core.training.device import peak_flops, pick_device
 from tests.benchmarks import time_to_loss, work
 from tests.benchmarks.contest import Build, Times, contest
 

@@ -17,18 +17,20 @@ from typing import Any
 
 from core import checkpoint
 from core.checkpoint import Checkpoint
-from core.data import corpus
-from core.data.agreement import wilson
-from core.data.preferences import write_preferences
-from core.data.prompts import held_out_prompts
-from core.data.rules import RULES
-from core.data.votes import Votes
-from core.decode import PackedGPT
-from core.evaluate import bits_per_byte, replies, response_kl
+from core.datasets import shakespeare
+from core.datasets.preference_files import write_preferences
+from core.datasets.prompts import held_out_prompts
+from core.evaluation.instructions import replies
+from core.evaluation.language_model import bits_per_byte
+from core.evaluation.preferences import response_kl
 from core.generate import Sampling
-from core.pairing import PAIR_SAMPLING, Writer, simulate
+from core.packed_model import PackedGPT
+from core.preferences.agreement import wilson
+from core.preferences.pair_generation import PAIR_SAMPLING, Writer, simulate
+from core.preferences.rule_annotators import RULES
+from core.preferences.vote_store import Votes
 from core.stages.registry import STAGES, train
-from core.train.run import Run, read_lines
+from core.training.run_directory import Run, read_lines
 
 CHAT = Path("checkpoints/bard-chat")
 PROMPTS = 300
@@ -73,7 +75,7 @@ def measured(model: Checkpoint, reference: Checkpoint, rule: str, count: int = P
     rate = sum(map(RULES[rule].holds, answers)) / len(answers)
     words = sum(len(answer.split()) for answer in answers) / len(answers)
     moved = response_kl(model.model, reference.model, model.tokenizer, prompts[:100], seed=0)
-    return Measured(rate, len(answers), words, moved, bits_per_byte(model, corpus.load("shakespeare")))
+    return Measured(rate, len(answers), words, moved, bits_per_byte(model, shakespeare.load("shakespeare")))
 
 
 def main() -> int:

@@ -16,12 +16,11 @@ from sklearn.pipeline import make_pipeline
 
 from core.checkpoint import Checkpoint
 from core.config import add_flags, names
-from core.data.classification import Labelled
-from core.evaluate import classification, described, majority_class
+from core.datasets.classification import Labelled
+from core.evaluation.classification import Scores, confusion, describe_scores, evaluate_classifier, majority_class
 from core.stages.classify import RECIPES, ClassifyConfig, prepare, read
-from core.train.device import pick_device
-from core.train.loop import fit
-from core.train.scores import Scores, confusion
+from core.training.device import pick_device
+from core.training.loop import fit
 
 REPO = Path(__file__).parents[2]
 
@@ -32,7 +31,7 @@ def tfidf(labelled: Labelled) -> dict[str, Any]:
     regression.fit([text for text, _ in labelled.train], [label for _, label in labelled.train])
     answers = regression.predict([text for text, _ in labelled.val])
     table = confusion([label for _, label in labelled.val], answers, len(labelled.labels))
-    return described(Scores(table, float("nan")), labelled)
+    return describe_scores(Scores(table, float("nan")), labelled)
 
 
 def fine_tuned(config: ClassifyConfig, labelled: Labelled) -> tuple[dict[str, Any], str]:
@@ -42,7 +41,7 @@ def fine_tuned(config: ClassifyConfig, labelled: Labelled) -> tuple[dict[str, An
         if entry.step % 50 == 0:
             sys.stderr.write(f"{config.train_what}: step {entry.step}, loss {entry.loss:.3f}\n")
     trained = sum(p.numel() for p in job.model.parameters() if p.requires_grad)
-    return classification(Checkpoint(job.model.eval(), job.tokenizer, job.card), labelled), f"{trained:,}"
+    return evaluate_classifier(Checkpoint(job.model.eval(), job.tokenizer, job.card), labelled), f"{trained:,}"
 
 
 def row(*cells: str) -> None:

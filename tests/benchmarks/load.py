@@ -22,8 +22,8 @@ from playwright.sync_api import ConsoleMessage, Page, sync_playwright
 from playwright.sync_api import Error as BrowserError
 
 from core.stages.pretrain import PretrainConfig
-from core.train.run import Run, read_lines
-from playground.jobs import Jobs
+from core.training.run_directory import Run, read_lines
+from playground.services.training_jobs import Jobs
 from tests.conftest import free_port
 from tests.ui.conftest import FLAGS, SHIPPED, installed_chromium
 from tests.ui.steps import open_page, open_tab

@@ -22,16 +22,16 @@ from playwright.sync_api import Page, Request, sync_playwright
 
 from core import checkpoint
 from core.checkpoint import Card
-from core.data.preferences import read_preferences
-from core.data.votes import Votes
+from core.datasets.preference_files import read_preferences
 from core.model import GPT, GPTConfig
+from core.preferences.vote_store import Votes
 from core.stages.pretrain import PretrainConfig
 from core.tokenizer import Tokenizer
-from core.train.run import Run, read_lines
+from core.training.run_directory import Run, read_lines
 from playground.__main__ import launch
-from playground.services import Services
+from playground.services.services import Services
 from playground.tabs.label.table import EXAMPLE
-from playground.widgets import assets
+from playground.ui.components import assets
 from tests.conftest import free_port
 from tests.ui.conftest import FLAGS, SHIPPED, installed_chromium
 from tests.ui.runs import add_steps, write_run

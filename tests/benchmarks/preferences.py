@@ -23,12 +23,12 @@ import torch
 
 from core import checkpoint
 from core.checkpoint import Card
-from core.data.pairs import encode_pairs
-from core.data.preferences import Preference, read_preferences, write_preferences
+from core.datasets.preference_files import Preference, read_preferences, write_preferences
+from core.datasets.preference_pairs import encode_pairs
 from core.model import GPT, GPTConfig
 from core.stages.registry import STAGES
 from core.tokenizer import ASSISTANT, USER, Tokenizer
-from core.train.loop import FitConfig, fit
+from core.training.loop import FitConfig, fit
 from tests.benchmarks.contest import Build, contest
 
 REPO = Path(__file__).parents[2]

@@ -20,8 +20,8 @@ from urllib.request import urlopen
 from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 
-from core.data.rules import RULES, prefer
-from playground.tour import STOPS
+from core.preferences.rule_annotators import RULES, prefer
+from playground.tour.stops import STOPS
 from tests.conftest import free_port
 from tests.ui.conftest import FLAGS, installed_chromium
 from tests.ui.steps import choose, choose_model, open_page, open_tab, start_training, wait_for_points, wait_for_state

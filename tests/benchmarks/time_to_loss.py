@@ -11,11 +11,11 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from core.data.batch import Batch
-from core.data.pretraining import TokenBlocks
+from core.datasets.batch import Batch
+from core.datasets.pretraining import TokenBlocks
 from core.model import GPT, GPTConfig
-from core.train.loop import FitConfig, fit, language_model_loss, mean_loss
-from core.train.schedule import learning_rate
+from core.training.loop import FitConfig, fit, language_model_loss, mean_loss
+from core.training.lr_schedule import learning_rate
 
 TARGET = 1.88  # nats a character, as nanoGPT's README gives it
 SHAPE: dict[str, Any] = dict(n_layer=4, n_head=4, n_embd=128, block_size=64, vocab_size=65)

@@ -16,13 +16,13 @@ import torch
 import torch.nn.functional as F
 
 from core import checkpoint, generate, huggingface
-from core.decode import PackedGPT
 from core.generate import Sampling
 from core.model import GPT, GPTConfig
+from core.packed_model import PackedGPT
 from core.tokenizer import Tokenizer
-from core.train.device import autocast
-from core.train.loop import FitConfig, finite, optimizers_of
-from core.train.optimizer import take_step
+from core.training.device import autocast
+from core.training.loop import FitConfig, finite, optimizers_of
+from core.training.optimizer import take_step
 
 Work = Callable[[], Any]
 

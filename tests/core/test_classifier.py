@@ -9,7 +9,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, GPT2
 from core import checkpoint
 from core.checkpoint import Card
 from core.classifier import SequenceClassifier
-from core.data.classification import Encoded, Example
+from core.datasets.classification import Encoded, Example
 
 LABELS = ("comedy", "history", "Käfer")
 TEXTS = ["To be, or not to be", "Tomorrow", "was ist der", "e"]

@@ -7,15 +7,16 @@ import shutil
 
 import pytest
 
-from core import checkpoint, evaluate
+from core import checkpoint
 from core.__main__ import main
 from core.config import leaves
-from core.data import corpus
-from core.decode import PRECISIONS, PackedGPT
+from core.datasets import shakespeare
+from core.evaluation.language_model import bits_per_byte
 from core.generate import Sampling, stream_text
+from core.packed_model import PRECISIONS, PackedGPT
 from core.stages.pretrain import PretrainConfig
 from core.tokenizer import Tokenizer
-from core.train.run import Run, read_lines
+from core.training.run_directory import Run, read_lines
 from tests.conftest import SENTENCES
 
 SHAPE = "--n-layer 1 --n-head 2 --n-embd 16 --block-size 16 --vocab-size 300"
@@ -122,7 +123,7 @@ def test_generate_continues_a_text_the_same_way_for_the_same_seed(trained, capsy
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_generate_packs_the_weights_as_told(precision, trained, capsys, monkeypatch):
     packed = []
-    monkeypatch.setattr("core.commands.PackedGPT", lambda model, how: packed.append(how) or PackedGPT(model, how))
+    monkeypatch.setattr("core.cli.PackedGPT", lambda model, how: packed.append(how) or PackedGPT(model, how))
     options = ["--device", "cpu", "--max-new-tokens", "20", "--prompt", "To be", "--seed", "1"]
     assert main(["generate", str(trained), *options, "--precision", precision]) == 0
     written, loaded = capsys.readouterr().out, checkpoint.load(trained)
@@ -140,14 +141,14 @@ def test_evaluate_tells_bits_per_byte(trained, caplog):
     caplog.set_level("INFO")
     text = str(trained.parent / "text.txt")
     assert main(["evaluate", str(trained), "--corpus", text, "--device", "cpu"]) == 0
-    expected = evaluate.bits_per_byte(checkpoint.load(trained), corpus.load(text))
+    expected = bits_per_byte(checkpoint.load(trained), shakespeare.load(text))
     assert f"{expected:.4f} bits per byte" in caplog.text
     assert expected == pytest.approx(checkpoint.load(trained).card.report["bpb/val"], rel=1e-4)
 
 
 def test_corpus_writes_files_that_can_be_trained_on(tmp_path, text_file):
     assert main(["corpus", str(text_file), str(tmp_path / "carried")]) == 0
-    carried, original = corpus.load(str(tmp_path / "carried")), corpus.load(str(text_file))
+    carried, original = shakespeare.load(str(tmp_path / "carried")), shakespeare.load(str(text_file))
     assert (carried.train, carried.val) == (original.train, original.val)
 
 
@@ -221,7 +222,7 @@ def test_generate_refuses_a_precision_that_the_processor_lacks(complaint, traine
     def missing(*_):
         raise RuntimeError("Didn't find engine for operation")
 
-    monkeypatch.setattr("core.decode.rounded_to_8_bits", missing)
+    monkeypatch.setattr("core.packed_model.round_to_8_bits", missing)
     sentence = complaint(["generate", trained, "--device", "cpu", "--precision", "int8"])
     assert "precision int8 is not available on this processor: use float32" in sentence
 

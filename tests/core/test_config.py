@@ -11,7 +11,7 @@ from core.config import add_flags, leaves, names, value_type
 from core.generate import Sampling
 from core.model import PRESETS, GPTConfig
 from core.stages.pretrain import PretrainConfig
-from core.train.loop import FitConfig
+from core.training.loop import FitConfig
 
 CONFIGS = [GPTConfig, FitConfig, Sampling, PretrainConfig]
 UNLIKE_THE_DEFAULTS = PretrainConfig.preset("mini", corpus="a/b.txt", attn_scale=0.5, seed=7, keep_best=True)

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from core.chat import Conversation, Message, personas, seen_before, visible, write
-from core.data.chat import encode_prompt
+from core.conversation import Conversation, Message, generate_reply, personas, seen_before, visible
+from core.datasets.conversations import encode_prompt
 from core.generate import Sampling
 
 SAID = (Message("user", "To be?"), Message("assistant", "Not to be."), Message("user", " And now? "))
@@ -42,7 +42,7 @@ def test_nothing_said_is_refused_in_words():
 
 
 def ids(model, tokenizer, asked, written=()):
-    return [step.id for step in write(model, tokenizer, asked, GREEDY, written)]
+    return [step.id for step in generate_reply(model, tokenizer, asked, GREEDY, written)]
 
 
 @pytest.mark.parametrize("block_size", [16, 64])

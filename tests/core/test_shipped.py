@@ -8,17 +8,19 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from core import checkpoint, probe
-from core.data import corpus as corpora
-from core.data.prompts import held_out_prompts
-from core.data.rules import RULES
-from core.evaluate import bits_per_byte, conversation, replies
+from core import checkpoint
+from core.datasets import shakespeare as corpora
+from core.datasets.prompts import held_out_prompts
+from core.evaluation.instructions import evaluate_instructions, replies
+from core.evaluation.language_model import bits_per_byte
 from core.generate import Sampling
+from core.interpretability import activations
+from core.preferences.rule_annotators import RULES
 from core.stages.dpo import DPOConfig
 from core.stages.pretrain import PretrainConfig
 from core.stages.sft import SFTConfig
-from core.train.run import Run
-from core.train.schedule import snapshot_steps
+from core.training.lr_schedule import snapshot_steps
+from core.training.run_directory import Run
 
 SHIPPED = Path(__file__).parents[2] / "checkpoints"
 BARD, TINY, CHAT = SHIPPED / "bard-base", SHIPPED / "bard-tiny", SHIPPED / "bard-chat"
@@ -62,12 +64,12 @@ def test_it_predicts_plays_that_it_has_never_seen_as_well_as_its_card_says(direc
 @pytest.mark.slow
 def test_bard_chat_follows_instructions_on_plays_that_it_has_never_seen_and_bard_base_does_not():
     chat, base = checkpoint.load(CHAT), checkpoint.load(BARD)
-    obeyed = conversation(chat.model, chat.tokenizer, 100)
+    obeyed = evaluate_instructions(chat.model, chat.tokenizer, 100)
     assert obeyed["follow/all"] >= 0.7
     assert obeyed["context"] > 0.5 + 2 * 0.5 / math.sqrt(500)  # two standard errors above chance
     for name, value in obeyed.items():
         assert math.isclose(value, chat.card.report[name], abs_tol=0.03), name  # half precision draws other words
-    assert conversation(base.model, base.tokenizer, 20)["follow/all"] < 0.4
+    assert evaluate_instructions(base.model, base.tokenizer, 20)["follow/all"] < 0.4
 
 
 def test_bard_chat_is_what_its_stage_makes_of_bard_base():
@@ -129,7 +131,7 @@ def scores_of(directory: Path) -> tuple[Tensor, Tensor]:
     loaded = checkpoint.load(directory)
     chosen = torch.randperm(loaded.tokenizer.vocab_size - 260, generator=torch.Generator().manual_seed(0))[:32]
     ids = (256 + chosen).repeat(2)  # (T,): tokens of several letters; of the bytes, many never occur in the plays
-    weights = probe.attention(loaded.model, ids.tolist()).flatten(0, 1)  # (heads, T, T)
+    weights = activations.attention(loaded.model, ids.tolist()).flatten(0, 1)  # (heads, T, T)
     same = (ids[:, None] == ids).tril(-1)
     after = torch.zeros_like(same)
     after[:, 1:] = same[:, :-1]

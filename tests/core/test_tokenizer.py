@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
-from core.data import corpus
+from core.datasets import shakespeare
 from core.tokenizer import SPECIAL_TOKENS, Tokenizer, ranks_of, to_visible
 
 GPT2 = Tokenizer.gpt2()
@@ -127,7 +127,7 @@ def texts_that_a_file_may_hold() -> list[str]:
 
 
 def play(name: str) -> str:
-    return next(play.render() for play in corpus.plays() if play.name == name)
+    return next(play.render() for play in shakespeare.plays() if play.name == name)
 
 
 # --- training -------------------------------------------------------------------------------------------------
@@ -199,7 +199,7 @@ def test_a_vocabulary_smaller_than_the_bytes_is_refused():
 
 
 def test_the_plays_give_8192_tokens_in_15_seconds():
-    text = [play.render() for play in corpus.plays()]
+    text = [play.render() for play in shakespeare.plays()]
     began = time.process_time()
     assert Tokenizer.train(text, 8192).vocab_size == 8192
     assert time.process_time() - began < 15

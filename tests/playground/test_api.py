@@ -10,13 +10,13 @@ import torch
 from gradio_client import Client
 
 from core import checkpoint
-from core.chat import Conversation, Message, write
 from core.checkpoint import Card
+from core.conversation import Conversation, Message, generate_reply
 from core.generate import Sampling
 from core.model import GPT, GPTConfig
-from core.train.run import Run
+from core.training.run_directory import Run
 from playground.__main__ import launch
-from playground.services import Services
+from playground.services.services import Services
 from tests.conftest import free_port
 
 
@@ -68,7 +68,9 @@ def test_a_program_reads_tokens_attention_and_models(client: Client, tokenizer) 
 def test_a_program_chats_as_the_page_does(client: Client, workspace: Path) -> None:
     loaded = checkpoint.load(workspace / "one")
     asked = Conversation((Message("user", "Ay?"), Message("assistant", "No."), Message("user", "Why?")))
-    expected = "".join(s.text for s in write(loaded.model, loaded.tokenizer, asked, Sampling(max_new_tokens=9, seed=4)))
+    expected = "".join(
+        s.text for s in generate_reply(loaded.model, loaded.tokenizer, asked, Sampling(max_new_tokens=9, seed=4))
+    )
     history = [{"role": "user", "content": "Ay?"}, {"role": "assistant", "content": "No."}]
     job = client.submit(model="one", line="Why?", history=history, max_new_tokens=9, seed=4, api_name="/chat")
     assert job.result() == expected and len(job.outputs()) > 1

@@ -8,11 +8,11 @@ import torch
 
 from core import checkpoint
 from core.checkpoint import Card
-from core.data import database
-from core.data.votes import Answer, NewPair, Votes
+from core.preferences import sqlite
+from core.preferences.vote_store import Answer, NewPair, Votes
 from core.stages.pretrain import PretrainConfig
-from core.train.run import Run
-from playground.services import Services
+from core.training.run_directory import Run
+from playground.services.services import Services
 
 PAIR = NewPair("To be?", Answer("Ay."), Answer("No."), {}, "label")
 
@@ -63,7 +63,7 @@ def test_a_model_made_or_removed_by_another_playground_is_noticed(workspace: Pat
 
 
 def test_a_locked_store_is_a_sentence_and_the_vote_can_be_sent_again(workspace: Path, monkeypatch) -> None:
-    monkeypatch.setattr(database, "WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(sqlite, "WAIT_SECONDS", 0.2)
     votes = opened(workspace).preferences
     (pair,) = votes.add_pairs([PAIR])
     locker = sqlite3.connect(workspace / "preferences.db", isolation_level=None)

@@ -12,7 +12,7 @@ import torch
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from playground.__main__ import launch
-from playground.services import Services
+from playground.services.services import Services
 from tests.conftest import free_port
 
 SHIPPED = Path(__file__).parents[2] / "checkpoints" / "bard-base"

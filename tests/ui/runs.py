@@ -11,8 +11,8 @@ from core.checkpoint import write_json
 from core.stages.dpo import DPOConfig
 from core.stages.ppo import PPOConfig
 from core.stages.pretrain import PretrainConfig
-from core.stages.reward import RewardConfig
-from core.train.run import Run, Status, append_line
+from core.stages.reward_model import RewardConfig
+from core.training.run_directory import Run, Status, append_line
 
 EVAL_INTERVAL = 50
 

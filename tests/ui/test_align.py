@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from core.data.preferences import Preference, read_preferences
-from core.data.votes import Votes
-from core.train.run import Run, read_lines
+from core.datasets.preference_files import Preference, read_preferences
+from core.preferences.vote_store import Votes
+from core.training.run_directory import Run, read_lines
 from tests.ui.runs import HOSTILE, add_aligned_steps, write_aligned
 from tests.ui.steps import choose, open_page, open_tab, wait_for_points, wait_for_state
 

@@ -8,9 +8,10 @@ import pytest
 import torch
 from playwright.sync_api import Page, expect
 
-from core import checkpoint, probe
+from core import checkpoint
 from core.checkpoint import Card, Checkpoint
-from core.patterns import recognise
+from core.interpretability import activations
+from core.interpretability.head_patterns import recognise
 from tests.ui.steps import choose_model, open_page, open_tab
 
 MINUS = "\N{MINUS SIGN}"
@@ -24,7 +25,7 @@ def bard() -> Checkpoint:
 
 @pytest.fixture(scope="module")
 def weights(bard: Checkpoint) -> torch.Tensor:
-    return probe.attention(bard.model, bard.tokenizer.encode(LINE))
+    return activations.attention(bard.model, bard.tokenizer.encode(LINE))
 
 
 def look_at(page: Page, url: str, text: str) -> None:
@@ -119,7 +120,7 @@ def test_from_q_and_k_to_a_weight_with_the_numbers_of_the_forward_pass(page: Pag
     expect(panel.locator("h3")).to_contain_text("in layer 3, head 3")
     expect(panel.locator(".pg-token-row .pg-token").nth(8)).to_have_attribute("aria-pressed", "true")
     ids = bard.tokenizer.encode(LINE)
-    steps = probe.steps(bard.model, probe.trace(bard.model, ids), 2, 2, 8)
+    steps = activations.steps(bard.model, activations.trace(bard.model, ids), 2, 2, 8)
     cells = panel.locator("tr").nth(1 + 4).locator("td").all_inner_texts()
     shown = [number(cell) for cell in cells[1:5]]
     expected = [float(values[4]) for values in (steps.raw, steps.scaled, steps.masked, steps.weights)]
@@ -193,7 +194,7 @@ def test_two_models_are_laid_over_each_other(page: Page, url: str, workspace: Pa
     panel = page.locator(".pg-compare")
     expect(panel.locator(".pg-heads")).to_have_count(3)
     ids = bard.tokenizer.encode(LINE)
-    loss = float(probe.losses(other.model, probe.trace(other.model, ids)).mean())
+    loss = float(activations.losses(other.model, activations.trace(other.model, ids)).mean())
     expect(panel.locator(".pg-counts")).to_contain_text(f"{loss:.3f}")
     expect(panel.locator(".pg-focus")).to_contain_text("Layer 3, head 3: changed minus bard-base")
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from core.data.chat import read_conversations
-from core.data.votes import Votes
-from core.decode import PRECISIONS
+from core.datasets.conversations import read_conversations
+from core.packed_model import PRECISIONS
+from core.preferences.vote_store import Votes
 from tests.ui.steps import choose, choose_model, open_page, open_tab
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -181,7 +181,7 @@ def test_what_cannot_be_written_is_one_sentence(page: Page, url: str, monkeypatc
     def missing(*_: object) -> None:
         raise RuntimeError("Didn't find engine for operation")
 
-    monkeypatch.setattr("core.decode.rounded_to_16_bits", missing)
+    monkeypatch.setattr("core.packed_model.rounded_to_16_bits", missing)
     open_chat(page, url)
     choose(page, "chat-precision", "float16")
     send(page, "Speak.")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from core.data.votes import Vote, Votes
+from core.preferences.vote_store import Vote, Votes
 from tests.conftest import free_port
 from tests.ui.steps import choose, open_page, open_tab
 from tests.ui.test_recovery import open_when_served, serve

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from core.train.run import read_lines
+from core.training.run_directory import read_lines
 from tests.ui.runs import add_steps, write_run
 from tests.ui.steps import choose, open_page, open_tab, wait_for_points, wait_for_state
 

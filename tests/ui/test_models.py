@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from core import checkpoint, report
-from core.data.votes import Votes
+from core import checkpoint
+from core.evaluation import report_card
+from core.preferences.vote_store import Votes
 from tests.ui.steps import choose, open_page, open_tab
 from tests.ui.test_label import READ
 
@@ -82,8 +83,8 @@ def test_a_family_is_clicked_through_compared_renamed_and_thrown_away(page: Page
 def test_a_model_is_measured_in_the_background_and_through_a_reload(
     page: Page, url: str, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen, measure = threading.Event(), report.bits_per_byte  # it ends when the page has shown that it goes on
-    monkeypatch.setattr(report, "bits_per_byte", lambda *given: seen.wait(60) and measure(*given))
+    seen, measure = threading.Event(), report_card.bits_per_byte  # it ends when the page has shown that it goes on
+    monkeypatch.setattr(report_card, "bits_per_byte", lambda *given: seen.wait(60) and measure(*given))
     open_models(page, url)
     pick(page, "bard-tiny")
     press(page, "Measure")

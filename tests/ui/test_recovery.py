@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from core.train.run import Run, read_lines
+from core.training.run_directory import Run, read_lines
 from tests.conftest import free_port
 from tests.ui.steps import open_page, open_tab, start_training, wait_for_points, wait_for_state
 

@@ -16,9 +16,9 @@ import pytest
 import torch
 from playwright.sync_api import Browser, BrowserType, Page, expect
 
-from core.train.run import Run
+from core.training.run_directory import Run
 from playground.__main__ import launch
-from playground.services import Services
+from playground.services.services import Services
 from tests.conftest import free_port
 from tests.ui.conftest import is_outside
 from tests.ui.steps import open_page, open_tab, start_training, wait_for_state

@@ -6,7 +6,7 @@ import time
 import pytest
 from playwright.sync_api import Page, expect
 
-from playground.tour import SENTENCE, STOPS
+from playground.tour.stops import SENTENCE, STOPS
 from tests.ui.steps import choose_model, open_page, open_tab
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from core.train.run import Run
+from core.training.run_directory import Run
 from tests.ui.runs import write_run
 from tests.ui.steps import choose, open_page, open_tab, wait_for_points, wait_for_state
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from core.data.rules import RULES, prefer
-from core.data.votes import Votes
+from core.preferences.rule_annotators import RULES, prefer
+from core.preferences.vote_store import Votes
 from tests.ui.steps import choose, open_page, open_tab, wait_for_state
 from tests.ui.test_align import VIEW, fill
 from tests.ui.test_label import press, ready

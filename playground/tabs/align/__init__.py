@@ -2,13 +2,14 @@
 
 import gradio as gr
 
-from playground.figures.alignment import pictures
-from playground.panels import live_view, stage_form
-from playground.panels.live_view import Place, View
-from playground.services import Services
+from playground.panels.live_run import panel as live_run
+from playground.panels.live_run.panel import Place, View
+from playground.panels.stage_form import panel as stage_form
+from playground.services.services import Services
 from playground.tabs.align import before_after, methods
 from playground.tabs.align.methods import ABOUT, DPO, ORDER, PPO, REWARD
-from playground.widgets import Page, intro
+from playground.tabs.align.pictures import pictures
+from playground.ui.components import Page, intro
 
 SPECS = (REWARD, DPO, PPO)
 PLACE = Place(
@@ -44,7 +45,7 @@ def learn(services: Services, page: Page) -> View:
                         gr.Markdown(ABOUT[spec.stage], elem_classes="pg-note")
                         forms.append(stage_form.lay_out(spec, services, tab))
         with gr.Column(scale=5, min_width=560):
-            view = live_view.build(services, page, PLACE)
+            view = live_run.build(services, page, PLACE)
     for form in forms:
         stage_form.wire(form, services, page, view)
         if form.spec is PPO:

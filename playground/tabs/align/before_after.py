@@ -6,14 +6,15 @@ from typing import Any
 import gradio as gr
 
 from core.checkpoint import read_card
-from core.data.rules import RULES
 from core.generate import Sampling
-from playground.comparison import MOST_PROMPTS, MOST_TOKENS, Comparison, Question
-from playground.panels.live_view import View
-from playground.panels.voting import voting
-from playground.services import Services
-from playground.supply import HELD_OUT, Wish
-from playground.widgets import Page, handler, intro, live, server_function
+from core.preferences.rule_annotators import RULES
+from playground.panels.live_run.panel import View
+from playground.panels.voting.panel import voting
+from playground.services.labelling.pair_pool import HELD_OUT, VotingSettings
+from playground.services.services import Services
+from playground.tabs.align.comparison import MOST_PROMPTS, MOST_TOKENS, Comparison, Question
+from playground.ui.components import Page, intro, live
+from playground.ui.errors import handler, server_function
 
 ALIGNED = ("dpo", "ppo")
 NONE = ("none", "")
@@ -90,14 +91,14 @@ def controls() -> dict[str, Any]:
     return chosen | {"with_bits": gr.Checkbox(False, label=bits, elem_id="compare-bits")}
 
 
-def wish(values: dict[str, Any]) -> Wish:
+def wish(values: dict[str, Any]) -> VotingSettings:
     """What is voted on blindly. Raises ValueError that says what to choose."""
     before, after = values["before"], values["after"]
     if not before or not after:
         raise ValueError("choose two models that answer: one from before and one from after")
     if before == after:
         raise ValueError("choose two different models: there is nothing to tell apart")
-    return Wish((before, after), BLIND, HELD_OUT, source="compare", repeats=False)
+    return VotingSettings((before, after), BLIND, HELD_OUT, source="compare", repeats=False)
 
 
 # --- what is chosen at first ------------------------------------------------------------------------------------

@@ -8,13 +8,14 @@ import gradio as gr
 from core.stages.dpo import DPOConfig
 from core.stages.ppo import PLAYS, PPOConfig
 from core.stages.registry import STAGES
-from core.stages.reward import RewardConfig
+from core.stages.reward_model import RewardConfig
 from core.tokenizer import Tokenizer
-from playground import vote_files
-from playground.panels.stage_form import Spec, StageForm, paths, uploaded
-from playground.preference_previews import check_answers, check_same_vocabulary
-from playground.services import Services
-from playground.widgets import Page, handler
+from playground.panels.stage_form.panel import Spec, StageForm, paths, uploaded
+from playground.panels.stage_form.preference_preview import check_answers, check_same_vocabulary
+from playground.services.services import Services
+from playground.tabs.align import vote_files
+from playground.ui.components import Page
+from playground.ui.errors import handler
 
 VOTES, PROMPTS = [".jsonl"], [".txt", ".jsonl"]
 DATA = "data"  # the setting that names the votes
@@ -34,7 +35,7 @@ def chat_models(services: Services) -> list[tuple[str, str]]:
 
 
 def votes_and_parents(services: Services) -> dict[str, list[Any]]:
-    data = [*vote_files.offered(services.preferences), *uploaded(VOTES, services)]
+    data = [*vote_files.vote_choices(services.preferences), *uploaded(VOTES, services)]
     return {DATA: data, "parent": chat_models(services)}
 
 
@@ -52,7 +53,7 @@ def with_same_vocabulary(parent: str, services: Services) -> list[tuple[str, str
     return [(name, path) for name, path in rewards if Tokenizer.load(path).digest == digest]
 
 
-def first(stage: str, services: Services) -> Any:
+def defaults_of(stage: str, services: Services) -> Any:
     """The stage's defaults, with what is there."""
     parents = chat_models(services)
     there: dict[str, Any] = {"parent": parents[0][1]} if parents else {}
@@ -62,9 +63,11 @@ def first(stage: str, services: Services) -> Any:
     return STAGES[stage].config.from_dict(there | {DATA: vote_files.EVERYONE})
 
 
-def told(services: Services, config: RewardConfig | DPOConfig) -> str:
+def vote_count(services: Services, config: RewardConfig | DPOConfig) -> str:
     """How many votes there are."""
-    return vote_files.described(vote_files.chosen(services.preferences, config.pairs.data, config.pairs.skip_bad_lines))
+    return vote_files.described(
+        vote_files.votes_named(services.preferences, config.pairs.data, config.pairs.skip_bad_lines)
+    )
 
 
 # --- what a training can take ---------------------------------------------------------------------------------
@@ -73,7 +76,7 @@ def told(services: Services, config: RewardConfig | DPOConfig) -> str:
 def with_votes(services: Services, config: RewardConfig | DPOConfig, directory: Path) -> Any:
     """With the chosen votes as a file. Raises ValueError if there are too few, or the parent cannot answer."""
     check_answers(config.adapt.parent)
-    data = vote_files.written(services.preferences, config.pairs.data, directory)
+    data = vote_files.write_votes(services.preferences, config.pairs.data, directory)
     return type(config).from_dict(config.to_dict() | {DATA: data})
 
 
@@ -94,10 +97,10 @@ REWARD = Spec(
     data=DATA,
     files=VOTES,
     stem="reward",
-    first=lambda services: first("reward", services),
-    offers=votes_and_parents,
-    settle=with_votes,
-    told=told,
+    defaults=lambda services: defaults_of("reward", services),
+    choices=votes_and_parents,
+    resolve=with_votes,
+    status_text=vote_count,
 )
 DPO = Spec(
     stage="dpo",
@@ -108,10 +111,10 @@ DPO = Spec(
     data=DATA,
     files=VOTES,
     stem="dpo",
-    first=lambda services: first("dpo", services),
-    offers=votes_and_parents,
-    settle=with_votes,
-    told=told,
+    defaults=lambda services: defaults_of("dpo", services),
+    choices=votes_and_parents,
+    resolve=with_votes,
+    status_text=vote_count,
 )
 PPO = Spec(
     stage="ppo",
@@ -122,9 +125,9 @@ PPO = Spec(
     data="prompts",
     files=PROMPTS,
     stem="ppo",
-    first=lambda services: first("ppo", services),
-    offers=parents_and_prompts,
-    settle=with_reward_model,
+    defaults=lambda services: defaults_of("ppo", services),
+    choices=parents_and_prompts,
+    resolve=with_reward_model,
     depending=("reward_model",),
 )
 

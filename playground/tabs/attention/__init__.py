@@ -2,10 +2,10 @@
 
 import gradio as gr
 
-from playground.looks import Looks
-from playground.services import Services
+from playground.services.services import Services
 from playground.tabs.attention import compare, heads, lens, scaling, steps, switch_off, timelapse
-from playground.widgets import Page, intro
+from playground.tabs.attention.activation_cache import ActivationCache
+from playground.ui.components import Page, intro
 
 EXAMPLE = "ROMEO:\nBut soft, what light through yonder window breaks?\nIt is the east, and Juliet is the sun."
 PANELS = {
@@ -19,7 +19,7 @@ PANELS = {
 
 
 def build(services: Services, page: Page) -> None:
-    looks = Looks(services.checkpoints)
+    looks = ActivationCache(services.checkpoints)
     intro(
         "To choose the next token, each attention head looks back at some of the tokens before it, in its own way.",
         "Find a head that looks at the token just before, and one that looks far back to a comma or a name.",

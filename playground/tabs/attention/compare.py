@@ -4,17 +4,18 @@ from typing import Any
 
 import torch
 
-from playground.figures.attention import difference
-from playground.figures.palette import DIVERGING
-from playground.looks import Look, Looks, encoded, head_grid
-from playground.services import Services
-from playground.widgets import intro, live, server_function
+from playground.services.services import Services
+from playground.tabs.attention.activation_cache import ActivationCache, ForwardPass, encoded, head_grid
+from playground.tabs.attention.heatmaps import difference
+from playground.ui.components import intro, live
+from playground.ui.errors import server_function
+from playground.ui.palette import DIVERGING
 
 
-def build(looks: Looks, services: Services) -> None:
+def build(looks: ActivationCache, services: Services) -> None:
     checkpoints = looks.checkpoints
 
-    def both(key: dict[str, Any], other: str) -> tuple[Look, Look]:
+    def both(key: dict[str, Any], other: str) -> tuple[ForwardPass, ForwardPass]:
         """The chosen model's look and the other one's. Raises ValueError if they do not read the same tokens."""
         if checkpoints.load(key["model"]).tokenizer.digest != checkpoints.load(other).tokenizer.digest:
             raise ValueError(

@@ -6,10 +6,12 @@ import gradio as gr
 import torch
 
 from core.tokenizer import Tokenizer
-from playground.figures.attention import heatmap
-from playground.looks import MOST_CHARACTERS, MOST_TOKENS, Looks, encoded, head_grid
-from playground.standalone import standalone_page
-from playground.widgets import Page, handler, live, page_text, server_function
+from playground.tabs.attention.activation_cache import MOST_CHARACTERS, MOST_TOKENS, ActivationCache, encoded, head_grid
+from playground.tabs.attention.export_html import export_html
+from playground.tabs.attention.heatmaps import heatmap
+from playground.ui.components import Page, live
+from playground.ui.errors import handler, server_function
+from playground.ui.text import page_text
 
 
 def what_was_cut(tokenizer: Tokenizer, text: str, shown: int, context: int) -> str:
@@ -21,7 +23,7 @@ def what_was_cut(tokenizer: Tokenizer, text: str, shown: int, context: int) -> s
     return f"Only the first {shown} tokens are shown, of {total:,}: {why}."
 
 
-def build(looks: Looks, page: Page, text: gr.Textbox) -> None:
+def build(looks: ActivationCache, page: Page, text: gr.Textbox) -> None:
     @handler
     def show_heads(typed: str, model: str | None) -> dict[str, Any]:
         if not typed:
@@ -48,7 +50,7 @@ def build(looks: Looks, page: Page, text: gr.Textbox) -> None:
         look = looks.at(request["key"])
         grid = head_grid(look) | {"cut": "", "key": request["key"]}
         exact = encoded(look.weights * 65535, torch.int32)
-        return {"html": standalone_page(grid, exact, heatmap(look.weights[0, 0], look.tokens, ""))}
+        return {"html": export_html(grid, exact, heatmap(look.weights[0, 0], look.tokens, ""))}
 
     heads = live(
         "attention-heads",

@@ -2,18 +2,19 @@
 
 from typing import Any
 
-from core import probe
-from playground.figures.palette import SCALE
-from playground.looks import Looks, rounded
-from playground.services import Services
-from playground.widgets import intro, live, server_function
+from core.interpretability import activations
+from playground.services.services import Services
+from playground.tabs.attention.activation_cache import ActivationCache, rounded
+from playground.ui.components import intro, live
+from playground.ui.errors import server_function
+from playground.ui.palette import SCALE
 
 
-def build(looks: Looks, services: Services) -> None:
+def build(looks: ActivationCache, services: Services) -> None:
     @server_function
     def logit_lens(request: dict[str, Any]) -> dict[str, Any]:
         look = looks.at(request["key"])
-        lens = probe.logit_lens(look.model, look.trace)
+        lens = activations.logit_lens(look.model, look.trace)
         names = {id: look.token(id) for id in set(lens.ids.flatten().tolist())}
         return {
             "tokens": look.tokens,

@@ -5,15 +5,16 @@ from typing import Any
 
 import torch
 
-from core import probe
-from core.probe import masked
-from core.scaling import softmax_at, variance_by_width
+from core.interpretability import activations
+from core.interpretability.activations import masked
+from core.interpretability.attention_scaling import softmax_at, variance_by_width
 from core.stages.pretrain import PretrainConfig
-from playground.figures.palette import SCALE
-from playground.figures.scaling import softmax_curves, two_losses, variance_curves
-from playground.looks import Look, Looks, encoded, rounded
-from playground.services import Services
-from playground.widgets import intro, live, server_function
+from playground.services.services import Services
+from playground.tabs.attention.activation_cache import ActivationCache, ForwardPass, encoded, rounded
+from playground.tabs.attention.scaling_figures import softmax_curves, two_losses, variance_curves
+from playground.ui.components import intro, live
+from playground.ui.errors import server_function
+from playground.ui.palette import SCALE
 
 POWERS = [i / 20 for i in range(31)]  # of d_k: 0 no scaling, 0.5 the square root, beyond it too much
 STEMS = ("scaled", "unscaled")
@@ -21,19 +22,19 @@ EXPERIMENT_STEPS = 300
 CONTROL = 256  # random queries and keys, enough for a smooth line
 
 
-def raw_scores(look: Look, layer: int, head: int) -> torch.Tensor:
+def raw_scores(look: ForwardPass, layer: int, head: int) -> torch.Tensor:
     """q . k of one head, (T, T)."""
-    q, k, _ = probe.qkv(look.model, look.trace, layer)
+    q, k, _ = activations.qkv(look.model, look.trace, layer)
     return (q[head] @ k[head].T).float().cpu()
 
 
-def build(looks: Looks, services: Services) -> None:
+def build(looks: ActivationCache, services: Services) -> None:
     jobs = services.jobs
 
     @server_function
     def lab(request: dict[str, Any]) -> dict[str, Any]:
         look, layer, head = looks.at(request["key"]), request["layer"], request["head"]
-        q, k, _ = (part[head].float().cpu() for part in probe.qkv(look.model, look.trace, layer))
+        q, k, _ = (part[head].float().cpu() for part in activations.qkv(look.model, look.trace, layer))
         raw, d_k = raw_scores(look, layer, head), look.model.config.head_size
         found = [softmax_at(raw, d_k**-power) for power in POWERS]
         random = torch.randn(2, CONTROL, d_k, generator=torch.Generator().manual_seed(0))
@@ -49,8 +50,8 @@ def build(looks: Looks, services: Services) -> None:
         look = looks.at(request["key"])
         scale = look.model.config.head_size ** -request["power"]
         raw = raw_scores(look, request["layer"], request["head"])
-        with probe.rescaled(look.model, scale):
-            loss = float(probe.losses(look.model, probe.trace(look.model, look.ids)).mean())
+        with activations.rescale_attention(look.model, scale):
+            loss = float(activations.losses(look.model, activations.trace(look.model, look.ids)).mean())
         weights = masked(raw * scale).softmax(-1)
         return asdict(softmax_at(raw, scale)) | {
             "factor": scale,

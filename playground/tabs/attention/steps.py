@@ -2,19 +2,20 @@
 
 from typing import Any
 
-from core import probe
-from playground.looks import Looks, rounded
-from playground.services import Services
-from playground.widgets import intro, live, server_function
+from core.interpretability import activations
+from playground.services.services import Services
+from playground.tabs.attention.activation_cache import ActivationCache, rounded
+from playground.ui.components import intro, live
+from playground.ui.errors import server_function
 
 
-def build(looks: Looks, services: Services) -> None:
+def build(looks: ActivationCache, services: Services) -> None:
     @server_function
     def head_steps(request: dict[str, Any]) -> dict[str, Any]:
         look = looks.at(request["key"])
         T = len(look.ids)
         query = T - 1 if request["query"] is None else min(request["query"], T - 1)
-        found = probe.steps(look.model, look.trace, request["layer"], request["head"], query)
+        found = activations.steps(look.model, look.trace, request["layer"], request["head"], query)
         numbers = {name: rounded(getattr(found, name).float()) for name in ("q", "k", "v", "raw", "scaled", "masked")}
         numbers |= {name: rounded(getattr(found, name).float(), 5) for name in ("weights", "output")}
         return numbers | {"scale": found.scale, "query": query, "tokens": look.tokens}

@@ -4,45 +4,46 @@ from typing import Any
 
 import torch
 
-from core import probe
-from playground.figures.palette import DIVERGING
-from playground.looks import Look, Looks, rounded
-from playground.services import Services
-from playground.widgets import intro, live, server_function
+from core.interpretability import activations
+from playground.services.services import Services
+from playground.tabs.attention.activation_cache import ActivationCache, ForwardPass, rounded
+from playground.ui.components import intro, live
+from playground.ui.errors import server_function
+from playground.ui.palette import DIVERGING
 
 SHOWN = 10  # tokens of each distribution
 
 
-def likeliest(look: Look, before: torch.Tensor, after: torch.Tensor) -> list[list[Any]]:
+def likeliest(look: ForwardPass, before: torch.Tensor, after: torch.Tensor) -> list[list[Any]]:
     """[token, probability before, after] of the tokens that are likeliest in either."""
     best = torch.maximum(before, after).topk(min(SHOWN, len(before))).indices.tolist()
     best.sort(key=lambda id: -float(before[id]))
     return [[look.token(id), round(float(before[id]), 4), round(float(after[id]), 4)] for id in best]
 
 
-def build(looks: Looks, services: Services) -> None:
+def build(looks: ActivationCache, services: Services) -> None:
     @server_function
     def without(request: dict[str, Any]) -> dict[str, Any]:
         look = looks.at(request["key"])
         model, last = look.model, len(look.ids) - 1
         position = last if request["query"] is None else min(request["query"], last)
         heads = [(layer, head) for layer, head in request["heads"]]
-        with probe.switched_off(model, heads):
-            seen = probe.trace(model, look.ids)
-        before, after = (probe.next_token(model, trace, position) for trace in (look.trace, seen))
+        with activations.ablate_heads(model, heads):
+            seen = activations.trace(model, look.ids)
+        before, after = (activations.next_token(model, trace, position) for trace in (look.trace, seen))
         return {
             "rows": likeliest(look, before, after),
             "position": position,
             "tokens": look.tokens,
             "loss": look.loss,
-            "loss_after": float(probe.losses(model, seen).mean()) if last else None,
+            "loss_after": float(activations.losses(model, seen).mean()) if last else None,
         }
 
     @server_function
     def change_of_layer(request: dict[str, Any]) -> dict[str, Any]:
         look = looks.at(request["key"])
         return {
-            "changes": rounded(probe.ablate_layer(look.model, look.trace, request["layer"]), 5),
+            "changes": rounded(activations.ablate_layer(look.model, look.trace, request["layer"]), 5),
             "scale": DIVERGING,
         }
 

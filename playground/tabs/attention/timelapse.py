@@ -2,16 +2,17 @@
 
 from typing import Any
 
-from core.train.run import read_lines, step_number
-from playground.figures.timelapse import timelapse
-from playground.looks import Looks, head_grid
-from playground.services import Services
-from playground.widgets import intro, live, server_function
+from core.training.run_directory import read_lines, step_number
+from playground.services.services import Services
+from playground.tabs.attention.activation_cache import ActivationCache, head_grid
+from playground.tabs.attention.timelapse_figures import timelapse
+from playground.ui.components import intro, live
+from playground.ui.errors import server_function
 
 MOST_POINTS = 600
 
 
-def build(looks: Looks, services: Services) -> None:
+def build(looks: ActivationCache, services: Services) -> None:
     checkpoints = looks.checkpoints
 
     def runs() -> list[str]:

@@ -4,13 +4,15 @@ from typing import Any
 
 import gradio as gr
 
-from core.chat import personas
-from core.decode import PRECISIONS
+from core.conversation import personas
 from core.generate import Sampling
-from playground.foresight import Foresight
-from playground.services import Services
+from core.packed_model import PRECISIONS
+from playground.services.services import Services
 from playground.tabs.chat import inside, next_token, talk
-from playground.widgets import Form, Page, feed, handler, intro
+from playground.tabs.chat.token_inspection import TokenInspector
+from playground.ui.components import Page, bind, intro
+from playground.ui.errors import handler
+from playground.ui.forms import Form
 
 EXAMPLE = "ROMEO:\nBut soft, what light through yonder window breaks?\n\nJULIET:\n"
 
@@ -24,7 +26,7 @@ def build(services: Services, page: Page) -> None:
     def sampling(values: dict[str, Any]) -> Sampling:
         return form.parse(values)
 
-    foresight = Foresight(services.checkpoints)
+    foresight = TokenInspector(services.checkpoints)
     intro(
         "A base model continues your text as one growing scene; one fine-tuned on instructions answers it in turns.",
         "Set a second model beside the first, ask for a voice, or switch the X-ray on and click a token.",
@@ -60,7 +62,7 @@ def build(services: Services, page: Page) -> None:
 
     wiring(services, page, beside, persona, precision)
     widgets = {"model": page.model, "beside": beside, "persona": persona, "system": system, "precision": precision}
-    feed(log, page, **widgets, **form.widgets, draft=text)
+    bind(log, page, **widgets, **form.widgets, draft=text)
 
 
 def manner() -> tuple[gr.Dropdown, gr.Dropdown, gr.Textbox]:

@@ -4,14 +4,15 @@ from typing import Any
 
 import gradio as gr
 
-from playground.figures.palette import SCALE
-from playground.foresight import Foresight
-from playground.services import Services
+from playground.services.services import Services
 from playground.tabs.chat.talk import conversation
-from playground.widgets import live, server_function
+from playground.tabs.chat.token_inspection import TokenInspector
+from playground.ui.components import live
+from playground.ui.errors import server_function
+from playground.ui.palette import SCALE
 
 
-def build(services: Services, foresight: Foresight) -> gr.HTML:
+def build(services: Services, foresight: TokenInspector) -> gr.HTML:
     @server_function
     def look_inside(request: dict[str, Any]) -> dict[str, Any]:
         model = request["model"]

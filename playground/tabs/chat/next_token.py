@@ -4,13 +4,14 @@ from typing import Any
 
 import gradio as gr
 
-from playground.foresight import Foresight
-from playground.services import Services
+from playground.services.services import Services
 from playground.tabs.chat.talk import ReadSampling, conversation
-from playground.widgets import live, server_function
+from playground.tabs.chat.token_inspection import TokenInspector
+from playground.ui.components import live
+from playground.ui.errors import server_function
 
 
-def build(services: Services, foresight: Foresight, sampling: ReadSampling) -> gr.HTML:
+def build(services: Services, foresight: TokenInspector, sampling: ReadSampling) -> gr.HTML:
     @server_function
     def next_token(request: dict[str, Any]) -> dict[str, Any]:
         model = request["wish"]["model"]

@@ -7,15 +7,18 @@ from typing import Any
 
 import gradio as gr
 
-from core.chat import Conversation, Message
-from core.data.votes import Answer, NewPair
+from core.conversation import Conversation, Message
 from core.generate import Sampling
-from playground.answering import Answers, Order
-from playground.figures.palette import SCALE
-from playground.foresight import Foresight
-from playground.panels.voting import name as annotator_name
-from playground.services import Checkpoints, Services
-from playground.widgets import explain, live, page_text, server_function
+from core.preferences.vote_store import Answer, NewPair
+from playground.panels.voting.panel import name as annotator_name
+from playground.services.checkpoints import Checkpoints
+from playground.services.services import Services
+from playground.tabs.chat.answer_stream import AnswerStream, GenerationRequest
+from playground.tabs.chat.token_inspection import TokenInspector
+from playground.ui.components import live
+from playground.ui.errors import explain, server_function
+from playground.ui.palette import SCALE
+from playground.ui.text import page_text
 
 LONGEST = 200_000  # characters of a message
 
@@ -30,10 +33,10 @@ def conversation(checkpoints: Checkpoints, model: str, request: dict[str, Any]) 
     return Conversation(said, persona.strip(), system, checkpoints.load(model).card.answers)
 
 
-def log(services: Services, foresight: Foresight, sampling: ReadSampling) -> gr.HTML:
+def log(services: Services, foresight: TokenInspector, sampling: ReadSampling) -> gr.HTML:
     """Where the conversation is shown. Its script keeps the turns; here answers are written and votes are stored."""
     checkpoints, votes = services.checkpoints, services.preferences
-    answers = Answers(checkpoints)
+    answers = AnswerStream(checkpoints)
 
     @server_function
     def begin_answers(request: dict[str, Any]) -> dict[str, Any]:
@@ -41,7 +44,7 @@ def log(services: Services, foresight: Foresight, sampling: ReadSampling) -> gr.
         drawn = sampling(wish)
         drawn = replace(drawn, seed=drawn.seed + int(request["variant"]))
         orders = [
-            Order(
+            GenerationRequest(
                 wanted["model"],
                 conversation(checkpoints, wanted["model"], request),
                 drawn,

@@ -2,10 +2,10 @@
 
 import gradio as gr
 
-from playground.panels.voting import voting
-from playground.services import Services
+from playground.panels.voting.panel import voting
+from playground.services.services import Services
 from playground.tabs.label import annotators, choose, insight, rule, table
-from playground.widgets import Page, feed, intro
+from playground.ui.components import Page, bind, intro
 
 EMPTY = "Choose a model that answers: one that was fine-tuned on instructions in the Train tab."
 
@@ -21,7 +21,7 @@ def build(services: Services, page: Page) -> None:
             vote = voting(services.labelling, "label-vote", chosen.read, EMPTY)
         with gr.Column(scale=3, min_width=320):
             insight.build(services)
-    feed(vote, page, **chosen.widgets)
+    bind(vote, page, **chosen.widgets)
     with gr.Tabs(elem_id="label-parts"):
         with gr.Tab("Votes", elem_id="label-part-votes"):
             table.build(services)

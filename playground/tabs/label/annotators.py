@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from playground.services import Services
-from playground.verdicts import agreements
-from playground.widgets import intro, live, server_function
+from playground.panels.voting.annotator_stats import agreements
+from playground.services.services import Services
+from playground.ui.components import intro, live
+from playground.ui.errors import server_function
 
 
 def build(services: Services) -> None:

@@ -8,12 +8,15 @@ from typing import Any
 import gradio as gr
 
 from core.config import leaves
-from core.data.prompts import read_prompts
+from core.datasets.prompts import read_prompts
 from core.generate import Sampling
-from core.pairing import PAIR_SAMPLING
-from playground.services import Services
-from playground.supply import LEAST_SURE, OTHERS, PLAYS, RANDOM, TYPED, Wish
-from playground.widgets import Page, handler, page_text, widget
+from core.preferences.pair_generation import PAIR_SAMPLING
+from playground.services.labelling.pair_pool import LEAST_SURE, OTHERS, PLAYS, RANDOM, TYPED, VotingSettings
+from playground.services.services import Services
+from playground.ui.components import Page
+from playground.ui.errors import handler
+from playground.ui.forms import widget
+from playground.ui.text import page_text
 
 ONE, TWO = "one model", "compare two models"
 DRAWN = ("max_new_tokens", "temperature", "top_p")  # the settings that matter to answers
@@ -37,7 +40,7 @@ class Chosen:
     def model(self) -> gr.Dropdown:
         return self.widgets["model"]
 
-    def read(self, values: dict[str, Any]) -> Wish:
+    def read(self, values: dict[str, Any]) -> VotingSettings:
         """Raises ValueError that says what to choose."""
         model, other = values["model"], values["other"] if values["mode"] == TWO else values["model"]
         if not model:
@@ -49,7 +52,7 @@ class Chosen:
         prompts = values["prompts"]
         if prompts not in (PLAYS, TYPED, *uploaded(self.services)):
             raise ValueError("this list of prompts is not there any more: choose another one")
-        return Wish(
+        return VotingSettings(
             (model, other),
             Sampling(**{name: values[name] for name in DRAWN}),
             prompts,

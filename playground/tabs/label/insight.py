@@ -4,13 +4,14 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
-from core.data.agreement import model_wins
-from core.data.votes import Vote
-from playground.panels.voting import name
-from playground.services import Services
-from playground.tastes import ENOUGH
-from playground.verdicts import foresight, habits
-from playground.widgets import live, server_function
+from core.preferences.agreement import model_wins
+from core.preferences.vote_store import Vote
+from playground.panels.voting.annotator_stats import foresight, habits
+from playground.panels.voting.panel import name
+from playground.services.labelling.preference_predictor import ENOUGH
+from playground.services.services import Services
+from playground.ui.components import live
+from playground.ui.errors import server_function
 
 
 def build(services: Services) -> None:

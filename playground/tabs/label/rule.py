@@ -5,10 +5,11 @@ from typing import Any
 
 import gradio as gr
 
-from core.data.rules import RULES
-from playground.rule_voting import RuleVoting
-from playground.services import Services
-from playground.widgets import Page, handler, intro, live, server_function
+from core.preferences.rule_annotators import RULES
+from playground.services.services import Services
+from playground.tabs.label.rule_annotator import RuleVoting
+from playground.ui.components import Page, intro, live
+from playground.ui.errors import handler, server_function
 
 
 def build(services: Services, page: Page, model: gr.Dropdown) -> None:

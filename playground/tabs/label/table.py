@@ -7,11 +7,13 @@ from typing import Any
 
 import gradio as gr
 
-from core.data.preferences import read_preferences, write_preferences
-from core.data.votes import CHOICES, SOURCES, Vote, Votes
-from playground.panels.voting import settings
-from playground.services import Services
-from playground.widgets import assets, handler, intro, live, page_text, server_function
+from core.datasets.preference_files import read_preferences, write_preferences
+from core.preferences.vote_store import CHOICES, SOURCES, Vote, Votes
+from playground.panels.voting.panel import settings
+from playground.services.services import Services
+from playground.ui.components import assets, intro, live
+from playground.ui.errors import handler, server_function
+from playground.ui.text import page_text
 
 PAGE_ROWS = 10
 # What `python -m core votes simulate checkpoints/bard-chat --rule question --count 100 --seed 1` gives, exported.

@@ -5,26 +5,27 @@ from typing import Any
 import gradio as gr
 
 from core.generate import Sampling
-from playground.panels.voting import voting
-from playground.services import Services
-from playground.shelf import Shelf
-from playground.supply import HELD_OUT, Wish
-from playground.widgets import Page, handler, intro, live, server_function
+from playground.panels.voting.panel import voting
+from playground.services.labelling.pair_pool import HELD_OUT, VotingSettings
+from playground.services.services import Services
+from playground.tabs.models.cards import ModelCards
+from playground.ui.components import Page, intro, live
+from playground.ui.errors import handler, server_function
 
 FIGHT = Sampling(max_new_tokens=80, temperature=0.8)
 
 
-def wish(values: dict[str, Any]) -> Wish:
+def wish(values: dict[str, Any]) -> VotingSettings:
     """Who meets whom. Raises ValueError that says what to choose."""
     one, other = values["one"], values["other"]
     if not one or not other:
         raise ValueError("choose two models that answer")
     if one == other:
         raise ValueError("choose two different models: there is nothing to tell apart")
-    return Wish((one, other), FIGHT, HELD_OUT, source="arena", repeats=False)
+    return VotingSettings((one, other), FIGHT, HELD_OUT, source="arena", repeats=False)
 
 
-def build(services: Services, page: Page, tab: gr.Tab, view: Shelf) -> None:
+def build(services: Services, page: Page, tab: gr.Tab, view: ModelCards) -> None:
     @server_function
     def arena_standings(_: dict[str, Any]) -> dict[str, Any]:
         return {"standings": view.arena()}

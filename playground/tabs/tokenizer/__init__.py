@@ -4,10 +4,10 @@ from typing import Any
 
 import gradio as gr
 
-from playground.services import Services
+from playground.services.services import Services
 from playground.tabs.tokenizer import chat_turn, scrubber, table, tokens, training
 from playground.tabs.tokenizer.common import Pickers
-from playground.widgets import Page, intro
+from playground.ui.components import Page, intro
 
 EXAMPLE = "But soft, what light through yonder window breaks? 🌞"
 

@@ -4,10 +4,12 @@ from typing import Any
 
 import gradio as gr
 
-from core.data.chat import encode_chat
-from playground.services import Services
+from core.datasets.conversations import encode_chat
+from playground.services.services import Services
 from playground.tabs.tokenizer.common import Pickers, details
-from playground.widgets import Page, feed, intro, live, page_text, server_function
+from playground.ui.components import Page, bind, intro, live
+from playground.ui.errors import server_function
+from playground.ui.text import page_text
 
 ASKED, ANSWERED = "Who's there?", "Nay, answer me: stand, and unfold yourself."
 
@@ -49,4 +51,4 @@ def build(services: Services, page: Page, pickers: Pickers) -> None:
         empty="Reading the conversation …",
         server_functions=[turn, details(services)],
     )
-    feed(view, page, asked=asked, answered=answered, vocabulary=chosen, model=page.model)
+    bind(view, page, asked=asked, answered=answered, vocabulary=chosen, model=page.model)

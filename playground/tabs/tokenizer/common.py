@@ -5,12 +5,12 @@ from typing import Any
 import gradio as gr
 import torch.nn.functional as F
 
-from core.merges import MergeTree, merge_tree
+from core.merge_tree import MergeTree, merge_tree
 from core.model import GPT
 from core.tokenizer import Tokenizer
-from playground.services import Services
-from playground.vocabularies import BYTES, GPT2, OWN, Vocabularies
-from playground.widgets import server_function
+from playground.services.services import Services
+from playground.services.vocabularies import BYTES, GPT2, OWN, Vocabularies
+from playground.ui.errors import server_function
 
 NEIGHBOURS = 10
 

@@ -6,11 +6,13 @@ import gradio as gr
 import numpy as np
 
 from core.checkpoint import read_config
-from core.merges import boundary_merges
-from playground.figures.merges import stops, tokens_against_merges
-from playground.services import Services
+from core.merge_tree import boundary_merges
+from playground.services.services import Services
 from playground.tabs.tokenizer.common import Pickers, details
-from playground.widgets import Page, feed, intro, live, page_text, server_function
+from playground.tabs.tokenizer.merge_figures import stops, tokens_against_merges
+from playground.ui.components import Page, bind, intro, live
+from playground.ui.errors import server_function
+from playground.ui.text import page_text
 
 MOST_BYTES = 4000  # drawn anew at every position of the slider
 
@@ -63,4 +65,4 @@ def build(services: Services, page: Page, pickers: Pickers, text: gr.Textbox) ->
         empty="Following the merges …",
         server_functions=[boundaries, details(services)],
     )
-    feed(view, page, text=text, model=page.model, vocabulary=chosen, spaces=spaces)
+    bind(view, page, text=text, model=page.model, vocabulary=chosen, spaces=spaces)

@@ -7,9 +7,11 @@ import gradio as gr
 import numpy as np
 
 from core.tokenizer import Tokenizer, merge_parts
-from playground.services import Services
+from playground.services.services import Services
 from playground.tabs.tokenizer.common import Pickers, details
-from playground.widgets import Page, feed, intro, live, page_text, server_function
+from playground.ui.components import Page, bind, intro, live
+from playground.ui.errors import server_function
+from playground.ui.text import page_text
 
 PAGE_ROWS = 50
 BY_ID, LONGEST, FREQUENT = ORDERS = ("id", "longest", "most frequent")
@@ -88,4 +90,4 @@ def build(services: Services, page: Page, pickers: Pickers) -> None:
         empty="Reading the vocabulary …",
         server_functions=[find, details(services)],
     )
-    feed(view, page, vocabulary=chosen, model=page.model, search=search, order=order)
+    bind(view, page, vocabulary=chosen, model=page.model, search=search, order=order)

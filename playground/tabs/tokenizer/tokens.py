@@ -9,10 +9,12 @@ import gradio as gr
 import numpy as np
 
 from core.tokenizer import Tokenizer
-from playground.services import Services
+from playground.services.services import Services
+from playground.services.vocabularies import COUNTED_CORPUS
 from playground.tabs.tokenizer.common import Pickers, details, title
-from playground.vocabularies import COUNTED_CORPUS
-from playground.widgets import Page, explain, feed, intro, live, page_text, server_function
+from playground.ui.components import Page, bind, intro, live
+from playground.ui.errors import explain, server_function
+from playground.ui.text import page_text
 
 PAGE_TOKENS = 1000  # about so many in the vocabulary that cuts finest
 
@@ -154,4 +156,4 @@ def build(services: Services, page: Page, pickers: Pickers, text: gr.Textbox) ->
         empty="Counting tokens …",
         server_functions=[tokenize, frequencies, details(services)],
     )
-    feed(view, page, text=text, model=page.model, vocabularies=chosen, ids=ids, spaces=spaces)
+    bind(view, page, text=text, model=page.model, vocabularies=chosen, ids=ids, spaces=spaces)

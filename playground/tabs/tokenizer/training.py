@@ -5,9 +5,10 @@ from typing import Any
 
 import gradio as gr
 
-from core.data.corpus import CORPORA
-from playground.services import Services
-from playground.widgets import handler, intro, live, server_function
+from core.datasets.shakespeare import CORPORA
+from playground.services.services import Services
+from playground.ui.components import intro, live
+from playground.ui.errors import handler, server_function
 
 
 def build(services: Services) -> gr.HTML:

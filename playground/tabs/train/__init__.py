@@ -2,12 +2,13 @@
 
 import gradio as gr
 
-from playground.panels import live_view, stage_form
-from playground.panels.live_view import Place
-from playground.services import Services
+from playground.panels.live_run import panel as live_run
+from playground.panels.live_run.panel import Place
+from playground.panels.stage_form import panel as stage_form
+from playground.services.services import Services
 from playground.tabs.train import lab, stages, try_it
 from playground.tabs.train.stages import ABOUT, CLASSIFY, PRETRAIN, SFT
-from playground.widgets import Page, intro
+from playground.ui.components import Page, intro
 
 SPECS = (PRETRAIN, SFT, CLASSIFY)
 PLACE = Place(
@@ -33,7 +34,7 @@ def build(services: Services, page: Page) -> None:
                     if spec is CLASSIFY:
                         try_it.build(services, page, tab)
         with gr.Column(scale=5, min_width=560):
-            view = live_view.build(services, page, PLACE)
+            view = live_run.build(services, page, PLACE)
     for form in forms:
         stage_form.wire(form, services, page, view)
         if form.spec is PRETRAIN:

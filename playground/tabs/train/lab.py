@@ -5,11 +5,12 @@ from typing import Any
 
 import gradio as gr
 
-from playground.experiments import Experiments
-from playground.figures.training import range_curve
-from playground.panels.stage_form import StageForm
-from playground.services import Services
-from playground.widgets import handler, intro, live, server_function
+from playground.panels.live_run.curves import range_curve
+from playground.panels.stage_form.panel import StageForm
+from playground.services.services import Services
+from playground.tabs.train.experiments import Experiments
+from playground.ui.components import intro, live
+from playground.ui.errors import handler, server_function
 
 
 def build(services: Services, forms: list[StageForm]) -> None:

@@ -8,10 +8,10 @@ from core.model import PRESETS, GPTConfig
 from core.stages.classify import RECIPES, ClassifyConfig
 from core.stages.pretrain import PretrainConfig
 from core.stages.registry import STAGES
-from playground import preparation
-from playground.panels.stage_form import Spec, StageForm, paths, uploaded
-from playground.services import Services
-from playground.widgets import handler
+from playground.panels.stage_form import cost
+from playground.panels.stage_form.panel import Spec, StageForm, paths, uploaded
+from playground.services.services import Services
+from playground.ui.errors import handler
 
 TEXTS, CONVERSATIONS, TABLES = [".txt"], [".json", ".jsonl"], [".csv"]
 ABOUT = {
@@ -24,7 +24,7 @@ ABOUT = {
 def texts(services: Services) -> dict[str, list[Any]]:
     vocabularies = ["train", "gpt2", *services.vocabularies.paths()]
     parents = [("random weights", ""), *paths(services.checkpoints.names(), services)]
-    corpora = [*preparation.DATA["pretrain"], *uploaded(TEXTS, services)]
+    corpora = [*cost.DATA["pretrain"], *uploaded(TEXTS, services)]
     return {"corpus": corpora, "tokenizer": vocabularies, "init_from": parents}
 
 
@@ -37,7 +37,7 @@ def labelled(services: Services) -> dict[str, list[Any]]:
 
 
 def fine_tuning(stage: str, files: list[str], services: Services) -> dict[str, list[Any]]:
-    data = [*preparation.DATA[stage], *uploaded(files, services)]
+    data = [*cost.DATA[stage], *uploaded(files, services)]
     return {"data": data, "parent": paths(services.checkpoints.names(), services)}
 
 
@@ -56,8 +56,8 @@ PRETRAIN = Spec(
     data="corpus",
     files=TEXTS,
     stem="nano",
-    first=lambda services: PretrainConfig.preset("nano"),
-    offers=texts,
+    defaults=lambda services: PretrainConfig.preset("nano"),
+    choices=texts,
 )
 SFT = Spec(
     stage="sft",
@@ -68,8 +68,8 @@ SFT = Spec(
     data="data",
     files=CONVERSATIONS,
     stem="chat",
-    first=lambda services: with_parent("sft", services),
-    offers=conversations,
+    defaults=lambda services: with_parent("sft", services),
+    choices=conversations,
 )
 CLASSIFY = Spec(
     stage="classify",
@@ -80,8 +80,8 @@ CLASSIFY = Spec(
     data="data",
     files=TABLES,
     stem="classes",
-    first=lambda services: with_parent("classify", services),
-    offers=labelled,
+    defaults=lambda services: with_parent("classify", services),
+    choices=labelled,
 )
 
 

@@ -4,8 +4,10 @@ from typing import Any
 
 import gradio as gr
 
-from playground.services import Services
-from playground.widgets import Page, feed, live, page_text, server_function
+from playground.services.services import Services
+from playground.ui.components import Page, bind, live
+from playground.ui.errors import server_function
+from playground.ui.text import page_text
 
 EXAMPLE = "Once more unto the breach, dear friends, once more;\nOr close the wall up with our English dead."
 
@@ -36,6 +38,6 @@ def build(services: Services, page: Page, tab: gr.Tab) -> None:
             empty="Train a classifier first: then its answer stands here.",
             server_functions=[classify],
         )
-    feed(view, page, model=model, text=text)
+    bind(view, page, model=model, text=text)
     for event in (page.blocks.load, tab.select, model.focus):
         event(refresh, model, model, api_name="refresh_classifiers", show_progress="hidden")

@@ -1,0 +1,204 @@
+"""Votes as something to learn from: read, split, and as batches of pairs with the prompt read once for both answers.
+
+Shapes: P pairs, T tokens.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from core.config import Config, setting
+from core.datasets.batch import Batch
+from core.datasets.conversations import Example, encode_chat
+from core.datasets.length_buckets import Buckets
+from core.datasets.preference_files import Preference, read_preferences
+from core.model import IGNORE_INDEX
+from core.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True)
+class PairsConfig(Config):
+    """Which votes are learned from."""
+
+    data: str = setting("", "File of votes: JSON lines with prompt, chosen and rejected, as TRL reads them")
+    val_share: float = setting(0.2, "Share of the prompts whose votes are held out to measure on", low=0.01, high=0.9)
+    ties: str = setting(
+        "half",
+        "half: of a tie, either answer may be the better one, so no margin is best; skip: ties are left out",
+        choices=("half", "skip"),
+    )
+    skip_bad_lines: bool = setting(False, "Leave out lines that cannot be read instead of stopping")
+
+
+@dataclass(frozen=True)
+class EncodedPair:
+    """The prompt with either answer, as tokens."""
+
+    chosen: Example
+    rejected: Example
+    outcome: float  # the probability that `chosen` is the better one: 1, or 1/2 for a tie
+    reference: tuple[float, float] = (0.0, 0.0)  # log-probabilities in nats by a reference model, where one is asked
+
+    @property
+    def examples(self) -> tuple[Example, Example]:
+        return self.chosen, self.rejected
+
+    @property
+    def shared(self) -> int:
+        """Tokens of the prompt but its last."""
+        return self.chosen.mask.index(True) - 1
+
+    @property
+    def n_tokens(self) -> int:
+        """Of the prompt and both answers in one row."""
+        return sum(len(example.ids) for example in self.examples) - self.shared
+
+
+@dataclass(frozen=True)
+class PairBatch(Batch):
+    """inputs and targets (P, T): the prompt once, behind it the preferred answer and then the other one.
+
+    Both answers begin with the prompt's last token, which predicts the first token of either. That the prompt is read
+    once, and that short and long answers share a row, makes a step 1.0 to 1.5 times as fast; only answers of many
+    hundred tokens to short prompts would be faster in rows of their own. A loss of a batch is divided by P.
+    """
+
+    branch: Tensor  # (P, T): 0 in the prompt, 1 and 2 in the answers
+    outcomes: Tensor  # (P,)
+    reference: Tensor  # (P, 2)
+
+    @property
+    def n_targets(self) -> int:
+        return len(self)
+
+    @property
+    def layout(self) -> tuple[Tensor, Tensor]:
+        """The prompt is seen by all, an answer by itself alone; a token's position is the number of those before it."""
+        sees = ((self.branch[:, None] == self.branch[:, :, None]) | (self.branch[:, None] == 0)).tril()  # (P, T, T)
+        return sees.sum(2) - 1, sees[:, None]
+
+    def by_answer(self, values: Tensor) -> Tensor:
+        """Sums (P, 2) over either answer of values (P, T)."""
+        return torch.stack([(values * (self.branch == number)).sum(1) for number in (1, 2)], 1)
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Votes to learn from and held out, as tokens; the texts of those held out; and what was left out."""
+
+    train: list[EncodedPair]
+    val: list[EncodedPair]
+    val_texts: list[Preference]
+    lineage: dict[str, Any]  # for the card
+    left_out: list[str]  # in words
+
+    @property
+    def val_prompts(self) -> list[str]:
+        return list(dict.fromkeys(pair.prompt for pair in self.val_texts))
+
+
+def read_pairs(config: PairsConfig, tokenizer: Tokenizer, block_size: int, seed: int) -> Pairs:
+    """The votes in a file. Raises ValueError in words if they are too few, all ties, or all too long."""
+    if not config.data:
+        raise ValueError("data is empty: give a file of votes; the Label tab, and `core votes export`, write one")
+    found = read_preferences(config.data, config.skip_bad_lines)
+    kept = [pair for pair in found.pairs if not pair.tie] if config.ties == "skip" else found.pairs
+    learned, held_out = replace(found, pairs=kept).split(config.val_share, seed)
+    (train, long), (val, val_long) = (encode_pairs(tokenizer, part, block_size) for part in (learned, held_out))
+    if not train or not any(pair.outcome == 1 for pair in val):
+        raise ValueError(
+            f"of {found.name}, the votes to {'measure on' if train else 'learn from'} that are no ties are all longer "
+            f"than the context of {block_size} tokens: give shorter ones, or more"
+        )
+    left_out = [*found.problems]
+    if long or val_long:
+        left_out.append(f"{len(long) + len(val_long)} votes are longer than the context of {block_size} tokens")
+    ties = sum(pair.tie for pair in found.pairs)
+    lineage = {"data": found.name, "sha256": found.digest, "votes": len(found.pairs), "ties": ties}
+    return Pairs(train, val, [pair for pair in held_out if pair not in val_long], lineage, left_out)
+
+
+def encode_pairs(
+    tokenizer: Tokenizer, pairs: Sequence[Preference], block_size: int
+) -> tuple[list[EncodedPair], list[Preference]]:
+    """The pairs of which both answers fit into the context, as tokens, and those that are too long and left out.
+
+    Raises ValueError for a vocabulary that has no tokens for turns.
+    """
+    encoded, too_long = [], []
+    for pair in pairs:
+        both = [Example(*encode_chat(tokenizer, messages(pair.prompt, a))) for a in (pair.chosen, pair.rejected)]
+        if max(len(example.ids) for example in both) > block_size:
+            too_long.append(pair)
+        else:
+            encoded.append(EncodedPair(both[0], both[1], 0.5 if pair.tie else 1.0))
+    return encoded, too_long
+
+
+def messages(prompt: str, answer: str) -> list[dict[str, str]]:
+    return [{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}]
+
+
+def likelihood_batch(pairs: Sequence[EncodedPair]) -> PairBatch:
+    """To ask how likely the answers are: their tokens are the targets."""
+
+    def asked(example: Example) -> tuple[list[int], list[int]]:
+        targets = [id if counts else IGNORE_INDEX for id, counts in zip(example.ids, example.mask, strict=True)]
+        return example.ids[:-1], targets[1:]
+
+    return paired(pairs, asked)
+
+
+def score_batch(pairs: Sequence[EncodedPair]) -> PairBatch:
+    """To ask how good the answers are: each is read at its last token, its one target."""
+    return paired(pairs, lambda example: (example.ids, [*[IGNORE_INDEX] * (len(example.ids) - 1), 0]))
+
+
+def paired(pairs: Sequence[EncodedPair], asked: Callable[[Example], tuple[list[int], list[int]]]) -> PairBatch:
+    """asked: inputs and targets, equally many, of a prompt with one answer."""
+    rows = []
+    for pair in pairs:
+        begin = pair.shared
+        (one, one_targets), (other, other_targets) = map(asked, pair.examples)
+        numbers = [0] * begin + [1] * (len(one) - begin) + [2] * (len(other) - begin)
+        rows.append((one + other[begin:], one_targets + other_targets[begin:], numbers))
+    T = max(len(numbers) for _, _, numbers in rows)
+
+    def column(number: int, filler: list[int]) -> Tensor:
+        return torch.tensor([row[number] + filler[len(row[number]) :] for row in rows])
+
+    outcomes, reference = (torch.tensor([getattr(pair, name) for pair in pairs]) for name in ("outcome", "reference"))
+    # What fills up a row is each a branch of its own: no answer sees it, and its positions stay within the context.
+    fillers = [0] * T, [IGNORE_INDEX] * T, list(range(3, T + 3))
+    inputs, targets, branch = map(column, range(3), fillers)
+    return PairBatch(inputs, targets, branch, outcomes, reference)
+
+
+def read_at_end(texts: Sequence[Sequence[int]]) -> Batch:
+    """Texts side by side, (B, T), filled up on the right; the one target of each is at its last token."""
+    T = max(map(len, texts))
+    inputs, targets = torch.zeros(len(texts), T, dtype=torch.long), torch.full((len(texts), T), IGNORE_INDEX)
+    for row, ids in enumerate(texts):
+        inputs[row, : len(ids)] = torch.tensor(ids)
+        targets[row, len(ids) - 1] = 0
+    return Batch(inputs, targets)
+
+
+class PairBatches:
+    """Training batches of pairs of about equal length, as a pure function of the step (see `Buckets`)."""
+
+    def __init__(
+        self,
+        pairs: Sequence[EncodedPair],
+        batch_size: int,
+        seed: int,
+        make: Callable[[Sequence[EncodedPair]], PairBatch],
+    ):
+        self.pairs, self.make = pairs, make
+        self.buckets = Buckets([pair.n_tokens for pair in pairs], batch_size, seed)
+
+    def __call__(self, step: int) -> PairBatch:
+        return self.make([self.pairs[i] for i in self.buckets(step)])

@@ -1,0 +1,75 @@
+"""What is asked of a model whose answers are to be compared: lines from the plays, or a person's own."""
+
+import json
+import random
+from collections.abc import Iterable
+from pathlib import Path
+
+from core.config import describe_os_error
+from core.datasets.instructions import asked, exchanges, fulfilled, split
+from core.datasets.shakespeare import Play, plays
+
+PLAIN = 0.5  # share of the prompts that are a cue and nothing else
+KINDS = ("speaker", "lines", "mention", "begin")  # instructions that leave open how an answer ends
+
+
+def play_prompts(texts: Iterable[Play], count: int, seed: int) -> list[str]:
+    """Different cues from the plays, in random order; to half of them an instruction that the real reply follows."""
+    chance = random.Random(seed)
+    pairs = [(cue, openings) for play in texts for cue, openings in exchanges(play)]
+    chance.shuffle(pairs)
+    prompts: dict[str, None] = {}
+    for cue, openings in pairs:
+        if len(prompts) == count:
+            break
+        possible = [i for i in fulfilled(chance.choice(openings)) if i.kind in KINDS]
+        plain = chance.random() < PLAIN or not possible
+        prompts[cue if plain else f"{cue}\n\n{asked([chance.choice(possible)])}"] = None
+    return list(prompts)
+
+
+def learning_prompts(count: int, seed: int) -> list[str]:
+    """From the plays that models learn from."""
+    return play_prompts(split(plays())[0], count, seed)
+
+
+def held_out_prompts(count: int, seed: int = 0) -> list[str]:
+    """From the two plays that no model here has learned from: to measure on."""
+    return play_prompts(split(plays())[1], count, seed)
+
+
+def read_prompts(path: str | Path) -> list[str]:
+    """A person's own prompts, without repetitions: a .txt with one a line, or JSON lines with "prompt".
+
+    "prompt" is a text, or a conversation of which the last message of the user counts. Raises ValueError that names
+    what cannot be read, and if nothing is there.
+    """
+    path = Path(path).expanduser()
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise ValueError(f"prompts {describe_os_error(error)}") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path.name} is not UTF-8 text (byte {error.start:,} cannot be read)") from error
+    found: dict[str, None] = {}
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            prompt = line if path.suffix != ".jsonl" else prompt_of(line, f"{path.name}, line {number}")
+            found[prompt.strip()] = None
+    if not found:
+        raise ValueError(f"{path.name} holds no prompt: write one a line")
+    return list(found)
+
+
+def prompt_of(line: str, place: str) -> str:
+    try:
+        item = json.loads(line)
+    except ValueError as error:
+        raise ValueError(f"{place}: this is no JSON ({error})") from None
+    prompt = item.get("prompt") if isinstance(item, dict) else None
+    if isinstance(prompt, list):
+        said = [m.get("content") for m in prompt if isinstance(m, dict) and m.get("role") == "user"]
+        prompt = said[-1] if said else None
+    if not isinstance(prompt, str) or not prompt.strip():
+        raise ValueError(f'{place}: there is no text called "prompt"')
+    return prompt

@@ -1,0 +1,87 @@
+"""The report card of a checkpoint: what can be measured of it, one measure after the other.
+
+Each is written into card.json as soon as it is there: whoever is stopped goes on with what is missing.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from statistics import mean
+
+import torch
+
+from core import checkpoint
+from core.checkpoint import Checkpoint, is_classifier, is_reward_model, read_card, write_json
+from core.datasets import shakespeare as corpora
+from core.datasets.prompts import held_out_prompts
+from core.evaluation.classification import evaluate_classifier
+from core.evaluation.instructions import evaluate_instructions, replies
+from core.evaluation.language_model import bits_per_byte
+from core.evaluation.preferences import reward_scores
+from core.generate import Sampling
+from core.stages import classify
+from core.stages.classify import ClassifyConfig
+
+CORPUS = "shakespeare"  # whose held-out plays no model here has learned from
+EACH = 50  # instructions of each kind
+PROMPTS = Sampling(max_new_tokens=64), 60  # how answers are drawn that a reward model scores, and how many
+
+Measures = dict[str, Callable[[], dict[str, float]]]  # by what is measured, in words
+
+
+def measures(directory: Path, device: torch.device) -> Measures:
+    """What can be measured of the checkpoint there. Raises ValueError if nothing can, or it cannot be read."""
+    if is_reward_model(directory):
+        raise ValueError(f"{directory.name} is a reward model: its training has measured it on held-out votes")
+    if is_classifier(directory):
+        classifier = checkpoint.load_classifier(directory, device)
+        return {"accuracy on held-out texts": lambda: accuracy(classifier)}
+    loaded = checkpoint.load(directory, device)
+    found: Measures = {
+        "bits per byte on held-out plays": lambda: {"bpb/plays": bits_per_byte(loaded, corpora.load(CORPUS))}
+    }
+    if not loaded.card.answers:
+        return found
+    found["instructions followed, replies that fit"] = lambda: evaluate_instructions(
+        loaded.model, loaded.tokenizer, EACH
+    )
+    for path in sorted(directory.parent.glob("*/model.safetensors")):
+        if is_reward_model(path.parent):
+            found[f"score by {path.parent.name}"] = partial(reward, loaded, path.parent, device)
+    return found
+
+
+def report(directory: Path, device: torch.device, anew: bool = False) -> Iterator[tuple[str, dict[str, float]]]:
+    """Measure what the card lacks, or all of it `anew`; yields (what comes next, {}) and (what was measured, values).
+
+    Raises ValueError like `measures`.
+    """
+    for what, measure in measures(directory, device).items():
+        done = read_card(directory / "card.json").measured
+        if what in done and not anew:
+            continue
+        yield what, {}
+        values = measure()
+        card = read_card(directory / "card.json")  # as it is now
+        new = replace(card, report=card.report | values, measured=[*dict.fromkeys([*card.measured, what])])
+        write_json(directory / "card.json", asdict(new))
+        yield what, values
+
+
+def accuracy(classifier: Checkpoint) -> dict[str, float]:
+    if classifier.card.stage != "classify":
+        raise ValueError("this classifier was not trained here, so that it is not known which texts it has not seen")
+    found = evaluate_classifier(classifier, classify.read(ClassifyConfig.from_dict(classifier.card.config)))
+    return {"accuracy/val": found["accuracy"], "f1/val": found["f1"]}
+
+
+def reward(loaded: Checkpoint, judge: Path, device: torch.device) -> dict[str, float]:
+    """The mean score of answers to held-out prompts; nothing if the reward model reads another vocabulary."""
+    rater = checkpoint.load_classifier(judge, device)
+    if rater.tokenizer.digest != loaded.tokenizer.digest:
+        return {}
+    sampling, count = PROMPTS
+    prompts = held_out_prompts(count)
+    answers = replies(loaded.model, loaded.tokenizer, prompts, sampling)
+    return {f"reward/{judge.name}": mean(reward_scores(rater.model, rater.tokenizer, prompts, answers))}

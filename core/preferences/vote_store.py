@@ -1,0 +1,291 @@
+"""Votes between two answers, kept in SQLite: `checkpoints/preferences.db`.
+
+    pairs        a prompt and two answers, as they stood left and right; with models, sampling and seeds
+    votes        who chose what on which pair, how long it took, and what had been predicted
+    withdrawals  votes that were undone or deleted since: rows are added, none is ever changed or removed
+
+A vote is on disk when `cast` returns. Several threads, windows and processes may vote at once: every method is one
+transaction, and what must not happen twice is a UNIQUE constraint.
+"""
+
+import json
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from core.datasets.preference_files import Preference
+from core.preferences.sqlite import Database
+
+CHOICES = ("left", "right", "tie", "bad", "skip")  # bad: neither is good
+FILE = "preferences.db"  # beside the checkpoints
+SOURCES = ("label", "compare", "chat", "arena", "import", "rule", "example")
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS pairs (
+    id INTEGER PRIMARY KEY, prompt TEXT NOT NULL,
+    left_text TEXT NOT NULL, left_model TEXT NOT NULL, left_seed INTEGER NOT NULL,
+    right_text TEXT NOT NULL, right_model TEXT NOT NULL, right_seed INTEGER NOT NULL,
+    sampling TEXT NOT NULL, source TEXT NOT NULL, swaps INTEGER REFERENCES pairs (id), created TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS votes (
+    id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, pair INTEGER NOT NULL REFERENCES pairs (id),
+    annotator TEXT NOT NULL, choice TEXT NOT NULL, milliseconds INTEGER NOT NULL, note TEXT NOT NULL,
+    predicted REAL, created TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS votes_of_pair ON votes (pair, annotator);
+CREATE TABLE IF NOT EXISTS withdrawals (
+    vote INTEGER PRIMARY KEY REFERENCES votes (id), key TEXT NOT NULL UNIQUE, why TEXT NOT NULL, created TEXT NOT NULL
+);
+CREATE VIEW IF NOT EXISTS standing AS SELECT * FROM votes WHERE id NOT IN (SELECT vote FROM withdrawals);
+"""
+PAIR = (
+    "pairs.id, prompt, left_text, left_model, left_seed, right_text, right_model, right_seed, sampling, source, swaps"
+)
+
+
+class AlreadyVoted(ValueError):
+    """This annotator has a standing vote on this pair."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    text: str
+    model: str = ""  # the name of the checkpoint that wrote it; "" if it is not known
+    seed: int = 0  # with which it was drawn
+
+
+@dataclass(frozen=True)
+class NewPair:
+    """Two answers to a prompt, on the sides on which they will be seen."""
+
+    prompt: str
+    left: Answer
+    right: Answer
+    sampling: dict[str, Any]  # how both were drawn
+    source: str  # one of SOURCES
+    swaps: int | None = None  # the pair of which this is a repetition with its sides swapped
+
+
+@dataclass(frozen=True)
+class Pair(NewPair):
+    id: int = 0
+
+
+@dataclass(frozen=True)
+class Vote:
+    id: int
+    pair: Pair
+    annotator: str
+    choice: str  # one of CHOICES
+    milliseconds: int  # from the moment the pair was seen
+    note: str
+    predicted: float | None  # probability, said before the vote, that left would be chosen
+    created: str  # UTC
+
+    @property
+    def decided(self) -> bool:
+        """Was one answer called the better one?"""
+        return self.choice in ("left", "right")
+
+    @property
+    def chosen(self) -> Answer:
+        """The better answer; of an undecided vote the left one."""
+        return self.pair.right if self.choice == "right" else self.pair.left
+
+    @property
+    def rejected(self) -> Answer:
+        return self.pair.left if self.choice == "right" else self.pair.right
+
+
+class Votes(Database):
+    """The store. `trouble` says in a sentence that a damaged file was put aside when it was opened."""
+
+    def __init__(self, path: str | Path):
+        super().__init__(path, SCHEMA)
+
+    # --- pairs ------------------------------------------------------------------------------------------------
+
+    def add_pairs(self, pairs: Sequence[NewPair]) -> list[int]:
+        """Ids of the new pairs, in order."""
+        with self.transaction() as connection:
+            return [insert_pair(connection, pair) for pair in pairs]
+
+    def pair(self, id: int) -> Pair:
+        row = self.connection().execute(f"SELECT {PAIR} FROM pairs WHERE id = ?", (id,)).fetchone()
+        if row is None:
+            raise ValueError(f"there is no pair number {id}")
+        return read_pair(row)
+
+    def open_pairs(self, annotator: str, source: str, models: tuple[str, str], limit: int) -> list[Pair]:
+        """Pairs by these models, in either order, on which the annotator has no standing vote, oldest first."""
+        query = (
+            f"SELECT {PAIR} FROM pairs WHERE source = ? AND (left_model, right_model) IN (VALUES (?, ?), (?, ?)) "
+            "AND id NOT IN (SELECT pair FROM standing WHERE annotator = ?) ORDER BY id LIMIT ?"
+        )
+        rows = self.connection().execute(query, (source, *models, *reversed(models), annotator, limit))
+        return [read_pair(row) for row in rows]
+
+    def rename_model(self, name: str, new: str) -> None:
+        """Let the answers of a model bear the name that it has now."""
+        with self.transaction() as connection:
+            for side in ("left_model", "right_model"):
+                connection.execute(f"UPDATE pairs SET {side} = ? WHERE {side} = ?", (new, name))
+
+    # --- votes ------------------------------------------------------------------------------------------------
+
+    def cast(
+        self,
+        key: str,
+        pair: int,
+        annotator: str,
+        choice: str,
+        milliseconds: int,
+        note: str = "",
+        predicted: float | None = None,
+    ) -> int:
+        """Store a vote; returns its id.
+
+        key: made up by who votes, once for each vote: the same key again stores nothing and returns the same id.
+        Raises AlreadyVoted if the annotator has another standing vote on the pair, ValueError for an unknown choice or
+        pair, an empty annotator, or a prediction that is no probability.
+        """
+        if choice not in CHOICES:
+            raise ValueError(f"choice must be one of {', '.join(CHOICES)}, got {choice!r}")
+        if not annotator.strip():
+            raise ValueError("the annotator has no name: type one")
+        if predicted is not None and not 0 <= predicted <= 1:
+            raise ValueError(f"predicted must be a probability between 0 and 1, got {predicted}")
+        self.pair(pair)
+        with self.transaction() as connection:
+            if row := connection.execute("SELECT id FROM votes WHERE key = ?", (key,)).fetchone():
+                return row[0]
+            query = "SELECT 1 FROM standing WHERE pair = ? AND annotator = ?"
+            if connection.execute(query, (pair, annotator)).fetchone():
+                raise AlreadyVoted(f"{annotator} has voted on this pair already")
+            return insert_vote(connection, (key, pair, annotator, choice, milliseconds, note, predicted))
+
+    def withdraw(self, key: str, vote: int, why: str) -> None:
+        """Take a standing vote back; `why` is "undo" or "delete". A vote that was taken back before stays so."""
+        with self.transaction() as connection:
+            if connection.execute("SELECT 1 FROM votes WHERE id = ?", (vote,)).fetchone() is None:
+                raise ValueError(f"there is no vote number {vote}")
+            query = "INSERT OR IGNORE INTO withdrawals VALUES (?, ?, ?, ?)"
+            connection.execute(query, (vote, key, why, now()))
+
+    def undo(self, key: str, annotator: str) -> Pair | None:
+        """Take the annotator's latest standing vote back; returns its pair, or None if there is no such vote.
+
+        The same key again takes back nothing and returns the same pair.
+        """
+        with self.transaction() as connection:
+            query = "SELECT pair FROM votes JOIN withdrawals ON vote = votes.id WHERE withdrawals.key = ?"
+            if row := connection.execute(query, (key,)).fetchone():
+                return self.pair(row[0])
+            query = "SELECT id, pair FROM standing WHERE annotator = ? ORDER BY id DESC LIMIT 1"
+            row = connection.execute(query, (annotator,)).fetchone()
+            if row is None:
+                return None
+            connection.execute("INSERT INTO withdrawals VALUES (?, ?, ?, ?)", (row[0], key, "undo", now()))
+            return self.pair(row[1])
+
+    def standing(
+        self, annotator: str | None = None, source: str | None = None, model: str | None = None, after: int = 0
+    ) -> list[Vote]:
+        """Votes that were not taken back, oldest first; those of an annotator, a source, a model alone if asked.
+
+        after: only votes younger than the one with this id.
+        """
+        query = (
+            "SELECT standing.id, annotator, choice, milliseconds, note, predicted, standing.created, "
+            f"{PAIR} FROM standing JOIN pairs ON pairs.id = pair WHERE (?1 IS NULL OR annotator = ?1) "
+            "AND (?2 IS NULL OR source = ?2) AND (?3 IS NULL OR ?3 IN (left_model, right_model)) "
+            "AND standing.id > ?4 ORDER BY standing.id"
+        )
+        rows = self.connection().execute(query, (annotator, source, model, after))
+        return [Vote(row[0], read_pair(row[7:]), *row[1:7]) for row in rows]
+
+    def annotators(self) -> dict[str, int]:
+        """The number of standing votes of each, most first."""
+        query = "SELECT annotator, count(*) FROM standing GROUP BY annotator ORDER BY count(*) DESC, annotator"
+        return dict(self.connection().execute(query).fetchall())
+
+    # --- as something to learn from ---------------------------------------------------------------------------
+
+    def preferences(
+        self, annotators: Collection[str] | None = None, sources: Collection[str] | None = None
+    ) -> list[Preference]:
+        """One for each standing vote, swapped repetitions and second opinions on a pair included.
+
+        A tie and "both bad" say that neither answer is better: both become ties. Skipped pairs say nothing.
+        """
+        votes = self.standing()
+        return [
+            Preference(vote.pair.prompt, vote.chosen.text, vote.rejected.text, not vote.decided)
+            for vote in votes
+            if vote.choice != "skip"
+            and (annotators is None or vote.annotator in annotators)
+            and (sources is None or vote.pair.source in sources)
+        ]
+
+    def import_preferences(self, pairs: Sequence[Preference], annotator: str, source: str = "import") -> int:
+        """Add preferences as votes of `annotator`; those that it has already are left out. Returns the number added.
+
+        What stands in a file twice, two people's votes on one pair, is voted twice. Every second one is shown with its
+        better answer on the right, so that the side tells nothing.
+        """
+        known = Counter(map(without_order, self.preferences([annotator])))
+        new: list[NewPair] = []
+        choices: list[str] = []
+        for pair in pairs:
+            if known[without_order(pair)]:
+                known[without_order(pair)] -= 1
+                continue
+            sides, swapped = [Answer(pair.chosen), Answer(pair.rejected)], len(new) % 2 == 1
+            new.append(NewPair(pair.prompt, sides[swapped], sides[not swapped], {}, source))
+            choices.append("tie" if pair.tie else "right" if swapped else "left")
+        self.add_voted(new, choices, annotator)
+        return len(new)
+
+    def add_voted(self, pairs: Sequence[NewPair], choices: Sequence[str], annotator: str) -> None:
+        """Add pairs with the votes on them, which nobody has looked at: by a rule, or from a file."""
+        began = time.time_ns()
+        with self.transaction() as connection:
+            for number, (pair, choice) in enumerate(zip(pairs, choices, strict=True)):
+                id = insert_pair(connection, pair)
+                insert_vote(connection, (f"{pair.source}-{began}-{number}", id, annotator, choice, 0, "", None))
+
+
+def without_order(pair: Preference) -> Preference:
+    """What a preference says: of a tie, the order says nothing."""
+    first, second = sorted((pair.chosen, pair.rejected))
+    return replace(pair, chosen=first, rejected=second) if pair.tie else pair
+
+
+def insert_pair(connection: sqlite3.Connection, pair: NewPair) -> int:
+    if pair.source not in SOURCES:
+        raise ValueError(f"source must be one of {', '.join(SOURCES)}, got {pair.source!r}")
+    sides = [value for side in (pair.left, pair.right) for value in (side.text, side.model, side.seed)]
+    values = (pair.prompt, *sides, json.dumps(pair.sampling), pair.source, pair.swaps, now())
+    return inserted(connection, f"INSERT INTO pairs VALUES (NULL, {', '.join('?' * len(values))})", values)
+
+
+def insert_vote(connection: sqlite3.Connection, values: tuple[Any, ...]) -> int:
+    return inserted(connection, "INSERT INTO votes VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)", (*values, now()))
+
+
+def inserted(connection: sqlite3.Connection, query: str, values: tuple[Any, ...]) -> int:
+    id = connection.execute(query, values).lastrowid
+    assert id is not None
+    return id
+
+
+def read_pair(row: Sequence[Any]) -> Pair:
+    left, right = Answer(*row[2:5]), Answer(*row[5:8])
+    return Pair(row[1], left, right, json.loads(row[8]), row[9], row[10], row[0])
+
+
+def now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -1,0 +1,178 @@
+"""The reward model: a score for an answer, learned from which of two answers people preferred.
+
+    L = -log sigmoid(r(x, y_w) - r(x, y_l))
+
+Ouyang et al. 2022, arXiv:2203.02155, equation 1: y_w was preferred to y_l as the answer to x, and the difference of
+their scores says with which probability (Bradley & Terry 1952). A tie is a pair in which either may have won, so that
+equal scores are best. Only differences count: `center` may hold the scores around 0 (Eisenstein et al. 2023,
+arXiv:2312.09244, section 4).
+
+The score is read at the end of the answer, at its <|endoftext|>.
+
+Shapes: P pairs.
+"""
+
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from core.checkpoint import Card
+from core.classifier import SequenceClassifier
+from core.config import Config, setting
+from core.datasets.preference_pairs import (
+    EncodedPair,
+    PairBatch,
+    PairBatches,
+    PairsConfig,
+    Preference,
+    read_pairs,
+    score_batch,
+)
+from core.huggingface import REWARD
+from core.model import IGNORE_INDEX
+from core.rlhf.logprobs import bradley_terry
+from core.training.device import autocast
+from core.training.finetuning import FinetuneConfig, classifier, parent_digest
+from core.training.loop import FitConfig, Summed
+from core.training.runner import Job, Progress
+
+log = logging.getLogger(__name__)
+AT_ONCE = 32  # pairs, where nothing is learned
+BINS = 5  # of the probabilities, from 1/2 to 1, when they are compared with what happened
+SHOWN = 3  # held-out pairs in a sample
+RECIPE: dict[str, Any] = dict(max_steps=100, batch_size=16, learning_rate=3e-4, warmup_steps=10, optimizer="adamw")
+RECIPE |= dict(weight_decay=0.1, eval_interval=10, save_interval=50, keep_steps=1, snapshots=0, keep_best=True)
+
+
+@dataclass(frozen=True)
+class RewardConfig(Config):
+    """Everything that decides what a reward model is."""
+
+    center: float = setting(0.01, "Pull of each pair's two scores towards a sum of 0", low=0.0, high=100.0)
+    pairs: PairsConfig = field(default_factory=PairsConfig)
+    adapt: FinetuneConfig = field(default_factory=lambda: FinetuneConfig(parent="checkpoints/bard-chat", dropout=0.1))
+    fit: FitConfig = field(default_factory=lambda: FitConfig(**RECIPE))
+
+
+def pair_scores(model: SequenceClassifier, batch: PairBatch) -> Tensor:
+    """(P, 2): of either answer, read at its end."""
+    x = model.transformer(batch.inputs, layout=batch.layout)  # (P, T, C)
+    return model.score(x[batch.targets != IGNORE_INDEX]).float().view(-1, 2)
+
+
+def pair_loss(model: SequenceClassifier, batch: PairBatch, center: float) -> Summed:
+    """The loss summed over pairs, and TRL's metrics. Of a tie, either answer counts as ranked right by half."""
+    scores = pair_scores(model, batch)
+    margins = scores[:, 0] - scores[:, 1]
+    loss = bradley_terry(margins, batch.outcomes) + center * scores.sum(1) ** 2
+    chosen, rejected = scores.detach().unbind(1)
+    right = torch.where(batch.outcomes == 1, (chosen > rejected).float(), 0.5)
+    metrics = {
+        "rewards/chosen": chosen,
+        "rewards/rejected": rejected,
+        "rewards/margins": chosen - rejected,
+        "rewards/accuracies": right,
+    }
+    return Summed(loss.sum(), {name: value.sum() for name, value in metrics.items()})
+
+
+def prepare(config: RewardConfig, saved: Path | None, device: torch.device, say: Progress) -> Job:
+    """The training that `config` describes, from its parent or from a saved step."""
+    fit, parent = config.fit, Path(config.adapt.parent)
+    say(f"reading the model {parent}")
+    start = classifier(config.adapt, [REWARD], saved, device, fit.seed)
+    say(f"reading the votes {config.pairs.data}")
+    data = read_pairs(config.pairs, start.tokenizer, start.model.config.block_size, fit.seed)
+    for problem in data.left_out:
+        log.info("left out: %s", problem)
+
+    def evaluate(model: SequenceClassifier) -> dict[str, float]:
+        return held_out_metrics(held_out_scores(model, data.val, fit.dtype), data.val)
+
+    def sample(model: SequenceClassifier) -> dict[str, str]:
+        scores = held_out_scores(model, data.val[:SHOWN], fit.dtype)
+        return {"prompt": "", "text": describe(data.val_texts[:SHOWN], scores)}
+
+    def details(model: SequenceClassifier, step: int) -> dict[str, Any]:
+        margins = decided_margins(held_out_scores(model, data.val, fit.dtype), data.val)
+        return {"margins": margins.tolist(), "calibration": calibration(margins)}
+
+    def loss(model: SequenceClassifier, batch: PairBatch) -> Summed:
+        return pair_loss(model, batch, config.center)
+
+    digest = parent_digest(config.adapt, saved)
+    card = Card("reward", parent.name, config=config.to_dict(), data=data.lineage | {"parent_sha256": digest})
+    batches = PairBatches(data.train, fit.batch_size, fit.seed, score_batch)
+    references = {"ln 2": math.log(2)}
+    return Job(start.model, start.tokenizer, batches, loss, fit, card, evaluate, sample, references, details=details)
+
+
+# --- held-out votes -------------------------------------------------------------------------------------------
+
+
+@torch.inference_mode()
+def held_out_scores(model: SequenceClassifier, pairs: Sequence[EncodedPair], dtype: str) -> Tensor:
+    """(P, 2), dropout off."""
+    model.eval()
+    scores = []
+    for first in range(0, len(pairs), AT_ONCE):
+        batch = score_batch(pairs[first : first + AT_ONCE]).to(model.device)
+        with autocast(model.device, dtype):
+            scores.append(pair_scores(model, batch).cpu())
+    return torch.cat(scores)
+
+
+def decided_margins(scores: Tensor, pairs: Sequence[EncodedPair]) -> Tensor:
+    """By how much the preferred answer is ahead, of the pairs that are no ties."""
+    decided = torch.tensor([pair.outcome == 1 for pair in pairs])
+    return (scores[:, 0] - scores[:, 1])[decided]
+
+
+def held_out_metrics(scores: Tensor, pairs: Sequence[EncodedPair]) -> dict[str, float]:
+    """Loss in nats a pair; of those that are no ties the share ranked right, the mean margin, the calibration error."""
+    outcomes = torch.tensor([pair.outcome for pair in pairs])
+    margins = decided_margins(scores, pairs)
+    return {
+        "loss/val": bradley_terry(scores[:, 0] - scores[:, 1], outcomes).mean().item(),
+        "accuracy/val": (margins > 0).float().mean().item(),
+        "margin/val": margins.mean().item(),
+        "calibration/val": calibration_error(calibration(margins)),
+    }
+
+
+def calibration(margins: Tensor) -> list[dict[str, float]]:
+    """Of pairs in which one answer was given about the same probability to win, how often it did.
+
+    margins: of the preferred answers. The more likely winner is the answer with the higher score; each bin that is not
+    empty has the mean `predicted` probability, the `observed` share of wins, and the `count` of pairs.
+    """
+    confidence = torch.sigmoid(margins.abs())
+    bins = ((confidence - 0.5) * 2 * BINS).long().clamp(max=BINS - 1)
+    found = []
+    for number in range(BINS):
+        inside = bins == number
+        if count := int(inside.sum()):
+            observed = (margins[inside] > 0).float().mean().item()
+            found.append({"predicted": confidence[inside].mean().item(), "observed": observed, "count": count})
+    return found
+
+
+def calibration_error(bins: Sequence[dict[str, float]]) -> float:
+    """Expected calibration error (Guo et al. 2017, arXiv:1706.04599, equation 3): 0 is honest about its doubts."""
+    total = sum(found["count"] for found in bins)
+    return sum(found["count"] / total * abs(found["observed"] - found["predicted"]) for found in bins)
+
+
+def describe(texts: Sequence[Preference], scores: Tensor) -> str:
+    """Each prompt with the score of either answer."""
+    lines = []
+    for text, (chosen, rejected) in zip(texts, scores.tolist(), strict=True):
+        verdict = "tie" if text.tie else "preferred"
+        lines.append(f"{text.prompt}\n  {chosen:+.2f} ({verdict}) {text.chosen}\n  {rejected:+.2f} {text.rejected}")
+    return "\n\n".join(lines)

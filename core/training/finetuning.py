@@ -1,0 +1,96 @@
+"""Fine-tuning begins at a parent: all of its weights learn, or a small change of them (core/lora.py)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from core import checkpoint, lora
+from core.checkpoint import Checkpoint
+from core.classifier import SequenceClassifier
+from core.config import Config, setting
+from core.model import GPT, set_dropout
+
+
+@dataclass(frozen=True)
+class FinetuneConfig(Config):
+    """What of the parent learns."""
+
+    parent: str = setting("checkpoints/bard-base", "The checkpoint to start from")
+    method: str = setting(
+        "full",
+        "full: all weights learn; lora: a small change of each matrix learns, which takes less memory",
+        choices=("full", "lora"),
+    )
+    lora_rank: int = setting(16, "LoRA: rank of the change; more can say more", low=1, high=1024)
+    lora_alpha: float = setting(32.0, "LoRA: weight of the change is alpha / rank", low=0.0, high=10_000.0)
+    dropout: float = setting(0.0, "Share of activations zeroed in training against overfitting", low=0.0, high=0.9)
+
+
+def language_model(config: FinetuneConfig, saved: Path | None, device: torch.device, seed: int) -> Checkpoint[GPT]:
+    """The model to train: the parent, or the saved step of a run that goes on; the card is the parent's.
+
+    Raises ValueError if the parent cannot be read, or has changed since the run began while its weights are needed.
+    """
+    parent = Path(config.parent)
+    use_lora = config.method == "lora"
+    start = checkpoint.load(parent if use_lora or saved is None else saved, device)
+    set_dropout(start.model, config.dropout)
+    if use_lora:
+        torch.manual_seed(seed)
+        lora.add(start.model, config.lora_rank, config.lora_alpha)
+        if saved:
+            check_unchanged(parent, parent_digest(config, saved))
+            lora.load(saved, start.model)
+    return start
+
+
+def classifier(
+    config: FinetuneConfig, labels: Sequence[str], saved: Path | None, device: torch.device, seed: int
+) -> Checkpoint[SequenceClassifier]:
+    """The same for a classifier that begins with the transformer of a language model, and a score that is new."""
+    use_lora = config.method == "lora"
+    if saved and not use_lora:
+        start = checkpoint.load_classifier(saved, device)
+        set_dropout(start.model, config.dropout)
+        return start
+    parent = Path(config.parent)
+    language = checkpoint.load(parent, device)
+    model = SequenceClassifier.from_language_model(language.model, labels, seed)
+    set_dropout(model, config.dropout)
+    if use_lora:
+        torch.manual_seed(seed)
+        lora.add(model, config.lora_rank, config.lora_alpha)
+        model.score.requires_grad_(True)
+    if saved:
+        check_unchanged(parent, parent_digest(config, saved))
+        lora.load(saved, model)
+        model.score.load_state_dict(checkpoint.load_classifier(saved, device).model.score.state_dict())
+    return Checkpoint(model, language.tokenizer, language.card)
+
+
+def reference_model(config: FinetuneConfig, saved: Path | None, device: torch.device) -> tuple[GPT, str | None]:
+    """The parent as it was when the run began, frozen, and its digest: what a policy must not move far away from.
+
+    Raises ValueError if it has changed since.
+    """
+    parent, digest = Path(config.parent), parent_digest(config, saved)
+    if saved:
+        check_unchanged(parent, digest)
+    return checkpoint.load(parent, device).model.requires_grad_(False), digest
+
+
+def parent_digest(config: FinetuneConfig, saved: Path | None) -> str | None:
+    """sha256 of the parent's weights as they were when the run began."""
+    if saved:
+        return checkpoint.read_card(saved / "card.json").data.get("parent_sha256")
+    return checkpoint.weights_digest(Path(config.parent))
+
+
+def check_unchanged(parent: Path, digest: str | None) -> None:
+    if checkpoint.weights_digest(parent) != digest:
+        raise ValueError(
+            f"{parent} has changed since this run began, and its weights are needed to go on: "
+            "put the old ones back, or begin a new run"
+        )

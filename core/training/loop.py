@@ -1,0 +1,300 @@
+"""The training loop: gradients of a batch, accumulated over micro-batches and processes; clip; step; next.
+
+Every stage trains with `fit`; stages differ only in their batches and in their loss. Losses are *summed* over what
+counts in a micro-batch and divided by what counts in the whole batch, so that the split into micro-batches changes
+nothing: 1 x 64, 8 x 8 and 2 processes x 4 x 8 give the same gradient, masks of unequal length included.
+
+Shapes: B batch, T time.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from core.config import Config, setting
+from core.datasets.batch import Batch
+from core.datasets.pretraining import HeldOut
+from core.huggingface import Model
+from core.model import GPT
+from core.training import distributed
+from core.training.device import autocast
+from core.training.lr_schedule import learning_rate
+from core.training.optimizer import make_optimizers, take_step
+
+Batches = Callable[[int], Batch]  # a pure function of the step (from 0), so that there is no state to save
+
+
+class Summed(NamedTuple):
+    """A loss, and other things worth seeing of a step; all are scalars, summed over what counts."""
+
+    loss: Tensor
+    metrics: dict[str, Tensor]
+
+
+LossFn = Callable[[Any, Any], Tensor | Summed]  # of the model and a batch
+
+
+@dataclass(frozen=True)
+class FitConfig(Config):
+    """How a model is trained, whatever the stage."""
+
+    max_steps: int = setting(1000, "Optimiser steps", low=1, high=100_000_000)
+    batch_size: int = setting(16, "Sequences a step", low=1, high=1_000_000)
+    micro_batch_size: int = setting(
+        0, "Sequences in memory at once; gradients accumulate over the rest. 0 = all", low=0, high=1_000_000
+    )
+    learning_rate: float = setting(1e-3, "Peak learning rate", low=0.0, high=10.0)
+    final_learning_rate: float = setting(0.0, "Learning rate at the last step", low=0.0, high=10.0)
+    warmup_steps: int = setting(50, "Steps over which the learning rate rises", low=0)
+    optimizer: str = setting(
+        "muon",
+        "muon: matrices move in all directions alike, learns in fewer steps; adamw: the classic, cheaper a step",
+        choices=("muon", "adamw"),
+    )
+    weight_decay: float = setting(0.1, "Pull of matrices towards 0 (not of biases and norms)", low=0.0)
+    beta1: float = setting(0.9, "AdamW: memory of the gradient's mean", low=0.0, high=0.9999)
+    beta2: float = setting(0.99, "AdamW: memory of its square", low=0.0, high=0.99999)
+    muon_momentum: float = setting(0.95, "Muon: memory of the gradient's mean", low=0.0, high=0.9999)
+    grad_clip: float = setting(1.0, "Longest gradient; longer ones are shortened. 0 = any", low=0.0)
+    seed: int = setting(1337, "The same seed gives the same run", low=0, high=2**31)
+    eval_interval: int = setting(100, "Steps between two looks at the validation text", low=1)
+    save_interval: int = setting(200, "Steps between two saved states to resume from", low=1)
+    keep_steps: int = setting(
+        3,
+        "Saved steps that stay, the latest ones, to fork the run from. 0 = none once it is finished",
+        low=0,
+        high=1000,
+    )
+    snapshots: int = setting(
+        12,
+        "Weights kept for a time-lapse of attention: at step 0, then on a log scale up to the last step. 0 = none",
+        low=0,
+        high=100,
+    )
+    device: str = setting("auto", "Where to train; auto takes the fastest", choices=("auto", "cuda", "mps", "cpu"))
+    dtype: str = setting(
+        "auto",
+        "Arithmetic of the forward pass; auto is bfloat16 on CUDA, float32 elsewhere",
+        choices=("auto", "float32", "bfloat16"),
+    )
+    recompute: bool = setting(
+        False, "Keep only each block's input for the backward pass and compute the rest again: less memory, 1/3 slower"
+    )
+    compile: bool = setting(False, "torch.compile the blocks: a minute's start, then faster, above all on a GPU")
+    keep_best: bool = setting(
+        False, "Finish with the weights of the evaluation with the lowest validation loss, not with the last ones"
+    )
+    save_dtype: str = setting("float32", "Precision of the finished weights on disk", choices=("float32", "float16"))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.warmup_steps > self.max_steps:
+            raise ValueError(f"warmup_steps must be at most max_steps, got {self.warmup_steps} and {self.max_steps}")
+
+
+@dataclass(frozen=True)
+class StepLog:
+    """What one optimiser step did. `step` counts from 1: it is the number of steps taken so far."""
+
+    step: int
+    loss: float  # nats a target
+    lr: float
+    grad_norm: float  # before clipping
+    tokens: int  # that the model read, padding included
+    seconds: float  # since the step before, without what was done with its log
+    micro_batch_size: int  # smaller than asked for if the device's memory was
+    data_wait: float  # share of `seconds` spent waiting for the batch
+    metrics: dict[str, float] = field(default_factory=dict)  # whatever else the stage measures
+
+
+class NotFinite(ArithmeticError):
+    """The loss or the gradient is NaN or infinite; the optimiser has not stepped."""
+
+    def __init__(self, step: int, what: str, value: float):
+        super().__init__(f"{what} became {value} at step {step}")
+        self.step = step
+
+
+def fit(
+    model: Model,
+    batches: Batches,
+    loss_fn: LossFn,
+    config: FitConfig,
+    optimizers: list[Optimizer] | None = None,
+    start_step: int = 0,
+) -> Iterator[StepLog]:
+    """Train `model` in place, yielding after every optimiser step.
+
+    To go on from a saved state, pass its optimisers and the number of steps taken. Randomness (dropout) is a function
+    of (seed, step), so a resumed run equals an uninterrupted one. Raises NotFinite before a bad step is taken, and
+    ValueError if the device's memory is too small for a single sequence.
+    """
+    optimizers = optimizers or optimizers_of(model, config)
+    model.transformer.recompute = config.recompute
+    if config.compile:
+        for block in model.blocks:
+            block.compile()
+    micro_batch_size = config.micro_batch_size or config.batch_size
+    began = time.perf_counter()
+    for step, batch, waited in prefetched(batches, range(start_step, config.max_steps), model.device):
+        lr = learning_rate(
+            step, config.learning_rate, config.final_learning_rate, config.warmup_steps, config.max_steps
+        )
+        done = one_step(model, batch, loss_fn, config, optimizers, step, lr, micro_batch_size)
+        micro_batch_size = done.micro_batch_size
+        seconds = time.perf_counter() - began
+        data_wait = min(1.0, waited / seconds)
+        yield StepLog(
+            step + 1,
+            done.loss,
+            lr,
+            done.grad_norm,
+            batch.inputs.numel(),
+            seconds,
+            micro_batch_size,
+            data_wait,
+            done.metrics,
+        )
+        began = time.perf_counter()  # what the consumer did in between is not training
+
+
+class StepResult(NamedTuple):
+    """What came of one step: means over all targets that count."""
+
+    loss: float
+    grad_norm: float  # before clipping
+    micro_batch_size: int  # halved until the device's memory sufficed
+    metrics: dict[str, float]
+
+
+def one_step(
+    model: Any,
+    batch: Batch,
+    loss_fn: LossFn,
+    config: FitConfig,
+    optimizers: list[Optimizer],
+    step: int,
+    lr: float,
+    micro_batch_size: int,
+) -> StepResult:
+    """One optimiser step on `batch` at rate `lr`; step counts from 0. Raises NotFinite before a bad step is taken."""
+    total = batch.n_targets
+    if total == 0:
+        raise ValueError(f"the batch of step {step + 1} has nothing to learn from: every target is masked")
+    part = distributed.share(batch)
+    micro_batch_size = min(micro_batch_size, len(part))
+    while (seen := accumulate(model, part, total, loss_fn, config, step, micro_batch_size)) is None:
+        torch.cuda.empty_cache()
+        if micro_batch_size == 1:
+            raise ValueError("the device has too little memory for one sequence: " + LESS_MEMORY)
+        micro_batch_size //= 2
+    distributed.sum_gradients(model)
+    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), config.grad_clip or math.inf)
+    loss, metrics = seen
+    values = finite(step + 1, {"the loss": loss, "the gradient norm": norm, **metrics})
+    take_step(optimizers, lr)
+    return StepResult(values[0], values[1], micro_batch_size, dict(zip(metrics, values[2:], strict=True)))
+
+
+def summed(found: Tensor | Summed) -> Summed:
+    """What a loss function returned, in its longer form."""
+    return found if isinstance(found, Summed) else Summed(found, {})
+
+
+LESS_MEMORY = "turn recompute on, or choose a smaller block_size or model"
+
+
+def accumulate(
+    model: Any, batch: Batch, total: int, loss_fn: LossFn, config: FitConfig, step: int, micro_batch_size: int
+) -> Summed | None:
+    """Leave the gradients of `batch`'s share of the mean loss in `.grad`; returns the means over all processes.
+
+    total: targets that count in the whole batch, of which `batch` is this process's part. Returns None, gradients
+    forgotten, if in any of the processes the device's memory was too small for `micro_batch_size` sequences.
+    """
+    model.train()
+    torch.manual_seed((config.seed * 1_000_003 + step) * distributed.world_size() + distributed.rank())
+    sums: dict[str, Tensor] = {"loss": torch.zeros((), device=model.device)}
+    failed = False
+    try:
+        for micro in batch.split(micro_batch_size):
+            with autocast(model.device, config.dtype):
+                loss, metrics = summed(loss_fn(model, micro.to(model.device)))
+            (loss / total).backward()
+            for name, value in {"loss": loss, **metrics}.items():
+                sums[name] = sums.get(name, 0) + value.detach().float() / total
+    except torch.OutOfMemoryError:
+        failed = True
+    failures = distributed.summed(torch.tensor(float(failed), device=model.device))
+    if distributed.world_size() > 1:
+        failed = failures.item() > 0
+    if not failed:
+        means = distributed.summed(torch.stack(list(sums.values()))).unbind()
+        loss, *others = means
+        return Summed(loss, dict(zip(list(sums)[1:], others, strict=True)))
+    model.zero_grad(set_to_none=True)
+    return None
+
+
+def prefetched(batches: Batches, steps: range, device: torch.device) -> Iterator[tuple[int, Batch, float]]:
+    """(step, batch, seconds waited for it) for each step; the next batch is made while this one is learned from."""
+
+    def make(step: int) -> Batch:
+        batch = batches(step)
+        return batch.pin() if device.type == "cuda" else batch
+
+    with ThreadPoolExecutor(1, "batches") as maker:
+        coming = [maker.submit(make, step) for step in steps[:1]]
+        for step in steps:
+            began = time.perf_counter()
+            batch = coming.pop().result()
+            waited = time.perf_counter() - began
+            if step + 1 in steps:
+                coming.append(maker.submit(make, step + 1))
+            yield step, batch, waited
+
+
+def finite(step: int, values: dict[str, Tensor]) -> list[float]:
+    """The values as numbers, in one wait for the device. Raises NotFinite if one of them is none."""
+    numbers = torch.stack([value.detach().float() for value in values.values()]).tolist()
+    for name, number in zip(values, numbers, strict=True):
+        if not math.isfinite(number):
+            raise NotFinite(step, name, number)
+    return numbers
+
+
+def optimizers_of(model: Model, config: FitConfig) -> list[Optimizer]:
+    betas = (config.beta1, config.beta2)
+    return make_optimizers(
+        model, config.optimizer, config.learning_rate, config.weight_decay, betas, config.muon_momentum
+    )
+
+
+def language_model_loss(model: Model, batch: Batch) -> Tensor:
+    """Cross-entropy in nats, summed over the targets that count."""
+    return model.summed_loss(batch.inputs, batch.targets)
+
+
+@torch.inference_mode()
+def mean_loss(model: Model, batches: Iterable[Batch], dtype: str = "float32") -> float:
+    """Cross-entropy in nats a target over all `batches`, dropout off."""
+    model.eval()
+    total, count = 0.0, 0
+    for batch in batches:
+        with autocast(model.device, dtype):
+            total += language_model_loss(model, batch.to(model.device)).item()
+        count += batch.n_targets
+    return total / count
+
+
+def held_out_metrics(model: GPT, held_out: HeldOut, dtype: str = "float32") -> dict[str, float]:
+    """`loss/val` in nats a token, and `bpb/val` in bits a byte of text, which no vocabulary can flatter."""
+    loss = mean_loss(model, held_out.batches, dtype)
+    return {"loss/val": loss, "bpb/val": loss * held_out.n_tokens / held_out.n_bytes / math.log(2)}

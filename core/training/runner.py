@@ -1,0 +1,342 @@
+"""Execute a run: what surrounds `fit`. Resume, evaluate, sample, save, obey pause and stop, and say how it ended."""
+
+import logging
+import math
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.optim import Optimizer
+
+from core import checkpoint, lora
+from core.checkpoint import Card, write_json
+from core.huggingface import Model
+from core.tokenizer import Tokenizer
+from core.training import distributed
+from core.training.device import peak_flops, peak_memory, pick_device
+from core.training.loop import Batches, FitConfig, LossFn, NotFinite, StepLog, fit, optimizers_of
+from core.training.lr_schedule import snapshot_steps
+from core.training.optimizer import load_optimizers, save_optimizers
+from core.training.run_directory import Run, Status, append_line, step_number
+
+log = logging.getLogger(__name__)
+STATUS_INTERVAL = 0.5  # seconds between two writes of status.json
+OPTIMIZER_FILE = "optimizer.safetensors"
+MOST_CAREFUL = 2  # saved steps that stay at least while a run goes on: the last one may be the one that went wrong
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a stage hands over: everything in which stages differ."""
+
+    model: Any  # what learns: mostly a Model, with whatever else learns beside it
+    tokenizer: Tokenizer
+    batches: Batches
+    loss_fn: LossFn
+    config: FitConfig
+    card: Card
+    evaluate: Callable[[Any], dict[str, float]]  # metrics on held-out data, e.g. {"loss/val": 3.2, "bpb/val": 2.1}
+    sample: Callable[[Any], dict[str, str]]  # {"prompt": ..., "text": ...}
+    references: dict[str, float] = field(default_factory=dict)  # losses to compare with: see Run.references
+    report: Callable[[Any], dict[str, float]] | None = None  # more thorough than `evaluate`, once, of what is kept
+    details: Callable[[Any, int], dict[str, Any]] | None = None  # for details.jsonl, at step 0 and with each `sample`
+    to_checkpoint_model: Callable[[Any], Model] = lora.merged  # the model that a checkpoint holds
+    save_state: Callable[[Path], None] = lambda directory: None  # what a saved step needs besides, to go on from it
+    fit: Callable[["Job", list[Optimizer], int], Iterator[StepLog]] = field(
+        default=lambda job, optimizers, start: fit(job.model, job.batches, job.loss_fn, job.config, optimizers, start)
+    )
+
+
+Progress = Callable[[str], None]  # shows what is being done before the first step
+Prepare = Callable[[Path | None, torch.device, Progress], Job]  # given the saved step to go on from, if any
+
+
+def execute(run: Run, fit_config: FitConfig, prepare: Prepare) -> Status:
+    """Train `run` from its last saved step, or from the beginning, until it is finished, stopped or failed.
+
+    A finished run is left as it is. Started by torchrun, all processes train and the first one does everything else.
+    """
+    device = pick_device(fit_config.device)
+    torch.backends.cuda.matmul.allow_tf32 = True  # for the float32 products that autocast leaves
+    if not distributed.is_main():
+        return follow(run, device, prepare)
+    if (status := run.status()).state == "finished":
+        log.info("%s is finished already", run.name)
+        distributed.agree(False)
+        return status
+    handler = logging.FileHandler(run.log, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+    logging.getLogger("core").addHandler(handler)
+    try:
+        with run.hold(device.type):
+            distributed.agree(True)
+            status = Runner(run, fit_config, device).run_to_end(prepare)
+            run.write_status(status)
+            log.info("%s at step %d: %s", status.state, status.step, status.message)
+            return status
+    finally:
+        logging.getLogger("core").removeHandler(handler)
+        handler.close()
+
+
+def follow(run: Run, device: torch.device, prepare: Prepare) -> Status:
+    """What the other processes of a distributed training do: take the same steps, and write nothing."""
+    if distributed.agree(False):
+        try:
+            job, optimizers, start = restore(run, device, prepare, lambda message: None)
+            for _ in job.fit(job, optimizers, start):
+                if distributed.agree(False):
+                    break
+        except NotFinite:
+            pass  # the first process meets the same, and says it
+    return run.status()
+
+
+class Runner:
+    """One process's time with a run."""
+
+    def __init__(self, run: Run, config: FitConfig, device: torch.device):
+        self.run, self.config, self.device = run, config, device
+        self.status = Status("starting", "starting", max_steps=config.max_steps, device=device.type)
+        self.written = 0.0
+        self.best = run.directory / "best"  # the checkpoint with the lowest validation loss, if it is asked for
+        self.doing, self.micro_batch_size = "training", 0
+        self.held_out: tuple[int, dict[str, float]] = (-1, {})  # the latest evaluation and its step
+
+    def run_to_end(self, prepare: Prepare) -> Status:
+        """Never raises for what can go wrong in a training: the status says it, in words."""
+        try:
+            return self.train(prepare)
+        except NotFinite as error:
+            return self.failed(f"{error}; it was not learned from{self.last_good()}. Try a lower learning rate")
+        except OSError as error:
+            return self.failed(f"could not write: {error}{self.last_good()}. Make room, then resume")
+        except ValueError as error:
+            return self.failed(str(error))
+        except torch.AcceleratorError as error:  # what is on the device is lost with it
+            reason = str(error).splitlines()[0]
+            return self.failed(f"the {self.device.type} failed: {reason}{self.last_good()}. Resume when it is back")
+        except Exception:
+            log.exception("unexpected error")
+            return self.failed(f"an unexpected error, which {self.run.log} describes")
+
+    def failed(self, why: str) -> Status:
+        return replace(self.status, state="failed", message=why)
+
+    def last_good(self) -> str:
+        saved = self.run.saved_steps()
+        return f"; the last good checkpoint is {saved[-1].name}" if saved else ""
+
+    def train(self, prepare: Prepare) -> Status:
+        self.run.clear_stale_request()
+        self.run.clear_leftovers()
+        self.say("starting")
+        job, optimizers, start = restore(self.run, self.device, prepare, self.say)
+        self.run.rewind(start)
+        write_json(self.run.references, job.references)
+        snapshots = snapshot_steps(job.config.max_steps, job.config.snapshots)
+        if checkpoint.is_checkpoint(self.best) and checkpoint.read_card(self.best / "card.json").step > start:
+            checkpoint.remove(self.best)  # it will come again
+        log.info(
+            "%s on %s: %s weights, from step %d", self.run.name, self.device, f"{job.model.config.n_params:,}", start
+        )
+        step = start
+        if step == 0 and step in snapshots:
+            self.save_snapshot(job, step, {})
+        if step == 0:
+            self.write_details(job, step)
+        with interrupt_requests_stop(self.run):
+            for entry in job.fit(job, optimizers, start):
+                step = entry.step
+                self.record(job, entry)
+                if step in snapshots:  # before the step is saved: a run that resumes from there has it already
+                    self.save_snapshot(job, step, {"loss/train": entry.loss})
+                if step % job.config.save_interval == 0 and step < job.config.max_steps:
+                    self.save_step(job, optimizers, step)
+                if self.run.requested() == "pause":
+                    self.pause(job, optimizers, step)
+                if distributed.agree(self.run.requested() == "stop"):
+                    stopped = step < job.config.max_steps
+                    break
+            else:  # all steps are taken, or the stage has seen enough
+                stopped = False
+        if stopped:
+            self.save_step(job, optimizers, step)
+            self.finish(job, step, stopped)
+            return replace(self.status, state="stopped", step=step, message="saved, and can be resumed")
+        if job.config.keep_steps:
+            self.save_step(job, optimizers, step)
+        kept = self.finish(job, step, stopped)
+        message = "all steps taken" if step == job.config.max_steps else f"ended at step {step:,}, by its own rule"
+        message += f", the weights of step {kept:,} kept" if kept != step else ""
+        self.status = replace(self.status, state="finished", step=step, message=message)
+        self.write_status()  # before what it could be resumed from goes
+        self.forget_steps(job.config.keep_steps)
+        shutil.rmtree(self.best, ignore_errors=True)
+        return self.status
+
+    # --- the parts --------------------------------------------------------------------------------------------
+
+    def record(self, job: Job, entry: StepLog) -> None:
+        """Append this step's metrics; evaluate and sample where it is due."""
+        metrics = {
+            "step": entry.step,
+            "loss/train": entry.loss,
+            "lr": entry.lr,
+            "grad_norm": entry.grad_norm,
+            "tokens_per_second": entry.tokens / entry.seconds,
+            "data_wait": entry.data_wait,
+            **entry.metrics,
+        }
+        self.watch_memory(job, entry)
+        if memory := peak_memory(self.device):
+            metrics["memory/peak"] = memory
+        if peak := peak_flops(self.device):  # model FLOPs utilisation: the share of the hardware's promise
+            achieved = metrics["tokens_per_second"] * job.model.config.flops_per_token
+            metrics["mfu"] = achieved / (peak * distributed.world_size())
+        if entry.step % job.config.eval_interval == 0 or entry.step == job.config.max_steps:
+            held_out = self.evaluate(job, entry.step)
+            metrics |= held_out
+            if job.config.keep_best and held_out["loss/val"] < self.best_loss():
+                card = replace(job.card, step=entry.step, report=held_out)
+                checkpoint.save(self.best, job.to_checkpoint_model(job.model), job.tokenizer, card)
+            with torch.compiler.set_stance("force_eager"):  # a text that grows would be compiled again and again
+                append_line(self.run.samples, {"step": entry.step, **job.sample(job.model)})
+                self.write_details(job, entry.step)
+            described = "  ".join(f"{name} {value:.4f}" for name, value in held_out.items())
+            log.info("step %d  loss/train %.4f  %s", entry.step, entry.loss, described)
+        append_line(self.run.metrics, metrics | {"time": time.time()})
+        self.status = replace(self.status, state="running", message=self.doing, step=entry.step)
+        if time.monotonic() - self.written > STATUS_INTERVAL:
+            self.write_status()
+
+    def write_details(self, job: Job, step: int) -> None:
+        if job.details:
+            append_line(self.run.details, {"step": step, **job.details(job.model, step)})
+
+    def watch_memory(self, job: Job, entry: StepLog) -> None:
+        """Say that the loop had to make the micro-batch smaller."""
+        rows = -(-job.config.batch_size // distributed.world_size())
+        asked = min(job.config.micro_batch_size or rows, rows)
+        if entry.micro_batch_size != (self.micro_batch_size or asked):
+            self.doing = (
+                f"training, in micro-batches of {entry.micro_batch_size} instead of {asked}: "
+                f"the {self.device.type}'s memory is too small for more"
+            )
+            log.info("step %d  out of memory: micro-batches of %d from here on", entry.step, entry.micro_batch_size)
+        self.micro_batch_size = entry.micro_batch_size
+
+    def evaluate(self, job: Job, step: int) -> dict[str, float]:
+        if self.held_out[0] != step:
+            self.held_out = (step, job.evaluate(job.model))
+        return self.held_out[1]
+
+    def best_loss(self) -> float:
+        if not checkpoint.is_checkpoint(self.best):
+            return math.inf
+        return checkpoint.read_card(self.best / "card.json").report["loss/val"]
+
+    def pause(self, job: Job, optimizers: list[Optimizer], step: int) -> None:
+        """Wait, with everything saved, until asked to go on or to stop."""
+        self.save_step(job, optimizers, step)
+        self.status = replace(self.status, state="paused", message="waiting, with everything saved")
+        self.write_status()
+        while self.run.requested() == "pause":
+            time.sleep(0.1)
+        self.status = replace(self.status, state="running", message=self.doing)
+        self.write_status()
+
+    def save_step(self, job: Job, optimizers: list[Optimizer], step: int) -> None:
+        directory = self.run.step_directory(step)
+        if directory.exists():
+            return
+        with checkpoint.atomic_directory(directory) as temporary:
+            checkpoint.write_files(
+                temporary, job.to_checkpoint_model(job.model), job.tokenizer, replace(job.card, step=step)
+            )
+            save_optimizers(temporary / OPTIMIZER_FILE, job.model, optimizers)
+            lora.save(temporary, job.model)
+            job.save_state(temporary)
+        self.forget_steps(max(MOST_CAREFUL, job.config.keep_steps))
+
+    def forget_steps(self, count: int) -> None:
+        """Remove all saved steps but the last `count`."""
+        saved = self.run.saved_steps()
+        for old in saved[: max(0, len(saved) - count)]:
+            checkpoint.remove(old)
+
+    def save_snapshot(self, job: Job, step: int, metrics: dict[str, float]) -> None:
+        """Keep the weights alone, in half precision, with the step's losses: held-out ones too if it was evaluated."""
+        held_out = self.held_out[1] if self.held_out[0] == step else {}
+        card = self.card(job, step, metrics | held_out)
+        checkpoint.save(
+            self.run.snapshot_directory(step), job.to_checkpoint_model(job.model), job.tokenizer, card, torch.float16
+        )
+
+    @staticmethod
+    def card(job: Job, step: int, metrics: dict[str, float]) -> Card:
+        return replace(job.card, step=step, report={k: v for k, v in metrics.items() if math.isfinite(v)})
+
+    def finish(self, job: Job, step: int, stopped: bool) -> int:
+        """The run directory becomes the checkpoint; returns the step whose weights it holds."""
+        self.say("writing the checkpoint")
+        if checkpoint.is_checkpoint(self.best):
+            best = checkpoint.load_any(self.best, self.device)
+            model, card = best.model, best.card
+        else:
+            model, card = job.to_checkpoint_model(job.model), self.card(job, step, self.evaluate(job, step))
+        if job.report and not stopped:  # who stops a run does not want to wait
+            card = replace(card, report=job.report(model))
+        dtype = getattr(torch, job.config.save_dtype)
+        checkpoint.save(self.run.directory, model, job.tokenizer, card, dtype)
+        return card.step
+
+    def say(self, message: str) -> None:
+        self.status = replace(self.status, message=message)
+        self.write_status()
+
+    def write_status(self) -> None:
+        self.run.write_status(self.status)
+        self.written = time.monotonic()
+
+
+@contextmanager
+def interrupt_requests_stop(run: Run) -> Iterator[None]:
+    """Ctrl-C asks the run to stop after the step it is in, so that what is saved is whole; a second one interrupts."""
+
+    def ask(_signal: int, _frame: object) -> None:
+        run.request("stop")
+        signal.signal(signal.SIGINT, before)
+
+    if threading.current_thread() is not threading.main_thread():  # Python tells only the main thread of Ctrl-C
+        yield
+        return
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield
+    except KeyboardInterrupt:
+        run.clear_request()  # the stop that the first one asked for is void, whoever resumes wants to go on
+        raise
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def restore(run: Run, device: torch.device, prepare: Prepare, say: Progress) -> tuple[Job, list[Optimizer], int]:
+    """The job, its optimisers and the steps taken so far, from the last saved step if there is one."""
+    saved = run.saved_steps()
+    last = saved[-1] if saved else None
+    job = prepare(last, device, say)
+    if origin := run.forked_from():
+        job = replace(job, card=replace(job.card, data=job.card.data | {"forked_from": origin}))
+    optimizers = optimizers_of(job.model, job.config)
+    if last is None:
+        return job, optimizers, 0
+    load_optimizers(last / OPTIMIZER_FILE, job.model, optimizers)
+    return job, optimizers, step_number(last)

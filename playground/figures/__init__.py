@@ -1,1 +1,0 @@
-"""Data to Plotly figures, as plain JSON for the page. No gradio."""

@@ -1,0 +1,37 @@
+"""What the live view of a run asks for: the server functions of `liveRun` in assets/train.js."""
+
+import base64
+from collections.abc import Callable, Collection
+from typing import Any
+
+from playground.services.training_jobs import Jobs
+from playground.ui.errors import server_function
+
+
+def live_functions(jobs: Jobs, stages: Collection[str]) -> list[Callable]:
+    """follow_run, follow_details: what is new; other_runs: what can be laid over it, of the same `stages`;
+    run_history, export_run: one run, whole.
+    """
+
+    @server_function
+    def follow_run(request: dict[str, Any]) -> dict[str, Any]:
+        return jobs.follow(request["name"], request["cursor"])
+
+    @server_function
+    def follow_details(request: dict[str, Any]) -> dict[str, Any]:
+        return jobs.details(request["name"], request["offset"])
+
+    @server_function
+    def other_runs(request: dict[str, Any]) -> dict[str, Any]:
+        return {"names": [name for name in jobs.names(stages) if name != request["name"]]}
+
+    @server_function
+    def run_history(request: dict[str, Any]) -> dict[str, Any]:
+        return jobs.history(request["name"])
+
+    @server_function
+    def export_run(request: dict[str, Any]) -> dict[str, Any]:
+        file, content = jobs.export(request["name"], request["kind"])
+        return {"file": file, "content": base64.b64encode(content).decode()}
+
+    return [follow_run, follow_details, other_runs, run_history, export_run]

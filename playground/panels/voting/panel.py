@@ -1,0 +1,122 @@
+"""Voting, wherever the page asks for it: a prompt, two answers, and a key for each thing one may think of them."""
+
+import json
+import statistics
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from core.preferences.vote_store import Pair, Vote
+from playground.panels.voting.annotator_stats import verdict
+from playground.services.labelling.pair_pool import VotingSettings
+from playground.services.labelling.voting_session import Labelling, Offer
+from playground.ui.components import live
+from playground.ui.errors import server_function
+from playground.ui.text import page_text, sentence
+
+NOBODY = "me"  # who votes without a name
+LONGEST_NAME, LONGEST_NOTE, LONGEST_TIME = 60, 2000, 86_400_000  # characters, characters, ms
+LETTERS = {"left": "A", "right": "B"}
+CHOSEN = {"left": "A", "right": "B", "tie": "a tie", "bad": "both bad", "skip": "neither: skipped"}
+
+
+def voting(
+    labelling: Labelling, prefix: str, read: Callable[[dict[str, Any]], VotingSettings], empty: str = ""
+) -> gr.HTML:
+    """The component `prefix`. What is voted on is in its value, which `read` makes a wish of (ValueError if it cannot).
+
+    The value may hold a "goal", the number of votes to give. Its event `changed` fires after each vote and each undo.
+    """
+
+    @server_function
+    def next_pair(request: dict[str, Any]) -> dict[str, Any]:
+        wish, who = read(request["wish"]), name(request["annotator"])
+        return shown(labelling, labelling.offer(request["window"], who, wish, request["holding"]), wish, who)
+
+    @server_function
+    def cast_vote(request: dict[str, Any]) -> dict[str, Any]:
+        wish, who = read(request["wish"]), name(request["annotator"])
+        cast = labelling.cast(
+            request["window"],
+            who,
+            wish,
+            request["key"],
+            int(request["pair"]),
+            request["choice"],
+            min(max(0, int(request["milliseconds"])), LONGEST_TIME),
+            page_text(request["note"]).strip()[:LONGEST_NOTE],
+        )
+        return shown(labelling, cast.offer, wish, who) | {"last": told(cast.vote)}
+
+    @server_function
+    def undo_vote(request: dict[str, Any]) -> dict[str, Any]:
+        wish, who = read(request["wish"]), name(request["annotator"])
+        offer = labelling.undo(request["window"], who, wish, request["key"])
+        return shown(labelling, offer, wish, who) | {"last": said("Taken back: vote again.")}
+
+    return live(
+        prefix,
+        f"playground.voting({json.dumps(prefix)}, element, props, watch, server, () => trigger('changed'))",
+        "pg-voting",
+        empty=empty,
+        server_functions=[next_pair, cast_vote, undo_vote],
+    )
+
+
+def name(typed: str) -> str:
+    """Of an annotator, as it is kept."""
+    return " ".join(page_text(typed).split())[:LONGEST_NAME] or NOBODY
+
+
+def shown(labelling: Labelling, offer: Offer, wish: VotingSettings, annotator: str) -> dict[str, Any]:
+    """What the page is told: the pair without what would give away its models, and how far the person is."""
+    given = [vote for vote in labelling.ballot(annotator) if wish.covers(vote) and vote.choice != "skip"]
+    return {
+        "pair": described(offer.pair) if offer.pair else None,
+        "trouble": sentence(offer.trouble) if offer.trouble else "",
+        "note": offer.note,
+        "count": len(given),
+        "seconds": statistics.median(vote.milliseconds for vote in given) / 1000 if given else None,
+    }
+
+
+def described(pair: Pair) -> dict[str, Any]:
+    blind = pair.left.model != pair.right.model
+    written = "Two models, whose names come after your vote" if blind else f"Both by {pair.left.model}"
+    return {
+        "id": pair.id,
+        "prompt": pair.prompt,
+        "left": pair.left.text,
+        "right": pair.right.text,
+        "origin": f"{written} · {settings(pair)}",
+    }
+
+
+def settings(pair: Pair) -> str:
+    """How a pair was drawn, in words."""
+    names = ("temperature", "top_p", "max_new_tokens")
+    drawn = [f"{name} {pair.sampling[name]:g}" for name in names if name in pair.sampling]
+    return " · ".join([*drawn, f"seeds {pair.left.seed} and {pair.right.seed}"]) if drawn else "from a file"
+
+
+def told(vote: Vote | None) -> dict[str, str]:
+    """What is said after a vote: what was chosen, what had been expected, and whose answers they were."""
+    if vote is None:
+        return said("This pair had your vote already, from another window: it was not counted twice.")
+    text, mood = f"You chose {CHOSEN[vote.choice]} after {vote.milliseconds / 1000:.1f} s.", ""
+    foretold = verdict(vote)
+    if foretold:
+        text += (
+            f" The model of your taste expected {LETTERS[foretold['expected']]} ({100 * foretold['probability']:.0f} %)"
+        )
+        if foretold["right"] is not None:
+            mood = "right" if foretold["right"] else "wrong"
+            text += f": {mood}, {foretold['bits']:.1f} bits of surprise"
+        text += "."
+    left, right = vote.pair.left.model, vote.pair.right.model
+    return said(text, f"A was {left}, B was {right}." if left != right else "", mood)
+
+
+def said(text: str, names: str = "", mood: str = "") -> dict[str, str]:
+    return {"text": text, "names": names, "mood": mood}

@@ -1,0 +1,134 @@
+"""The models in a directory, loaded once and kept. No gradio."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+
+from core import checkpoint
+from core.checkpoint import (
+    Checkpoint,
+    is_checkpoint,
+    is_classifier,
+    is_language_model,
+    is_reward_model,
+    read_card,
+)
+from core.classifier import SequenceClassifier
+from core.generate import Model
+from core.model import GPT
+from core.packed_model import PackedGPT
+from core.tokenizer import Tokenizer
+from core.training.run_directory import Run
+
+KEPT_IN_MEMORY = 3  # models; more than one lets a person compare without waiting
+
+
+K = TypeVar("K")
+V = TypeVar("V")
+Key = tuple[str, int]  # a checkpoint's name, and when its weights were written
+
+
+class Checkpoints:
+    """The models in a directory. Loaded ones stay in memory, and are loaded anew when their file changes."""
+
+    def __init__(self, directory: Path, device: torch.device):
+        self.directory, self.device = directory, device
+        self.loaded: dict[Key, Checkpoint[GPT]] = {}
+        self.loaded_classifiers: dict[Key, Checkpoint[SequenceClassifier]] = {}
+        self.writers: dict[tuple[Key, str], tuple[PackedGPT, Tokenizer]] = {}
+        self.lock = threading.RLock()
+
+    def names(self) -> list[str]:
+        """All language models: the shipped ones first, `bard-base` before all, then the latest made."""
+        return [path.name for path in self.found() if is_language_model(path)]
+
+    def chat_names(self) -> list[str]:
+        """The language models that answer in the chat format, in the same order."""
+        return [name for name in self.names() if answers(self.directory / name)]
+
+    def classifiers(self) -> list[str]:
+        """All models that name a class instead of writing, in the same order."""
+        return [path.name for path in self.found() if is_classifier(path) and not is_reward_model(path)]
+
+    def reward_models(self) -> list[str]:
+        """All models that score answers, in the same order."""
+        return [path.name for path in self.found() if is_reward_model(path)]
+
+    def found(self) -> list[Path]:
+        """The directories of all checkpoints, in the order in which they are offered."""
+
+        def place(path: Path) -> tuple[bool, bool, float]:
+            return path.name != "bard-base", not path.name.startswith("bard-"), -path.stat().st_mtime
+
+        found = [path.parent for path in self.directory.glob("*/model.safetensors") if is_checkpoint(path.parent)]
+        return sorted(found, key=place)
+
+    def load(self, name: str | None) -> Checkpoint[GPT]:
+        """The language model called `name`. Raises ValueError if there is none, or none that can be read."""
+        key = self.key(name)
+        with self.lock:
+            return cached(self.loaded, key, lambda: checkpoint.load(self.directory / key[0], self.device))
+
+    def load_classifier(self, name: str | None) -> Checkpoint[SequenceClassifier]:
+        """The classifier called `name`. Raises ValueError likewise."""
+        if not name:
+            raise ValueError("there is no classifier yet: train one in the Train tab")
+        key = self.key(name)
+        with self.lock:
+            directory = self.directory / name
+            return cached(self.loaded_classifiers, key, lambda: checkpoint.load_classifier(directory, self.device))
+
+    def load_snapshot(self, name: str, step: int) -> Checkpoint[GPT]:
+        """What the run called `name` was after `step` steps. Raises ValueError if it kept no such snapshot."""
+        directory = self.run(name).snapshot_directory(step)
+        if not is_checkpoint(directory):
+            raise ValueError(f"{name} kept no snapshot of step {step}: choose another run")
+        return checkpoint.load(directory, self.device)
+
+    def run(self, name: str | None) -> Run:
+        """The run directory of the model called `name`. Raises ValueError if there is none."""
+        return Run(self.directory / self.key(name)[0])
+
+    def writer(self, name: str | None, precision: str) -> tuple[Model, Tokenizer]:
+        """What generates text with the checkpoint `name`: on a CPU its weights, packed; elsewhere the model itself.
+
+        Raises ValueError like `load`, and if the processor lacks the precision.
+        """
+        if self.device.type != "cpu":
+            loaded = self.load(name)
+            return loaded.model, loaded.tokenizer
+
+        def pack() -> tuple[PackedGPT, Tokenizer]:
+            loaded = self.load(name)
+            return PackedGPT(loaded.model, precision), loaded.tokenizer
+
+        key = self.key(name)
+        with self.lock:
+            return cached(self.writers, (key, precision), pack)
+
+    def key(self, name: str | None) -> Key:
+        if not name:
+            raise ValueError("there is no model yet: train one in the Train tab")
+        if name not in {path.name for path in self.found()}:
+            raise ValueError(f"the model {name} is not there any more: choose another one above")
+        return name, (self.directory / name / "model.safetensors").stat().st_mtime_ns
+
+
+def answers(directory: Path) -> bool:
+    """Does the model there answer? One whose card cannot be read does not: `load` then says why."""
+    try:
+        return read_card(directory / "card.json").answers
+    except ValueError:
+        return False
+
+
+def cached(cache: dict[K, V], key: K, make: Callable[[], V], most: int = KEPT_IN_MEMORY) -> V:
+    """`cache[key]`, made if it is not there; the oldest is forgotten when there are more than `most`."""
+    if key not in cache:
+        cache[key] = make()
+        while len(cache) > most:
+            del cache[next(iter(cache))]
+    return cache[key]

@@ -1,0 +1,237 @@
+"""Trainings as processes of their own: start, follow, pause, stop, resume. No gradio.
+
+A training is `python -m core run DIRECTORY`, detached: closing the page, reloading it or killing this process does not
+touch it. Given several directories, one such process trains them in turn. All that is known about a training is in its
+run directory, so whoever comes back finds it again.
+"""
+
+import itertools
+import subprocess
+import sys
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from core.checkpoint import read_json
+from core.config import Config, names
+from core.diagnostics.doctor import Finding, diagnose
+from core.training.device import pick_device, total_memory
+from core.training.loop import FitConfig
+from core.training.queue import queued
+from core.training.run_directory import Run, Status, busy_sentence, check_name, read_lines, runs, step_number
+from playground.services.run_export import as_csv, as_tensorboard
+from playground.services.run_log import MOST_ROWS, recent, rows_allowed, seconds_left, some_samples, table
+
+CHANGEABLE = {*names(FitConfig), "dropout", "sample_prompt"} - {"optimizer", "seed"}  # in the midst of a run
+BEGINNING = ("created", "starting")  # a resumed run may still hold steps that it is about to take again
+
+
+class Spawned(NamedTuple):
+    """A process that this one has started, and where it writes why it could not."""
+
+    process: subprocess.Popen
+    log: Path
+
+
+class Jobs:
+    """The runs below one checkpoints directory."""
+
+    def __init__(self, directory: Path):
+        self.directory = directory
+        self.spawned: dict[str, Spawned] = {}
+
+    def names(self, stages: Collection[str] | None = None) -> list[str]:
+        """All runs, the latest begun first; if `stages` are given, theirs, and those that cannot be read."""
+        return [run.name for run in runs(self.directory) if stages is None or stage(run) in (*stages, "")]
+
+    def free_names(self, *stems: str) -> list[str]:
+        """`stem-1` for each stem, or the first number with which none is taken."""
+        taken = {path.name for path in self.directory.iterdir()}
+        numbered = ([f"{stem}-{i}" for stem in stems] for i in itertools.count(1))
+        return next(names for names in numbered if not taken & set(names))
+
+    def run(self, name: str) -> Run:
+        """The run called `name`. Raises ValueError if there is none."""
+        if name not in self.names():
+            raise ValueError(f"there is no run called {name!r}" if name else "choose a run first")
+        return Run(self.directory / name)
+
+    def active(self) -> Run | None:
+        """The run that is being trained now, if any; not one that waits for another to end."""
+        active = [(run, status) for run in runs(self.directory) if (status := run.status()).active]
+        return min(active, key=lambda pair: pair[1].waits_for != "", default=(None, None))[0]
+
+    def start(self, name: str, stage: str, config: Config) -> Run:
+        """Create a run and begin it. Raises ValueError if the name is unfit or taken, or the device busy."""
+        return self.start_in_turn([(name, config)], stage)[0]
+
+    def start_in_turn(self, named: Sequence[tuple[str, Config]], stage: str) -> list[Run]:
+        """Create runs and begin the first; each other one begins when the one before has finished.
+
+        Raises ValueError, and creates none, if a name is unfit or taken, or a device busy.
+        """
+        for name, config in named:
+            check_name(name)
+            Run(self.directory / name).check_free()
+            self.refuse_if_busy(pick_device(config.to_dict()["device"]).type)
+        if len({name.casefold() for name, _ in named}) < len(named):  # to some systems a and A are one
+            raise ValueError(f"runs need different names, got {', '.join(name for name, _ in named)}")
+        created = [Run.create(self.directory / name, stage, config.to_dict()) for name, config in named]
+        self.spawn(created)
+        return created
+
+    def fork(self, name: str, origin: str, step: int, config: Config) -> Run:
+        """Begin a run that goes on from a saved step of the run `origin` with other settings; 0 is the beginning.
+
+        Raises ValueError if the name is unfit or taken, the device busy, or a setting changed on which the past hangs.
+        """
+        run, values = self.run(origin), config.to_dict()
+        before = run.read()[1]
+        fixed = {key for key, value in values.items() if before.get(key, value) != value} - CHANGEABLE
+        if step and fixed:
+            raise ValueError(
+                f"a run that goes on from step {step:,} keeps its model and its data, so {', '.join(sorted(fixed))} "
+                "cannot change: begin at the beginning instead"
+            )
+        self.refuse_if_busy(pick_device(values["device"]).type)
+        fork = run.fork(self.directory / name, step, values)
+        self.spawn([fork])
+        return fork
+
+    def resume(self, name: str) -> None:
+        """Go on with a paused run, or from the last saved step of one that was stopped, failed or was killed."""
+        run = self.run(name)
+        status = run.status()
+        if status.state == "paused":
+            run.request("resume")
+        elif status.active:
+            raise ValueError(f"{name} {status.message if status.waits_for else 'is being trained already'}")
+        elif status.state == "finished":
+            raise ValueError(f"{name} is finished: there is nothing left to resume")
+        else:
+            self.refuse_if_busy(pick_device(run.read()[1]["device"]).type)
+            self.spawn([run])
+
+    def request(self, name: str, command: str) -> None:
+        """Ask a run to `pause` or `stop`. Raises ValueError if it is not running."""
+        run = self.run(name)
+        if not run.status().active:
+            raise ValueError(f"{name} is not running")
+        run.request(command)
+
+    def refuse_if_busy(self, device: str) -> None:
+        if any((status := run.status()).active and status.device == device for run in runs(self.directory)):
+            raise ValueError(busy_sentence(self.directory, device))
+
+    def spawn(self, turns: list[Run]) -> None:
+        """Start the process that trains the runs `turns`, one after the other."""
+        for before, run in zip([None, *turns], turns, strict=False):
+            device = pick_device(run.read()[1]["device"]).type
+            status = replace(run.status(), state="created", message="waiting for its process", device=device)
+            run.write_status(queued(status, before) if before else status)
+        detached: dict[str, Any] = (
+            {"creationflags": subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP}  # type: ignore[attr-defined]
+            if sys.platform == "win32"
+            else {"start_new_session": True}
+        )
+        with turns[0].log.open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "core", "run", *(str(run.directory) for run in turns)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                **detached,
+            )
+        self.spawned |= {run.name: Spawned(process, turns[0].log) for run in turns}
+
+    def status(self, name: str) -> Status:
+        """As the run says; a process of ours that died before it could say anything counts as interrupted."""
+        run = self.run(name)
+        spawned = self.spawned.get(name)
+        died = spawned is not None and spawned.process.poll() is not None  # which lets the system forget the process
+        status = run.status()
+        if spawned and died and status.state == "created":
+            message = f"its process could not start: see {spawned.log}"
+            return replace(status, state="interrupted", message=message, waits_for="")
+        return status
+
+    def follow(self, name: str, since: dict[str, int] | None = None) -> dict[str, Any]:
+        """What is new in a run `since` the cursor that the last call returned; the first look is thinned out.
+
+        Plain values, ready for the page: status, seconds left, `table` of the new lines, samples, and the next cursor.
+        `restart` says that what came before is void: another process resumed the run and may have taken steps again.
+        With it comes `about`, what does not change while the run goes on.
+        """
+        run = self.run(name)
+        status = self.status(name)
+        since = since or {"pid": 0, "metrics": 0, "samples": 0}
+        restart = status.pid != since["pid"] and status.state not in BEGINNING
+        if restart:
+            since = {"pid": status.pid, "metrics": 0, "samples": 0}
+        lines: list[dict[str, Any]] = []
+        samples: list[dict[str, Any]] = []
+        cursor = since
+        if status.state not in BEGINNING:
+            lines, metrics_end = read_lines(run.metrics, since["metrics"])
+            samples, samples_end = read_lines(run.samples, since["samples"])
+            cursor = {"pid": since["pid"], "metrics": metrics_end, "samples": samples_end}
+        return {
+            "status": asdict(status) | {"active": status.active},
+            "left": seconds_left(recent(run.metrics), status.max_steps) if status.state == "running" else None,
+            "restart": restart,
+            **({"about": about(run)} if restart else {}),
+            **table(lines, MOST_ROWS if restart else rows_allowed(lines)),
+            "samples": some_samples(samples),
+            "cursor": cursor,
+        }
+
+    def details(self, name: str, offset: int) -> dict[str, Any]:
+        """What a run has written beside its metrics from byte `offset` on, thinned out, and where to go on."""
+        lines, end = read_lines(self.run(name).details, offset)
+        return {"lines": some_samples(lines), "offset": end}
+
+    def history(self, name: str) -> dict[str, Any]:
+        """`table` of all that a run has logged so far."""
+        return table(read_lines(self.run(name).metrics)[0], MOST_ROWS)
+
+    def export(self, name: str, kind: str) -> tuple[str, bytes]:
+        """(file name, content): the whole log of a run as `csv` or for `tensorboard`."""
+        run = self.run(name)
+        lines, _ = read_lines(run.metrics)
+        if not lines:
+            raise ValueError(f"{name} has not taken a step yet: there is nothing to save")
+        if kind == "csv":
+            return f"{name}.csv", as_csv(lines)
+        return f"{name}-tensorboard.zip", as_tensorboard(name, lines, read_lines(run.samples)[0])
+
+    def findings(self, name: str) -> list[tuple[Finding, int]]:
+        """What the doctor says about a run, and for each finding the saved step to fork from: 0 is the beginning."""
+        run, status = self.run(name), self.status(name)
+        lines = [] if status.state in BEGINNING else read_lines(run.metrics)[0]
+        references = read_json(run.references) if run.references.exists() else {}
+        total = total_memory(pick_device(status.device)) if status.device in ("cpu", "cuda") else None
+        found = diagnose(lines, run.read()[1], references, status, total)
+        saved = [step_number(path) for path in run.saved_steps()]
+        return [(f, max((step for step in saved if step <= (f.from_step or 0)), default=0)) for f in found]
+
+
+def stage(run: Run) -> str:
+    """ "" if the run cannot be read: whoever picks it is told why."""
+    try:
+        return run.read()[0]
+    except ValueError:
+        return ""
+
+
+def about(run: Run) -> dict[str, Any]:
+    """What the curves of a run are seen against: references.json holds losses, in nats a token, that say something."""
+    stage, config = run.read()
+    references = read_json(run.references) if run.references.exists() else {}
+    return {
+        "stage": stage,
+        "corpus": config.get("corpus", ""),
+        "grad_clip": config.get("grad_clip") or None,
+        "references": references,
+        "limits": {name: config[name] for name in ("kl_target", "kl_stop") if config.get(name)},
+    }

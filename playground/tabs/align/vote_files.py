@@ -1,0 +1,91 @@
+"""Votes as something to learn from: whose, how many, whether they suffice, and as a file. No gradio.
+
+What is to be learned from is named by a text: "all votes", "votes by NAME", or the path of a file.
+"""
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from core.datasets.preference_files import Preference, read_preferences, write_preferences
+from core.preferences.vote_store import Votes
+
+EVERYONE, BY = "all votes", "votes by "
+FEW = 30  # decided votes; with fewer a model learns the votes, and no taste
+
+
+def vote_choices(votes: Votes) -> list[tuple[str, str]]:
+    """(what is read, its name) for everyone's votes, and for each annotator's where there are several."""
+    counts = Counter(vote.annotator for vote in votes.standing() if vote.choice != "skip")
+    each = [(f"{BY}{name} ({count:,})", f"{BY}{name}") for name, count in counts.most_common()]
+    return [(f"{EVERYONE} ({counts.total():,})", EVERYONE), *each]
+
+
+def is_votes(data: str) -> bool:
+    return data == EVERYONE or data.startswith(BY)
+
+
+def votes_named(votes: Votes, data: str, skip_bad_lines: bool = False) -> list[Preference]:
+    """What `data` names. Raises ValueError if it is a file that cannot be read."""
+    if data == EVERYONE:
+        return votes.preferences()
+    if data.startswith(BY):
+        return votes.preferences([data.removeprefix(BY)])
+    if not data:
+        raise ValueError("choose the votes to learn from")
+    return read_preferences(data, skip_bad_lines).pairs
+
+
+def described(pairs: Sequence[Preference]) -> str:
+    """How many they are, and whether that is enough. Raises ValueError in words if nothing can be learned from them."""
+    ties, prompts = sum(pair.tie for pair in pairs), len({pair.prompt for pair in pairs})
+    decided = [pair for pair in pairs if not pair.tie]
+    if not pairs:
+        raise ValueError(
+            "there are no votes yet: give some in the Label tab, load the example set there, or let a rule vote there"
+        )
+    if not decided:
+        raise ValueError(
+            f"{counted(len(pairs), 'vote')}, and none of them says that one answer is better: "
+            "from ties alone nothing can be learned, so vote on in the Label tab"
+        )
+    if len({pair.prompt for pair in decided}) < 2:
+        raise ValueError(
+            f"{counted(len(decided), 'vote')} with a better answer, on one prompt only: at least 2 prompts are needed, "
+            "one to learn from and one to measure on, so vote on in the Label tab"
+        )
+    said = (
+        f"{counted(len(pairs), 'vote')} on {counted(prompts, 'prompt')}, {counted(ties, 'tie') if ties else 'no ties'}."
+    )
+    if len(decided) < FEW:
+        return (
+            f"{said} So few can be learned by heart but tell no taste, and what is measured on the held-out ones is "
+            f"chance: some {FEW} or more are better, and 200 are good."
+        )
+    return said
+
+
+def counted(count: int, what: str) -> str:
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
+def write_votes(votes: Votes, data: str, directory: Path) -> str:
+    """The path of a file with the votes that `data` names, called by its content; that of a file is returned as it is.
+
+    Raises ValueError if nothing can be learned from the votes.
+    """
+    if not is_votes(data):
+        return data
+    pairs = votes_named(votes, data)
+    described(pairs)
+    directory.mkdir(parents=True, exist_ok=True)
+    fresh = directory / f".votes-{os.getpid()}.tmp"
+    try:
+        write_preferences(fresh, pairs)
+        path = directory / f"votes-{hashlib.sha256(fresh.read_bytes()).hexdigest()[:8]}.jsonl"
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
+    return str(path)

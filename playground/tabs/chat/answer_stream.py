@@ -1,0 +1,162 @@
+"""Answers that are being written, each in a thread of this process; the page asks for what is new. No gradio.
+
+A reload of the page finds its answers again. One that nobody asks about any more is given up.
+"""
+
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from core.config import describe_os_error
+from core.conversation import Conversation, generate_reply
+from core.generate import Model, Sampling, context_start
+from core.tokenizer import Tokenizer
+from playground.services.checkpoints import Checkpoints
+
+log = logging.getLogger(__name__)
+AT_ONCE = 8  # answers: more would only make each other slow
+KEPT = 64  # answers that have ended, for a page that comes back
+PAINT_SECONDS = 0.045  # the browser paints no faster, so tokens are sent in bunches
+WAIT_SECONDS = 1.0  # how long a question for what is new waits for it
+ALONE_SECONDS = 120.0  # without a question an answer is given up
+
+
+@dataclass(frozen=True)
+class GenerationRequest:
+    """An answer that somebody wants."""
+
+    model: str
+    conversation: Conversation
+    sampling: Sampling
+    precision: str = "float32"
+    written: tuple[int, ...] = ()  # ids with which it begins
+
+
+@dataclass
+class Generation:
+    """One that is being written, or was. `news` is notified at each bunch of tokens and at the end."""
+
+    order: GenerationRequest
+    read: int = 0  # tokens of the conversation
+    room: int = 0  # the context
+    tokens: list[tuple[int, float, str]] = field(default_factory=list)  # id, probability, bytes in hexadecimal
+    state: str = "writing"  # writing, finished, stopped or failed
+    error: str = ""
+    began: float = field(default_factory=time.perf_counter)
+    first: float = 0.0  # seconds until the first token
+    seconds: float = 0.0  # until the latest one
+    asked: float = field(default_factory=time.monotonic)  # when somebody last asked for what is new
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+    def describe(self, since: int) -> dict[str, Any]:
+        """For the page: what is new since token number `since`."""
+        tokens = self.tokens[since:]
+        return {
+            "tokens": tokens,
+            "state": self.state,
+            "error": self.error,
+            "note": self.note(),
+            "lead": self.order.conversation.lead,
+        }
+
+    def note(self) -> str:
+        """Its speed, and what it has not read."""
+        if not self.tokens:
+            return "The model ends the text here." if self.state == "finished" else ""
+        speed = f"{len(self.tokens)} tokens · {len(self.tokens) / max(self.seconds, 1e-9):.0f} tokens/s"
+        waited = f" · first after {self.first * 1000:.0f} ms"
+        unread = context_start(self.read, self.room)
+        cut = f" · it read the last {self.read - unread:,} of {self.read:,} tokens (context {self.room:,})"
+        return speed + waited + (cut if unread else "")
+
+
+class AnswerStream:
+    """All answers, by the names that the page knows them by."""
+
+    def __init__(self, checkpoints: Checkpoints):
+        self.checkpoints = checkpoints
+        self.answers: dict[str, Generation] = {}
+        self.news = threading.Condition()
+
+    def begin(self, order: GenerationRequest) -> str:
+        """Begin to write; returns the answer's name. Raises ValueError if that cannot be done."""
+        model, tokenizer = self.checkpoints.writer(order.model, order.precision)
+        answer = Generation(order, len(order.conversation.encode(tokenizer)), model.config.block_size)
+        with self.news:
+            if sum(other.state == "writing" for other in self.answers.values()) >= AT_ONCE:
+                raise ValueError(f"{AT_ONCE} answers are being written already: stop one, or wait until it ends")
+            name = secrets.token_hex(8)
+            self.answers[name] = answer
+            ended = [key for key, other in self.answers.items() if other.state != "writing"]
+            for key in ended[: max(0, len(ended) - KEPT)]:
+                del self.answers[key]
+        threading.Thread(target=self.write, args=(answer, model, tokenizer), daemon=True, name="answer").start()
+        return name
+
+    def more(self, known: dict[str, int]) -> dict[str, dict[str, Any] | None]:
+        """What is new in each answer, by name, since the token of the given number; None for one that is not there.
+
+        Waits a moment if there is nothing new.
+        """
+        found = {name: self.answers.get(name) for name in known}
+        for answer in filter(None, found.values()):
+            answer.asked = time.monotonic()
+
+        def is_news() -> bool:
+            return any(a is None or a.state != "writing" or len(a.tokens) > known[n] for n, a in found.items())
+
+        with self.news:
+            self.news.wait_for(is_news, WAIT_SECONDS)
+            return {name: answer.describe(known[name]) if answer else None for name, answer in found.items()}
+
+    def stop(self, names: Sequence[str]) -> None:
+        for name in names:
+            if answer := self.answers.get(name):
+                answer.stopping.set()
+
+    # --- the thread -------------------------------------------------------------------------------------------
+
+    def write(self, answer: Generation, model: Model, tokenizer: Tokenizer) -> None:
+        """Whatever happens, the state that is left says so."""
+        try:
+            self.say(answer, state=self.add_tokens(answer, model, tokenizer))
+        except ValueError as error:
+            self.say(answer, state="failed", error=str(error))
+        except OSError as error:
+            self.say(answer, state="failed", error=describe_os_error(error))
+        except Exception:
+            log.exception("an answer could not be written")
+            self.say(answer, state="failed", error="that went wrong; the terminal of the playground says more")
+
+    def add_tokens(self, answer: Generation, model: Model, tokenizer: Tokenizer) -> str:
+        """Write to the end, or until it is stopped; returns the state in which that leaves it."""
+        order, painted = answer.order, 0.0
+        bunch: list[tuple[int, float, str]] = []
+        answer.began = time.perf_counter()
+        for step in generate_reply(model, tokenizer, order.conversation, order.sampling, order.written):
+            now = time.perf_counter()
+            answer.first, answer.seconds = answer.first or now - answer.began, now - answer.began
+            bunch.append((step.id, round(step.probability, 5), tokenizer.token_bytes(step.id).hex()))
+            if now - painted > PAINT_SECONDS:
+                painted, bunch = now, self.publish(answer, bunch)
+            if answer.stopping.is_set() or time.monotonic() - answer.asked > ALONE_SECONDS:
+                self.publish(answer, bunch)
+                return "stopped"
+        self.publish(answer, bunch)
+        return "finished"
+
+    def publish(self, answer: Generation, bunch: list[tuple[int, float, str]]) -> list[tuple[int, float, str]]:
+        """Add the tokens for all to see; returns an empty bunch to go on with."""
+        with self.news:
+            answer.tokens += bunch
+            self.news.notify_all()
+        return []
+
+    def say(self, answer: Generation, state: str, error: str = "") -> None:
+        with self.news:
+            answer.error, answer.state = error, state
+            self.news.notify_all()

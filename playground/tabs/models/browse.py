@@ -1,0 +1,93 @@
+"""Cards, the family tree, and one checkpoint in detail."""
+
+import time
+from typing import Any
+
+import gradio as gr
+
+from core.workspace import Workspace
+from playground.services.services import Services
+from playground.tabs.models.cards import ModelCards
+from playground.tabs.models.tasks import ModelTasks
+from playground.ui.components import Page, live
+from playground.ui.errors import handler, server_function
+
+
+def build(services: Services, page: Page, library: Workspace, view: ModelCards, chores: ModelTasks) -> gr.HTML:
+    """Its event `chosen` fires when the header has to follow; `value` then holds the name to `use`, if any.
+
+    With `instead`, only where the header shows that one.
+    """
+
+    @server_function
+    def shelf_overview(_: dict[str, Any]) -> dict[str, Any]:
+        return view.overview() | {"chore": chores.status()}
+
+    @server_function
+    def shelf_details(request: dict[str, Any]) -> dict[str, Any]:
+        return view.details(request["name"])
+
+    @server_function
+    def shelf_differences(request: dict[str, Any]) -> dict[str, Any]:
+        return {"rows": view.compared(request["name"], request["other"])}
+
+    @server_function
+    def rename_model(request: dict[str, Any]) -> dict[str, Any]:
+        chores.refuse_if_on(request["name"])
+        library.rename(request["name"], request["new"].strip())
+        return {"name": request["new"].strip()}
+
+    @server_function
+    def throw_away_model(request: dict[str, Any]) -> dict[str, Any]:
+        chores.refuse_if_on(request["name"])
+        return {"thrown": library.throw_away(request["name"])}
+
+    @server_function
+    def restore_model(request: dict[str, Any]) -> dict[str, Any]:
+        return {"name": library.restore(request["thrown"])}
+
+    @server_function
+    def empty_trash(_: dict[str, Any]) -> dict[str, Any]:
+        return {"freed": library.empty_trash()}
+
+    @server_function
+    def measure_model(request: dict[str, Any]) -> dict[str, Any]:
+        chores.measure(request["name"], request["anew"])
+        return chores.status()
+
+    @server_function
+    def stop_chore(_: dict[str, Any]) -> dict[str, Any]:
+        chores.stop()
+        return chores.status()
+
+    @server_function
+    def chore_status(_: dict[str, Any]) -> dict[str, Any]:
+        return chores.status()
+
+    shown = live(
+        "models-shelf",
+        "playground.modelShelf(element, props, watch, server, () => trigger('chosen'))",
+        "pg-shelf",
+        empty="Looking what there is …",
+        server_functions=[
+            *(shelf_overview, shelf_details, shelf_differences, rename_model, throw_away_model, restore_model),
+            *(empty_trash, measure_model, stop_chore, chore_status),
+        ],
+    )
+
+    @handler
+    def use_model(value: dict[str, Any], current: str | None) -> Any:
+        """The model that was chosen here becomes the one of the header; what was renamed or is gone is not shown."""
+        names = services.checkpoints.names()
+        wanted = value.get("use") if value.get("instead") in (None, current) else current
+        return gr.update(choices=names, value=next((name for name in (wanted, current, *names) if name in names), None))
+
+    @handler
+    def look_at_shelf() -> dict[str, Any]:
+        """What was made meanwhile appears."""
+        return {"opened": time.time()}
+
+    quiet: dict[str, Any] = {"show_progress": "hidden"}
+    shown.chosen(use_model, [shown, page.model], page.model, api_name="use_model", **quiet)
+    page.tab.select(look_at_shelf, None, shown, api_name="look_at_shelf", **quiet)
+    return shown

@@ -1,0 +1,176 @@
+"""The checkpoints as the Models tab shows them: cards, a family tree, what differs, who wins. No gradio."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from core.preferences.agreement import model_wins
+from core.preferences.arena import Result, results, standings
+from core.preferences.vote_store import Votes
+from core.training.run_directory import Run, read_lines
+from core.workspace import Entry, Workspace, differences
+from playground.services.run_log import rounded, table
+
+CURVE = 200  # points of the small picture of a loss
+MEANINGS = {  # of a report card's figures: in words, and whether it is a share
+    "bpb/plays": ("bits per byte on held-out plays", False),  # one text for all, so that models can be compared
+    "bpb/val": ("bits per byte on its own held-out text", False),
+    "loss/val": ("validation loss (nats)", False),
+    "follow/all": ("instructions followed", True),
+    "context": ("true replies told from swapped ones", True),
+    "accuracy/val": ("accuracy on what was held out", True),
+    "f1/val": ("macro F1", False),
+    "margin/val": ("margin on held-out votes", False),
+    "kl/val": ("KL from the parent (nats a response)", False),
+    "score/val": ("mean reward on held-out prompts", False),
+}
+
+
+class ModelCards:
+    def __init__(self, library: Workspace, votes: Votes):
+        self.library, self.votes = library, votes
+
+    def overview(self) -> dict[str, Any]:
+        """All checkpoints in short, their family tree, the trash, and the disk."""
+        entries = self.library.entries()
+        return {
+            "cards": [short(entry) for entry in entries],
+            "tree": family(entries),
+            "trash": self.library.thrown_away(),
+            "disk": self.library.disk(),
+        }
+
+    def details(self, name: str) -> dict[str, Any]:
+        """One checkpoint whole: lineage, settings, curve, report card, votes."""
+        entry = self.library.entry(name)
+        card = entry.card
+        return {
+            **short(entry),
+            "facts": facts(entry),
+            "settings": sorted((key, shown(value)) for key, value in card.config.items()),
+            "report": reported(card.report),
+            "wins": self.wins(name),
+            "curve": curve(self.library.directory / name),
+        }
+
+    def wins(self, name: str) -> list[dict[str, Any]]:
+        """How often it won against each model that it met in votes."""
+        votes = [vote for vote in self.votes.standing(model=name) if vote.choice != "skip"]
+        others = {side.model for vote in votes for side in (vote.pair.left, vote.pair.right)} - {name, ""}
+        return [{"name": f"against {other}", **asdict(model_wins(votes, name, other))} for other in sorted(others)]
+
+    def compared(self, a: str, b: str) -> list[tuple[str, str, str]]:
+        """(what, in a, in b) wherever two checkpoints differ: settings, data, report card."""
+        if a == b:
+            raise ValueError("choose two different models: one does not differ from itself")
+        both = [described(self.library.entry(name)) for name in (a, b)]
+        return [(key, shown(x), shown(y)) for key, x, y in differences(*both)]
+
+    def arena(self) -> list[dict[str, Any]]:
+        """Bradley-Terry scores of all models between which somebody has voted."""
+        found: list[Result] = results(self.votes.standing())
+        return [asdict(standing) for standing in standings(found)]
+
+
+def short(entry: Entry) -> dict[str, Any]:
+    return {
+        "name": entry.name,
+        "kind": entry.kind,
+        "trouble": entry.trouble,
+        "stage": entry.card.stage,
+        "weights": entry.weights,
+        "size": entry.size,
+        "report": reported(entry.card.report)[:2],
+    }
+
+
+def facts(entry: Entry) -> list[tuple[str, str]]:
+    """What a reader asks first, in words."""
+    card, shape = entry.card, entry.shape
+    found = [("made by", f"{card.stage}, {card.step:,} steps" if card.step else card.stage)]
+    found += [(role, name) for role, name in entry.parents.items()]
+    if shape:
+        size = "{n_layer} layers, {n_head} heads, {n_embd} wide, context {block_size}".format(**shape)
+        found += [("shape", size), ("vocabulary", f"{shape['vocab_size']:,} tokens")]
+        found.append(("made", card.created.replace("T", " ").removesuffix("Z") + " UTC"))
+    data = {key: value for key, value in card.data.items() if not key.endswith("sha256") and key != "reward_model"}
+    found += [(key, shown(value)) for key, value in data.items()]
+    return found
+
+
+def reported(report: dict[str, float]) -> list[dict[str, Any]]:
+    """A report card's figures in the order of MEANINGS, the others after them."""
+    order = [*MEANINGS, *(key for key in report if key not in MEANINGS)]
+    found = []
+    for key in order:
+        if isinstance(value := report.get(key), int | float):
+            name, is_share = MEANINGS.get(key, (meaning(key), key.startswith("follow/")))
+            found.append({"key": key, "name": name, "value": rounded(value), "share": is_share})
+    return found
+
+
+def meaning(key: str) -> str:
+    first, _, rest = key.partition("/")
+    return {"follow": f"instructions followed: {rest}", "reward": f"mean score by {rest}"}.get(first, key)
+
+
+def curve(directory: Path) -> dict[str, list]:
+    """The losses of its training, thinned: columns step, loss/train, loss/val; empty if there is no log."""
+    log = Run(directory).metrics
+    if not log.exists():
+        return {}
+    columns = table(read_lines(log)[0], CURVE)["columns"]
+    return {key: columns[key] for key in ("step", "loss/train", "loss/val") if key in columns}
+
+
+def described(entry: Entry) -> dict[str, Any]:
+    """All that can be compared, flat."""
+    card = entry.card
+    whole = {"kind": entry.kind, "stage": card.stage, "step": card.step, "weights": entry.weights}
+    parents = {f"from: {role}": name for role, name in entry.parents.items()}
+    data = {f"data: {key}": value for key, value in card.data.items()}
+    report = {f"report: {one['name']}": one["value"] for one in reported(card.report)}
+    shape = {key: value for key, value in entry.shape.items() if key not in card.config}
+    return whole | parents | shape | card.config | data | report
+
+
+def shown(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, str) and len(value) == 64 and not set(value) - set("0123456789abcdef"):
+        return f"{value[:8]}…"  # a sha256
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+# --- the family tree ------------------------------------------------------------------------------------------
+
+
+def family(entries: list[Entry]) -> dict[str, Any]:
+    """Who comes from whom: nodes {id, name, kind, here} and edges {from, to, role}.
+
+    A vocabulary is a node of its own, even one that has no directory; a parent that is gone is one too.
+    """
+    nodes = {entry.name: {"id": entry.name, "name": entry.name, "kind": entry.kind, "here": True} for entry in entries}
+    edges = []
+    for entry in entries:
+        for role, parent in entry.parents.items():
+            nodes.setdefault(parent, {"id": parent, "name": parent, "kind": "gone", "here": False})
+            edges.append({"from": parent, "to": entry.name, "role": role})
+        if "parent" not in entry.parents and entry.kind != "vocabulary" and entry.shape:
+            edges.append({"from": vocabulary_of(entry, nodes), "to": entry.name, "role": "vocabulary"})
+    return {"nodes": list(nodes.values()), "edges": edges}
+
+
+def vocabulary_of(entry: Entry, nodes: dict[str, dict[str, Any]]) -> str:
+    """The id of the node of an entry's vocabulary, made if it is not there."""
+    setting = str(entry.card.config.get("tokenizer") or "")
+    name = Path(setting).name
+    if name in nodes and nodes[name]["kind"] == "vocabulary":
+        return name
+    digest = str(entry.card.data.get("vocabulary_sha256", ""))[:8] or entry.name
+    title = "GPT-2's vocabulary" if setting == "gpt2" else f"{entry.shape['vocab_size']:,} tokens"
+    node = f"vocabulary {digest}"
+    nodes.setdefault(node, {"id": node, "name": title, "kind": "vocabulary", "here": False})
+    return node

@@ -1,0 +1,105 @@
+"""What tabs share of the page while it is built: the page itself, its scripts, and views that scripts draw."""
+
+import functools
+import importlib.util
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+
+@dataclass
+class Page:
+    """What all tabs share while the page is being built."""
+
+    blocks: gr.Blocks
+    model: gr.Dropdown  # the header's picker
+    tab: gr.Tab = field(init=False)  # the one that is being built
+
+    def share_text(self, box: gr.Textbox, keep_empty: bool = True) -> gr.Textbox:
+        """What is typed into `box` is offered in every other shared box as soon as its tab is opened.
+
+        keep_empty: whether that goes for an emptied box too; not for one that empties itself when it is sent.
+        """
+        # All in the browser: an answer from here could come after the person has typed on, and undo that.
+        # The first tab is selected before the page's scripts are there.
+        keep = f"{'' if keep_empty else 'text && '}window.playground?.keepText(text)"
+        box.change(None, box, None, js=f"(text) => {{ {keep}; }}", api_name=f"keep_{box.elem_id}")
+        self.tab.select(
+            None, box, box, js="(own) => window.playground?.offerText(own) ?? own", api_name=f"offer_{box.elem_id}"
+        )
+        return box
+
+
+def intro(seen: str, attempt: str) -> None:
+    """The two sentences that open a panel: what is seen, and what to try."""
+    gr.Markdown(f"{seen} *{attempt}*", elem_classes="pg-intro")
+
+
+def assets() -> Path:
+    """Beside this package where it is installed, at the top of a checkout."""
+    here = Path(__file__).parents[1]
+    return here / "assets" if (here / "assets").is_dir() else here.parent / "assets"
+
+
+SCRIPTS = (  # assets/NAME.js, in the order in which the page runs them
+    "playground",
+    *("tokenizer", "scrubber", "vocabulary"),
+    *("attention", "attention_heads", "attention_inside", "attention_scaling", "attention_models"),
+    *("train_curves", "train_tools", "train", "train_form", "train_doctor"),
+    *("label", "label_taste", "label_table"),
+    *("chat_turns", "chat", "chat_next", "chat_inside"),
+    *("align", "align_reward", "align_dpo", "align_ppo", "align_compare"),
+    *("models_tree", "models", "tour"),
+)
+
+
+def script_paths() -> list[Path]:
+    """plotly.js, which comes with the Python package, and our own scripts, in the order in which they run."""
+    spec = importlib.util.find_spec("plotly")
+    assert spec is not None and spec.origin is not None
+    return [Path(spec.origin).parent / "package_data" / "plotly.min.js", *(assets() / f"{name}.js" for name in SCRIPTS)]
+
+
+@functools.cache
+def scripts() -> str:
+    """Script tags for the page: nothing is fetched from elsewhere."""
+    paths = script_paths()
+    gr.set_static_paths([*paths])
+    return "".join(f'<script src="/gradio_api/file={path.resolve().as_posix()}"></script>' for path in paths)
+
+
+def live(elem_id: str, script: str, css_class: str, empty: str = "", **options: Any) -> gr.HTML:
+    """A part of the page that a function of assets/playground.js draws; `empty` stands there until it does."""
+    return gr.HTML(
+        value=None,
+        html_template=f'<div class="{css_class}"><p class="pg-note">{empty}</p></div>',
+        js_on_load=script,
+        head=scripts(),
+        apply_default_css=False,
+        elem_id=elem_id,
+        elem_classes="pg-flush",
+        **options,
+    )
+
+
+def bind(view: gr.HTML, page: Page, *also: Any, **widgets: Any) -> None:
+    """Give `view` the values of `widgets`, as {name: value}, now, whenever one changes, and at the events `also`.
+
+    All of it happens in the browser: the view's script asks a server function for what it needs, and of many changes
+    in a row only for the last.
+    """
+    gather = f"(...values) => Object.fromEntries({json.dumps(list(widgets))}.map((name, i) => [name, values[i]]))"
+    if also:  # equal values would be no news to the view
+        gather = f"(...values) => ({{ ...({gather})(...values), asked: Date.now() }})"
+    changes = [widget.change for widget in widgets.values()]
+    gr.on(
+        [page.blocks.load, *changes, *also],
+        None,
+        list(widgets.values()),
+        view,
+        js=gather,
+        api_name=f"feed_{view.elem_id}",
+    )

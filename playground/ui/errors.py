@@ -1,0 +1,65 @@
+"""One way to show errors: a sentence that says what to change."""
+
+import functools
+import html
+import inspect
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from core.config import describe_os_error
+from playground.ui.text import sentence
+
+log = logging.getLogger(__name__)
+
+
+def explain(error: Exception) -> str:
+    """The sentence that a person reads. What is not a matter of their input is logged with its traceback."""
+    if isinstance(error, ValueError):
+        return sentence(str(error))
+    if isinstance(error, OSError):
+        return sentence(describe_os_error(error))
+    log.error("unexpected error", exc_info=error)
+    return "Sorry, that went wrong. The terminal in which the playground runs says more."
+
+
+def handler(function: Callable) -> Callable:
+    """An event handler whose errors reach the page as one sentence."""
+    if inspect.isgeneratorfunction(function):
+
+        @functools.wraps(function)
+        def stream(*args: Any) -> Any:
+            try:
+                yield from function(*args)
+            except Exception as error:
+                raise shown_error(error) from error
+
+        return stream
+
+    @functools.wraps(function)
+    def call(*args: Any) -> Any:
+        try:
+            return function(*args)
+        except Exception as error:
+            raise shown_error(error) from error
+
+    return call
+
+
+def shown_error(error: Exception) -> gr.Error:
+    return gr.Error(html.escape(explain(error)), print_exception=False)  # Gradio would take it for markup
+
+
+def server_function(function: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """A function that the page's scripts call; errors come back as {"error": sentence}."""
+
+    @functools.wraps(function)
+    def call(request: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return function(request)
+        except Exception as error:
+            return {"error": explain(error)}
+
+    return call

@@ -1,0 +1,98 @@
+"""A form made from a dataclass: one widget a field."""
+
+import contextlib
+import itertools
+from collections.abc import Iterable
+from dataclasses import Field
+from typing import Any, Generic, TypeVar
+
+import gradio as gr
+
+from core.config import Config, Setting, is_optional, leaves, parse_optional, value_type
+
+C = TypeVar("C", bound=Config)
+
+
+class Form(Generic[C]):
+    """One widget a field of a configuration: the `main` ones in sight, the others folded away.
+
+    `prefix` begins the elem_ids, which must differ where a page has several forms with settings of the same name.
+    """
+
+    def __init__(
+        self, config: C, main: Iterable[str], choices: dict[str, list[Any]] | None = None, prefix: str = "setting"
+    ):
+        self.cls, self.prefix = type(config), prefix
+        self.values, self.choices = config.to_dict(), choices or {}
+        self.widgets: dict[str, Any] = {}
+        by_name = {f.name: f for f in leaves(self.cls)}
+        self.lay_out([by_name.pop(name) for name in main])
+        if by_name:
+            with gr.Accordion("More settings", open=False):
+                self.lay_out(by_name.values())
+
+    def lay_out(self, wanted: Iterable[Field]) -> None:
+        """Widgets in order; plain numbers, which are narrow, side by side."""
+        for narrow, together in itertools.groupby(wanted, is_plain_number):
+            with gr.Row(elem_classes="pg-numbers") if narrow else contextlib.nullcontext():
+                for f in together:
+                    self.widgets[f.name] = widget(f, self.values[f.name], self.choices.get(f.name), self.prefix)
+
+    def read(self, values: dict[Any, Any]) -> C:
+        """The configuration from an event's {widget: value}. Raises ValueError naming what is out of range."""
+        return self.parse({name: values[widget] for name, widget in self.widgets.items()})
+
+    def parse(self, values: dict[str, Any]) -> C:
+        """The configuration from what the widgets hold, by name."""
+        typed = {}
+        for f in leaves(self.cls):
+            value = values[f.name]
+            if is_optional(f):
+                value = optional_number(f, value)
+            elif value is None:
+                raise ValueError(f"{f.name} is empty: type a number")
+            typed[f.name] = value
+        return self.cls.from_dict(typed)
+
+    def show(self, config: C) -> dict[Any, Any]:
+        """{widget: value} that fills the form with `config`."""
+        return {self.widgets[name]: shown(value) for name, value in config.to_dict().items()}
+
+
+def optional_number(f: Field, typed: str) -> Any:
+    try:
+        return parse_optional(value_type(f))(str(typed).strip())
+    except ValueError:
+        raise ValueError(f"{f.name} must be a number or none, got {typed!r}") from None
+
+
+def is_plain_number(f: Field) -> bool:
+    return value_type(f) in (int, float) and f.metadata["setting"].step is None and not is_optional(f)
+
+
+def shown(value: Any) -> Any:
+    return "none" if value is None else value
+
+
+def widget(f: Field, value: Any, choices: list[Any] | None, prefix: str) -> Any:
+    """The control for a field, with the field's own explanation."""
+    about: Setting = f.metadata["setting"]
+    common = {
+        "label": f.name,
+        "info": about.help,
+        "value": shown(value),
+        "elem_id": f"{prefix}-{f.name}",
+        "interactive": True,
+    }
+    if choices is not None:
+        return gr.Dropdown(choices, allow_custom_value=True, **common)
+    if about.choices:
+        return gr.Dropdown(list(about.choices), **common)
+    kind = value_type(f)
+    if kind is bool:
+        return gr.Checkbox(**common)
+    if kind is str or is_optional(f):
+        return gr.Textbox(max_lines=3, **common)
+    if about.step is not None and about.low is not None and about.high is not None:
+        return gr.Slider(about.low, about.high, step=about.step, **common)
+    return gr.Number(precision=0 if kind is int else None, min_width=130, **common)

@@ -1,0 +1,72 @@
+"""The doctor on runs that bend a model to a score: healthy ones are left alone, each way of cheating is named."""
+
+from typing import Any
+
+import pytest
+
+from core.diagnostics.doctor import diagnose
+from core.training.run_directory import Status
+
+CONFIG = {"kl_coef": 0.2, "kl_target": 3.0, "learning_rate": 1e-4, "max_steps": 80, "grad_clip": 1.0}
+RUNNING = Status("running", "training", device="cpu")
+
+
+def run(iterations: int = 20, **ends: float) -> list[dict[str, Any]]:
+    """A PPO run of four steps an iteration, in which each metric goes straight to where it ends."""
+    begin = {"objective/kl": 0.0, "objective/entropy": 60.0, "val/length": 19.0, "val/repetition": 0.01}
+    begin |= {"objective/scores": 0.0, "objective/kl_coef": 0.2}
+    end = begin | {"objective/kl": 3.0, "objective/scores": 2.0} | {k.replace("__", "/"): v for k, v in ends.items()}
+    lines = []
+    for step in range(1, 4 * iterations + 1):
+        line = {"step": step, "loss/train": 0.3 * (-1) ** step, "grad_norm": 1.0 + step % 3, "data_wait": 0.0}
+        if step % 4 == 0:
+            done = min(1.0, step / (2 * iterations))
+            line |= {name: begin[name] + done * (end[name] - begin[name]) for name in begin}
+        lines.append(line)
+    return lines
+
+
+def kinds(lines, config=CONFIG) -> list[str]:
+    return [found.kind for found in diagnose(lines, config, {}, RUNNING)]
+
+
+def test_a_healthy_run_gets_no_finding_at_any_moment():
+    lines = run()
+    assert all(kinds(lines[:n]) == [] for n in range(1, len(lines) + 1))
+
+
+@pytest.mark.parametrize(
+    ("ends", "kind", "change"),
+    [
+        ({"objective__kl": 9.0}, "KL runaway", {"kl_coef": 0.6, "learning_rate": 5e-5}),
+        ({"val__length": 44.0, "objective__entropy": 140.0}, "length", {"kl_coef": 0.4}),
+        ({"val__length": 5.0, "objective__entropy": 15.0}, "length", {"kl_coef": 0.4}),
+        ({"val__repetition": 0.4}, "repetition", {"kl_coef": 0.4}),
+        ({"objective__entropy": 15.0}, "entropy collapse", {"learning_rate": 5e-5}),
+    ],
+)
+def test_each_way_of_cheating_is_named_with_what_to_change(ends, kind, change):
+    lines = run(**ends)
+    (found,) = diagnose(lines, CONFIG, {}, RUNNING)
+    assert found.kind == kind and found.changes == change and found.from_step == 0
+    assert kinds(lines[:16]) == []  # four iterations say nothing yet
+
+
+def test_without_a_target_only_a_great_distance_is_called_one():
+    fixed = CONFIG | {"kl_target": 0.0}
+    assert kinds(run(objective__kl=12.0), fixed) == []
+    assert kinds(run(objective__kl=18.0), fixed) == ["KL runaway"]
+
+
+def test_dpo_is_told_when_it_went_far():
+    lines = [{"step": n, "loss/train": 0.5, "grad_norm": 1.0, "kl/val": n / 2} for n in range(1, 41)]
+    config = {"beta": 0.1, "learning_rate": 1e-4, "max_steps": 40, "warmup_steps": 0, "grad_clip": 1.0}
+    (found,) = diagnose(lines, config, {}, RUNNING)
+    assert found.kind == "KL runaway" and found.changes == {"beta": 0.3}
+    assert diagnose(lines[:20], config, {}, RUNNING) == []
+
+
+def test_a_loss_that_is_almost_nothing_may_tremble():
+    losses = [0.7 * 0.8**n + (0.04 if n == 70 else 0.001) for n in range(1, 101)]
+    lines = [{"step": n, "loss/train": loss, "grad_norm": 0.1} for n, loss in enumerate(losses, 1)]
+    assert kinds(lines, {"learning_rate": 1e-4, "max_steps": 100, "warmup_steps": 10, "grad_clip": 1.0}) == []

@@ -1,0 +1,67 @@
+"""Bradley-Terry scores: against the closed form for two, known strengths, and what votes cannot tell."""
+
+import math
+import random
+
+import pytest
+
+from core.preferences.arena import groups, results, standings
+from core.preferences.vote_store import Answer, NewPair, Votes
+
+
+def test_of_two_models_the_score_is_the_log_of_the_odds():
+    played = [("a", "b", 1.0)] * 29 + [("a", "b", 0.0)] * 9  # and half a win for each beside them
+    first, second = standings(played)
+    assert (first.model, second.model) == ("a", "b") and first.votes == 38
+    assert first.score - second.score == pytest.approx(math.log(29.5 / 9.5), abs=1e-4)
+    assert first.score + second.score == pytest.approx(0, abs=1e-6)
+
+
+def test_who_stood_on_which_side_does_not_matter_and_a_tie_is_half_a_win():
+    played = [("a", "b", 1.0)] * 5 + [("a", "b", 0.5)] * 2
+    turned = [("b", "a", 0.0)] * 5 + [("b", "a", 0.5)] * 2
+    assert standings(played)[0].score == pytest.approx(standings(turned)[0].score, abs=1e-6)
+    halves = [("a", "b", 1.0)] * 6 + [("a", "b", 0.0)]
+    assert standings(played)[0].score == pytest.approx(standings(halves)[0].score, abs=1e-6)
+
+
+def test_known_strengths_are_found_within_their_intervals():
+    chance, strength = random.Random(1), {"weak": -1.0, "middle": 0.0, "strong": 1.0}
+    played = []
+    for _ in range(1500):
+        a, b = chance.sample(sorted(strength), 2)
+        played.append((a, b, float(chance.random() < 1 / (1 + math.exp(strength[b] - strength[a])))))
+    found = {one.model: one for one in standings(played)}
+    assert list(found) == ["strong", "middle", "weak"]
+    for model, one in found.items():
+        assert one.low <= strength[model] <= one.high and one.high - one.low < 0.5
+
+
+def test_models_that_never_met_stand_in_groups_of_their_own():
+    played = [("a", "b", 1.0), ("b", "c", 1.0), ("x", "y", 0.5)]
+    assert groups(played) == [["a", "b", "c"], ["x", "y"]]
+    found = standings(played)
+    assert [(one.model, one.group) for one in found] == [("a", 0), ("b", 0), ("c", 0), ("x", 1), ("y", 1)]
+    assert all(math.isfinite(value) for one in found for value in (one.score, one.low, one.high))
+    assert standings([]) == []
+
+
+def test_only_votes_of_people_between_two_models_count(tmp_path):
+    votes = Votes(tmp_path / "preferences.db")
+
+    def vote(left, right, choice, source="arena"):
+        (pair,) = votes.add_pairs([NewPair("p", Answer("x", left), Answer("y", right), {}, source)])
+        votes.cast(f"{left}{right}{choice}{source}", pair, "me", choice, 1)
+
+    for left, right, choice in (
+        ("a", "b", "left"),
+        ("b", "a", "left"),
+        ("a", "b", "bad"),
+        ("a", "b", "skip"),
+        ("a", "a", "left"),
+    ):
+        vote(left, right, choice)
+    vote("a", "b", "right", "chat")
+    vote("a", "b", "right", "rule")
+    vote("", "", "right", "import")
+    assert results(votes.standing()) == [("a", "b", 1.0), ("b", "a", 1.0), ("a", "b", 0.5), ("a", "b", 0.0)]

@@ -1,0 +1,222 @@
+"""PPO: what must be exact, exact resume, learning, and refusals in words."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from core import checkpoint
+from core.checkpoint import Card
+from core.classifier import SequenceClassifier
+from core.evaluation.preferences import response_kl
+from core.huggingface import REWARD
+from core.rlhf.policy import repetition
+from core.stages import ppo
+from core.stages.ppo import PPOConfig
+from core.stages.registry import train
+from core.tokenizer import Tokenizer
+from core.training.run_directory import Run, read_lines
+
+FIT = dict(max_steps=12, batch_size=8, rollouts=16, max_new_tokens=8, warmup_steps=0, learning_rate=3e-3)
+FIT |= dict(eval_interval=4, save_interval=3, keep_steps=0, device="cpu", save_dtype="float32", kl_stop=0.0)
+FIT |= dict(lora_rank=8, lora_alpha=16.0)
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory, make_model, tokenizer) -> Path:
+    """A policy `parent`, a reward model `reward` with random opinions, and 40 prompts."""
+    directory = tmp_path_factory.mktemp("ppo")
+    parent = make_model(std=0.1, block_size=48)
+    checkpoint.save(directory / "parent", parent, tokenizer, Card("sft"))
+    checkpoint.save(directory / "reward", opinions(parent), tokenizer, Card("reward"))
+    lines = [json.dumps({"prompt": f"Who, {n}?"}) for n in range(40)]
+    (directory / "prompts.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    return directory
+
+
+def opinions(parent) -> SequenceClassifier:
+    rater = SequenceClassifier.from_language_model(parent, [REWARD], seed=1)
+    torch.nn.init.normal_(rater.score.weight, std=1.0, generator=torch.Generator().manual_seed(3))
+    return rater
+
+
+def settings(place: Path, **changes) -> PPOConfig:
+    paths = {"parent": place / "parent", "reward_model": place / "reward", "prompts": place / "prompts.jsonl"}
+    return PPOConfig.from_dict(PPOConfig().to_dict() | FIT | {k: str(v) for k, v in paths.items()} | changes)
+
+
+def new_run(directory: Path, place: Path, **changes) -> Run:
+    return Run.create(directory, "ppo", settings(place, **changes).to_dict())
+
+
+def metrics(run: Run) -> list[dict]:
+    return [{k: v for k, v in line.items() if "/" in k and "memory" not in k} for line in read_lines(run.metrics)[0]]
+
+
+# --- what must be exact ---------------------------------------------------------------------------------------
+
+
+def test_without_a_learning_rate_the_policy_is_the_reference_exactly(tmp_path, place):
+    run = new_run(tmp_path / "run", place, learning_rate=0.0)
+    assert train(run).state == "finished", run.status().message
+    for line in metrics(run):
+        assert line["val/ratio"] == 1 and line["policy/clipfrac"] == line["policy/approxkl"] == 0
+        assert line.get("objective/kl", 0) == line.get("kl/val", 0) == 0
+    made, parent = checkpoint.load(run.directory), checkpoint.load(place / "parent")
+    weights = parent.model.state_dict()
+    assert all(torch.equal(tensor, weights[name]) for name, tensor in made.model.state_dict().items())
+
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_it_raises_the_scores_and_leaves_reference_and_reward_model_as_they_were(method, tmp_path, place):
+    before = [checkpoint.weights_digest(place / name) for name in ("parent", "reward")]
+    config = settings(place, method=method, max_steps=120, rollouts=32, batch_size=32, kl_coef=0.0, kl_target=0.0)
+    run = Run.create(tmp_path / "run", "ppo", config.to_dict())
+    assert train(run).state == "finished", run.status().message
+    scores = [line["objective/scores"] for line in metrics(run) if "objective/scores" in line]
+    assert sum(scores[-5:]) / 5 > sum(scores[:5]) / 5 + 0.35
+    assert [checkpoint.weights_digest(place / name) for name in ("parent", "reward")] == before
+    made = checkpoint.load(run.directory)
+    assert made.card.answers and made.card.data["reward_model"] == "reward"
+    assert not (run.directory / ppo.STATE_FILE).exists()
+
+
+def test_rollouts_hold_what_policy_reference_and_reward_model_say(place):
+    config = settings(place)
+    engine, policy, reference, rater = parts(config)
+    with torch.no_grad():
+        policy.gpt.transformer.wte.weight.add_(0.01)  # so that it differs from the reference
+        policy.value_head.bias.fill_(0.5)
+    rollouts = engine.roll_out(0)
+    with torch.no_grad():
+        for row in range(len(rollouts)):
+            mask = rollouts.mask[row]
+            length = int(mask.nonzero().max()) + 1
+            ids, targets = rollouts.inputs[row, :length], rollouts.targets[row, :length]
+            ours, theirs = (m(ids[None])[0][0].log_softmax(-1) for m in (policy.gpt, reference))
+            for position in mask.nonzero()[:, 0].tolist():
+                likely, other = ours[position, targets[position]], theirs[position, targets[position]]
+                assert rollouts.logprobs[row, position].item() == pytest.approx(likely.item(), abs=1e-4)
+                assert rollouts.kl[row, position].item() == pytest.approx((likely - other).item(), abs=1e-4)
+                assert rollouts.values[row, position].item() == pytest.approx(0.5, abs=1e-5)
+            whole = torch.cat([ids, targets[-1:]])
+            raw = rater(whole[None], torch.tensor([len(whole) - 1])).item()
+            expected = (raw - engine.score_mean) / engine.score_std - (0 if rollouts.ended[row] else 1)
+            assert rollouts.scores[row].item() == pytest.approx(expected, abs=1e-3)
+            assert bool(rollouts.ended[row]) == (targets[-1].item() == engine.tokenizer.eot)
+
+
+def parts(config: PPOConfig):
+    reference = checkpoint.load(config.adapt.parent)
+    rater = ppo.read_reward_model(config.reward_model, reference.tokenizer, CPU).model
+    policy = ppo.Policy(checkpoint.load(config.adapt.parent).model)
+    prompts, _ = ppo.read_all_prompts(config, reference.tokenizer, 48)
+    engine = ppo.PPO(config, policy, reference.model, rater, reference.tokenizer, prompts)
+    engine.normalise()
+    return engine, policy, reference.model, rater
+
+
+def test_every_pass_over_the_answers_takes_each_once(place):
+    engine, *_ = parts(settings(place, ppo_epochs=2))
+    engine.rollouts = engine.roll_out(0)
+    marked = engine.rollouts.map(lambda t: t)
+    assert engine.config.steps_an_iteration == 4
+    for first in (0, 2):
+        taken = torch.cat([engine.minibatch(step).scores for step in (first, first + 1)])
+        assert sorted(taken.tolist()) == sorted(marked.scores.tolist())
+
+
+@pytest.mark.parametrize("step", [3, 6, 8])  # in the midst of an iteration of four steps, and at its end
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_a_resumed_run_equals_an_uninterrupted_one(step, method, tmp_path, place):
+    every = dict(save_interval=1, keep_steps=20)
+    whole = new_run(tmp_path / "whole", place, method=method, **every)
+    assert train(whole).state == "finished", whole.status().message
+    fork = whole.fork(tmp_path / "fork", step, whole.read()[1])
+    assert train(fork).state == "finished", fork.status().message
+    assert metrics(fork) == metrics(whole) and len(metrics(fork)) == 12
+    assert read_lines(fork.details)[0] == read_lines(whole.details)[0]
+
+
+def test_it_ends_by_itself_when_the_policy_has_moved_too_far(tmp_path, place):
+    run = new_run(tmp_path / "run", place, max_steps=400, learning_rate=1e-2, kl_coef=0.0, kl_target=0.0, kl_stop=0.3)
+    status = train(run)
+    assert status.state == "finished" and "by its own rule" in status.message and status.step < 400
+    assert status.step % 4 == 0
+    seen = [line["objective/kl"] for line in metrics(run) if "objective/kl" in line]
+    assert max(seen) <= 0.3  # the iteration that would have begun beyond it was not learned from
+    assert checkpoint.is_checkpoint(run.directory)
+
+
+def test_details_show_answers_token_by_token(tmp_path, place, tokenizer):
+    run = new_run(tmp_path / "run", place)
+    train(run)
+    first, *later = read_lines(run.details)[0]
+    assert first == {"step": 0, "rollouts": []} and [line["step"] for line in later] == [4, 8, 12]
+    for shown in later[-1]["rollouts"]:
+        assert len(shown["tokens"]) == len(shown["kl"]) == len(shown["advantages"]) > 0
+        assert shown["prompt"].startswith("Who, ")
+        assert shown["ended"] == (bytes.fromhex(shown["tokens"][-1]) == b"<|endoftext|>")
+
+
+def test_response_kl_is_zero_to_itself_and_grows_with_distance(place):
+    reference = checkpoint.load(place / "parent")
+    near, far = (checkpoint.load(place / "parent").model for _ in range(2))
+    with torch.no_grad():
+        near.transformer.h[0].mlp.c_proj.weight.mul_(1.1)
+        far.transformer.h[0].mlp.c_proj.weight.mul_(1.5)
+    prompts = [f"Who, {n}?" for n in range(8)]
+    found = [response_kl(m, reference.model, reference.tokenizer, prompts, 0, 8) for m in (reference.model, near, far)]
+    assert found[0] == 0 and 0 < found[1] < found[2]
+
+
+def test_repetition_counts_what_was_said_before():
+    assert repetition([[1, 2, 3, 4], [5, 6, 7]]) == 0
+    assert repetition([[1, 2, 3], [1, 2, 3], [1, 2, 3], [4, 5, 6]]) == 0.5
+    assert repetition([[1, 2]]) == 0
+
+
+# --- refusals -------------------------------------------------------------------------------------------------
+
+
+def test_what_cannot_work_is_said_before_anything_is_learned(tmp_path, place, make_model):
+    def said(**changes) -> str:
+        run = new_run(tmp_path / f"run{len(list(tmp_path.iterdir()))}", place, **changes)
+        status = train(run)
+        assert status.state == "failed"
+        return status.message
+
+    other = Tokenizer.train("Quite another text, with other words in it. " * 4, 270)
+    small = make_model(std=0.1, block_size=48, vocab_size=270)
+    checkpoint.save(tmp_path / "other", opinions(small), other, Card("reward"))
+    assert "reads another vocabulary" in said(reward_model=str(tmp_path / "other"))
+    assert "reward_model is empty" in said(reward_model="")
+    assert "is no reward model" in said(reward_model=str(place / "parent"))
+    assert "leaves less than max_new_tokens" in said(max_new_tokens=46)
+    one = tmp_path / "one.txt"
+    one.write_text("Who?\n", encoding="utf-8")
+    assert "holds one prompt" in said(prompts=str(one))
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"rollouts": 20}, "multiple of batch_size"),
+        ({"dropout": 0.1}, "dropout must be 0"),
+        ({"keep_best": True}, "keep_best must be off"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(changes, sentence, place):
+    with pytest.raises(ValueError, match=sentence):
+        settings(place, **changes)
+
+
+def test_scores_of_the_reference_are_normalised(place):
+    engine, *_ = parts(settings(place, rollouts=16))
+    rows, _ = engine.generate_responses(engine.reference, engine.order(0), engine.config.fit.seed)
+    scores = engine.normalised(ppo.reward_scores_of_ids(engine.rater, [row.ids for row in rows]))
+    assert scores.mean().item() == pytest.approx(0, abs=1e-5)
+    assert math.isclose(scores.std(correction=0).item(), 1, abs_tol=1e-4)

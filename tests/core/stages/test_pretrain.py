@@ -1,0 +1,84 @@
+"""Pre-training: from random weights or from a checkpoint's; and the losses that its curve is compared with."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from core import checkpoint
+from core.checkpoint import Card
+from core.datasets.pretraining import unigram_entropy
+from core.stages.pretrain import PretrainConfig, prepare
+from core.stages.registry import train
+from core.tokenizer import Tokenizer
+from core.training.loop import fit, mean_loss
+from core.training.run_directory import Run, read_lines
+
+FIT = dict(max_steps=2, batch_size=4, warmup_steps=0, snapshots=0, device="cpu", sample_prompt="To be")
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def parent(tmp_path, make_model, tokenizer) -> Path:
+    checkpoint.save(tmp_path / "parent", make_model(std=0.1, dropout=0.5), tokenizer, Card("pretrain", step=7))
+    return tmp_path / "parent"
+
+
+def settings(text_file: Path, **changes) -> PretrainConfig:
+    return PretrainConfig.from_dict(FIT | {"corpus": str(text_file), "n_embd": 64, "vocab_size": 280} | changes)
+
+
+def test_it_goes_on_from_a_checkpoints_weights_shape_and_vocabulary(parent, text_file, tmp_path, tokenizer):
+    config = settings(text_file, init_from=str(parent), dropout=0.0)
+    begun = checkpoint.load(parent).model
+    job = prepare(config, None, CPU, lambda message: None)
+    first = next(fit(job.model, job.batches, job.loss_fn, config.fit))
+    assert first.loss == pytest.approx(mean_loss(begun, [job.batches(0)]), rel=1e-5)
+
+    run = Run.create(tmp_path / "run", "pretrain", config.to_dict())
+    assert train(run).state == "finished", run.status().message
+    assert read_lines(run.metrics)[0][0]["loss/train"] == pytest.approx(first.loss)
+    made = checkpoint.load(run.directory)
+    assert made.tokenizer.digest == tokenizer.digest
+    assert (made.model.config.n_embd, made.model.config.block_size, made.model.config.dropout) == (32, 16, 0.0)
+    assert (made.card.stage, made.card.parent, made.card.step) == ("pretrain", "parent", 2)
+    assert not torch.equal(made.model.lm_head.weight, begun.lm_head.weight)
+
+
+def test_a_vocabulary_other_than_the_checkpoints_is_refused(parent, text_file, tmp_path, make_model):
+    other = tmp_path / "other"
+    checkpoint.save(other, make_model(vocab_size=270), Tokenizer.train("another text, another text", 270), Card())
+    run = Run.create(
+        tmp_path / "run", "pretrain", settings(text_file, init_from=str(parent), tokenizer=str(other)).to_dict()
+    )
+    assert train(run).state == "failed"
+    assert run.status().message == (
+        f"{parent} has another vocabulary than {other}: leave tokenizer at train to take the checkpoint's"
+    )
+    same = settings(text_file, init_from=str(parent), tokenizer=str(parent))
+    assert prepare(same, None, CPU, lambda message: None).tokenizer.vocab_size == 300
+
+
+def test_a_checkpoint_that_is_not_there_is_refused(text_file, tmp_path):
+    run = Run.create(tmp_path / "run", "pretrain", settings(text_file, init_from=str(tmp_path / "none")).to_dict())
+    assert train(run).message == f"there is no checkpoint directory {tmp_path / 'none'}"
+
+
+def test_the_losses_to_compare_with_are_written(parent, text_file, tmp_path, tokenizer):
+    run = Run.create(tmp_path / "run", "pretrain", settings(text_file, init_from=str(parent)).to_dict())
+    train(run)
+    text = text_file.read_text(encoding="utf-8")
+    ids = tokenizer.encode_documents([text[: int(len(text) * 0.9)]])
+    frequencies = [ids.count(id) / len(ids) for id in set(ids)]
+    assert json.loads(run.references.read_text(encoding="utf-8")) == {
+        "uniform": pytest.approx(math.log(300)),
+        "unigram": pytest.approx(-sum(p * math.log(p) for p in frequencies)),
+    }
+
+
+def test_the_entropy_of_tokens_by_hand():
+    """Half of them 7, a quarter each 8 and 9: 1/2 ln 2 + 2 * 1/4 ln 4 = 3/2 ln 2."""
+    assert unigram_entropy([7, 8, 7, 9]) == pytest.approx(1.5 * math.log(2))
+    assert unigram_entropy([5, 5]) == 0.0

@@ -1,0 +1,39 @@
+"""The forecast of a step's time: near what steps take, in proportion to the work."""
+
+from statistics import median
+
+import pytest
+import torch
+
+from core.datasets.batch import Batch
+from core.model import GPT, GPTConfig
+from core.training.loop import FitConfig, fit, language_model_loss
+from core.training.planning.throughput import step_seconds
+
+SHAPE = GPTConfig(n_layer=4, n_head=4, n_embd=128, block_size=64, vocab_size=512)
+FIT = FitConfig(max_steps=8, batch_size=16, micro_batch_size=8, warmup_steps=0, device="cpu", dtype="float32")
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_step_takes_about_as_long_as_foretold(optimizer):
+    config = FitConfig.from_dict(FIT.to_dict() | {"optimizer": optimizer})
+    ids = torch.randint(512, (16, 65), generator=torch.Generator().manual_seed(0))
+    steps = fit(GPT(SHAPE), lambda step: Batch(ids[:, :-1], ids[:, 1:]), language_model_loss, config)
+    taken = median([log.seconds for log in steps][1:])
+    assert taken / 3 < step_seconds(SHAPE, config) < taken * 3
+
+
+def test_the_forecast_is_in_proportion_to_the_tokens_of_a_step():
+    once, thrice = (step_seconds(SHAPE, FitConfig.from_dict(FIT.to_dict() | {"batch_size": n})) for n in (16, 48))
+    assert thrice == pytest.approx(3 * once)
+    assert step_seconds(SHAPE, FIT, tokens=16 * 64 / 4) == pytest.approx(once / 4)
+
+
+def test_recomputation_costs_a_third_more():
+    again = step_seconds(SHAPE, FitConfig.from_dict(FIT.to_dict() | {"recompute": True}))
+    assert again == pytest.approx(4 / 3 * step_seconds(SHAPE, FIT))
+
+
+def test_deeper_models_take_longer():
+    deep = GPTConfig.from_dict(SHAPE.to_dict() | {"n_layer": 16})
+    assert step_seconds(deep, FIT) > 2 * step_seconds(SHAPE, FIT)

@@ -1,0 +1,300 @@
+"""Following a run, and the sentences that refuse to start one."""
+
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from core.checkpoint import write_json
+from core.stages.pretrain import PretrainConfig
+from core.training.queue import queued
+from core.training.run_directory import Run, Status, append_line
+from playground.services.run_log import MOST_ROWS, MOST_SAMPLES
+from playground.services.training_jobs import Jobs
+
+CONFIG = PretrainConfig.preset("nano", device="cpu")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    run = Run.create(tmp_path / "one", "pretrain", CONFIG.to_dict())
+    run.write_status(Status("stopped", max_steps=600, device="cpu"))
+    return run
+
+
+def add_steps(run: Run, first: int, last: int) -> None:
+    for step in range(first, last + 1):
+        append_line(
+            run.metrics, {"step": step, "loss/train": 5.0, "lr": 0.1} | ({"loss/val": 4.0} if step == 2 else {})
+        )
+
+
+def test_following_sends_only_what_is_new(run: Run, tmp_path: Path) -> None:
+    jobs = Jobs(tmp_path)
+    add_steps(run, 1, 3)
+    first = jobs.follow("one")
+    assert first["restart"] and first["columns"]["step"] == [1, 2, 3]
+    assert first["columns"]["loss/val"] == [None, 4.0, None]
+    add_steps(run, 4, 5)
+    second = jobs.follow("one", first["cursor"])
+    assert not second["restart"] and second["columns"]["step"] == [4, 5]
+    assert jobs.follow("one", second["cursor"])["columns"]["step"] == []
+
+
+def test_a_run_that_another_process_resumed_is_sent_anew(run: Run, tmp_path: Path) -> None:
+    jobs = Jobs(tmp_path)
+    add_steps(run, 1, 3)
+    cursor = jobs.follow("one")["cursor"]
+    run.rewind(1)
+    add_steps(run, 2, 4)
+    again = jobs.follow("one", cursor | {"pid": os.getpid() + 1})
+    assert again["restart"] and again["columns"]["step"] == [1, 2, 3, 4]
+
+
+def test_the_first_look_at_a_long_run_is_thinned_and_comes_with_what_it_is_seen_against(
+    run: Run, tmp_path: Path
+) -> None:
+    add_steps(run, 1, 3 * MOST_ROWS)
+    write_json(run.directory / "references.json", {"uniform": 6.24, "unigram": 5.31})
+    jobs = Jobs(tmp_path)
+    first = jobs.follow("one")
+    columns = first["columns"]
+    assert len(columns["step"]) <= MOST_ROWS + 2
+    assert 2 in columns["step"] and columns["step"][-1] == 3 * MOST_ROWS
+    assert columns == jobs.history("one")["columns"]
+    assert first["about"] == {
+        "stage": "pretrain",
+        "corpus": "shakespeare-1mb",
+        "grad_clip": 1.0,
+        "references": {"uniform": 6.24, "unigram": 5.31},
+        "limits": {},
+    }
+    assert "about" not in jobs.follow("one", first["cursor"])
+
+
+def test_a_run_that_has_just_been_created_can_be_looked_at(run: Run, tmp_path: Path) -> None:
+    new = Run.create(tmp_path / "new", "pretrain", CONFIG.to_dict())
+    news = Jobs(tmp_path).follow("new")
+    assert news["columns"] == {"step": []} and news["left"] is None and not news["restart"]
+    assert Jobs(tmp_path).history(new.name) == {"columns": {"step": []}, "means": {}}
+
+
+def test_the_time_left_is_told_while_a_run_is_trained(run: Run, tmp_path: Path) -> None:
+    for step in range(1, 11):
+        append_line(run.metrics, {"step": step, "loss/train": 5.0, "time": 1e9 + step})
+    jobs = Jobs(tmp_path)
+    with run.hold("cpu"):
+        run.write_status(replace(run.status(), state="running", step=10))
+        assert jobs.follow("one")["left"] == pytest.approx(590)
+    run.write_status(replace(run.status(), state="paused"))
+    assert jobs.follow("one")["left"] is None
+
+
+def test_a_log_is_saved_whole(run: Run, tmp_path: Path) -> None:
+    jobs = Jobs(tmp_path)
+    with pytest.raises(ValueError, match="one has not taken a step yet"):
+        jobs.export("one", "csv")
+    add_steps(run, 1, 5000)
+    file, content = jobs.export("one", "csv")
+    assert file == "one.csv" and content.count(b"\n") == 5001
+    file, content = jobs.export("one", "tensorboard")
+    assert file == "one-tensorboard.zip" and content.startswith(b"PK")
+
+
+def test_a_second_training_on_the_same_device_is_refused_in_words(run: Run, tmp_path: Path) -> None:
+    with run.hold("cpu"):
+        run.write_status(replace(run.status(), state="running"))
+        with pytest.raises(ValueError, match=r"another training \(one\) has the cpu"):
+            Jobs(tmp_path).start("two", "pretrain", CONFIG)
+    assert not (tmp_path / "two").exists()
+
+
+@pytest.mark.parametrize("name", ["", "../out", "a/b", ".hidden", "con\\x", "x" * 65, "one"])
+def test_unfit_or_taken_names_are_refused_and_nothing_is_written(run: Run, tmp_path: Path, name: str) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(ValueError, match=r"cannot be the name of a run|already something called"):
+        Jobs(tmp_path).start(name, "pretrain", CONFIG)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_what_cannot_be_resumed_or_paused_says_so(run: Run, tmp_path: Path) -> None:
+    jobs = Jobs(tmp_path)
+    with pytest.raises(ValueError, match="one is not running"):
+        jobs.request("one", "pause")
+    run.write_status(replace(run.status(), state="finished"))
+    with pytest.raises(ValueError, match="one is finished"):
+        jobs.resume("one")
+    with pytest.raises(ValueError, match="no run called 'nobody'"):
+        jobs.resume("nobody")
+
+
+# --- in turn --------------------------------------------------------------------------------------------------
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "this did not happen in time"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def pair(text_file: Path) -> list[tuple[str, PretrainConfig]]:
+    """The experiment of attention without its scale: two runs that differ in that alone."""
+    shape = dict(n_layer=1, n_head=2, n_embd=16, block_size=16, vocab_size=300, corpus=str(text_file), device="cpu")
+    fit = dict(max_steps=40, batch_size=4, warmup_steps=5, eval_interval=20)
+    return [
+        (name, PretrainConfig.from_dict(shape | fit | {"attn_scale": scale}))
+        for name, scale in (("scaled", None), ("unscaled", 1.0))
+    ]
+
+
+@pytest.mark.slow
+def test_runs_in_turn_are_trained_one_after_the_other_by_one_process(
+    tmp_path: Path, pair: list[tuple[str, PretrainConfig]]
+) -> None:
+    jobs = Jobs(tmp_path)
+    runs = jobs.start_in_turn(pair, "pretrain")
+    assert [run.name for run in runs] == ["scaled", "unscaled"]
+    assert jobs.spawned["scaled"].process is jobs.spawned["unscaled"].process
+    second = jobs.follow("unscaled")
+    assert second["status"]["message"] == "waits for scaled to end" and second["status"]["active"]
+    assert second["columns"]["step"] == []
+    active = jobs.active()
+    assert active is not None and active.name == "scaled"
+    wait_for(lambda: jobs.status("scaled").state == "finished")
+    wait_for(lambda: jobs.status("unscaled").state == "finished")
+    assert jobs.active() is None
+    for name in ("scaled", "unscaled"):
+        assert jobs.follow(name)["columns"]["step"] == list(range(1, 41))
+    curves = [jobs.follow(name)["columns"]["loss/train"] for name in ("scaled", "unscaled")]
+    assert curves[0][0] == pytest.approx(curves[1][0], rel=0.01) and curves[0] != curves[1]
+
+
+@pytest.mark.slow
+def test_if_the_process_dies_both_runs_say_so_and_can_be_resumed_one_by_one(
+    tmp_path: Path, pair: list[tuple[str, PretrainConfig]]
+) -> None:
+    jobs = Jobs(tmp_path)
+    endless = [(name, replace(config, fit=replace(config.fit, max_steps=1_000_000))) for name, config in pair]
+    jobs.start_in_turn(endless, "pretrain")
+    wait_for(lambda: jobs.status("scaled").step >= 1)
+    with pytest.raises(ValueError, match="unscaled waits for scaled to end"):
+        jobs.resume("unscaled")
+    jobs.spawned["scaled"].process.kill()
+    jobs.spawned["scaled"].process.wait()
+    for seen in (jobs, Jobs(tmp_path)):  # by who started it, and by who came later
+        assert [seen.status(name).state for name in ("scaled", "unscaled")] == ["interrupted", "interrupted"]
+        assert seen.active() is None
+    jobs.resume("unscaled")
+    wait_for(lambda: jobs.status("unscaled").step >= 1)
+    jobs.request("unscaled", "stop")
+    wait_for(lambda: jobs.status("unscaled").state == "stopped")
+
+
+@pytest.mark.slow
+def test_a_process_that_dies_before_the_first_run_begins_is_told_of_both(
+    tmp_path: Path, pair: list[tuple[str, PretrainConfig]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.executable", shutil.which("false"))
+    jobs = Jobs(tmp_path)
+    first, second = jobs.start_in_turn(pair, "pretrain")
+    jobs.spawned["scaled"].process.wait()
+    for run in (first, second):
+        status = jobs.status(run.name)
+        assert status.state == "interrupted"
+        assert status.message == f"its process could not start: see {first.log}"
+
+
+@pytest.mark.slow
+def test_a_stop_asked_of_a_run_that_waits_is_obeyed(tmp_path: Path, pair: list[tuple[str, PretrainConfig]]) -> None:
+    jobs = Jobs(tmp_path)
+    (first, config), second = pair
+    jobs.start_in_turn([(first, replace(config, fit=replace(config.fit, max_steps=1_000_000))), second], "pretrain")
+    jobs.request("unscaled", "stop")  # its process may not even have started
+    wait_for(lambda: jobs.status("unscaled").state == "stopped")
+    wait_for(lambda: jobs.status("scaled").step >= 1)
+    jobs.request("scaled", "stop")
+    wait_for(lambda: jobs.status("scaled").state == "stopped")
+    assert jobs.spawned["scaled"].process.wait(60) == 0
+
+
+@pytest.mark.parametrize("names", [("new", "one"), ("one", "new"), ("new", "../out"), ("new", "new"), ("new", "NEW")])
+def test_if_one_of_several_names_is_unfit_or_taken_none_is_created(
+    run: Run, tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(ValueError, match=r"cannot be the name of a run|already something called|need different names"):
+        Jobs(tmp_path).start_in_turn([(name, CONFIG) for name in names], "pretrain")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_the_active_run_is_the_one_that_trains_not_one_that_waits_for_it(run: Run, tmp_path: Path) -> None:
+    later = Run.create(tmp_path / "later", "pretrain", CONFIG.to_dict())
+    os.utime(run.directory / "run.json", (1e9, 1e9))
+    with run.hold("cpu"):
+        run.write_status(replace(run.status(), state="running"))
+        later.write_status(queued(later.status(), run))
+        active = Jobs(tmp_path).active()
+        assert active is not None and active.name == "one"
+    run.write_status(replace(run.status(), state="finished"))
+    with later.hold("cpu"):  # the instant before its turn begins
+        active = Jobs(tmp_path).active()
+        assert active is not None and active.name == "later"
+
+
+# --- forks and the doctor -------------------------------------------------------------------------------------
+
+
+def test_a_fork_in_the_midst_of_a_run_keeps_the_model_and_the_data(tmp_path):
+    config = PretrainConfig.preset("tiny", device="cpu")
+    run = Run.create(tmp_path / "first", "pretrain", config.to_dict())
+    run.step_directory(20).mkdir()
+    changed = PretrainConfig.preset("tiny", device="cpu", n_embd=32, corpus="shakespeare", learning_rate=1e-3)
+    with pytest.raises(ValueError, match="goes on from step 20 keeps its model and its data, so corpus, n_embd cannot"):
+        Jobs(tmp_path).fork("second", "first", 20, changed)
+    assert not (tmp_path / "second").exists()
+
+
+def test_findings_come_with_the_saved_step_to_fork_from(tmp_path):
+    config = PretrainConfig.preset("tiny", device="cpu", max_steps=300, warmup_steps=10)
+    run = Run.create(tmp_path / "hasty", "pretrain", config.to_dict())
+    for step in range(1, 301):
+        loss = 6 - 3 * min(step, 100) / 100 + 4 * (step > 150)
+        line = {"step": step, "loss/train": loss, "lr": 0.02, "grad_norm": 1.0, "tokens_per_second": 1e4}
+        append_line(run.metrics, line | {"time": step})
+    run.step_directory(100).mkdir()
+    run.write_status(Status("finished", step=300, max_steps=300, device="cpu"))
+    (finding, saved), *_ = Jobs(tmp_path).findings("hasty")
+    assert finding.kind == "divergence"
+    assert "learning_rate" in finding.changes
+    assert saved == 100
+
+
+def test_details_are_sent_once_whole_lines_only_and_thinned_out(run: Run, tmp_path: Path) -> None:
+    jobs = Jobs(tmp_path)
+    assert jobs.details("one", 0) == {"lines": [], "offset": 0}
+    for step in range(3):
+        append_line(run.details, {"step": step, "margins": [step / 2]})
+    first = jobs.details("one", 0)
+    assert [line["step"] for line in first["lines"]] == [0, 1, 2]
+    with run.details.open("a", encoding="utf-8") as file:
+        file.write('{"step": 3, "marg')
+    assert jobs.details("one", first["offset"]) == {"lines": [], "offset": first["offset"]}
+    with run.details.open("a", encoding="utf-8") as file:
+        file.write('ins": []}\n' + "".join(f'{{"step": {step}}}\n' for step in range(4, 400)))
+    steps = [line["step"] for line in jobs.details("one", first["offset"])["lines"]]
+    assert len(steps) == MOST_SAMPLES and (steps[0], steps[-1]) == (3, 399)
+
+
+def test_runs_are_listed_by_stage_and_a_damaged_one_everywhere(run: Run, tmp_path: Path) -> None:
+    jobs = Jobs(tmp_path)
+    Run.create(tmp_path / "bent", "dpo", {})
+    assert jobs.names(["pretrain"]) == ["one"] and jobs.names(["dpo", "ppo"]) == ["bent"]
+    Run.create(tmp_path / "broken", "sft", {})
+    (tmp_path / "broken" / "run.json").write_text("{", encoding="utf-8")
+    assert set(jobs.names(["dpo"])) == {"bent", "broken"} and set(jobs.names()) == {"one", "bent", "broken"}

@@ -1,0 +1,146 @@
+"""The vocabularies that one can pick, and how a new one comes about."""
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from core import checkpoint
+from core.checkpoint import Card
+from core.datasets import shakespeare
+from core.model import GPT
+from core.tokenizer import Tokenizer
+from playground.services import vocabularies as module
+from playground.services.vocabularies import BYTES, GPT2, OWN, Vocabularies, passages
+from tests.conftest import SENTENCES
+
+
+@pytest.fixture
+def vocabularies(tmp_path: Path, model: GPT, tokenizer: Tokenizer) -> Vocabularies:
+    directory = tmp_path / "checkpoints"
+    checkpoint.save(directory / "one", model, tokenizer, Card())
+    return Vocabularies(directory)
+
+
+def finished(vocabularies: Vocabularies) -> str:
+    for _ in range(400):
+        if vocabularies.training.state != "running":
+            return vocabularies.training.state
+        time.sleep(0.05)
+    raise TimeoutError(vocabularies.training.message)
+
+
+def test_a_trained_vocabulary_is_in_the_pickers_and_is_what_the_text_gives(
+    vocabularies: Vocabularies, text_file: Path
+) -> None:
+    assert vocabularies.choices() == [OWN, "one", GPT2, BYTES] and vocabularies.paths() == []
+    vocabularies.start("mine", str(text_file), 300)
+    assert finished(vocabularies) == "finished"
+    assert vocabularies.status() | {"message": ""} == {
+        "name": "mine",
+        "state": "finished",
+        "message": "",
+        "done": 41,
+        "wanted": 41,
+    }
+    assert vocabularies.names() == ["mine", "one", GPT2, BYTES]
+    assert vocabularies.paths() == [str(vocabularies.directory / "mine")]
+    expected = Tokenizer.train(shakespeare.load(str(text_file)).train, 300)
+    assert vocabularies.load("mine").digest == expected.digest
+
+
+def test_a_vocabulary_is_loaded_once_and_anew_when_its_file_changes(vocabularies: Vocabularies) -> None:
+    before = vocabularies.load("one")
+    assert vocabularies.load("one") is before
+    Tokenizer.train(SENTENCES, 280).save(vocabularies.directory / "one")
+    os.utime(vocabularies.directory / "one" / "tokenizer.json", ns=(1, 1))  # where clocks are coarse
+    assert vocabularies.load("one").vocab_size == 280
+    assert (vocabularies.load(GPT2).vocab_size, vocabularies.load(BYTES).vocab_size) == (50257, 259)
+
+
+def test_frequencies_count_the_corpus(vocabularies: Vocabularies) -> None:
+    counts = vocabularies.frequencies(vocabularies.load("one"))
+    text = "".join(shakespeare.load("shakespeare-1mb").train)
+    lengths = [len(vocabularies.load("one").token_bytes(id)) for id in range(300)]
+    assert counts.shape == (300,) and (counts * lengths).sum() == len(text.encode())
+    assert vocabularies.frequencies(Tokenizer.load(vocabularies.directory / "one")) is counts
+
+
+def test_a_choice_means_the_models_own_or_itself(vocabularies: Vocabularies) -> None:
+    assert vocabularies.resolve(OWN, "one") == "one"
+    assert vocabularies.resolve(GPT2, None) == GPT2
+    with pytest.raises(ValueError, match="there is no model yet"):
+        vocabularies.resolve(OWN, None)
+    with pytest.raises(ValueError, match="the vocabulary gone is not there any more"):
+        vocabularies.load("gone")
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "sentence"),
+    [
+        ("one", 300, "there is already something called one"),
+        ("../out", 300, "cannot be the name"),
+        ("", 300, "cannot be the name"),
+        ("new", 258, "size must be between 259 and 100,000, got 258"),
+        ("new", 10**6, "size must be between 259 and 100,000, got 1,000,000"),
+    ],
+)
+def test_what_cannot_begin_is_refused_at_once(
+    name: str, size: int, sentence: str, vocabularies: Vocabularies, text_file: Path
+) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        vocabularies.start(name, str(text_file), size)
+    assert vocabularies.training.state == "none"
+
+
+@pytest.mark.parametrize(
+    ("content", "size", "sentence"),
+    [
+        (b" \n", 300, "the text is empty"),
+        (b"to be or not to be", 5000, "give more text or a smaller vocab_size"),
+        (b"\xff\xfe\x00", 300, "is not UTF-8 text"),
+        (None, 300, "No such file"),
+    ],
+)
+def test_a_text_that_gives_no_vocabulary_leaves_a_sentence_and_nothing_else(
+    content: bytes | None, size: int, sentence: str, vocabularies: Vocabularies, tmp_path: Path
+) -> None:
+    path = tmp_path / "corpus.txt"
+    if content is not None:
+        path.write_bytes(content)
+    vocabularies.start("new", str(path), size)
+    assert finished(vocabularies) == "failed"
+    assert sentence in vocabularies.training.message
+    assert [entry.name for entry in vocabularies.directory.iterdir()] == ["one"]
+    vocabularies.start("new", "shakespeare-1mb", 259)  # the name is still free
+    assert finished(vocabularies) == "finished"
+
+
+def test_one_is_trained_at_a_time_and_a_stopped_one_leaves_nothing(
+    vocabularies: Vocabularies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def endless(documents: Iterator[str], size: int, progress: object) -> Tokenizer:
+        list(documents)
+        while True:
+            time.sleep(0.01)
+            progress(1, 2)  # type: ignore[operator]
+
+    monkeypatch.setattr(module.Tokenizer, "train", endless)
+    vocabularies.start("first", "shakespeare-1mb", 300)
+    with pytest.raises(ValueError, match="first is being trained"):
+        vocabularies.start("second", "shakespeare-1mb", 300)
+    vocabularies.stop()
+    assert finished(vocabularies) == "stopped"
+    assert [entry.name for entry in vocabularies.directory.iterdir()] == ["one"]
+    with pytest.raises(ValueError, match="no vocabulary is being trained"):
+        vocabularies.stop()
+
+
+def test_passages_give_the_vocabulary_of_the_whole_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PASSAGE", 7)
+    text = (SENTENCES + "\n\n  indented\n \n\tx '\n'll\n3\n") * 2
+    assert "".join(passages(text)) == text and len(list(passages(text))) > 10
+    assert Tokenizer.train(passages(text), 330).digest == Tokenizer.train(text, 330).digest
+    assert list(passages("")) == [""]

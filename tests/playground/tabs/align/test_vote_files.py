@@ -1,0 +1,74 @@
+"""Votes as something to learn from: whose, whether they suffice, and the file that a training reads."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from core.datasets.preference_files import Preference, read_preferences, write_preferences
+from core.preferences.vote_store import Votes
+from playground.tabs.align.vote_files import EVERYONE, described, vote_choices, votes_named, write_votes
+
+PAIRS = [Preference(f"Question {i}?", f"good {i}", f"bad {i}") for i in range(40)]
+
+
+@pytest.fixture
+def votes(tmp_path: Path) -> Votes:
+    return Votes(tmp_path / "preferences.db")
+
+
+def test_everyone_and_each_annotator_are_offered_with_their_counts(votes: Votes) -> None:
+    assert vote_choices(votes) == [("all votes (0)", EVERYONE)]
+    votes.import_preferences(PAIRS[:3], "me")
+    votes.import_preferences(PAIRS[:5], "rule: question", "rule")
+    assert vote_choices(votes) == [
+        ("all votes (8)", EVERYONE),
+        ("votes by rule: question (5)", "votes by rule: question"),
+        ("votes by me (3)", "votes by me"),
+    ]
+    assert votes_named(votes, "votes by me") == PAIRS[:3]
+    assert len(votes_named(votes, EVERYONE)) == 8
+
+
+@pytest.mark.parametrize(
+    ("pairs", "sentence"),
+    [
+        ([], "there are no votes yet: give some in the Label tab, load the example set there"),
+        ([Preference("a", "b", "c", tie=True)] * 3, "3 votes, and none of them says that one answer is better"),
+        ([Preference("a", "b", "c"), Preference("a", "d", "e")], "2 votes with a better answer, on one prompt only"),
+    ],
+)
+def test_votes_from_which_nothing_can_be_learned_are_refused_in_words(pairs: list[Preference], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        described(pairs)
+
+
+def test_few_votes_are_taken_with_a_warning_and_many_are_counted() -> None:
+    assert described(PAIRS[:2]).startswith("2 votes on 2 prompts, no ties. So few can be learned by heart")
+    tie = Preference(PAIRS[0].prompt, "one", "other", tie=True)
+    assert described([*PAIRS, tie]) == "41 votes on 40 prompts, 1 tie."
+
+
+def test_the_file_is_called_by_its_content_and_holds_ties(votes: Votes, tmp_path: Path) -> None:
+    votes.import_preferences([*PAIRS[:4], Preference("Tie?", "one", "other", tie=True)], "me")
+    votes.import_preferences(PAIRS[4:9], "you")
+    path = Path(write_votes(votes, "votes by me", tmp_path / "data"))
+    assert path.parent == tmp_path / "data"
+    assert path.name == f"votes-{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}.jsonl"
+    assert read_preferences(path).pairs == votes_named(votes, "votes by me")
+    assert sum(pair.tie for pair in read_preferences(path).pairs) == 1
+    assert write_votes(votes, "votes by me", tmp_path / "data") == str(path), "the same votes are the same file"
+    assert write_votes(votes, EVERYONE, tmp_path / "data") != str(path)
+    assert len(list((tmp_path / "data").iterdir())) == 2, "nothing else is left there"
+
+
+def test_a_file_of_ones_own_is_taken_as_it_is_and_no_votes_make_no_file(votes: Votes, tmp_path: Path) -> None:
+    own = tmp_path / "own.jsonl"
+    write_preferences(own, PAIRS[:6])
+    assert write_votes(votes, str(own), tmp_path / "data") == str(own)
+    assert votes_named(votes, str(own)) == PAIRS[:6]
+    with pytest.raises(ValueError, match="there are no votes yet"):
+        write_votes(votes, EVERYONE, tmp_path / "data")
+    assert not (tmp_path / "data").exists()
+    with pytest.raises(ValueError, match="choose the votes"):
+        votes_named(votes, "")

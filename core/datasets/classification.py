@@ -9,7 +9,7 @@ import hashlib
 import io
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -25,6 +25,7 @@ from core.model import IGNORE_INDEX
 from core.tokenizer import Tokenizer
 
 GENRE = "genre"  # the name of the built-in task
+GENRES = ("comedy", "history", "tragedy")
 MIN_CHARACTERS = 100  # of a speech: "Ay, my lord" is said in every genre
 MOST_CLASSES = 100
 LONGEST_FIELD = 10_000_000  # characters; the csv module alone would stop at 131,072
@@ -113,15 +114,25 @@ def genre() -> Labelled:
 
     The plays held out are whole, see HELD_OUT: what a language model has read of them before, it has read unlabelled.
     """
-    labels = ("comedy", "history", "tragedy")
-    train: list[Example] = []
-    val: list[Example] = []
+    return split_by_play(HELD_OUT, genre_by_play())
+
+
+def genre_by_play() -> dict[str, tuple[Example, ...]]:
+    """For each play of the First Folio, its speeches as examples; a label is an index into GENRES."""
+    by_play: dict[str, tuple[Example, ...]] = {}
     for play in shakespeare.plays():
         if play.name not in NOT_IN_FOLIO:
-            label = labels.index(FOLIO.get(play.name) or FOLIO[play.genre])
-            part = val if play.name in HELD_OUT else train
-            part += [Example(speech.text, label) for speech in play.speeches if len(speech.text) >= MIN_CHARACTERS]
-    return Labelled(GENRE, labels, tuple(train), tuple(val))
+            label = GENRES.index(FOLIO.get(play.name) or FOLIO[play.genre])
+            long_enough = (speech.text for speech in play.speeches if len(speech.text) >= MIN_CHARACTERS)
+            by_play[play.name] = tuple(Example(text, label) for text in long_enough)
+    return by_play
+
+
+def split_by_play(held_out: Collection[str], by_play: Mapping[str, Sequence[Example]]) -> Labelled:
+    """The speeches of the plays in `held_out` to measure on, those of all others to learn from."""
+    train = (example for play, examples in by_play.items() if play not in held_out for example in examples)
+    val = (example for play, examples in by_play.items() if play in held_out for example in examples)
+    return Labelled(GENRE, GENRES, tuple(train), tuple(val))
 
 
 def split(examples: Sequence[Example], val_share: float, seed: int) -> tuple[tuple[Example, ...], tuple[Example, ...]]:

@@ -1,4 +1,7 @@
-"""How well a model knows a language: bits per byte of text that it has not seen."""
+"""How well a model knows a language: bits per byte of text that it has not seen.
+
+Perplexity, the exponential of the loss per token, depends on the vocabulary; bits per byte can be compared across them.
+"""
 
 from core.checkpoint import Checkpoint
 from core.datasets.pretraining import HeldOut

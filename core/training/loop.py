@@ -85,11 +85,13 @@ class FitConfig(Config):
         choices=("auto", "float32", "bfloat16"),
     )
     recompute: bool = setting(
-        False, "Keep only each block's input for the backward pass and compute the rest again: less memory, 1/3 slower"
+        False,
+        "Gradient checkpointing: keep only each block's input for the backward pass and compute the rest again: "
+        "less memory, 1/3 slower",
     )
     compile: bool = setting(False, "torch.compile the blocks: a minute's start, then faster, above all on a GPU")
     keep_best: bool = setting(
-        False, "Finish with the weights of the evaluation with the lowest validation loss, not with the last ones"
+        False, "The early-stopping checkpoint: finish with the weights of the lowest validation loss, not with the last ones"
     )
     save_dtype: str = setting("float32", "Precision of the finished weights on disk", choices=("float32", "float16"))
 
@@ -295,6 +297,6 @@ def mean_loss(model: Model, batches: Iterable[Batch], dtype: str = "float32") ->
 
 
 def held_out_metrics(model: GPT, held_out: HeldOut, dtype: str = "float32") -> dict[str, float]:
-    """`loss/val` in nats a token, and `bpb/val` in bits a byte of text, which no vocabulary can flatter."""
+    """`loss/val` in nats a token, and `bpb/val` in bits per byte: like perplexity, but whatever the vocabulary."""
     loss = mean_loss(model, held_out.batches, dtype)
     return {"loss/val": loss, "bpb/val": loss * held_out.n_tokens / held_out.n_bytes / math.log(2)}

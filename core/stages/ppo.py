@@ -68,7 +68,9 @@ class PPOConfig(Config):
     max_new_tokens: int = setting(48, "Longest answer, in tokens", low=2, high=100_000)
     temperature: float = setting(1.0, "At which answers are drawn", low=0.1, high=5.0)
     missing_eos_penalty: float = setting(1.0, "Taken off the score of an answer that did not end in time", low=0.0)
-    kl_coef: float = setting(0.2, "KL penalty: price of each nat by which a token is unlike the reference", low=0.0, high=100.0)
+    kl_coef: float = setting(
+        0.2, "KL penalty: price of a nat by which a token is unlike the reference", low=0.0, high=100.0
+    )
     kl_target: float = setting(
         3.0, "Nats a response at which the policy should stay: the price adapts. 0 = a fixed price", low=0.0
     )

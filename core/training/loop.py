@@ -91,7 +91,7 @@ class FitConfig(Config):
     )
     compile: bool = setting(False, "torch.compile the blocks: a minute's start, then faster, above all on a GPU")
     keep_best: bool = setting(
-        False, "The early-stopping checkpoint: finish with the weights of the lowest validation loss, not with the last ones"
+        False, "Early-stopping checkpoint: finish with the weights of the lowest validation loss, not the last ones"
     )
     save_dtype: str = setting("float32", "Precision of the finished weights on disk", choices=("float32", "float16"))
 

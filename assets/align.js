@@ -76,12 +76,11 @@
     frame.open = true;
     frame.append(make("summary", "", "What these curves say"), list);
     const draw = (panels, loss) => {
-      const sentences = panels.map(({ key, about }) => (key === "loss" ? loss : about)).filter(Boolean);
-      if (sentences.length === list.childElementCount) return;
-      list.replaceChildren(...sentences.map((sentence) => {
-        const [name, ...rest] = sentence.split(":");
+      const said = panels.map(({ key, about }) => (key === "loss" ? loss : about)).filter(Boolean);
+      if (said.length === list.childElementCount) return;
+      list.replaceChildren(...said.map(({ name, text }) => {
         const item = make("li");
-        item.append(make("strong", "", `${name}:`), rest.join(":"));
+        item.append(make("strong", "", `${name}:`), ` ${text}`);
         return item;
       }));
     };

@@ -102,10 +102,9 @@
       const { used, trash, free } = all.disk;
       const parts = [make("span", "pg-note", `${megabytes(used)} used by models, ${megabytes(trash)} by the trash, ${megabytes(free)} free`)];
       if (!all.trash.length) return parts;
-      for (const thrown of all.trash) {
-        const [name] = thrown.split("~");
-        const back = button(`Bring ${name} back`, () => act(server.restore_model({ thrown }), ({ name: restored }) => moved({}, restored, `${restored} is back.`)));
-        back.title = thrown;
+      for (const { id, name } of all.trash) {
+        const back = button(`Bring ${name} back`, () => act(server.restore_model({ thrown: id }), ({ name: restored }) => moved({}, restored, `${restored} is back.`)));
+        back.title = id;
         parts.push(back);
       }
       const empty = button("Empty the trash", () => {

@@ -235,8 +235,8 @@ def run_models(args: argparse.Namespace) -> int:
     if args.action == "list":
         for entry in library.entries():
             log.info("%-24s %-16s %8.1f MB  %s", entry.name, entry.kind, entry.size / 1e6, entry.card.parent or "")
-        for name in library.thrown_away():
-            log.info("%-24s in the trash", name)
+        for thrown in library.thrown_away():
+            log.info("%-24s in the trash", thrown.id)
     elif args.action == "rename":
         library.rename(*args.names)
     elif args.action == "throw-away":

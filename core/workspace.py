@@ -33,7 +33,8 @@ from core.preferences import vote_store
 from core.training.run_directory import Run, check_name, runs
 
 TRASH = ".trash"
-WHEN = "~%Y%m%d-%H%M%S"  # follows a name in the trash: names have no ~
+THROWN = "thrown.json"  # in a directory in the trash: its name, and when it was thrown away
+WHEN = "%Y%m%d-%H%M%S"
 KINDS = ("language model", "chat model", "classifier", "reward model", "vocabulary", "training", "broken")
 PATHS = ("parent", "init_from", "tokenizer", "reward_model")  # settings that may name another checkpoint
 
@@ -56,6 +57,15 @@ class Entry:
         """{what it was to this one: name}: the parent, the reward model, the run it was forked from."""
         found = {"parent": self.card.parent, "reward model": self.card.data.get("reward_model")}
         return {role: str(name) for role, name in found.items() if name}
+
+
+@dataclass(frozen=True)
+class Thrown:
+    """Something in the trash."""
+
+    id: str  # the name of its directory there
+    name: str  # which it bore, and gets again
+    time: float  # seconds since the epoch
 
 
 class Workspace:
@@ -114,32 +124,36 @@ class Workspace:
             vote_store.Votes(store).rename_model(name, new)
 
     def throw_away(self, name: str) -> str:
-        """Move a checkpoint to the trash; returns its name there. Raises ValueError if a training is using it."""
+        """Move a checkpoint to the trash; returns its id there. Raises ValueError if a training is using it."""
         path = self.path(name)
         self.refuse_in_use(name)
         self.trash.mkdir(exist_ok=True)
-        stamp, number = time.strftime(WHEN, time.gmtime()), 0
-        while (there := self.trash / f"{name}{stamp}{f'-{number}' if number else ''}").exists():
+        now, number = time.time(), 0
+        stamp = time.strftime(WHEN, time.gmtime(now))
+        while (there := self.trash / f"{name}~{stamp}{f'-{number}' if number else ''}").exists():
             number += 1
         os.replace(path, there)
+        write_json(there / THROWN, {"name": name, "time": now})
         return there.name
 
-    def thrown_away(self) -> list[str]:
-        """Names in the trash, the latest first."""
+    def thrown_away(self) -> list[Thrown]:
+        """What lies in the trash, the latest first."""
         if not self.trash.exists():
             return []
-        return sorted((path.name for path in self.trash.iterdir()), key=lambda name: name.split("~")[-1], reverse=True)
+        found = [thrown(path) for path in self.trash.iterdir() if path.is_dir()]
+        return sorted(found, key=lambda one: (one.time, one.id), reverse=True)
 
-    def restore(self, thrown: str) -> str:
+    def restore(self, id: str) -> str:
         """Take something out of the trash; returns its name. Raises ValueError if that is taken, or it is not there."""
-        if thrown not in self.thrown_away():
-            raise ValueError(f"{thrown} is not in the trash any more")
-        name = thrown.split("~")[0]
-        check_name(name)
-        if name.casefold() in {other.name.casefold() for other in self.directory.iterdir()}:
-            raise ValueError(f"there is something called {name} again: rename that first")
-        os.replace(self.trash / thrown, self.directory / name)
-        return name
+        found = next((one for one in self.thrown_away() if one.id == id), None)
+        if found is None:
+            raise ValueError(f"{id} is not in the trash any more")
+        check_name(found.name)
+        if found.name.casefold() in {other.name.casefold() for other in self.directory.iterdir()}:
+            raise ValueError(f"there is something called {found.name} again: rename that first")
+        os.replace(self.trash / id, self.directory / found.name)
+        (self.directory / found.name / THROWN).unlink(missing_ok=True)
+        return found.name
 
     def empty_trash(self) -> int:
         """Delete what lies in the trash, for good; returns the bytes that are free again."""
@@ -174,6 +188,15 @@ class Workspace:
 def is_part(name: str) -> bool:
     """Does a file of that name belong to the checkpoint itself?"""
     return name in (*FILES, INDEX, "card.json", "tokenizer_config.json") or name.endswith(".safetensors")
+
+
+def thrown(path: Path) -> Thrown:
+    """What the directory `path` in the trash is. One without a file that says so was put there by an older version."""
+    try:
+        said = read_json(path / THROWN)
+        return Thrown(path.name, str(said["name"]), float(said["time"]))
+    except (ValueError, KeyError, TypeError):
+        return Thrown(path.name, path.name.split("~")[0], path.stat().st_ctime)
 
 
 # --- one directory --------------------------------------------------------------------------------------------

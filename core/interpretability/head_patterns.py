@@ -6,34 +6,59 @@ falls on a pattern. Induction heads: Olsson et al. 2022, "In-context Learning an
 Shapes: L n_layer, nh heads, T time (tokens).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-PATTERNS = {  # the most telling first: where a head finds nothing to do, it rests on the first token
-    "induction": "looks at what followed earlier copies of the same token",
-    "duplicate": "looks at earlier copies of the same token",
-    "previous": "looks at the token just before",
-    "first": "looks at the first token",
-}
 CLEAR = 0.25  # of the way from an even head to a perfect one: from here on a head has a name
 FEW_QUERIES = 3  # a pattern that hardly occurs in a text says nothing about a head
 REPEATED = 32  # tokens of the test sequence before it repeats
 N_BYTES = 256  # the ids of single bytes come first
 
 
+def previous(idx: Tensor) -> Tensor:
+    return torch.ones(len(idx), len(idx)).tril(-1).triu(-1)
+
+
+def first(idx: Tensor) -> Tensor:
+    cells = torch.zeros(len(idx), len(idx))
+    cells[1:, 0] = 1
+    return cells
+
+
+def duplicate(idx: Tensor) -> Tensor:
+    return (idx[:, None] == idx).float().tril(-1)
+
+
+def induction(idx: Tensor) -> Tensor:
+    cells = torch.zeros(len(idx), len(idx))
+    cells[:, 1:] = duplicate(idx)[:, :-1]  # one to the right of each copy
+    return cells.tril()
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """Something that a head may do on any text."""
+
+    title: str  # in a few words
+    about: str  # to be read after "a head that"
+    rank: int  # of several that a head follows, the one with the lowest names it: it tells most
+    cells: Callable[[Tensor], Tensor]  # of token ids (T,): where it looks, 0 or 1, (T, T); rows are queries
+
+
+PATTERNS = {  # in the order in which they are shown
+    "previous": Pattern("previous token", "looks at the token just before", 3, previous),
+    "first": Pattern("first token", "looks at the first token", 4, first),  # as one does that finds nothing to do
+    "duplicate": Pattern("duplicate token", "looks at earlier copies of the same token", 2, duplicate),
+    "induction": Pattern("induction", "looks at what followed earlier copies of the same token", 1, induction),
+}
+
+
 def patterns(ids: list[int]) -> dict[str, Tensor]:
     """For each pattern of PATTERNS the cells that belong to it, 0 or 1, (T, T): rows are queries, columns keys."""
-    idx, T = torch.tensor(ids), len(ids)
-    first = torch.zeros(T, T)
-    first[1:, 0] = 1
-    duplicate = (idx[:, None] == idx).float().tril(-1)
-    induction = torch.zeros(T, T)
-    induction[:, 1:] = duplicate[:, :-1]  # one to the right of each copy
-    previous = torch.ones(T, T).tril(-1).triu(-1)
-    found = {"induction": induction.tril(), "duplicate": duplicate, "previous": previous, "first": first}
-    return {name: found[name] for name in PATTERNS}
+    return {name: pattern.cells(torch.tensor(ids)) for name, pattern in PATTERNS.items()}
 
 
 @dataclass(frozen=True)
@@ -49,13 +74,13 @@ def recognise(weights: Tensor, ids: list[int]) -> Recognised:
     """Score, and name, every head by its attention weights (L, nh, T, T) on `ids`.
 
     A head gets the name of a pattern if it is at least CLEAR of the way from a head that looks at everything alike to
-    one that follows the pattern wherever it occurs; of several, the first in PATTERNS.
+    one that follows the pattern wherever it occurs; of several, that of the one with the lowest rank.
     """
     T = len(ids)
     even = torch.ones(T, T).tril() / torch.arange(1, T + 1)[:, None]
     scores: dict[str, Tensor] = {}
     names = [[""] * weights.shape[1] for _ in weights]
-    for name, pattern in patterns(ids).items():
+    for name, pattern in sorted(patterns(ids).items(), key=lambda item: PATTERNS[item[0]].rank):
         scores[name] = (weights * pattern).sum((-2, -1)) / T  # rows sum to 1: all attention together is T
         queries = int(pattern.any(-1).sum())
         chance = float((even * pattern).sum() / T)

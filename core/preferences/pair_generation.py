@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from core.datasets.conversations import encode_prompt, turn_ends
 from core.datasets.prompts import learning_prompts
 from core.generate import Model, Sampling, batch
-from core.preferences.rule_annotators import prefer, rule_of
+from core.preferences.rule_annotators import annotator_of, prefer, rule_of
 from core.preferences.vote_store import Answer, NewPair, Votes
 from core.tokenizer import Tokenizer
 
@@ -90,7 +90,7 @@ def simulate(
     Pairs that the rule cannot tell apart are passed over, so every vote is decided; so are those on which it has voted
     before, with the same seed. Ends early if the prompts run out.
     """
-    rule, annotator = rule_of(rule_name), f"rule: {rule_name}"
+    rule, annotator = rule_of(rule_name), annotator_of(rule_name)
     known = {content(vote.pair) for vote in votes.standing(annotator)}
     prompts = learning_prompts(1_000_000, seed)
     chance, voted = random.Random(seed), 0

@@ -72,6 +72,16 @@ def rule_of(name: str) -> Rule:
     return RULES[name]
 
 
+def annotator_of(rule_name: str) -> str:
+    """The name under which the votes of a rule are kept."""
+    return f"rule: {rule_name}"
+
+
+def rule_behind(annotator: str) -> str | None:
+    """The name of the rule that votes under the name `annotator`; None for anyone else."""
+    return next((name for name in RULES if annotator_of(name) == annotator), None)
+
+
 def prefer(rule: Rule, left: str, right: str) -> str:
     """ "left" or "right", or "tie" where the rule cannot tell them apart."""
     difference = rule.score(left) - rule.score(right)

@@ -20,9 +20,35 @@ from typing import Any
 from core.datasets.preference_files import Preference
 from core.preferences.sqlite import Database
 
-CHOICES = ("left", "right", "tie", "bad", "skip")  # bad: neither is good
 FILE = "preferences.db"  # beside the checkpoints
-SOURCES = ("label", "compare", "chat", "arena", "import", "rule", "example")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What may be thought of a pair, and how that is said. A is the left answer, B the right one."""
+
+    label: str  # to choose it, where the answers have letters
+    side_label: str  # to choose it, where they stand side by side without
+    short: str  # in a table
+    spoken: str  # after "You chose"
+
+
+CHOICES = {  # by what the store holds
+    "left": Choice("A is better", "Left is better", "A", "A"),
+    "right": Choice("B is better", "Right is better", "B", "B"),
+    "tie": Choice("Tie", "Tie", "tie", "a tie"),
+    "bad": Choice("Both bad", "Both bad", "both bad", "both bad"),  # neither is good
+    "skip": Choice("Skip", "Skip", "skipped", "neither: skipped"),
+}
+SOURCES = {  # by what the store holds: where a pair comes from, in a table
+    "label": "two samples",
+    "compare": "two models",
+    "chat": "chat",
+    "arena": "arena",
+    "import": "imported",
+    "rule": "by a rule",
+    "example": "example",
+}
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS pairs (
     id INTEGER PRIMARY KEY, prompt TEXT NOT NULL,

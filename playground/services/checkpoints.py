@@ -23,6 +23,7 @@ from core.packed_model import PackedGPT
 from core.tokenizer import Tokenizer
 from core.training.run_directory import Run
 
+FIRST = "bard-base"  # the model that the page opens with
 KEPT_IN_MEMORY = 3  # models; more than one lets a person compare without waiting
 
 
@@ -42,7 +43,7 @@ class Checkpoints:
         self.lock = threading.RLock()
 
     def names(self) -> list[str]:
-        """All language models: the shipped ones first, `bard-base` before all, then the latest made."""
+        """All language models: the shipped ones first, FIRST before all, then the latest made."""
         return [path.name for path in self.found() if is_language_model(path)]
 
     def chat_names(self) -> list[str]:
@@ -61,10 +62,12 @@ class Checkpoints:
         """The directories of all checkpoints, in the order in which they are offered."""
 
         def place(path: Path) -> tuple[bool, bool, float]:
-            return path.name != "bard-base", not path.name.startswith("bard-"), -path.stat().st_mtime
+            return path.name != FIRST, not is_shipped(path), -path.stat().st_mtime
 
-        found = [path.parent for path in self.directory.glob("*/model.safetensors") if is_checkpoint(path.parent)]
-        return sorted(found, key=place)
+        return sorted(self.directories(), key=place)
+
+    def directories(self) -> list[Path]:
+        return [path.parent for path in self.directory.glob("*/model.safetensors") if is_checkpoint(path.parent)]
 
     def load(self, name: str | None) -> Checkpoint[GPT]:
         """The language model called `name`. Raises ValueError if there is none, or none that can be read."""
@@ -112,9 +115,17 @@ class Checkpoints:
     def key(self, name: str | None) -> Key:
         if not name:
             raise ValueError("there is no model yet: train one in the Train tab")
-        if name not in {path.name for path in self.found()}:
+        if name not in {path.name for path in self.directories()}:
             raise ValueError(f"the model {name} is not there any more: choose another one above")
         return name, (self.directory / name / "model.safetensors").stat().st_mtime_ns
+
+
+def is_shipped(directory: Path) -> bool:
+    """Does the model there come with the project? One whose card cannot be read does not."""
+    try:
+        return read_card(directory / "card.json").shipped
+    except ValueError:
+        return False
 
 
 def answers(directory: Path) -> bool:

@@ -3,6 +3,16 @@
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 YELLOW, SKY = "#E69F00", "#56B4E9"
 
+# Of small marks, each with a letter on it: the colour, and that of the letter, which stands out from it by 4.5 to 1.
+MARKS = [
+    (BLUE, "#FFFFFF"),
+    (YELLOW, "#000000"),
+    ("#00664B", "#FFFFFF"),
+    (PURPLE, "#000000"),
+    (SKY, "#000000"),
+    (ORANGE, "#000000"),
+]
+
 # Nuñez, Anderton & Renslow 2018: equally bright to people with and without colour vision deficiency.
 SCALE = ["#00224E", "#123570", "#3B496C", "#575D6D", "#707173", "#8A8678", "#A59C74", "#C3B369", "#E1CC55", "#FEE838"]
 

@@ -29,6 +29,11 @@ SNAPSHOTS = Run(TINY).snapshots()
 TEXT = "ROMEO:\nBut soft, what light through yonder window breaks? 🙂\n\nJULIET:\n"
 
 
+def test_their_cards_say_that_they_are_shipped_and_no_others_do():
+    for path in SHIPPED.glob("*/card.json"):
+        assert checkpoint.read_card(path).shipped == (path.parent in (BARD, TINY, CHAT, ALIGNED)), path.parent.name
+
+
 @pytest.mark.parametrize("directory", [BARD, TINY, CHAT, ALIGNED, *SNAPSHOTS], ids=lambda path: path.name)
 def test_hugging_face_opens_it_with_the_same_ids_and_logits(directory):
     ours = checkpoint.load(directory)

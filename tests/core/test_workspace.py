@@ -1,6 +1,8 @@
 """Checkpoints tended: what is there, renamed, thrown away and brought back, and never outside their directory."""
 
 import json
+import shutil
+import time
 import zipfile
 from pathlib import Path
 
@@ -92,7 +94,7 @@ def test_a_taken_name_is_refused_whatever_its_case(library):
 def test_what_is_thrown_away_can_be_brought_back_until_the_trash_is_emptied(library):
     whole = library.disk()["used"]
     thrown = library.throw_away("base")
-    assert "base" not in names(library) and library.thrown_away() == [thrown]
+    assert "base" not in names(library) and [(one.id, one.name) for one in library.thrown_away()] == [(thrown, "base")]
     assert library.disk()["trash"] > 0 and sum(list(library.disk().values())[:2]) == pytest.approx(whole, rel=0.1)
     (library.directory / "base").mkdir()
     with pytest.raises(ValueError, match="there is something called base again"):
@@ -101,6 +103,19 @@ def test_what_is_thrown_away_can_be_brought_back_until_the_trash_is_emptied(libr
     assert library.restore(thrown) == "base" and checkpoint.load(library.directory / "base")
     library.throw_away("base")
     assert library.empty_trash() > 0 and library.thrown_away() == [] and library.disk()["trash"] == 0
+
+
+def test_name_and_time_in_the_trash_are_data(library):
+    """And what an older version threw away, which wrote them into the directory's name alone, can be brought back."""
+    before = time.time()
+    first = library.throw_away("base")
+    (library.trash / first).rename(library.trash / "renamed-by-hand")
+    (old,) = library.thrown_away()
+    assert (old.id, old.name) == ("renamed-by-hand", "base") and before <= old.time <= time.time()
+    shutil.copytree(library.directory / "chat", library.trash / "of-old~20250101-120000")
+    assert {one.name for one in library.thrown_away()} == {"base", "of-old"}
+    assert library.restore("of-old~20250101-120000") == "of-old" and library.restore(old.id) == "base"
+    assert not (library.directory / "base" / "thrown.json").exists()
 
 
 def test_what_a_training_uses_stays_where_it_is(library):

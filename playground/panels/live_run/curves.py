@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from core.datasets.instructions import KINDS
-from playground.panels.live_run.chart import Curve, Panel, share
+from playground.panels.live_run.chart import About, Curve, Panel, share
 from playground.panels.live_run.preference_curves import PREFERENCES
 from playground.ui.palette import BLUE, GREEN, ORANGE, PURPLE, SKY, YELLOW
 
@@ -27,27 +27,29 @@ PANELS = (  # the first one that the log has is drawn large
         "learning rate",
         (Curve("lr", "learning rate", GREEN),),
         tickformat="~g",
-        about="Learning rate: how large a step is; it grows in the warm-up and shrinks to the end.",
+        about=About("Learning rate", "how large a step is; it grows in the warm-up and shrinks to the end."),
     ),
     Panel(
         "grad_norm",
         "gradient norm",
         (Curve("grad_norm", "gradient norm", PURPLE, smooth=True),),
         log=True,
-        about="Gradient norm: how strongly a batch pulls at the weights; what is above the line is cut down to it.",
+        about=About(
+            "Gradient norm", "how strongly a batch pulls at the weights; what is above the line is cut down to it."
+        ),
     ),
     Panel(
         "speed",
         "tokens per second",
         (Curve("tokens_per_second", "tokens per second", BLUE, smooth=True),),
-        about="Tokens per second: how fast it learns; where answers are written first, that time counts.",
+        about=About("Tokens per second", "how fast it learns; where answers are written first, that time counts."),
     ),
     Panel(
         "memory",
         "peak memory (MiB)",
         (Curve("memory/peak", "peak memory", GREEN),),
         tickformat=",",
-        about="Peak memory: the most that the training has needed so far.",
+        about=About("Peak memory", "the most that the training has needed so far."),
     ),
     Panel("mfu", "MFU (share of peak)", (Curve("mfu", "MFU", ORANGE, smooth=True),), tickformat=".0%"),
     # Of evaluations: they appear later, and the others should not move then.
@@ -61,7 +63,7 @@ PANELS = (  # the first one that the log has is drawn large
             Curve("accuracy/majority", "always the commonest class", BLUE, markers=True),
         ),
         tickformat="~g",
-        about="Accuracy: how often the answer that was preferred gets the higher reward; one half is chance.",
+        about=About("Accuracy", "how often the answer that was preferred gets the higher reward; one half is chance."),
     ),
     share("f1/val", "macro F1"),
     share("follow/all", "followed"),

@@ -1,6 +1,6 @@
 """The panels of what is learned from votes: the metrics of core/stages/reward.py, dpo.py and ppo.py."""
 
-from playground.panels.live_run.chart import Curve, Panel, share, single
+from playground.panels.live_run.chart import About, Curve, Panel, share, single
 from playground.ui.palette import BLUE, GREEN, ORANGE, PURPLE
 
 PREFERENCES = (
@@ -12,7 +12,9 @@ PREFERENCES = (
             Curve("kl/val", "held-out prompts", ORANGE, markers=True),
         ),
         tickformat="~g",
-        about="KL: how far the model has moved from where it began, in nats a response; at 0 it is the same model.",
+        about=About(
+            "KL", "how far the model has moved from where it began, in nats a response; at 0 it is the same model."
+        ),
         of=("dpo", "ppo"),
     ),
     Panel(
@@ -25,8 +27,11 @@ PREFERENCES = (
         ),
         zero=False,
         tickformat="~g",
-        about="Score: what the reward model gives the answers, where 0 is the parent's mean and 1 its spread; "
-        "what is left after the price of moving is what PPO makes larger.",
+        about=About(
+            "Score",
+            "what the reward model gives the answers, where 0 is the parent's mean and 1 its spread; "
+            "what is left after the price of moving is what PPO makes larger.",
+        ),
         of=("ppo",),
     ),
     Panel(
@@ -38,7 +43,9 @@ PREFERENCES = (
         ),
         zero=False,
         tickformat="~g",
-        about="Reward: what the answers of the votes are worth to the model; only the distance between the two counts.",
+        about=About(
+            "Reward", "what the answers of the votes are worth to the model; only the distance between the two counts."
+        ),
     ),
     Panel(
         "margin",
@@ -49,7 +56,9 @@ PREFERENCES = (
         ),
         zero=False,
         tickformat="~g",
-        about="Margin: by how much the preferred answer is ahead of the rejected one; at 0 the model has no taste.",
+        about=About(
+            "Margin", "by how much the preferred answer is ahead of the rejected one; at 0 the model has no taste."
+        ),
     ),
     Panel(
         "logps",
@@ -60,7 +69,9 @@ PREFERENCES = (
         ),
         zero=False,
         tickformat="~g",
-        about="Log-probability: how likely the model finds the answers of the votes; both may fall while they part.",
+        about=About(
+            "Log-probability", "how likely the model finds the answers of the votes; both may fall while they part."
+        ),
     ),
     single(
         "calibration/val",
@@ -68,7 +79,10 @@ PREFERENCES = (
         "held-out votes",
         ORANGE,
         True,
-        "Calibration error: how far the model's certainty is from how often it is right; 0 is honest about doubts.",
+        About(
+            "Calibration error",
+            "how far the model's certainty is from how often it is right; 0 is honest about doubts.",
+        ),
         of=("reward",),
     ),
     single(
@@ -77,7 +91,7 @@ PREFERENCES = (
         "rollouts",
         PURPLE,
         True,
-        "Entropy: how open it still is what the model says; near 0 it always says the same.",
+        About("Entropy", "how open it still is what the model says; near 0 it always says the same."),
         of=("ppo",),
     ),
     single(
@@ -86,21 +100,21 @@ PREFERENCES = (
         "rollouts",
         GREEN,
         True,
-        "Length: tokens in an answer; a reward model may be pleased by length alone.",
+        About("Length", "tokens in an answer; a reward model may be pleased by length alone."),
         of=("ppo",),
     ),
     share(
         "val/repetition",
         "repetition",
         ORANGE,
-        about="Repetition: share of three-token sequences that were said before, in this answer or another.",
+        about=About("Repetition", "share of three-token sequences that were said before, in this answer or another."),
         of=("ppo",),
     ),
     share(
         "val/eos",
         "ended by itself",
         BLUE,
-        about="Ended by itself: share of the answers that came to their end.",
+        about=About("Ended by itself", "share of the answers that came to their end."),
         of=("ppo",),
     ),
     single(
@@ -109,7 +123,7 @@ PREFERENCES = (
         "price",
         GREEN,
         True,
-        "Price of KL: what a nat of movement costs; it rises when the model is farther away than kl_target.",
+        About("Price of KL", "what a nat of movement costs; it rises when the model is farther away than kl_target."),
         of=("ppo",),
     ),
     Panel(
@@ -121,7 +135,9 @@ PREFERENCES = (
         ),
         zero=False,
         tickformat="~g",
-        about="Losses of PPO: that of the value head falls as it learns to foresee scores; the policy's need not.",
+        about=About(
+            "Losses of PPO", "that of the value head falls as it learns to foresee scores; the policy's need not."
+        ),
     ),
     single(
         "policy/clipfrac",
@@ -129,7 +145,7 @@ PREFERENCES = (
         "clipped",
         PURPLE,
         False,
-        "Clipped: share of the tokens whose probability had changed as much as one iteration allows.",
+        About("Clipped", "share of the tokens whose probability had changed as much as one iteration allows."),
     ),
     single(
         "policy/approxkl",
@@ -137,7 +153,7 @@ PREFERENCES = (
         "since the rollouts",
         PURPLE,
         False,
-        "KL of an iteration: how far the model has moved since it wrote the answers it learns from.",
+        About("KL of an iteration", "how far the model has moved since it wrote the answers it learns from."),
     ),
     single(
         "val/ratio",
@@ -145,6 +161,6 @@ PREFERENCES = (
         "new to old probability",
         GREEN,
         False,
-        "Ratio: a token's probability now, by what it was when it was written; 1 means no change.",
+        About("Ratio", "a token's probability now, by what it was when it was written; 1 means no change."),
     ),
 )

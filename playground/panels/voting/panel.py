@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from core.preferences.vote_store import Pair, Vote
+from core.preferences.vote_store import CHOICES, Pair, Vote
 from playground.panels.voting.annotator_stats import verdict
 from playground.services.labelling.pair_pool import VotingSettings
 from playground.services.labelling.voting_session import Labelling, Offer
@@ -17,8 +17,13 @@ from playground.ui.text import page_text, sentence
 
 NOBODY = "me"  # who votes without a name
 LONGEST_NAME, LONGEST_NOTE, LONGEST_TIME = 60, 2000, 86_400_000  # characters, characters, ms
-LETTERS = {"left": "A", "right": "B"}
-CHOSEN = {"left": "A", "right": "B", "tie": "a tie", "bad": "both bad", "skip": "neither: skipped"}
+KEYS = {  # that vote, as a browser calls them, and how they are written on the button
+    "left": (["1", "ArrowLeft"], "1 or ←"),
+    "right": (["2", "ArrowRight"], "2 or →"),
+    "tie": (["3"], "3"),
+    "bad": (["4"], "4"),
+    "skip": (["0"], "0"),
+}
 
 
 def voting(
@@ -64,6 +69,15 @@ def voting(
     )
 
 
+def controls() -> dict[str, Any]:
+    """What the page needs to build the buttons and boxes of a vote: see VotingControls in voting.js."""
+    choices = [
+        {"choice": choice, "text": about.label, "keys": KEYS[choice][0], "hint": KEYS[choice][1]}
+        for choice, about in CHOICES.items()
+    ]
+    return {"choices": choices, "nobody": NOBODY, "longestName": LONGEST_NAME, "longestNote": LONGEST_NOTE}
+
+
 def name(typed: str) -> str:
     """Of an annotator, as it is kept."""
     return " ".join(page_text(typed).split())[:LONGEST_NAME] or NOBODY
@@ -104,12 +118,11 @@ def told(vote: Vote | None) -> dict[str, str]:
     """What is said after a vote: what was chosen, what had been expected, and whose answers they were."""
     if vote is None:
         return said("This pair had your vote already, from another window: it was not counted twice.")
-    text, mood = f"You chose {CHOSEN[vote.choice]} after {vote.milliseconds / 1000:.1f} s.", ""
+    text, mood = f"You chose {CHOICES[vote.choice].spoken} after {vote.milliseconds / 1000:.1f} s.", ""
     foretold = verdict(vote)
     if foretold:
-        text += (
-            f" The model of your taste expected {LETTERS[foretold['expected']]} ({100 * foretold['probability']:.0f} %)"
-        )
+        expected, certainty = CHOICES[foretold["expected"]].short, f"{100 * foretold['probability']:.0f} %"
+        text += f" The model of your taste expected {expected} ({certainty})"
         if foretold["right"] is not None:
             mood = "right" if foretold["right"] else "wrong"
             text += f": {mood}, {foretold['bits']:.1f} bits of surprise"

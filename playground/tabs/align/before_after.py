@@ -7,7 +7,7 @@ import gradio as gr
 
 from core.checkpoint import read_card
 from core.generate import Sampling
-from core.preferences.rule_annotators import RULES
+from core.preferences.rule_annotators import RULES, rule_behind
 from playground.panels.live_run.panel import View
 from playground.panels.voting.panel import voting
 from playground.services.labelling.pair_pool import HELD_OUT, VotingSettings
@@ -130,8 +130,7 @@ def reward_of(after: str | None, services: Services) -> str:
 def rule_that_voted(services: Services) -> str:
     """If most votes are by a rule, that rule."""
     most = next(iter(services.preferences.annotators()), "")
-    name = most.removeprefix("rule: ")
-    return name if most.startswith("rule: ") and name in RULES else ""
+    return rule_behind(most) or ""
 
 
 # --- wiring -----------------------------------------------------------------------------------------------------

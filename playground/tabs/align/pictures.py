@@ -1,7 +1,9 @@
 """What the Align tab draws beside the curves: reward against KL, and per stage what details.jsonl holds."""
 
+from dataclasses import asdict
 from typing import Any
 
+from playground.panels.live_run.chart import About
 from playground.ui.palette import BLUE, DIVERGING, GREEN, ORANGE, SCALE, colorscale
 
 KL = "KL from the parent (nats a response)"
@@ -27,10 +29,13 @@ AGAINST_KL: dict[str, dict[str, Any]] = {
 }
 LIMITS = {"kl_target": "kl_target", "kl_stop": "kl_stop: the end"}  # settings of PPO, as lines across
 LOSSES = {
-    "reward": "Loss: how surprised the reward model is by a vote; ln 2 is to know nothing, and a rise on held-out "
-    "votes means that it learns the others by heart.",
-    "dpo": "Loss: how surprised the model is by a vote, as a reward model; it begins at ln 2.",
-    "ppo": "Loss: what PPO's optimiser sees, of answers that are new each time: it need not fall.",
+    "reward": About(
+        "Loss",
+        "how surprised the reward model is by a vote; ln 2 is to know nothing, and a rise on held-out votes means that "
+        "it learns the others by heart.",
+    ),
+    "dpo": About("Loss", "how surprised the model is by a vote, as a reward model; it begins at ln 2."),
+    "ppo": About("Loss", "what PPO's optimiser sees, of answers that are new each time: it need not fall."),
 }
 
 
@@ -41,7 +46,7 @@ def pictures() -> dict[str, Any]:
             "againstKl": AGAINST_KL,
             "kl": KL,
             "limits": LIMITS,
-            "losses": LOSSES,
+            "losses": {stage: asdict(about) for stage, about in LOSSES.items()},
             "scale": colorscale(SCALE),
             "diverging": DIVERGING,
             "colors": {"right": BLUE, "wrong": ORANGE, "other": GREEN},

@@ -4,6 +4,7 @@ A look is asked for by its key, which the page holds: {"model": name, "text": te
 """
 
 import base64
+import itertools
 import threading
 import time
 from collections.abc import Mapping
@@ -16,11 +17,11 @@ from torch import Tensor
 from core.checkpoint import Checkpoint
 from core.interpretability import activations
 from core.interpretability.activations import Trace
-from core.interpretability.head_patterns import Recognised, recognise, repeated_tokens
+from core.interpretability.head_patterns import PATTERNS, Recognised, recognise, repeated_tokens
 from core.model import GPT
 from core.tokenizer import Tokenizer
 from playground.services.checkpoints import Checkpoints, cached
-from playground.ui.palette import SCALE
+from playground.ui.palette import MARKS, SCALE
 from playground.ui.text import page_text, visible_token
 
 MOST_TOKENS = 128  # a head's picture has a row of pixels a token; a longer text is cut
@@ -103,8 +104,18 @@ def head_grid(look: ForwardPass) -> dict[str, Any]:
         "scale": SCALE,
         "loss": look.loss,
         "seconds": look.seconds,
+        "patterns": patterns(),
         "heads": {"test": described(look.known), "text": described(look.found)},
     }
+
+
+def patterns() -> list[dict[str, str]]:
+    """What a head may be called, in the order in which it is shown: name, title, about, color, and the letter's ink."""
+    marks = itertools.cycle(MARKS)
+    return [
+        {"name": name, "title": pattern.title, "about": pattern.about, "color": color, "ink": ink}
+        for (name, pattern), (color, ink) in zip(PATTERNS.items(), marks, strict=False)
+    ]
 
 
 def described(found: Recognised) -> dict[str, Any]:

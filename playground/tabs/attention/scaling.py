@@ -1,5 +1,6 @@
 """The square root of d_k: what the factor on the scores does to a head, and to a training."""
 
+import json
 from dataclasses import asdict
 from typing import Any
 
@@ -10,6 +11,7 @@ from core.interpretability.activations import masked
 from core.interpretability.attention_scaling import softmax_at, variance_by_width
 from core.stages.pretrain import PretrainConfig
 from playground.services.services import Services
+from playground.services.training_jobs import Jobs
 from playground.tabs.attention.activation_cache import ActivationCache, ForwardPass, encoded, rounded
 from playground.tabs.attention.scaling_figures import softmax_curves, two_losses, variance_curves
 from playground.ui.components import intro, live
@@ -26,6 +28,23 @@ def raw_scores(look: ForwardPass, layer: int, head: int) -> torch.Tensor:
     """q . k of one head, (T, T)."""
     q, k, _ = activations.qkv(look.model, look.trace, layer)
     return (q[head] @ k[head].T).float().cpu()
+
+
+def latest_pair(jobs: Jobs) -> list[str]:
+    """The names of the latest two runs that differ in nothing but whether scores are scaled, the scaled one first."""
+    latest: dict[bool, dict[str, str]] = {True: {}, False: {}}  # scaled or not -> all other settings -> run
+    for name in jobs.names(["pretrain"]):
+        try:
+            config = jobs.run(name).read()[1]
+        except ValueError:
+            continue  # whoever picks it is told why
+        scale = config.get("attn_scale")
+        others = json.dumps({key: value for key, value in config.items() if key != "attn_scale"}, sort_keys=True)
+        if scale in (None, 1.0):
+            latest[scale is None].setdefault(others, name)
+        if all(others in runs for runs in latest.values()):
+            return [latest[True][others], latest[False][others]]
+    return []
 
 
 def build(looks: ActivationCache, services: Services) -> None:
@@ -69,9 +88,8 @@ def build(looks: ActivationCache, services: Services) -> None:
             changes = dict(max_steps=EXPERIMENT_STEPS, attn_scale=None, eval_interval=EXPERIMENT_STEPS, snapshots=0)
             configs = [PretrainConfig.preset("nano", **changes | {"attn_scale": scale}) for scale in (None, 1.0)]
             jobs.start_in_turn(list(zip(jobs.free_names(*STEMS), configs, strict=True)), "pretrain")
-        names = jobs.names()
-        pairs = [(name, f"un{name}") for name in names if name.startswith("scaled-") and f"un{name}" in names]
-        return {"runs": list(pairs[0]) if pairs else [], "figure": two_losses(list(pairs[0]) if pairs else list(STEMS))}
+        pair = latest_pair(jobs)
+        return {"runs": pair, "figure": two_losses(pair or list(STEMS))}
 
     @server_function
     def follow(request: dict[str, Any]) -> dict[str, Any]:

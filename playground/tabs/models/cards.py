@@ -36,7 +36,7 @@ class ModelCards:
         return {
             "cards": [short(entry) for entry in entries],
             "tree": family(entries),
-            "trash": self.library.thrown_away(),
+            "trash": [asdict(thrown) for thrown in self.library.thrown_away()],
             "disk": self.library.disk(),
         }
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from core.interpretability import activations
-from core.interpretability.head_patterns import entropy, patterns, recognise, repeated_tokens
+from core.interpretability.head_patterns import PATTERNS, entropy, patterns, recognise, repeated_tokens
 from core.model import GPT, GPTConfig
 
 A, B, C = 7, 8, 9
@@ -43,6 +43,15 @@ def test_a_head_that_follows_a_pattern_gets_its_name_and_an_even_one_gets_none(n
     found = recognise(torch.stack([perfect, even])[None], ids)
     assert found.names == [[name, ""]]
     assert found.entropy[0, 0] < found.entropy[0, 1]
+
+
+def test_of_several_patterns_the_most_telling_one_names_the_head():
+    ids = [3] * 8  # the token just before is a copy too, and followed one
+    even = torch.ones(8, 8).tril() / torch.arange(1, 9)[:, None]
+    weights = torch.stack([patterns(ids)["previous"], even])
+    weights[0, 0, 0] = 1
+    assert recognise(weights[None], ids).names == [["induction", ""]]
+    assert sorted(PATTERNS, key=lambda name: PATTERNS[name].rank) == ["induction", "duplicate", "previous", "first"]
 
 
 def test_one_repeated_token_in_a_text_names_no_head():

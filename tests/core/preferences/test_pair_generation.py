@@ -15,7 +15,7 @@ from core.packed_model import PackedGPT
 from core.preferences.agreement import position_bias
 from core.preferences.pair_generation import PAIR_SAMPLING, Writer, answer_pairs, simulate, storable
 from core.preferences.preference_model import RIDGE, PreferenceModel, features, weighted_scale
-from core.preferences.rule_annotators import RULES, prefer
+from core.preferences.rule_annotators import RULES, annotator_of, prefer, rule_behind
 from core.preferences.vote_store import Votes
 from core.tokenizer import Tokenizer
 
@@ -144,3 +144,9 @@ def test_features_do_not_depend_on_who_stands_beside(chat):
 def test_answers_can_be_stored_whatever_bytes_a_model_writes():
     assert storable("a\udf80b\ud800") == "a\ufffdb\ufffd"
     assert storable("O 🙂, naïve\n") == "O 🙂, naïve\n"
+
+
+def test_the_rule_behind_a_vote_is_known_by_the_name_it_votes_under():
+    assert {name: rule_behind(annotator_of(name)) for name in RULES} == {name: name for name in RULES}
+    assert annotator_of("question") == "rule: question", "as the stores on disk have it"
+    assert rule_behind("rule: unheard of") is None and rule_behind("question") is None and rule_behind("") is None

@@ -2,9 +2,9 @@
 
 import pytest
 
-from core.preferences.vote_store import Answer, Pair, Vote
+from core.preferences.vote_store import CHOICES, Answer, Pair, Vote
 from playground.panels.voting.annotator_stats import agreements, foresight, habits, verdict
-from playground.panels.voting.panel import name, told
+from playground.panels.voting.panel import controls, name, told
 
 SHORT, LONG = "Ay.", "Nay, and nay again, good sir."
 
@@ -99,3 +99,12 @@ def test_an_annotators_name_is_one_short_line():
     assert name("  Ann\n of  the Thousand ") == "Ann of the Thousand"
     assert name(" \n") == "me"
     assert len(name("x" * 1000)) == 60
+
+
+def test_the_page_is_told_every_choice_with_keys_of_its_own_and_what_a_name_may_be():
+    sent = controls()
+    assert [one["choice"] for one in sent["choices"]] == list(CHOICES)
+    assert sent["choices"][0] == {"choice": "left", "text": "A is better", "keys": ["1", "ArrowLeft"], "hint": "1 or ←"}
+    keys = [key for one in sent["choices"] for key in one["keys"]]
+    assert len(keys) == len(set(keys))
+    assert name(" ") == sent["nobody"] and len(name("x" * 1000)) == sent["longestName"]

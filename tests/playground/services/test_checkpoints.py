@@ -102,3 +102,14 @@ def test_a_classifier_is_offered_where_texts_are_classified_and_nowhere_else(
         checkpoints.load_classifier("one")
     with pytest.raises(ValueError, match="there is no classifier yet"):
         checkpoints.load_classifier(None)
+
+
+def test_shipped_is_what_its_card_says_and_not_what_its_name_begins_with(
+    tmp_path: Path, model: GPT, tokenizer: Tokenizer
+) -> None:
+    for number, (name, shipped) in enumerate(
+        (("given", True), ("bard-base", False), ("bard-mine", False), ("own", False))
+    ):
+        checkpoint.save(tmp_path / name, model, tokenizer, Card(shipped=shipped))
+        os.utime(tmp_path / name, (number, number))
+    assert Checkpoints(tmp_path, torch.device("cpu")).names() == ["bard-base", "given", "own", "bard-mine"]

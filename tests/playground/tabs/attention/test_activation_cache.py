@@ -9,8 +9,16 @@ import torch
 from core import checkpoint
 from core.checkpoint import Card
 from core.interpretability import activations
+from core.interpretability.head_patterns import PATTERNS
 from playground.services.checkpoints import Checkpoints
-from playground.tabs.attention.activation_cache import KEPT_LOOKS, ActivationCache, encoded, head_grid, rounded
+from playground.tabs.attention.activation_cache import (
+    KEPT_LOOKS,
+    ActivationCache,
+    encoded,
+    head_grid,
+    patterns,
+    rounded,
+)
 
 
 @pytest.fixture
@@ -54,3 +62,22 @@ def test_a_text_longer_than_the_context_is_cut_and_an_unknown_model_refused(look
     assert len(looks.at({"model": "one", "text": "to be or not " * 50}).ids) == 16
     with pytest.raises(ValueError, match="is not there any more"):
         looks.at({"model": "two", "text": "a"})
+
+
+def test_the_page_is_told_every_pattern_with_a_colour_of_its_own() -> None:
+    sent = patterns()
+    assert [(one["name"], one["title"]) for one in sent] == [(name, about.title) for name, about in PATTERNS.items()]
+    assert len({one["color"] for one in sent}) == len(sent)
+    assert all(contrast(one["color"], one["ink"]) >= 4.5 for one in sent)
+
+
+def contrast(color: str, other: str) -> float:
+    """WCAG 2.1, contrast ratio."""
+
+    def luminance(color: str) -> float:
+        parts = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    dark, light = sorted(map(luminance, (color, other)))
+    return (light + 0.05) / (dark + 0.05)

@@ -106,23 +106,5 @@ window.playground = (() => {
     return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "#000" : "#fff";
   }
 
-  // --- header ---------------------------------------------------------------------------------------------------
-
-  function badge(element, server) {
-    const root = element.querySelector(".pg-header-badge");
-    const poll = async () => {
-      let busy = false;
-      if (!document.hidden) {
-        const { device = "disconnected", run = null } = await ask(server.running());
-        busy = run !== null;
-        const parts = [make("span", "pg-badge", device)];
-        if (run) parts.push(make("span", `pg-badge pg-${run.state}`, `${run.name}: ${run.state}, step ${run.step} of ${run.max_steps}`));
-        root.replaceChildren(...parts);
-      }
-      setTimeout(poll, busy ? 2000 : 5000);
-    };
-    poll();
-  }
-
-  return { make, isVisible, visibleSpaces, button, headCell, facts, bytesOf, download, ask, follow, keepText, offerText, cssColor, themed, plotOptions, colorTable, cssOf, readableOn, badge };
+  return { make, isVisible, visibleSpaces, button, headCell, facts, bytesOf, download, ask, follow, keepText, offerText, cssColor, themed, plotOptions, colorTable, cssOf, readableOn };
 })();

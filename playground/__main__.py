@@ -15,7 +15,7 @@ from core.training.device import pick_device
 from playground.app import THEME, build
 from playground.security import middleware, parse_auth
 from playground.services.services import Services
-from playground.ui.components import assets
+from playground.ui import scripts
 
 log = logging.getLogger("playground")
 MAX_UPLOAD = "100mb"
@@ -83,7 +83,7 @@ def launch(
         prevent_thread_lock=True,
         quiet=True,
         theme=THEME,
-        css_paths=assets() / "playground.css",
+        css_paths=scripts.styles(),
         footer_links=[],
         run_history=False,
         enable_monitoring=False,
@@ -92,7 +92,11 @@ def launch(
         mcp_server=False,
         strict_cors=True,
         max_file_size=MAX_UPLOAD,
-        app_kwargs={"middleware": middleware(host, auth), "openapi_url": None, "docs_url": None, "redoc_url": None},
+        app_kwargs={
+            "middleware": middleware(host, auth),
+            "routes": [scripts.route()],
+            **dict.fromkeys(("openapi_url", "docs_url", "redoc_url")),
+        },
     )
     log.info("GPT Playground is open at http://%s:%s (Ctrl-C ends it; trainings go on)", host, port)
     if wait:

@@ -1,7 +1,6 @@
 """The page: header, tabs in order, and how they share the model and the text."""
 
 import html
-import json
 from typing import Any
 
 import gradio as gr
@@ -10,7 +9,7 @@ from playground import api
 from playground.services.services import Services
 from playground.tabs import align, attention, chat, label, models, tokenizer, train
 from playground.tour import stops
-from playground.ui.components import Page, live
+from playground.ui.components import Page, module, view
 from playground.ui.errors import server_function
 
 TABS = {
@@ -100,24 +99,20 @@ def header(blocks: gr.Blocks, services: Services) -> Page:
             interactive=True,
             min_width=220,
         )
-        live(
-            "badge",
-            "playground.badge(element, server)",
-            "pg-header-badge",
-            empty=services.checkpoints.device.type,
-            server_functions=[running],
-            min_width=220,
-        )
-        live(
+        view("badge", "badge.js", "pg-header-badge", services.checkpoints.device.type, [running], min_width=220)
+        view(
             "tour",
-            f"playground.tour(element, server, {json.dumps(stops.stops())}, {json.dumps(stops.SENTENCE)})",
+            "tour/tour.js",
             "pg-tour-start",
-            server_functions=[tour_figures],
+            functions=[tour_figures],
             min_width=130,
+            stops=stops.stops(),
+            sentence=stops.SENTENCE,
         )
     opened = blocks.load(open_link, model, model, api_name="open_link", show_progress="hidden")
-    correct = "(model) => { if (new URLSearchParams(location.search).has('model')) playground.address({ model }); }"
+    set_address = f"(await {module('assets/address.js')}).setAddress({{ model }})"
+    correct = f"async (model) => {{ if (new URLSearchParams(location.search).has('model')) {set_address}; }}"
     opened.then(None, model, None, js=correct, api_name="correct_address")
-    model.change(None, model, None, js="(model) => playground.address({ model })", api_name="address")
+    model.change(None, model, None, js=f"async (model) => {{ {set_address}; }}", api_name="address")
     model.focus(refresh, model, model, api_name="refresh_picker", show_progress="hidden")
     return Page(blocks, model)

@@ -1,13 +1,17 @@
 """What tabs share of the page while it is built: the page itself, its scripts, and views that scripts draw."""
 
 import functools
-import importlib.util
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+
+from playground.ui.scripts import ASSETS, ROUTE, plotly
+
+ServerFunction = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 @dataclass
@@ -24,12 +28,11 @@ class Page:
         keep_empty: whether that goes for an emptied box too; not for one that empties itself when it is sent.
         """
         # All in the browser: an answer from here could come after the person has typed on, and undo that.
-        # The first tab is selected before the page's scripts are there.
-        keep = f"{'' if keep_empty else 'text && '}window.playground?.keepText(text)"
-        box.change(None, box, None, js=f"(text) => {{ {keep}; }}", api_name=f"keep_{box.elem_id}")
-        self.tab.select(
-            None, box, box, js="(own) => window.playground?.offerText(own) ?? own", api_name=f"offer_{box.elem_id}"
-        )
+        shared = f"(await {module('assets/shared_text.js')})"
+        keep = f"{'' if keep_empty else 'text && '}{shared}.keepText(text)"
+        box.change(None, box, None, js=f"async (text) => {{ {keep}; }}", api_name=f"keep_{box.elem_id}")
+        offer = f"async (own) => {shared}.offerText(own)"
+        self.tab.select(None, box, box, js=offer, api_name=f"offer_{box.elem_id}")
         return box
 
 
@@ -38,10 +41,30 @@ def intro(seen: str, attempt: str) -> None:
     gr.Markdown(f"{seen} *{attempt}*", elem_classes="pg-intro")
 
 
-def assets() -> Path:
-    """Beside this package where it is installed, at the top of a checkout."""
-    here = Path(__file__).parents[1]
-    return here / "assets" if (here / "assets").is_dir() else here.parent / "assets"
+def module(path: str) -> str:
+    """JavaScript for a promise of what the ES module at `path`, from the top of a checkout, exports."""
+    return f'import("{ROUTE}/{path}")'
+
+
+def view(
+    elem_id: str, path: str, css_class: str, empty: str = "", functions: Sequence[ServerFunction] = (), **props: Any
+) -> gr.HTML:
+    """A part of the page that the script playground/`path` draws; `empty` stands there until it does.
+
+    The script is an ES module whose `mount` gets {element, props, watch, server, trigger}, see assets/server.js. It may
+    call the server functions, and finds `props` beside the value in its props.
+    """
+    mount = "(view) => view.mount({ element, props, watch, server, trigger })"
+    return gr.HTML(
+        value=None,
+        html_template=f'<div class="{css_class}"><p class="pg-note">{empty}</p></div>',
+        js_on_load=f"{module(f'playground/{path}')}.then({mount});",
+        server_functions=list(functions),
+        apply_default_css=False,
+        elem_id=elem_id,
+        elem_classes="pg-flush",
+        **props,
+    )
 
 
 SCRIPTS = (  # assets/NAME.js, in the order in which the page runs them
@@ -52,15 +75,13 @@ SCRIPTS = (  # assets/NAME.js, in the order in which the page runs them
     *("label", "label_taste", "label_table"),
     *("chat_turns", "chat", "chat_next", "chat_inside"),
     *("align", "align_reward", "align_dpo", "align_ppo", "align_compare"),
-    *("models_tree", "models", "tour"),
+    *("models_tree", "models"),
 )
 
 
 def script_paths() -> list[Path]:
     """plotly.js, which comes with the Python package, and our own scripts, in the order in which they run."""
-    spec = importlib.util.find_spec("plotly")
-    assert spec is not None and spec.origin is not None
-    return [Path(spec.origin).parent / "package_data" / "plotly.min.js", *(assets() / f"{name}.js" for name in SCRIPTS)]
+    return [plotly(), *(ASSETS / f"{name}.js" for name in SCRIPTS)]
 
 
 @functools.cache

@@ -31,7 +31,7 @@ from core.training.run_directory import Run, read_lines
 from playground.__main__ import launch
 from playground.services.services import Services
 from playground.tabs.label.table import EXAMPLE
-from playground.ui.components import assets
+from playground.ui.scripts import ASSETS
 from tests.conftest import free_port
 from tests.ui.conftest import FLAGS, SHIPPED, installed_chromium
 from tests.ui.runs import add_steps, write_run
@@ -312,7 +312,7 @@ EARLIER = 300  # votes to which the taste is fitted
 
 def label(page: Page, votes: Votes) -> None:
     """Votes at the pace of a quick reader, by somebody who has voted before."""
-    example = read_preferences(assets() / EXAMPLE).pairs
+    example = read_preferences(ASSETS / EXAMPLE).pairs
     for i in range(-(-EARLIER // len(example))):
         votes.import_preferences([replace(pair, prompt=f"{pair.prompt} {i}") for pair in example], "me", "label")
     open_tab(page, "Label")

@@ -3,7 +3,8 @@
 import json
 from typing import Any
 
-from playground.ui.components import assets, script_paths
+from playground.ui.components import script_paths
+from playground.ui.scripts import ASSETS
 
 PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -32,5 +33,5 @@ def export_html(grid: dict[str, Any], exact: str, figure: dict[str, Any]) -> str
     """
     data = json.dumps({"grid": grid, "exact": exact, "figure": figure}).replace("<", "\\u003c")  # no tag can begin
     scripts = "".join(f"<script>{path.read_text(encoding='utf-8')}</script>" for path in script_paths())
-    css = (assets() / "playground.css").read_text(encoding="utf-8")
+    css = (ASSETS / "page.css").read_text(encoding="utf-8")
     return PAGE.format(css=css, data=data, scripts=scripts)

@@ -11,8 +11,9 @@ from core.datasets.preference_files import read_preferences, write_preferences
 from core.preferences.vote_store import CHOICES, SOURCES, Vote, Votes
 from playground.panels.voting.panel import settings
 from playground.services.services import Services
-from playground.ui.components import assets, intro, live
+from playground.ui.components import intro, live
 from playground.ui.errors import handler, server_function
+from playground.ui.scripts import ASSETS
 from playground.ui.text import page_text
 
 PAGE_ROWS = 10
@@ -127,4 +128,4 @@ def build(services: Services) -> None:
 
 
 def example() -> list[Any]:
-    return read_preferences(assets() / EXAMPLE).pairs
+    return read_preferences(ASSETS / EXAMPLE).pairs

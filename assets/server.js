@@ -1,0 +1,139 @@
+// How a view talks to Python: ask, follow what it sends, look again and again. A view is a module with a function
+// `mount`, called once by the gr.HTML component that it fills.
+
+/**
+ * What `mount` is given.
+ * @typedef {object} View
+ * @property {HTMLElement} element the component's root
+ * @property {any} props `props.value` is what Python last sent; the others are what Python's `view` was given
+ * @property {(name: string, call: () => void) => void} watch tells when a prop has changed
+ * @property {Record<string, (request?: any) => Promise<any>>} server the functions of Python that the view may call
+ * @property {(event: string) => void} trigger tells Python that something has happened
+ */
+
+const NO_ANSWER =
+  "The playground does not answer. A training goes on without it; start the playground again to see it here.";
+
+/**
+ * A server function's answer, {error} if there is none. `undefined` is Gradio's way to say that nobody answered.
+ * @param {Promise<any>} call
+ */
+export const ask = async (call) => (await call.catch(() => undefined)) ?? { error: NO_ANSWER };
+
+/**
+ * A way to ask of which only the last answer counts: one that comes after another was asked for is undefined. With a
+ * `place`, an error stands there, and null is what was answered.
+ * @param {Element | null} [place]
+ * @returns {(call: Promise<any>) => Promise<any>}
+ */
+export function latest(place = null) {
+  let turn = 0;
+  return async (call) => {
+    const mine = ++turn;
+    const answer = await ask(call);
+    if (mine !== turn) return undefined;
+    if (!place || !answer.error) return answer;
+    const message = document.createElement("p");
+    message.className = "pg-error";
+    message.textContent = answer.error;
+    place.replaceChildren(message);
+    return null;
+  };
+}
+
+/**
+ * A function that is at work once at a time; what is asked for meanwhile is done once, afterwards.
+ * @param {() => Promise<unknown>} work
+ */
+export function oneAtATime(work) {
+  let [busy, again] = [false, false];
+  return async function run() {
+    if (busy) return void (again = true);
+    busy = true;
+    try {
+      await work();
+    } finally {
+      busy = false;
+    }
+    if (again) {
+      again = false;
+      run();
+    }
+  };
+}
+
+/**
+ * A function that does `work` once nobody has called it for `wait` milliseconds, with what it was last called with.
+ * @template {any[]} Args
+ * @param {(...args: Args) => unknown} work
+ * @param {number} wait
+ */
+export function debounce(work, wait) {
+  let timer = 0;
+  return (/** @type {Args} */ ...args) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => work(...args), wait);
+  };
+}
+
+/**
+ * Do `look` now, and again after as many milliseconds as it answers, until it answers nothing or `stop` is called.
+ * @param {() => Promise<number | void>} look
+ * @returns {() => void} stop
+ */
+export function poll(look) {
+  let [timer, stopped] = [0, false];
+  const next = async () => {
+    const wait = await look();
+    if (wait && !stopped) timer = setTimeout(next, wait);
+  };
+  next();
+  return () => {
+    stopped = true;
+    clearTimeout(timer);
+  };
+}
+
+/**
+ * Call `render` with what Python has sent, now and whenever it sends something new.
+ * @param {View["props"]} props
+ * @param {View["watch"]} watch
+ * @param {(value: any) => unknown} render
+ */
+export function follow(props, watch, render) {
+  const update = () => props.value && render(props.value);
+  watch("value", update);
+  update();
+}
+
+/**
+ * Draw what Python or the page's widgets last sent when `root` is in sight; of many that come while it draws, only the
+ * last is drawn. Returns a function that draws the same again.
+ * @param {HTMLElement} root
+ * @param {View["props"]} props
+ * @param {View["watch"]} watch
+ * @param {(value: any) => Promise<unknown>} draw
+ */
+export function drawWhenSeen(root, props, watch, draw) {
+  let [last, wanted, busy] = [null, false, false];
+  const next = async () => {
+    if (busy || !wanted || root.offsetParent === null) return;
+    [wanted, busy] = [false, true];
+    try {
+      await draw(last);
+    } finally {
+      busy = false;
+    }
+    next();
+  };
+  const again = () => {
+    wanted = last !== null;
+    next();
+  };
+  new IntersectionObserver(next).observe(root); // a tab was opened
+  follow(props, watch, (value) => {
+    last = value;
+    again();
+  });
+  return again;
+}

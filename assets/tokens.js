@@ -1,0 +1,142 @@
+// Tokens as people can read them, and as chips that tell what they are.
+
+import { make, visibleSpaces } from "./dom.js";
+
+// --- tokens as text -------------------------------------------------------------------------------------------
+
+const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const unseen = /(?![\n\t])[\p{Cc}\p{Cf}\p{Co}\p{Cn}\ufffd]|[^\S \n\t]/gu; // controls, zero width, unusual spaces
+const loneMarks = /(?<![^ \n\t])\p{M}+/gu; // accents without a letter to stand on
+const code = (char) => "U+" + char.codePointAt(0).toString(16).toUpperCase().padStart(4, "0");
+const read = new Map(); // every token is read once
+
+/**
+ * What to show for a token's bytes. `raw`: not its text but a description, as it is a part of a character or holds
+ * characters that nobody can see.
+ * @param {string} hex
+ * @returns {{text: string, raw: boolean}}
+ */
+export function visible(hex) {
+  if (read.has(hex)) return read.get(hex);
+  const pairs = hex.match(/../g) ?? [];
+  const byte = (pair) => (pair >= "20" && pair < "7f" ? String.fromCharCode(parseInt(pair, 16)) : `\\x${pair}`);
+  const token = { text: pairs.map(byte).join(""), raw: true };
+  try {
+    const text = strict.decode(Uint8Array.from(pairs, (pair) => parseInt(pair, 16)));
+    token.text = text.replace(loneMarks, (marks) => [...marks].map(code).join("")).replace(unseen, code);
+    token.raw = token.text !== text;
+  } catch {
+    // a part of a character: its bytes are all that can be shown
+  }
+  read.set(hex, token);
+  return token;
+}
+
+/** @param {string} hex */
+export const spacedHex = (hex) => hex.replace(/(..)(?=.)/g, "$1 ");
+
+// --- chips ----------------------------------------------------------------------------------------------------
+
+/**
+ * A token as a coloured chip.
+ * @param {string} hex its bytes
+ * @param {number} color 0 to 4
+ * @param {boolean} spaces show white space as signs
+ */
+export function chip(hex, color, spaces) {
+  const { text, raw } = visible(hex);
+  const node = make("span", `pg-chip pg-color-${color}${raw ? " pg-chip-raw" : ""}`);
+  const shown = spaces ? visibleSpaces(text) : text.replaceAll("\n", " ");
+  node.append(make("span", "pg-chip-text", shown || " "));
+  node.setAttribute("role", "button");
+  if (!shown.trim()) node.setAttribute("aria-label", visibleSpaces(text) || "nothing");
+  node.tabIndex = -1;
+  return node;
+}
+
+/** @type {HTMLElement | null} */
+let tip = null; // one for the whole page
+
+export const hideTip = () => {
+  if (tip) tip.hidden = true;
+};
+
+function makeTip() {
+  const node = make("div", "pg-tip");
+  node.setAttribute("role", "tooltip");
+  addEventListener("scroll", hideTip, { capture: true, passive: true });
+  return node;
+}
+
+function showTip(node, facts) {
+  tip ??= makeTip();
+  const list = make("dl");
+  list.append(...facts.flatMap(([name, value]) => [make("dt", "", name), make("dd", "", value)]));
+  tip.replaceChildren(list);
+  (document.querySelector("main") ?? document.body).append(tip);
+  tip.hidden = false;
+  const [at, size] = [node.getBoundingClientRect(), tip.getBoundingClientRect()];
+  tip.style.left = `${Math.max(4, Math.min(at.left, innerWidth - size.width - 4))}px`;
+  tip.style.top = `${at.bottom + 6 + size.height < innerHeight ? at.bottom + 6 : at.top - size.height - 6}px`;
+}
+
+/**
+ * A passage of chips: one stop of the Tab key, arrows move, Enter opens.
+ * @param {string} label
+ * @param {(i: number) => [string, string | number][]} describe the facts that a chip shows when it is pointed at
+ * @param {(i: number) => unknown} open what a click does
+ */
+export function passage(label, describe, open) {
+  const root = make("div", "pg-chips");
+  root.setAttribute("role", "group");
+  root.setAttribute("aria-label", label);
+  const chips = () => [...root.querySelectorAll(".pg-chip")];
+  const place = (node) => chips().indexOf(node);
+  const over = (event) => {
+    const node = event.target.closest(".pg-chip");
+    if (node) showTip(node, describe(place(node)));
+  };
+  const choose = (node) => {
+    root.querySelector('[aria-pressed="true"]')?.removeAttribute("aria-pressed");
+    node.setAttribute("aria-pressed", "true");
+    open(place(node));
+  };
+  root.addEventListener("pointerover", over);
+  root.addEventListener("focusin", over);
+  root.addEventListener("pointerout", hideTip);
+  root.addEventListener("focusout", hideTip);
+  root.addEventListener("click", (event) => {
+    const node = event.target.closest(".pg-chip");
+    if (node) choose(node);
+  });
+  root.addEventListener("keydown", (event) => {
+    const node = event.target.closest(".pg-chip");
+    if (!node) return;
+    if (event.key === "Enter" || event.key === " ") choose(node);
+    const all = chips();
+    const next = { ArrowLeft: place(node) - 1, ArrowRight: place(node) + 1, Home: 0, End: all.length - 1 }[event.key];
+    if (all[next]) {
+      node.tabIndex = -1;
+      all[next].tabIndex = 0;
+      all[next].focus();
+    } else if (event.key !== "Enter" && event.key !== " ") return;
+    event.preventDefault();
+  });
+  return root;
+}
+
+/**
+ * Put chips into a passage, a line break behind each token that holds one.
+ * @param {HTMLElement} root
+ * @param {HTMLElement[]} chips
+ * @param {string[]} hexes
+ */
+export function fill(root, chips, hexes) {
+  const all = document.createDocumentFragment();
+  chips.forEach((node, i) => {
+    all.append(node);
+    if (hexes[i].includes("0a") && visible(hexes[i]).text.includes("\n")) all.append(document.createElement("br"));
+  });
+  if (chips.length) chips[0].tabIndex = 0;
+  root.replaceChildren(all);
+}

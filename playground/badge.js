@@ -1,0 +1,22 @@
+// The header's badge: the device, and the training that runs.
+
+import { make } from "../assets/dom.js";
+import { ask, poll } from "../assets/server.js";
+
+/** @param {import("../assets/server.js").View} view */
+export function mount({ element, server }) {
+  const root = element.querySelector(".pg-header-badge");
+  poll(async () => {
+    let busy = false;
+    if (!document.hidden) {
+      const { device = "disconnected", run = null } = await ask(server.running());
+      busy = run !== null;
+      const parts = [make("span", "pg-badge", device)];
+      if (run) parts.push(make("span", `pg-badge pg-${run.state}`, describe(run)));
+      root.replaceChildren(...parts);
+    }
+    return busy ? 2000 : 5000;
+  });
+}
+
+const describe = ({ name, state, step, max_steps }) => `${name}: ${state}, step ${step} of ${max_steps}`;

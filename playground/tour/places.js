@@ -1,0 +1,121 @@
+// Going to places of the page, as a person would: open a tab or a part of it, type a text, choose an option.
+
+import { keepText } from "../../assets/shared_text.js";
+import { setAddress } from "../../assets/address.js";
+
+const SHARING = ["tokenizer", "attention", "chat"]; // the tabs whose box #TAB-text holds the shared text
+
+const sleep = (/** @type {number} */ ms) => new Promise((done) => setTimeout(done, ms));
+const tabs = () => all("#tabs > .tab-wrapper button[role=tab]");
+const textOf = (/** @type {Element} */ node) => node.textContent.trim().toLowerCase();
+const named = (nodes, name) => nodes.find((node) => textOf(node) === name.trim().toLowerCase());
+
+/** @returns {any[]} */
+function all(/** @type {string} */ selector) {
+  return [...document.querySelectorAll(selector)];
+}
+
+/**
+ * What `find` finds, as soon as it does; null after three seconds.
+ * @param {() => any} find
+ */
+export async function waitFor(find) {
+  for (let tries = 0; tries < 60; tries++) {
+    const found = find();
+    if (found) return found;
+    await sleep(50);
+  }
+  return null;
+}
+
+// Where there is too little room, Gradio keeps the last ones in a menu.
+const shownParts = () =>
+  all("[role=tabpanel] :is(button[role=tab], .overflow-dropdown button)").filter(
+    (node) => node.closest(".tab-wrapper").offsetParent,
+  );
+
+/**
+ * Open a tab, and a part of it. Returns the sentence that says why that cannot be, if it cannot.
+ * @param {string} tab
+ * @param {string} [part]
+ */
+export async function goTo(tab, part = "") {
+  await waitFor(() => tabs().length);
+  const outer = named(tabs(), tab);
+  if (!outer) return `There is no tab called ${tab}.`;
+  if (outer.getAttribute("aria-selected") !== "true") outer.click();
+  if (!part) return "";
+  const inner = await waitFor(() => named(shownParts(), part));
+  inner?.click();
+  return inner ? "" : `${tab} has no part called ${part}.`;
+}
+
+// Type a text into a box of Gradio's.
+function typeInto(box, text) {
+  Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, "value").set.call(box, text);
+  box.dispatchEvent(new InputEvent("input", { bubbles: true }));
+}
+
+/**
+ * Put a text into the box of a tab that is open, and offer it in every tab that is opened from now on.
+ * @param {string} text
+ * @param {string} tab
+ */
+export async function useText(text, tab) {
+  keepText(text);
+  if (!SHARING.includes(tab)) return;
+  const box = await waitFor(() => all(`#${tab}-text textarea`).find((node) => node.offsetParent));
+  if (box && box.value !== text) typeInto(box, text);
+}
+
+// Choose an option of one of Gradio's dropdowns, as a click would, even in a tab that is not open. Returns what was
+// chosen before.
+async function choose(id, option) {
+  const input = await waitFor(() => document.querySelector(`#${id} input`));
+  const before = input?.value ?? option;
+  if (before === option) return before;
+  input.dispatchEvent(new FocusEvent("focus"));
+  const isOption = (node) => node.getAttribute("aria-label") === option;
+  const item = await waitFor(() => all(`#${id} li`).find(isOption));
+  item?.dispatchEvent(new MouseEvent("mousedown", { bubbles: true }));
+  input.dispatchEvent(new FocusEvent("blur"));
+  return before;
+}
+
+/**
+ * A vote is about the sentence, too: it becomes the prompt, where a line is one. Returns what gives back the prompts
+ * that there were: nothing can be learned from votes on one alone.
+ * @param {string} text
+ */
+export async function usePrompt(text) {
+  const before = await choose("label-prompts", "typed by you");
+  const box = await waitFor(() => document.querySelector("#label-typed textarea"));
+  const typed = box?.value;
+  if (box) typeInto(box, text.replaceAll(/\s+/g, " "));
+  return async () => {
+    await choose("label-prompts", before);
+    if (box?.isConnected) typeInto(box, typed);
+  };
+}
+
+/**
+ * Go where the address leads, ?tab=attention&part=Logit lens&model=bard-chat&text=..., and keep it true from then on.
+ * @param {(trouble: string) => void} say
+ */
+export async function followLink(say) {
+  const wanted = new URLSearchParams(location.search);
+  if (wanted.has("text")) await useText(wanted.get("text").toWellFormed(), "tokenizer"); // which was opened first
+  if (wanted.has("tab")) {
+    const trouble = await goTo(wanted.get("tab"), wanted.get("part") ?? "");
+    say(trouble);
+    if (trouble) setAddress(named(tabs(), wanted.get("tab")) ? { part: "" } : { tab: "", part: "" });
+  }
+  await waitFor(() => tabs().length);
+  document.querySelector("#tabs").addEventListener("click", (event) => {
+    const chosen = /** @type {Element} */ (event.target).closest("button[role=tab], .overflow-dropdown button");
+    if (!chosen) return;
+    const open = tabs().find((node) => node.getAttribute("aria-selected") === "true");
+    const isTab = tabs().includes(chosen);
+    setAddress(isTab ? { tab: textOf(chosen), part: "", text: "" } : { tab: textOf(open), part: textOf(chosen) });
+  });
+}

@@ -1,24 +1,22 @@
-"""The vocabularies that one can pick, and the one that is being trained. No gradio.
+"""The vocabularies that one can pick, and the one that is being trained.
 
 A vocabulary is a directory with a `tokenizer.json`: a checkpoint, or one that holds nothing else because it was trained
 here. OpenAI's own and the plain bytes are always there.
 """
 
-import logging
 import re
 import threading
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from core.checkpoint import WEIGHTS, atomic_directory
-from core.config import describe_os_error
 from core.datasets import shakespeare as corpora
 from core.tokenizer import SPECIAL_TOKENS, Tokenizer
 from core.training.run_directory import check_name
+from playground.services.background_task import BackgroundTask
 
 OWN = "the model's own"  # of the model that the page's header names
 GPT2, BYTES = "OpenAI's GPT-2", "plain bytes"  # with a space, which no directory's name here has
@@ -26,31 +24,15 @@ COUNTED_CORPUS = "shakespeare-1mb"
 LARGEST = 100_000  # ids; more than any text that fits into a browser's upload supports
 PASSAGE = 1_000_000  # characters read between two looks at whether to stop
 
-log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Training:
-    """The vocabulary that is being trained, or was trained last."""
-
-    name: str = ""
-    state: str = "none"  # none, running, finished, failed or stopped
-    message: str = ""  # one sentence: what it does just now, or what went wrong
-    done: int = 0  # merges
-    wanted: int = 0
-
-
-class Stopped(Exception):
-    """Somebody asked the training to stop."""
-
 
 class Vocabularies:
     """The vocabularies in a directory. Loaded ones stay in memory, and are loaded anew when their file changes."""
 
     def __init__(self, directory: Path):
         self.directory = directory
-        self.training = Training()
-        self.stop_asked = threading.Event()
+        stopped = "stopped before it was complete; nothing was saved"
+        refusal = "{name} is being trained: stop it first, or wait until it ends"
+        self.training = BackgroundTask("vocabulary", refusal, stopped, name="", done=0, wanted=0)
         self.loaded: dict[str, tuple[int, Tokenizer]] = {}
         self.counts: dict[str, np.ndarray] = {}
         self.counted_text: list[str] = []
@@ -112,7 +94,10 @@ class Vocabularies:
     # --- training ---------------------------------------------------------------------------------------------
 
     def status(self) -> dict[str, Any]:
-        return asdict(self.training)
+        """Of the vocabulary that is being trained, or was trained last; `done` and `wanted` count merges."""
+        status = self.training.status()
+        known = {key: status[key] for key in ("name", "state", "done", "wanted")}
+        return known | {"message": status["error"] or status["message"]}
 
     def start(self, name: str, corpus: str, vocab_size: int) -> None:
         """Begin to train a vocabulary in the background. Raises ValueError if it cannot be begun."""
@@ -120,59 +105,37 @@ class Vocabularies:
         smallest = 256 + len(SPECIAL_TOKENS)
         if not smallest <= vocab_size <= LARGEST:
             raise ValueError(f"size must be between {smallest} and {LARGEST:,}, got {vocab_size:,}")
-        with self.lock:
-            if self.training.state == "running":
-                raise ValueError(f"{self.training.name} is being trained: stop it first, or wait until it ends")
-            if (self.directory / name).exists():
-                raise ValueError(f"there is already something called {name}: choose another name")
-            self.stop_asked.clear()
-            self.training = Training(name, "running", f"reading the corpus {corpus}", 0, vocab_size - smallest)
-        threading.Thread(target=self.train, args=(name, corpus, vocab_size), daemon=True).start()
+        self.training.refuse_if_running()
+        if (self.directory / name).exists():
+            raise ValueError(f"there is already something called {name}: choose another name")
+        message, merges = f"reading the corpus {corpus}", vocab_size - smallest
+        self.training.start(lambda: self.train(name, corpus, vocab_size), message, name=name, done=0, wanted=merges)
 
     def stop(self) -> None:
         """Ask the training to stop. Raises ValueError if there is none."""
-        if self.training.state != "running":
+        if not self.training.running:
             raise ValueError("no vocabulary is being trained")
-        self.stop_asked.set()
+        self.training.stop()
 
-    def train(self, name: str, corpus: str, vocab_size: int) -> None:
-        """The background thread: whatever happens, the state that is left says so."""
-        try:
-            tokenizer = Tokenizer.train(self.read(corpus), vocab_size, self.progress)
-            with atomic_directory(self.directory / name) as temporary:
-                tokenizer.save(temporary)
-            self.say(state="finished", message=f"{tokenizer.vocab_size:,} tokens learned from {Path(corpus).name}")
-        except Stopped:
-            self.say(state="stopped", message="stopped before it was complete; nothing was saved")
-        except ValueError as error:
-            self.say(state="failed", message=str(error))
-        except OSError as error:
-            self.say(state="failed", message=describe_os_error(error))
-        except Exception:
-            log.exception("a vocabulary could not be trained")
-            self.say(state="failed", message="something went wrong: the terminal of the playground says more")
-
-    def say(self, **news: Any) -> None:
-        self.training = replace(self.training, **news)
+    def train(self, name: str, corpus: str, vocab_size: int) -> str:
+        """In the background: returns what came of it."""
+        tokenizer = Tokenizer.train(self.read(corpus), vocab_size, self.report_merges)
+        with atomic_directory(self.directory / name) as temporary:
+            tokenizer.save(temporary)
+        return f"{tokenizer.vocab_size:,} tokens learned from {Path(corpus).name}"
 
     def read(self, name: str) -> Iterator[str]:
         """The training text of a corpus, a passage at a time."""
         documents = corpora.load(name).train
         if not any(document.strip() for document in documents):
             raise ValueError("the text is empty: there is nothing to learn from")
-        self.say(message="counting words")
         for document in documents:
             for passage in passages(document):
-                self.stop_if_asked()
+                self.training.report("counting words")
                 yield passage
 
-    def progress(self, done: int, wanted: int) -> None:
-        self.stop_if_asked()
-        self.say(message="merging the most frequent pairs", done=done, wanted=wanted)
-
-    def stop_if_asked(self) -> None:
-        if self.stop_asked.is_set():
-            raise Stopped
+    def report_merges(self, done: int, wanted: int) -> None:
+        self.training.report("merging the most frequent pairs", done=done, wanted=wanted)
 
 
 def passages(text: str) -> Iterator[str]:

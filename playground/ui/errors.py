@@ -3,26 +3,18 @@
 import functools
 import html
 import inspect
-import logging
 from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
 
-from core.config import describe_os_error
+from playground.error_text import describe_error
 from playground.ui.text import sentence
-
-log = logging.getLogger(__name__)
 
 
 def explain(error: Exception) -> str:
-    """The sentence that a person reads. What is not a matter of their input is logged with its traceback."""
-    if isinstance(error, ValueError):
-        return sentence(str(error))
-    if isinstance(error, OSError):
-        return sentence(describe_os_error(error))
-    log.error("unexpected error", exc_info=error)
-    return "Sorry, that went wrong. The terminal in which the playground runs says more."
+    """The sentence that the page shows."""
+    return sentence(describe_error(error))
 
 
 def handler(function: Callable) -> Callable:

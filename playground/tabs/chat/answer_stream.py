@@ -1,9 +1,8 @@
-"""Answers that are being written, each in a thread of this process; the page asks for what is new. No gradio.
+"""Answers that are being written, each in a thread of this process; the page asks for what is new.
 
 A reload of the page finds its answers again. One that nobody asks about any more is given up.
 """
 
-import logging
 import secrets
 import threading
 import time
@@ -11,13 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from core.config import describe_os_error
 from core.conversation import Conversation, generate_reply
 from core.generate import Model, Sampling, context_start
 from core.tokenizer import Tokenizer
+from playground.error_text import describe_error
+from playground.services.background_task import start_thread
 from playground.services.checkpoints import Checkpoints
 
-log = logging.getLogger(__name__)
 AT_ONCE = 8  # answers: more would only make each other slow
 KEPT = 64  # answers that have ended, for a page that comes back
 PAINT_SECONDS = 0.045  # the browser paints no faster, so tokens are sent in bunches
@@ -94,7 +93,7 @@ class AnswerStream:
             ended = [key for key, other in self.answers.items() if other.state != "writing"]
             for key in ended[: max(0, len(ended) - KEPT)]:
                 del self.answers[key]
-        threading.Thread(target=self.write, args=(answer, model, tokenizer), daemon=True, name="answer").start()
+        start_thread("answer", lambda: self.write(answer, model, tokenizer), answer.stopping.set)
         return name
 
     def more(self, known: dict[str, int]) -> dict[str, dict[str, Any] | None]:
@@ -124,13 +123,8 @@ class AnswerStream:
         """Whatever happens, the state that is left says so."""
         try:
             self.say(answer, state=self.add_tokens(answer, model, tokenizer))
-        except ValueError as error:
-            self.say(answer, state="failed", error=str(error))
-        except OSError as error:
-            self.say(answer, state="failed", error=describe_os_error(error))
-        except Exception:
-            log.exception("an answer could not be written")
-            self.say(answer, state="failed", error="that went wrong; the terminal of the playground says more")
+        except Exception as error:
+            self.say(answer, state="failed", error=describe_error(error))
 
     def add_tokens(self, answer: Generation, model: Model, tokenizer: Tokenizer) -> str:
         """Write to the end, or until it is stopped; returns the state in which that leaves it."""

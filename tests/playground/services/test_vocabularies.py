@@ -25,11 +25,8 @@ def vocabularies(tmp_path: Path, model: GPT, tokenizer: Tokenizer) -> Vocabulari
 
 
 def finished(vocabularies: Vocabularies) -> str:
-    for _ in range(400):
-        if vocabularies.training.state != "running":
-            return vocabularies.training.state
-        time.sleep(0.05)
-    raise TimeoutError(vocabularies.training.message)
+    vocabularies.training.join(20)
+    return vocabularies.status()["state"]
 
 
 def test_a_trained_vocabulary_is_in_the_pickers_and_is_what_the_text_gives(
@@ -92,7 +89,7 @@ def test_what_cannot_begin_is_refused_at_once(
 ) -> None:
     with pytest.raises(ValueError, match=sentence):
         vocabularies.start(name, str(text_file), size)
-    assert vocabularies.training.state == "none"
+    assert vocabularies.status()["state"] == "none"
 
 
 @pytest.mark.parametrize(
@@ -112,7 +109,7 @@ def test_a_text_that_gives_no_vocabulary_leaves_a_sentence_and_nothing_else(
         path.write_bytes(content)
     vocabularies.start("new", str(path), size)
     assert finished(vocabularies) == "failed"
-    assert sentence in vocabularies.training.message
+    assert sentence in vocabularies.status()["message"]
     assert [entry.name for entry in vocabularies.directory.iterdir()] == ["one"]
     vocabularies.start("new", "shakespeare-1mb", 259)  # the name is still free
     assert finished(vocabularies) == "finished"

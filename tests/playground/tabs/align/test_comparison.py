@@ -39,8 +39,7 @@ def comparison(tmp_path: Path, make_model: Callable[..., GPT], tokenizer: Tokeni
 
 
 def finished(comparison: Comparison) -> dict:
-    assert comparison.thread is not None
-    comparison.thread.join(120)
+    comparison.task.join(120)
     return comparison.status(0, 0)
 
 
@@ -88,7 +87,7 @@ def test_a_model_and_its_copy_tie_everywhere_and_have_not_moved(comparison: Comp
     status = finished(comparison)
     assert all(set(row["verdicts"].values()) == {"tie"} for row in status["rows"])
     assert [rate["share"] for rate in status["rates"][:2]] == [0.5, 0.5]
-    assert comparison.kl == pytest.approx(0, abs=1e-4)
+    assert comparison.task.status()["result"].kl == pytest.approx(0, abs=1e-4)
 
 
 def test_blind_votes_count_where_they_are_on_these_two(comparison: Comparison) -> None:
@@ -130,7 +129,7 @@ def test_one_at_a_time_and_stopped_when_asked(comparison: Comparison, monkeypatc
     with pytest.raises(ValueError, match="another comparison is going on: stop it first"):
         comparison.start(Question("parent", "child"))
     deadline = time.monotonic() + 60
-    while not comparison.rows:
+    while not comparison.status(1, 0)["rows"]:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     comparison.stop()
@@ -152,7 +151,7 @@ def test_one_at_a_time_and_stopped_when_asked(comparison: Comparison, monkeypatc
 def test_what_makes_no_sense_is_refused_in_words(comparison: Comparison, question: Question, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         comparison.start(question)
-    assert not comparison.running
+    assert not comparison.task.running
 
 
 def test_models_of_two_vocabularies_are_compared_but_for_their_distance(comparison: Comparison) -> None:

@@ -27,8 +27,7 @@ def voting(tmp_path: Path, make_model: Callable[..., GPT], tokenizer: Tokenizer)
 
 
 def ended(voting: RuleVoting) -> dict[str, Any]:
-    assert voting.thread is not None
-    voting.thread.join(timeout=60)
+    voting.task.join(60)
     return voting.status()
 
 

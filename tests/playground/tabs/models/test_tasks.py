@@ -1,7 +1,6 @@
 """Measuring and importing in the background: what is kept, what is refused, what is shown of it."""
 
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -26,11 +25,8 @@ def chores(tmp_path: Path, model, tokenizer) -> ModelTasks:
 
 
 def ended(chores: ModelTasks) -> dict:
-    for _ in range(600):
-        if not chores.running:
-            return chores.status()
-        time.sleep(0.05)
-    raise AssertionError("it does not end")
+    chores.task.join(60)
+    return chores.status()
 
 
 @pytest.fixture

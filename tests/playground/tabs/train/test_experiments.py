@@ -19,8 +19,7 @@ def config(tmp_path) -> PretrainConfig:
 
 
 def finished(experiments: Experiments) -> dict:
-    assert experiments.thread is not None
-    experiments.thread.join(60)
+    experiments.task.join(60)
     return experiments.status()
 
 

@@ -1,0 +1,29 @@
+// What the views of several tabs tell each other of votes: who votes in this window, and that votes have come or gone.
+
+const KEY = "pg-annotator";
+const [RENAMED, CHANGED] = ["pg-annotator", "pg-voted"]; // events of the document
+
+/** @type {string | null} */
+let current = null;
+
+/**
+ * The name is this window's, and the next window's at first. Empty as long as nobody has given one: Python knows what
+ * such a person is called.
+ */
+export const annotatorName = () => (current ??= localStorage.getItem(KEY) ?? "");
+
+/** @param {string} name */
+export function setAnnotatorName(name) {
+  current = name;
+  localStorage.setItem(KEY, name);
+  document.dispatchEvent(new CustomEvent(RENAMED));
+}
+
+/** @param {() => unknown} listener */
+export const onAnnotatorName = (listener) => document.addEventListener(RENAMED, () => listener());
+
+/** Tell that votes have come or gone. */
+export const announceVotes = () => document.dispatchEvent(new CustomEvent(CHANGED));
+
+/** @param {() => unknown} listener */
+export const onVotes = (listener) => document.addEventListener(CHANGED, () => listener());

@@ -10,7 +10,7 @@
 
   const newLog = () => ({ step: [], values: {}, means: {} });
 
-  // Append rows. A metric that they, or the rows before them, do not have is null there. See playground/history.py.
+  // Append rows. A metric that they, or the rows before them, do not have is null there. See playground/services/run_log.py.
   function extendLog(log, { columns, means }) {
     const before = log.step.length;
     log.step.push(...columns.step);

@@ -62,7 +62,7 @@ class Card:
     config: dict[str, Any] = field(default_factory=dict)  # of the stage, flat
     data: dict[str, Any] = field(default_factory=dict)  # corpus name and sha256, vocabulary sha256
     report: dict[str, float] = field(default_factory=dict)  # e.g. "bpb/val"
-    measured: list[str] = field(default_factory=list)  # what core/report.py has added to it, in words
+    measured: list[str] = field(default_factory=list)  # what core/evaluation/report_card.py has added to it, in words
     versions: dict[str, str] = field(
         default_factory=lambda: {"python": platform.python_version(), "torch": torch.__version__}
     )
@@ -71,7 +71,7 @@ class Card:
 
     @property
     def answers(self) -> bool:
-        """Was it taught to answer in turns (core/data/chat.py)? Other language models continue texts."""
+        """Was it taught to answer in turns (core/datasets/conversations.py)? Other language models continue texts."""
         return self.stage in ("sft", "dpo", "ppo")
 
 
@@ -138,7 +138,7 @@ def load_any(directory: str | Path, device: str | torch.device = "cpu") -> Check
     directory = Path(directory)
     if not directory.is_dir():
         raise ValueError(f"there is no checkpoint directory {directory}")
-    names = needed({path.name for path in directory.iterdir() if path.is_file()}, directory)
+    names = required_files({path.name for path in directory.iterdir() if path.is_file()}, directory)
     tokenizer = Tokenizer.load(directory)
     config = read_config(directory / "config.json")
     if tokenizer.vocab_size != config.vocab_size:
@@ -158,7 +158,7 @@ def load_any(directory: str | Path, device: str | torch.device = "cpu") -> Check
     return Checkpoint(model.to(device).eval(), tokenizer, read_card(directory / "card.json"))
 
 
-def needed(names: Collection[str], place: str | Path) -> list[str]:
+def required_files(names: Collection[str], place: str | Path) -> list[str]:
     """Which of the files `names` at `place` make up a checkpoint. Raises ValueError if one is missing."""
     weights, vocabulary = [WEIGHTS], ["tokenizer.json"]
     if WEIGHTS not in names and INDEX in names:
@@ -217,7 +217,7 @@ def labels(directory: Path) -> list[str]:
 
 
 def is_reward_model(directory: Path) -> bool:
-    """A classifier with one score, of how good an answer is: what core/stages/reward.py makes."""
+    """A classifier with one score, of how good an answer is: what core/stages/reward_model.py makes."""
     try:
         return is_classifier(directory) and labels(directory) == [REWARD]
     except ValueError:
@@ -230,7 +230,7 @@ def is_language_model(directory: Path) -> bool:
 
 def weights_digest(directory: Path) -> str:
     """sha256 of the weights on disk, by which a training that goes on knows that its parent is still the same."""
-    names = needed({path.name for path in directory.iterdir() if path.is_file()}, directory)
+    names = required_files({path.name for path in directory.iterdir() if path.is_file()}, directory)
     content = hashlib.sha256()
     for name in names:
         if name.endswith(".safetensors"):

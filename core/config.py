@@ -45,7 +45,7 @@ class Config:
     def __post_init__(self) -> None:
         for f in fields(self):
             if not is_config(f):
-                object.__setattr__(self, f.name, checked(f, getattr(self, f.name)))
+                object.__setattr__(self, f.name, validate(f, getattr(self, f.name)))
 
     def to_dict(self) -> dict[str, Any]:
         """Flat {name: value}, nested configurations included; JSON-ready."""
@@ -101,7 +101,7 @@ def is_optional(f: Field) -> bool:
     return type(None) in get_args(f.type)
 
 
-def checked(f: Field, value: Any) -> Any:
+def validate(f: Field, value: Any) -> Any:
     """`value` as the field's type. Raises ValueError that names the field, the value and what is allowed."""
     about: Setting = f.metadata["setting"]
     kind = value_type(f)

@@ -1,8 +1,8 @@
 """A conversation as a model reads it: in turns if it was taught to answer, else as one scene that grows.
 
-A model that answers (core/data/chat.py) reads each message behind a special token, the instruction "as HAMLET" in the
-last line and the system text before the first one: its template knows no system turn. A base model reads one text:
-the persona is the name above the speech it is to write.
+A model that answers (core/datasets/conversations.py) reads each message behind a special token, the instruction "as
+HAMLET" in the last line and the system text before the first one: its template knows no system turn. A base model reads
+one text: the persona is the name above the speech it is to write.
 """
 
 import functools
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from core.datasets.conversations import encode_chat, encode_prompt, turn_ends
-from core.datasets.instructions import NAME, Instruction, asked
+from core.datasets.instructions import NAME, Instruction, instruction_sentence
 from core.datasets.shakespeare import plays
 from core.generate import Model, Sampling, TextStep, context_start, stream_text
 from core.tokenizer import Tokenizer
@@ -58,7 +58,7 @@ class Conversation:
         if self.system.strip():
             turns[0] = replace(turns[0], content=f"{self.system.strip()}\n\n{turns[0].content}")
         if self.persona:
-            wish = asked([Instruction("speaker", self.persona.upper())])
+            wish = instruction_sentence([Instruction("speaker", self.persona.upper())])
             turns[-1] = replace(turns[-1], content=f"{turns[-1].content}\n\n{wish}")
         return turns
 
@@ -100,25 +100,25 @@ def generate_reply(
     ends where the next speech begins.
     """
     prompt = conversation.encode(tokenizer)
-    ids = [*visible(prompt, model.config.block_size), *written]
+    ids = [*crop_to_context(prompt, model.config.block_size), *written]
     stop = turn_ends(tokenizer) if conversation.answers else {tokenizer.eot}
     one_speech = not conversation.answers and bool(conversation.persona)
     said = tokenizer.decode(written)
-    for step in stream_text(model, tokenizer, visible(ids, model.config.block_size), sampling, stop):
+    for step in stream_text(model, tokenizer, crop_to_context(ids, model.config.block_size), sampling, stop):
         said += step.text
         if one_speech and "\n\n" in said.lstrip("\n"):
             return
         yield step
 
 
-def visible(ids: list[int], block_size: int) -> list[int]:
+def crop_to_context(ids: list[int], block_size: int) -> list[int]:
     """The end of `ids` that fits into the context."""
     return ids[context_start(len(ids), block_size) :]
 
 
-def seen_before(prompt: list[int], written: list[int], block_size: int) -> list[int]:
+def context_of_next(prompt: list[int], written: list[int], block_size: int) -> list[int]:
     """What `write` had in the context when it drew the token that follows `prompt` and `written`."""
-    return visible([*visible(prompt, block_size), *written], block_size)
+    return crop_to_context([*crop_to_context(prompt, block_size), *written], block_size)
 
 
 @functools.cache

@@ -83,7 +83,7 @@ def stream(
         if id in stop:
             return
         context.append([id])
-        yield described(id, logits[0], n_alternatives)
+        yield describe_step(id, logits[0], n_alternatives)
 
 
 def batch(model: Model, prompts: list[list[int]], sampling: Sampling, stop: Collection[int] = ()) -> list[list[int]]:
@@ -192,20 +192,22 @@ def draw(logits: Tensor, texts: list[list[int]], sampling: Sampling, generators:
 def distribution(logits: Tensor, texts: list[list[int]], sampling: Sampling) -> Tensor:
     """The probabilities (B, V) with which the next token of each text is drawn, from the model's logits (B, V)."""
     if sampling.repetition_penalty != 1:
-        logits = torch.stack([penalised(row, ids, sampling) for row, ids in zip(logits, texts, strict=True)])
+        logits = torch.stack(
+            [apply_repetition_penalty(row, ids, sampling) for row, ids in zip(logits, texts, strict=True)]
+        )
     if sampling.temperature < 1e-6:  # as good as 0, by which one cannot divide
         return torch.zeros_like(logits).scatter(1, logits.argmax(1, keepdim=True), 1.0)
-    return reshape(logits, sampling)
+    return apply_sampling(logits, sampling)
 
 
-def penalised(logits: Tensor, ids: list[int], sampling: Sampling) -> Tensor:
+def apply_repetition_penalty(logits: Tensor, ids: list[int], sampling: Sampling) -> Tensor:
     """Logits (V,) with those of `ids` moved towards "unlikely" (Keskar et al. 2019, arXiv:1909.05858, section 4.1)."""
     seen = torch.tensor(sorted(set(ids)))
     old, penalty = logits[seen], sampling.repetition_penalty
     return logits.index_put((seen,), torch.where(old > 0, old / penalty, old * penalty))
 
 
-def reshape(logits: Tensor, sampling: Sampling) -> Tensor:
+def apply_sampling(logits: Tensor, sampling: Sampling) -> Tensor:
     """Temperature, then top-k, top-p and min-p: probabilities (B, V).
 
     Top-p: Holtzman et al. 2020, arXiv:1904.09751; min-p: Nguyen et al. 2024, arXiv:2407.01082.
@@ -225,7 +227,7 @@ def reshape(logits: Tensor, sampling: Sampling) -> Tensor:
     return probabilities / probabilities.sum(1, keepdim=True)
 
 
-def described(id: int, logits: Tensor, n_alternatives: int) -> Step:
+def describe_step(id: int, logits: Tensor, n_alternatives: int) -> Step:
     """Token `id`, which was drawn from logits (V,), beside the ones that the model found likeliest."""
     likely = torch.softmax(logits, 0)
     best = likely.topk(min(n_alternatives, len(likely)))

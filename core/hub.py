@@ -72,7 +72,7 @@ def download(model: str, revision: str | None) -> tuple[Path, str]:
     try:
         info = hub.model_info(model, revision=revision or REVISIONS.get(model), timeout=TIMEOUT)
         name = f"{info.id}@{info.sha}"
-        files = checkpoint.needed([file.rfilename for file in info.siblings or []], name)
+        files = checkpoint.required_files([file.rfilename for file in info.siblings or []], name)
         config = Path(hub.hf_hub_download(info.id, "config.json", revision=info.sha))
         checkpoint.read_config(config)
         log.info("downloading %s: %s", name, ", ".join(files))

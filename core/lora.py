@@ -56,7 +56,7 @@ def add(model: nn.Module, rank: int, alpha: float) -> None:
         setattr(parent, name, LoRALinear(linear, rank, alpha))
 
 
-def merged(model: M) -> M:
+def merge_adapters(model: M) -> M:
     """The plain model that `model` amounts to: itself if it has no LoRA, else a copy with all changes folded in."""
     if not linears(model, LoRALinear):
         return model

@@ -88,7 +88,7 @@ def examples(
     return fitting, len(encoded) - len(fitting)
 
 
-def as_batch(chosen: Sequence[Example]) -> Batch:
+def collate(chosen: Sequence[Example]) -> Batch:
     """The examples side by side, (B, T), filled up on the right with what does not count."""
     T = max(len(example.ids) for example in chosen) - 1
     inputs = torch.zeros(len(chosen), T, dtype=torch.long)
@@ -110,7 +110,7 @@ class ChatBatches:
         self.buckets = Buckets([len(example.ids) for example in chosen], batch_size, seed)
 
     def __call__(self, step: int) -> Batch:
-        return as_batch([self.examples[i] for i in self.buckets(step)])
+        return collate([self.examples[i] for i in self.buckets(step)])
 
 
 # --- files ----------------------------------------------------------------------------------------------------
@@ -164,21 +164,21 @@ def read_conversations(path: str | Path, skip_bad_lines: bool = False) -> Conver
 def items(text: str) -> Iterator[tuple[int, Any]]:
     """(line number, value or a function that parses it) of a JSON list, or of JSON lines."""
     if text.lstrip().startswith("["):
-        yield from listed(text)
+        yield from parse_json_list(text)
         return
     for number, line in enumerate(text.split("\n"), 1):  # JSON strings may hold other ends of lines, such as U+2028
         if line.strip():
-            yield number, lambda line=line: parsed(line)
+            yield number, lambda line=line: parse_json_line(line)
 
 
-def parsed(line: str) -> Any:
+def parse_json_line(line: str) -> Any:
     try:
         return json.loads(line)
     except ValueError as error:
         raise ValueError(f"this is no JSON ({error})") from None
 
 
-def listed(text: str) -> Iterator[tuple[int, Any]]:
+def parse_json_list(text: str) -> Iterator[tuple[int, Any]]:
     """The values of a JSON list with the lines in which they begin; what follows a broken one cannot be read."""
     decoder, position = json.JSONDecoder(), text.index("[") + 1
     gap = re.compile(r"[\s,]*")

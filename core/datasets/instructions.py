@@ -53,24 +53,26 @@ class Kind:
     check: Callable[[str, str], bool]  # (reply, value): does the reply obey?
 
 
-def spoken(reply: str) -> str:
+def strip_speaker(reply: str) -> str:
     """The reply without a `SPEAKER:` above it."""
     first, _, rest = reply.partition("\n")
     return rest if first.endswith(":") and first.isupper() else reply
 
 
 def lines(reply: str) -> list[str]:
-    return [line for line in spoken(reply).split("\n") if line.strip()]
+    return [line for line in strip_speaker(reply).split("\n") if line.strip()]
 
 
 def words(reply: str) -> list[str]:
-    return re.findall(r"[\w'-]+", spoken(reply).lower())
+    return re.findall(r"[\w'-]+", strip_speaker(reply).lower())
 
 
 # A name or a first word is quoted, so that its tokens are those with which the reply begins; within a line tokens begin
 # with a space, as after "mention".
 KINDS = {
-    "speaker": Kind('as "{}"', lambda reply, name: reply.startswith(f"{name}:\n") and bool(spoken(reply).strip())),
+    "speaker": Kind(
+        'as "{}"', lambda reply, name: reply.startswith(f"{name}:\n") and bool(strip_speaker(reply).strip())
+    ),
     "lines": Kind("in {}", lambda reply, length: len(lines(reply)) == LENGTHS.index(length) + 1),
     "mention": Kind("mention {}", lambda reply, word: word.lower() in words(reply)),
     "question": Kind("end with a question", lambda reply, _: reply.rstrip().endswith("?")),
@@ -89,14 +91,14 @@ class Dialogue:
 
     @property
     def prompt(self) -> str:
-        return f"{self.cue}\n\n{asked(self.instructions)}" if self.instructions else self.cue
+        return f"{self.cue}\n\n{instruction_sentence(self.instructions)}" if self.instructions else self.cue
 
     @property
     def messages(self) -> list[dict[str, str]]:
         return [{"role": "user", "content": self.prompt}, {"role": "assistant", "content": self.reply}]
 
 
-def asked(instructions: Iterable[Instruction]) -> str:
+def instruction_sentence(instructions: Iterable[Instruction]) -> str:
     """`Answer as "HAMLET", in two lines.` or `Answer: mention death, end with a question.`"""
     phrases = [str(instruction) for instruction in instructions]
     return ("Answer " if phrases[0].startswith(("as ", "in ")) else "Answer: ") + ", ".join(phrases) + "."
@@ -118,11 +120,11 @@ def dialogues(plays: Iterable[Play], seed: int, variants: int = 1) -> list[Dialo
     for _ in range(variants):
         for cue, openings in found:
             reply = replace(chance.choice(openings), speaker=chance.choice(cast))
-            made.append(dialogue(cue, reply, draw(fulfilled(reply), chance)))
+            made.append(dialogue(cue, reply, draw_instructions(satisfied_instructions(reply), chance)))
     return made
 
 
-def checkable(plays: Iterable[Play], seed: int, of_each_kind: int) -> list[Dialogue]:
+def single_instruction_dialogues(plays: Iterable[Play], seed: int, of_each_kind: int) -> list[Dialogue]:
     """Dialogues with exactly one instruction, as many of each kind as there are up to `of_each_kind`, to measure with.
 
     Of a kind no value (one line, or the mention of love) is asked for in more than a quarter, if it has several.
@@ -130,7 +132,7 @@ def checkable(plays: Iterable[Play], seed: int, of_each_kind: int) -> list[Dialo
     chance = random.Random(seed)
     pairs = [(cue, chance.choice(openings)) for play in plays for cue, openings in exchanges(play)]
     chance.shuffle(pairs)
-    possible = [(cue, reply, instruction) for cue, reply in pairs for instruction in fulfilled(reply)]
+    possible = [(cue, reply, instruction) for cue, reply in pairs for instruction in satisfied_instructions(reply)]
     chosen: list[Dialogue] = []
     for kind in KINDS:
         able = [(cue, reply, i) for cue, reply, i in possible if i.kind == kind]
@@ -143,7 +145,7 @@ def checkable(plays: Iterable[Play], seed: int, of_each_kind: int) -> list[Dialo
     return chosen
 
 
-def plain(plays: Iterable[Play], seed: int) -> list[Dialogue]:
+def plain_dialogues(plays: Iterable[Play], seed: int) -> list[Dialogue]:
     """A dialogue without instructions for each reply in `plays`, with as much of it as is short enough, shuffled."""
     found = [Dialogue(cue, (), openings[-1].text) for play in plays for cue, openings in exchanges(play)]
     random.Random(seed).shuffle(found)
@@ -153,7 +155,7 @@ def plain(plays: Iterable[Play], seed: int) -> list[Dialogue]:
 def exchanges(play: Play) -> list[Exchange]:
     """What is said within a scene and how it is replied to, wherever a reply has an opening that is short enough."""
     found = [
-        (shortened(before.text), [replace(reply, text=text) for text in openings(reply.text)])
+        (shorten_cue(before.text), [replace(reply, text=text) for text in openings(reply.text)])
         for before, reply in zip(play.speeches, play.speeches[1:], strict=False)
         if (before.act, before.scene) == (reply.act, reply.scene)
     ]
@@ -166,14 +168,14 @@ def openings(text: str) -> list[str]:
     return [text[:end] for end in ends if end <= LONGEST_REPLY and text.count("\n", 0, end) < MOST_LINES]
 
 
-def shortened(text: str) -> str:
+def shorten_cue(text: str) -> str:
     """The last lines that together are not too long; of a single long line, its end."""
     while len(text) > LONGEST_CUE and "\n" in text:
         text = text.split("\n", 1)[1]
     return text[-LONGEST_CUE:]
 
 
-def fulfilled(reply: Speech) -> list[Instruction]:
+def satisfied_instructions(reply: Speech) -> list[Instruction]:
     """Everything that the reply could have been asked for."""
     said = set(words(reply.text))
     candidates = [
@@ -188,7 +190,7 @@ def fulfilled(reply: Speech) -> list[Instruction]:
     return [i for i in candidates if i.is_followed(named if i.kind == "speaker" else reply.text)]
 
 
-def draw(possible: list[Instruction], chance: random.Random) -> list[Instruction]:
+def draw_instructions(possible: list[Instruction], chance: random.Random) -> list[Instruction]:
     """None, one or two of the possible instructions, of different kinds."""
     share = chance.random()
     count = 0 if share < PLAIN else 2 if share > 1 - TWICE else 1

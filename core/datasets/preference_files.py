@@ -80,7 +80,7 @@ def read_preferences(path: str | Path, skip_bad_lines: bool = False) -> Preferen
         if not line.strip():
             continue
         try:
-            pairs.append(preference(line))
+            pairs.append(parse_preference(line))
         except ValueError as error:
             problems.append(f"line {number}: {error}")
             if not skip_bad_lines:
@@ -89,7 +89,7 @@ def read_preferences(path: str | Path, skip_bad_lines: bool = False) -> Preferen
     return Preferences(path.name, pairs, hashlib.sha256(content).hexdigest(), problems)
 
 
-def preference(line: str) -> Preference:
+def parse_preference(line: str) -> Preference:
     """One line. Raises ValueError that says what is missing or of the wrong kind."""
     try:
         item = json.loads(line)
@@ -103,11 +103,11 @@ def preference(line: str) -> Preference:
     tie = item.get("tie", False)
     if not isinstance(tie, bool):
         raise ValueError(f"tie must be true or false, got {tie!r}")
-    chosen, rejected = said(item["chosen"], "chosen", "assistant"), said(item["rejected"], "rejected", "assistant")
-    return Preference(said(item["prompt"], "prompt", "user"), chosen, rejected, tie)
+    chosen, rejected = (message_text(item[name], name, "assistant") for name in ("chosen", "rejected"))
+    return Preference(message_text(item["prompt"], "prompt", "user"), chosen, rejected, tie)
 
 
-def said(value: Any, name: str, role: str) -> str:
+def message_text(value: Any, name: str, role: str) -> str:
     """The text itself, or what the last message of a conversation says."""
     if isinstance(value, list):
         last = value[-1] if value else None

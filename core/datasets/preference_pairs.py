@@ -149,15 +149,15 @@ def likelihood_batch(pairs: Sequence[EncodedPair]) -> PairBatch:
         targets = [id if counts else IGNORE_INDEX for id, counts in zip(example.ids, example.mask, strict=True)]
         return example.ids[:-1], targets[1:]
 
-    return paired(pairs, asked)
+    return collate_pairs(pairs, asked)
 
 
 def score_batch(pairs: Sequence[EncodedPair]) -> PairBatch:
     """To ask how good the answers are: each is read at its last token, its one target."""
-    return paired(pairs, lambda example: (example.ids, [*[IGNORE_INDEX] * (len(example.ids) - 1), 0]))
+    return collate_pairs(pairs, lambda example: (example.ids, [*[IGNORE_INDEX] * (len(example.ids) - 1), 0]))
 
 
-def paired(pairs: Sequence[EncodedPair], asked: Callable[[Example], tuple[list[int], list[int]]]) -> PairBatch:
+def collate_pairs(pairs: Sequence[EncodedPair], asked: Callable[[Example], tuple[list[int], list[int]]]) -> PairBatch:
     """asked: inputs and targets, equally many, of a prompt with one answer."""
     rows = []
     for pair in pairs:
@@ -177,7 +177,7 @@ def paired(pairs: Sequence[EncodedPair], asked: Callable[[Example], tuple[list[i
     return PairBatch(inputs, targets, branch, outcomes, reference)
 
 
-def read_at_end(texts: Sequence[Sequence[int]]) -> Batch:
+def last_token_batch(texts: Sequence[Sequence[int]]) -> Batch:
     """Texts side by side, (B, T), filled up on the right; the one target of each is at its last token."""
     T = max(map(len, texts))
     inputs, targets = torch.zeros(len(texts), T, dtype=torch.long), torch.full((len(texts), T), IGNORE_INDEX)

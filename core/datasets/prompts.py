@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from core.config import describe_os_error
-from core.datasets.instructions import asked, exchanges, fulfilled, split
+from core.datasets.instructions import exchanges, instruction_sentence, satisfied_instructions, split
 from core.datasets.shakespeare import Play, plays
 
 PLAIN = 0.5  # share of the prompts that are a cue and nothing else
@@ -22,9 +22,9 @@ def play_prompts(texts: Iterable[Play], count: int, seed: int) -> list[str]:
     for cue, openings in pairs:
         if len(prompts) == count:
             break
-        possible = [i for i in fulfilled(chance.choice(openings)) if i.kind in KINDS]
+        possible = [i for i in satisfied_instructions(chance.choice(openings)) if i.kind in KINDS]
         plain = chance.random() < PLAIN or not possible
-        prompts[cue if plain else f"{cue}\n\n{asked([chance.choice(possible)])}"] = None
+        prompts[cue if plain else f"{cue}\n\n{instruction_sentence([chance.choice(possible)])}"] = None
     return list(prompts)
 
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from core.datasets.conversations import Example, as_batch, encode_chat, encode_prompt, turn_ends
-from core.datasets.instructions import KINDS, Dialogue, checkable, plain, split
+from core.datasets.conversations import Example, collate, encode_chat, encode_prompt, turn_ends
+from core.datasets.instructions import KINDS, Dialogue, plain_dialogues, single_instruction_dialogues, split
 from core.datasets.shakespeare import plays
 from core.generate import Model, Sampling, batch
 from core.model import GPT, IGNORE_INDEX
@@ -33,8 +33,8 @@ def replies(model: Model, tokenizer: Tokenizer, prompts: Sequence[str], sampling
 def evaluate_instructions(model: GPT, tokenizer: Tokenizer, of_each_kind: int) -> dict[str, float]:
     """Obedience and context on the held-out plays: `follow/all`, `follow/KIND`, `context`. Replies as the chat's."""
     _, held_out = split(plays())
-    obeyed = instruction_following(model, tokenizer, checkable(held_out, 0, of_each_kind), REPLY)
-    return obeyed | {"context": context_accuracy(model, tokenizer, plain(held_out, 0)[: 5 * of_each_kind])}
+    obeyed = instruction_following(model, tokenizer, single_instruction_dialogues(held_out, 0, of_each_kind), REPLY)
+    return obeyed | {"context": context_accuracy(model, tokenizer, plain_dialogues(held_out, 0)[: 5 * of_each_kind])}
 
 
 def instruction_following(
@@ -78,7 +78,7 @@ def reply_losses(model: GPT, examples: Sequence[Example]) -> list[float]:
     model.eval()
     losses: list[float] = []
     for first in range(0, len(examples), SIDE_BY_SIDE):
-        rows = as_batch(examples[first : first + SIDE_BY_SIDE]).to(model.device)
+        rows = collate(examples[first : first + SIDE_BY_SIDE]).to(model.device)
         likely = answer_logprobs(model, rows.inputs, rows.targets)
         losses += (-likely / (rows.targets != IGNORE_INDEX).sum(1)).tolist()
     return losses

@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from core.classifier import SequenceClassifier, last_tokens
-from core.datasets.conversations import Example, as_batch, encode_prompt
-from core.datasets.preference_pairs import read_at_end
+from core.datasets.conversations import Example, collate, encode_prompt
+from core.datasets.preference_pairs import last_token_batch
 from core.generate import Sampling, batch
 from core.model import GPT, IGNORE_INDEX
 from core.tokenizer import Tokenizer
@@ -32,7 +32,7 @@ def reward_scores_of_ids(model: SequenceClassifier, texts: Sequence[Sequence[int
     model.eval()
     scores = []
     for first in range(0, len(texts), SIDE_BY_SIDE):
-        rows = read_at_end(texts[first : first + SIDE_BY_SIDE]).to(model.device)
+        rows = last_token_batch(texts[first : first + SIDE_BY_SIDE]).to(model.device)
         scores.append(model(rows.inputs, last_tokens(rows.targets))[:, 0].cpu())
     return torch.cat(scores)
 
@@ -57,7 +57,7 @@ def response_kl(
         seeded = replace(sampling, seed=seed + first)
         said = batch(policy, some, seeded, {tokenizer.eot})
         ends = [[tokenizer.eot] if len(ids) < max_new_tokens else [] for ids in said]
-        rows = as_batch(
+        rows = collate(
             [
                 Example(prompt + ids + end, [False] * len(prompt) + [True] * len(ids + end))
                 for prompt, ids, end in zip(some, said, ends, strict=True)

@@ -91,11 +91,11 @@ def attention_of(model: GPT, seen: Trace) -> Tensor:
     layers = []
     for layer, block in enumerate(model.blocks):
         q, k, _ = qkv(model, seen, layer)
-        layers.append(masked(q @ k.transpose(-2, -1) * block.attn.scale).softmax(-1))
+        layers.append(apply_causal_mask(q @ k.transpose(-2, -1) * block.attn.scale).softmax(-1))
     return torch.stack(layers)
 
 
-def masked(scores: Tensor) -> Tensor:
+def apply_causal_mask(scores: Tensor) -> Tensor:
     """Scores (..., T, T) with -inf where a key lies in the query's future."""
     T = scores.shape[-1]
     return scores.masked_fill(torch.ones(T, T, dtype=torch.bool, device=scores.device).triu(1), -math.inf)
@@ -138,16 +138,16 @@ def losses(model: GPT, seen: Trace) -> Tensor:
     if len(seen.ids) < 2:
         raise ValueError("a loss needs two tokens at least: one to read and one to predict")
     targets = torch.tensor(seen.ids[1:], device=model.device)
-    return F.cross_entropy(read_out(model, seen.residual[-1, :-1]), targets, reduction="none")
+    return F.cross_entropy(unembed(model, seen.residual[-1, :-1]), targets, reduction="none")
 
 
 @torch.inference_mode()
 def next_token(model: GPT, seen: Trace, position: int = -1) -> Tensor:
     """Probabilities (V,) of the token that follows the one at `position`."""
-    return read_out(model, seen.residual[-1, position]).softmax(-1)
+    return unembed(model, seen.residual[-1, position]).softmax(-1)
 
 
-def read_out(model: GPT, stream: Tensor) -> Tensor:
+def unembed(model: GPT, stream: Tensor) -> Tensor:
     """Logits (..., V) that the last layer norm and the head make of a residual stream (..., C)."""
     return model.lm_head(model.transformer.ln_f(stream))[..., : model.config.vocab_size].float()
 
@@ -167,7 +167,7 @@ def logit_lens(model: GPT, seen: Trace, k: int = 5) -> Lens:
     ids, probabilities, actual = [], [], []
     following = torch.tensor(seen.ids[1:], device=model.device)[:, None]
     for stream in seen.residual:  # one layer at a time: all logits of a large vocabulary would be too much
-        likely = read_out(model, stream).softmax(-1)  # (T, V)
+        likely = unembed(model, stream).softmax(-1)  # (T, V)
         best = likely.topk(min(k, model.config.vocab_size))
         ids.append(best.indices)
         probabilities.append(best.values)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from core.interpretability.activations import masked
+from core.interpretability.activations import apply_causal_mask
 from core.interpretability.head_patterns import entropy
 
 
@@ -33,12 +33,12 @@ def softmax_at(raw: Tensor, scale: float) -> Softmax:
     if T < 2:
         raise ValueError("a single token can only look at itself: give two tokens at least")
     scores = raw * scale
-    p = masked(scores).softmax(-1)[1:]
+    p = apply_causal_mask(scores).softmax(-1)[1:]
     bits = entropy(p)
     squares = (p**2).sum(-1)
     jacobian = (squares - 2 * (p**3).sum(-1) + squares**2).clamp(min=0).sqrt()  # of diag(p) - p p^T
     return Softmax(
-        spread=float(scores[visible(T)].std()),
+        spread=float(scores[causal_mask(T)].std()),
         entropy=float(bits.mean()),
         evenness=float((bits / torch.arange(2, T + 1).log2()).mean()),
         largest=float(p.amax(-1).mean()),
@@ -52,15 +52,15 @@ def variance_by_width(q: Tensor, k: Tensor) -> Tensor:
     q and k are brought to mean 0 and variance 1 first, in each dimension, so that theory says simply d. Pairs of query
     and visible key are counted.
     """
-    q, k = standardised(q), standardised(k)
+    q, k = standardise(q), standardise(k)
     partial = (q[:, None] * k[None]).cumsum(-1)  # (T, T, d_k)
-    return partial[visible(len(q))].var(0)
+    return partial[causal_mask(len(q))].var(0)
 
 
-def standardised(x: Tensor) -> Tensor:
+def standardise(x: Tensor) -> Tensor:
     return (x - x.mean(0)) / x.std(0).clamp(min=1e-12)
 
 
-def visible(T: int) -> Tensor:
+def causal_mask(T: int) -> Tensor:
     """The pairs (query, key) of which the key is not in the future, bool (T, T)."""
     return torch.ones(T, T, dtype=torch.bool).tril()

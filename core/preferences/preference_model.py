@@ -2,8 +2,8 @@
 
     P(left is chosen) = sigmoid(w . (f(x, left) - f(x, right)))
 
-Logistic Bradley-Terry: the reward model's loss (core/stages/reward.py) on features f of a language model that stays as
-it is. A reward model learns to see more, in a minute; this one is there before the next pair.
+Logistic Bradley-Terry: the reward model's loss (core/stages/reward_model.py) on features f of a language model that
+stays as it is. A reward model learns to see more, in a minute; this one is there before the next pair.
 
 Shapes: n answers or votes, F features, C n_embd.
 """
@@ -21,8 +21,9 @@ from core.model import GPT
 from core.tokenizer import Tokenizer
 
 AT_ONCE = 64  # answers read side by side
-# Chosen on votes by the four rules of core/data/rules.py: of the values that were about equally often right (from 0.001
-# to 0.01, and from 0.2 to 0.7), ones that do not become too sure of themselves where a person is not always the same.
+# Chosen on votes by the four rules of core/preferences/rule_annotators.py: of the values that were about equally often
+# right (from 0.001 to 0.01, and from 0.2 to 0.7), ones that do not become too sure of themselves where a person is not
+# always the same.
 RIDGE = 0.005  # pull of w towards 0
 LENGTH_WEIGHT = 0.4  # of the length beside all others together
 STEPS = 8  # of Newton's method, which is then at the minimum

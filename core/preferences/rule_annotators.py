@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from core.datasets.instructions import spoken, words
+from core.datasets.instructions import strip_speaker, words
 
 FEW_WORDS = 6  # an answer of so many counts as short
 THOU = {"thou", "thee", "thy", "thine", "thyself"}
@@ -30,7 +30,7 @@ def says_thou(answer: str) -> bool:
 
 
 def mentions_love(answer: str) -> bool:
-    return bool(re.search(r"\b(be)?lov(e|è|'|ing)", spoken(answer), re.IGNORECASE))  # lov'd and lov'st too
+    return bool(re.search(r"\b(be)?lov(e|è|'|ing)", strip_speaker(answer), re.IGNORECASE))  # lov'd and lov'st too
 
 
 def brevity(answer: str) -> float:

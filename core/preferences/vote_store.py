@@ -262,12 +262,12 @@ class Votes(Database):
         What stands in a file twice, two people's votes on one pair, is voted twice. Every second one is shown with its
         better answer on the right, so that the side tells nothing.
         """
-        known = Counter(map(without_order, self.preferences([annotator])))
+        known = Counter(map(sort_tie, self.preferences([annotator])))
         new: list[NewPair] = []
         choices: list[str] = []
         for pair in pairs:
-            if known[without_order(pair)]:
-                known[without_order(pair)] -= 1
+            if known[sort_tie(pair)]:
+                known[sort_tie(pair)] -= 1
                 continue
             sides, swapped = [Answer(pair.chosen), Answer(pair.rejected)], len(new) % 2 == 1
             new.append(NewPair(pair.prompt, sides[swapped], sides[not swapped], {}, source))
@@ -284,7 +284,7 @@ class Votes(Database):
                 insert_vote(connection, (f"{pair.source}-{began}-{number}", id, annotator, choice, 0, "", None))
 
 
-def without_order(pair: Preference) -> Preference:
+def sort_tie(pair: Preference) -> Preference:
     """What a preference says: of a tie, the order says nothing."""
     first, second = sorted((pair.chosen, pair.rejected))
     return replace(pair, chosen=first, rejected=second) if pair.tie else pair
@@ -295,14 +295,14 @@ def insert_pair(connection: sqlite3.Connection, pair: NewPair) -> int:
         raise ValueError(f"source must be one of {', '.join(SOURCES)}, got {pair.source!r}")
     sides = [value for side in (pair.left, pair.right) for value in (side.text, side.model, side.seed)]
     values = (pair.prompt, *sides, json.dumps(pair.sampling), pair.source, pair.swaps, now())
-    return inserted(connection, f"INSERT INTO pairs VALUES (NULL, {', '.join('?' * len(values))})", values)
+    return insert_row(connection, f"INSERT INTO pairs VALUES (NULL, {', '.join('?' * len(values))})", values)
 
 
 def insert_vote(connection: sqlite3.Connection, values: tuple[Any, ...]) -> int:
-    return inserted(connection, "INSERT INTO votes VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)", (*values, now()))
+    return insert_row(connection, "INSERT INTO votes VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)", (*values, now()))
 
 
-def inserted(connection: sqlite3.Connection, query: str, values: tuple[Any, ...]) -> int:
+def insert_row(connection: sqlite3.Connection, query: str, values: tuple[Any, ...]) -> int:
     id = connection.execute(query, values).lastrowid
     assert id is not None
     return id

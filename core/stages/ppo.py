@@ -7,7 +7,7 @@
     5  adapt      the price, so that the policy stays as near to the reference as was asked; then again
 
 Ziegler et al. 2019, arXiv:1909.08593; Ouyang et al. 2022, arXiv:2203.02155, section 3.5; the details are those of Huang
-et al. 2024, arXiv:2403.17031. The arithmetic of steps 2 to 5 is in core/train/policy_gradient.py. As in Ziegler et al.
+et al. 2024, arXiv:2403.17031. The arithmetic of steps 2 to 5 is in core/rlhf/ppo_loss.py. As in Ziegler et al.
 policy and value share the transformer, and scores are normalised to mean 0 and variance 1 on the reference's answers.
 
 Shapes: N answers, T tokens; per token (N, T) at the position that predicts it, see core.rlhf.policy.Rollouts.
@@ -29,7 +29,7 @@ from core import checkpoint, lora
 from core.checkpoint import Card, Checkpoint, read_tensors, write_tensors
 from core.classifier import SequenceClassifier
 from core.config import Config, setting
-from core.datasets.conversations import Example, as_batch, encode_prompt
+from core.datasets.conversations import Example, collate, encode_prompt
 from core.datasets.length_buckets import Buckets
 from core.datasets.prompts import held_out_prompts, learning_prompts, read_prompts
 from core.evaluation.instructions import replies
@@ -143,7 +143,7 @@ def prepare(config: PPOConfig, saved: Path | None, device: torch.device, say: Pr
         evaluate,
         sample,
         details=lambda policy, step: ppo.details(),
-        to_checkpoint_model=lambda policy: lora.merged(policy.gpt),
+        to_checkpoint_model=lambda policy: lora.merge_adapters(policy.gpt),
         save_state=ppo.save_state,
         fit=lambda job, optimizers, first: ppo.fit(optimizers, first),
     )
@@ -238,7 +238,7 @@ class PPO:
         seed = int(np.random.default_rng((self.config.fit.seed, iteration)).integers(2**40))
         policy = self.policy.eval()
         rows, ended = self.generate_responses(policy.gpt, self.order(iteration), seed)
-        both = as_batch(rows).to(policy.device)
+        both = collate(rows).to(policy.device)
         with torch.no_grad():
             logprobs, values = policy(both.inputs, both.targets)
             kl = logprobs - token_logprobs(self.reference, both.inputs, both.targets)
@@ -265,7 +265,7 @@ class PPO:
         """Prompts with the answers that `gpt` gives to them, as tokens, and whether each answer ended in time."""
         config, eot = self.config, self.tokenizer.eot
         prompts = [self.prompts[i] for i in chosen]
-        writer = PackedGPT(lora.merged(gpt)) if gpt.device.type == "cpu" else gpt
+        writer = PackedGPT(lora.merge_adapters(gpt)) if gpt.device.type == "cpu" else gpt
         sampling = Sampling(max_new_tokens=config.max_new_tokens, temperature=config.temperature, top_p=1.0, seed=seed)
         answers = batch(writer, prompts, sampling, {eot})
         ended = [len(answer) < config.max_new_tokens for answer in answers]

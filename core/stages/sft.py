@@ -1,6 +1,7 @@
 """Supervised fine-tuning: from a model that continues texts to one that answers, and does what it is told.
 
-Only the answers count in the loss (core/data/chat.py). Ouyang et al. 2022, arXiv:2203.02155, section 3.5, step 1.
+Only the answers count in the loss (core/datasets/conversations.py). Ouyang et al. 2022, arXiv:2203.02155, section 3.5,
+step 1.
 """
 
 import logging
@@ -15,7 +16,7 @@ import torch
 from core.checkpoint import Card
 from core.config import Config, setting
 from core.datasets import shakespeare as corpora
-from core.datasets.conversations import ChatBatches, Conversations, Example, as_batch, examples, read_conversations
+from core.datasets.conversations import ChatBatches, Conversations, Example, collate, examples, read_conversations
 from core.datasets.instructions import dialogues, split
 from core.evaluation.instructions import evaluate_instructions, replies
 from core.model import GPT
@@ -70,7 +71,7 @@ def prepare(config: SFTConfig, saved: Path | None, device: torch.device, say: Pr
     tokenizer = start.tokenizer
     say(f"reading the conversations: {config.data}")
     data = read(config, tokenizer, start.model.config.block_size)
-    held_out = as_batch(data.val).split(fit.micro_batch_size or fit.batch_size)
+    held_out = collate(data.val).split(fit.micro_batch_size or fit.batch_size)
 
     def evaluate(model: GPT) -> dict[str, float]:
         return {"loss/val": mean_loss(model, held_out, fit.dtype)} | data.measure(model, OFTEN)

@@ -62,7 +62,7 @@ def share(batch: B) -> B:
     return batch.share(rank(), parts)
 
 
-def summed(values: Tensor) -> Tensor:
+def all_reduce_sum(values: Tensor) -> Tensor:
     """The sum over all processes of a small tensor."""
     if dist.is_initialized():
         dist.all_reduce(values)

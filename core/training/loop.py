@@ -234,11 +234,11 @@ def accumulate(
                 sums[name] = sums.get(name, 0) + value.detach().float() / total
     except torch.OutOfMemoryError:
         failed = True
-    failures = distributed.summed(torch.tensor(float(failed), device=model.device))
+    failures = distributed.all_reduce_sum(torch.tensor(float(failed), device=model.device))
     if distributed.world_size() > 1:
         failed = failures.item() > 0
     if not failed:
-        means = distributed.summed(torch.stack(list(sums.values()))).unbind()
+        means = distributed.all_reduce_sum(torch.stack(list(sums.values()))).unbind()
         loss, *others = means
         return Summed(loss, dict(zip(list(sums)[1:], others, strict=True)))
     model.zero_grad(set_to_none=True)

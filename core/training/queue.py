@@ -14,7 +14,7 @@ from core.training.run_directory import Run, Status
 POLL_INTERVAL = 0.2  # seconds between two looks at what is asked of the runs that wait
 
 
-def in_turn(runs: list[Run], execute: Callable[[Run], Status]) -> Status:
+def run_all(runs: list[Run], execute: Callable[[Run], Status]) -> Status:
     """Execute `runs`, each when the one before has finished; returns the status of the last one that was begun.
 
     If one is stopped or fails, those after it are not begun: they are stopped too, and can be resumed.
@@ -31,7 +31,7 @@ def in_turn(runs: list[Run], execute: Callable[[Run], Status]) -> Status:
     return status
 
 
-def queued(status: Status, before: Run) -> Status:
+def queued_status(status: Status, before: Run) -> Status:
     """`status` as that of a run that waits for the run `before` to end."""
     return replace(status, state="created", message=f"waits for {before.name} to end", waits_for=before.name)
 
@@ -83,7 +83,7 @@ class Queue:
         """Let each run that waits say for whom."""
         for before, run in zip([self.current, *self.waiting], self.waiting, strict=False):
             asked = run.requested()
-            run.write_status(queued(run.read_status(), before))
+            run.write_status(queued_status(run.read_status(), before))
             if asked:
                 run.request(asked)  # what was asked before it was written would count as stale
 

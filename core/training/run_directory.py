@@ -11,7 +11,7 @@ When the run ends, its checkpoint itself lies beside these.
 
 A process that trains holds the lock file `.lock` of its run and that of its device; the operating system releases
 both when the process dies, however it dies. That is how everyone else knows whether it is alive. A run that waits for
-another one to end (core/train/turns.py) is held likewise, but no device.
+another one to end (core/training/queue.py) is held likewise, but no device.
 """
 
 import json

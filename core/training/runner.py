@@ -47,7 +47,7 @@ class Job:
     references: dict[str, float] = field(default_factory=dict)  # losses to compare with: see Run.references
     report: Callable[[Any], dict[str, float]] | None = None  # more thorough than `evaluate`, once, of what is kept
     details: Callable[[Any, int], dict[str, Any]] | None = None  # for details.jsonl, at step 0 and with each `sample`
-    to_checkpoint_model: Callable[[Any], Model] = lora.merged  # the model that a checkpoint holds
+    to_checkpoint_model: Callable[[Any], Model] = lora.merge_adapters  # the model that a checkpoint holds
     save_state: Callable[[Path], None] = lambda directory: None  # what a saved step needs besides, to go on from it
     fit: Callable[["Job", list[Optimizer], int], Iterator[StepLog]] = field(
         default=lambda job, optimizers, start: fit(job.model, job.batches, job.loss_fn, job.config, optimizers, start)

@@ -18,7 +18,7 @@ from core.config import Config, names
 from core.diagnostics.doctor import Finding, diagnose
 from core.training.device import pick_device, total_memory
 from core.training.loop import FitConfig
-from core.training.queue import queued
+from core.training.queue import queued_status
 from core.training.run_directory import Run, Status, busy_sentence, check_name, read_lines, runs, step_number
 from playground.services.run_export import as_csv, as_tensorboard
 from playground.services.run_log import MOST_ROWS, recent, rows_allowed, seconds_left, some_samples, table
@@ -129,7 +129,7 @@ class Jobs:
         for before, run in zip([None, *turns], turns, strict=False):
             device = pick_device(run.read()[1]["device"]).type
             status = replace(run.status(), state="created", message="waiting for its process", device=device)
-            run.write_status(queued(status, before) if before else status)
+            run.write_status(queued_status(status, before) if before else status)
         detached: dict[str, Any] = (
             {"creationflags": subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP}  # type: ignore[attr-defined]
             if sys.platform == "win32"

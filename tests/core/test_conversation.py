@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from core.conversation import Conversation, Message, generate_reply, personas, seen_before, visible
+from core.conversation import Conversation, Message, context_of_next, crop_to_context, generate_reply, personas
 from core.datasets.conversations import encode_prompt
 from core.generate import Sampling
 
@@ -58,7 +58,7 @@ def test_an_answer_that_was_begun_goes_on_as_it_would_have(make_model, tokenizer
 
 def model_says(model, prompt, written):
     """The likeliest token by a full pass over what is said to have been seen."""
-    seen = seen_before(prompt, written, model.config.block_size)
+    seen = context_of_next(prompt, written, model.config.block_size)
     return int(model(torch.tensor([seen]))[0][0, -1].argmax())
 
 
@@ -71,8 +71,8 @@ def test_as_somebody_a_base_model_ends_with_its_speech(make_model, tokenizer):
 
 
 def test_the_end_that_fits_is_seen():
-    assert visible(list(range(10)), 16) == list(range(10))
-    assert len(visible(list(range(100)), 16)) <= 16 and visible(list(range(100)), 16)[-1] == 99
+    assert crop_to_context(list(range(10)), 16) == list(range(10))
+    assert len(crop_to_context(list(range(100)), 16)) <= 16 and crop_to_context(list(range(100)), 16)[-1] == 99
 
 
 def test_personas_are_those_who_say_most():

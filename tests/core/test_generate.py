@@ -13,7 +13,16 @@ from transformers.generation import logits_process
 
 from core import checkpoint, generate
 from core.checkpoint import Card
-from core.generate import Sampling, batch, context_start, draw, penalised, reshape, stream, stream_text
+from core.generate import (
+    Sampling,
+    apply_repetition_penalty,
+    apply_sampling,
+    batch,
+    context_start,
+    draw,
+    stream,
+    stream_text,
+)
 from core.tokenizer import Tokenizer
 
 PROMPT = [5, 290, 17, 42]
@@ -172,7 +181,7 @@ PROBABILITIES = torch.tensor([0.1, 0.4, 0.3, 0.2])
     ],
 )
 def test_the_distribution_is_reshaped_as_worked_out_by_hand(options, expected):
-    (shaped,) = reshape(PROBABILITIES.log()[None], Sampling(**options))
+    (shaped,) = apply_sampling(PROBABILITIES.log()[None], Sampling(**options))
     torch.testing.assert_close(shaped, torch.tensor(expected, dtype=torch.float32))
 
 
@@ -202,8 +211,11 @@ def test_the_distribution_is_reshaped_as_hugging_faces(options, temperature):
         logits_process.MinPLogitsWarper(sampling.min_p),
     ]
     expected = logits_process.LogitsProcessorList(steps)(texts, logits).softmax(1)
-    ours = reshape(
-        torch.stack([penalised(row, ids, sampling) for row, ids in zip(logits, texts.tolist(), strict=True)]), sampling
+    ours = apply_sampling(
+        torch.stack(
+            [apply_repetition_penalty(row, ids, sampling) for row, ids in zip(logits, texts.tolist(), strict=True)]
+        ),
+        sampling,
     )
     torch.testing.assert_close(ours, expected)
 

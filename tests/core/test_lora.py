@@ -52,7 +52,7 @@ def test_a_change_weighs_alpha_by_rank(model):
 
 
 def test_the_merged_model_is_a_plain_one_with_the_same_logits(learned, model, tokenizer, tmp_path):
-    merged = lora.merged(learned)
+    merged = lora.merge_adapters(learned)
     torch.testing.assert_close(logits(merged), logits(learned), rtol=1e-5, atol=1e-5)
     assert (logits(merged) - logits(model)).abs().max() > 0.1
     assert merged.state_dict().keys() == model.state_dict().keys()
@@ -63,7 +63,7 @@ def test_the_merged_model_is_a_plain_one_with_the_same_logits(learned, model, to
 
 
 def test_what_has_no_change_is_merged_already(model):
-    assert lora.merged(model) is model
+    assert lora.merge_adapters(model) is model
 
 
 def test_only_a_and_b_learn(learned):

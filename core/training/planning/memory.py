@@ -151,7 +151,7 @@ def muon_workspace(model: GPTConfig, device: str) -> int:
     return largest
 
 
-def usable(budget_gb: float, device: str) -> float:
+def usable_bytes(budget_gb: float, device: str) -> float:
     """Bytes of the budget that a plan may fill."""
     return USABLE[device] * budget_gb * GIB - (CUDA_CONTEXT if device == "cuda" else 0)
 
@@ -163,7 +163,7 @@ def suggest(model: GPTConfig, fit: FitConfig, device: str, budget_gb: float) -> 
     """
     if not 0 < budget_gb < math.inf:
         raise ValueError(f"budget_gb must be a number above 0, got {budget_gb}")
-    room = usable(budget_gb, device)
+    room = usable_bytes(budget_gb, device)
     plain = largest_that_fits(model, replace(fit, recompute=False), device, room)
     again = largest_that_fits(model, replace(fit, recompute=True), device, room)
     if plain and again and plain.micro_batch_size < again.micro_batch_size:

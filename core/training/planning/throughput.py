@@ -51,11 +51,11 @@ def token_seconds(model: GPTConfig, rows: int, device: str, dtype: str) -> float
             loss = linear_cross_entropy(x, head, targets, model.vocab_size)
         loss.backward()
 
-    seconds = model.n_layer * timed(through_block, where) + timed(through_head, where)
+    seconds = model.n_layer * median_seconds(through_block, where) + median_seconds(through_head, where)
     return seconds / (rows * model.block_size)
 
 
-def timed(work: Callable[[], None], device: torch.device, times: int = 3) -> float:
+def median_seconds(work: Callable[[], None], device: torch.device, times: int = 3) -> float:
     """The median of a few times, after one that warms up."""
     measured = []
     for _ in range(times + 1):

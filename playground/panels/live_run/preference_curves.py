@@ -1,4 +1,4 @@
-"""The panels of what is learned from votes: the metrics of core/stages/reward.py, dpo.py and ppo.py."""
+"""The panels of what is learned from votes: the metrics of core/stages/reward_model.py, dpo.py and ppo.py."""
 
 from playground.panels.live_run.chart import About, Curve, Panel, share, single
 from playground.ui.palette import BLUE, GREEN, ORANGE, PURPLE

@@ -94,7 +94,7 @@ def plan(stage: str, config: Any) -> dict[str, Any]:
         "parts": [[name, size / memory.GIB] for name, size in parts.items()],
         "peak": peak / memory.GIB if parts else None,
         "room": room / 1024 if room else None,
-        "fits": not (parts and room) or peak <= memory.usable(room / 1024, device.type),
+        "fits": not (parts and room) or peak <= memory.usable_bytes(room / 1024, device.type),
         "device": device.type,
         "seconds": seconds,
     }

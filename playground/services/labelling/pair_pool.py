@@ -10,7 +10,7 @@ from pathlib import Path
 from core.datasets.conversations import encode_prompt
 from core.datasets.prompts import held_out_prompts, learning_prompts, read_prompts
 from core.generate import Sampling
-from core.preferences.pair_generation import Writer, answer_pairs, on_random_sides
+from core.preferences.pair_generation import Writer, answer_pairs, shuffle_sides
 from core.preferences.vote_store import Pair, Vote, Votes
 from playground.services.labelling.preference_predictor import Models
 
@@ -107,7 +107,7 @@ class Supply:
         writers = [Writer(*checkpoints.writer(name, "float32"), name) for name in self.wish.models]
         chosen = list(itertools.islice(self.turn, count))
         written = answer_pairs(writers[0], writers[1], chosen, self.wish.sampling, self.chance.getrandbits(40))
-        new = on_random_sides(written, self.wish.sampling, self.wish.source, self.chance)
+        new = shuffle_sides(written, self.wish.sampling, self.wish.source, self.chance)
         if new:
             self.fruitless, self.trouble = 0, ""
             return [votes.pair(id) for id in votes.add_pairs(new)]

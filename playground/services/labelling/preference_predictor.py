@@ -1,7 +1,8 @@
 """What a person's votes so far say about the next one: the model of their taste, refitted after every vote. No gradio.
 
-A pair is described by how its two answers differ in the eyes of a frozen language model (see core/taste.py); to
-describe it takes a forward pass and happens in the background, to fit and to predict takes milliseconds.
+A pair is described by how its two answers differ in the eyes of a frozen language model (see
+core/preferences/preference_model.py); to describe it takes a forward pass and happens in the background, to fit and to
+predict takes milliseconds.
 """
 
 import threading

@@ -1,7 +1,8 @@
 """Who votes on what: pairs are lent to one window at a time, and foretold before they are voted on. No gradio.
 
-Everything that must not be lost is in the store (core/data/votes.py): a pair as soon as it is written, a vote before
-the next pair is handed out. What is only here, who looks at which pair, a window tells again when it comes back.
+Everything that must not be lost is in the store (core/preferences/vote_store.py): a pair as soon as it is written, a
+vote before the next pair is handed out. What is only here, who looks at which pair, a window tells again when it comes
+back.
 """
 
 import random

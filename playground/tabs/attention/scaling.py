@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from core.interpretability import activations
-from core.interpretability.activations import masked
+from core.interpretability.activations import apply_causal_mask
 from core.interpretability.attention_scaling import softmax_at, variance_by_width
 from core.stages.pretrain import PretrainConfig
 from playground.services.services import Services
@@ -71,7 +71,7 @@ def build(looks: ActivationCache, services: Services) -> None:
         raw = raw_scores(look, request["layer"], request["head"])
         with activations.rescale_attention(look.model, scale):
             loss = float(activations.losses(look.model, activations.trace(look.model, look.ids)).mean())
-        weights = masked(raw * scale).softmax(-1)
+        weights = apply_causal_mask(raw * scale).softmax(-1)
         return asdict(softmax_at(raw, scale)) | {
             "factor": scale,
             "loss": loss,

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from core.conversation import Conversation, seen_before, visible
+from core.conversation import Conversation, context_of_next, crop_to_context
 from core.generate import Sampling, context_start, distribution
 from core.interpretability import activations
 from core.model import GPT
@@ -31,7 +31,9 @@ class TokenInspector:
         kept: how many tokens can be drawn; entropy: of both, in bits.
         """
         loaded = self.checkpoints.load(name)
-        ids = visible(conversation.encode(loaded.tokenizer), loaded.model.config.block_size) or [loaded.tokenizer.eot]
+        ids = crop_to_context(conversation.encode(loaded.tokenizer), loaded.model.config.block_size) or [
+            loaded.tokenizer.eot
+        ]
         with self.lock:
             key = (*self.checkpoints.key(name), tuple(ids))
             logits = cached(self.logits, key, lambda: last_logits(loaded.model, ids), KEPT_LOGITS)
@@ -62,7 +64,7 @@ class TokenInspector:
         loaded = self.checkpoints.load(name)
         model, tokenizer = loaded.model, loaded.tokenizer
         prompt, chosen = conversation.encode(tokenizer), written[-1]
-        ids = seen_before(prompt, list(written[:-1]), model.config.block_size) or [tokenizer.eot]
+        ids = context_of_next(prompt, list(written[:-1]), model.config.block_size) or [tokenizer.eot]
         layer, head = min(layer, model.config.n_layer - 1), min(head, model.config.n_head - 1)
         seen = activations.trace(model, ids)
         weights = activations.steps(model, seen, layer, head, len(ids) - 1).weights
@@ -96,7 +98,7 @@ def last_logits(model: GPT, ids: list[int]) -> Tensor:
 @torch.inference_mode()
 def said_by_layers(model: GPT, seen: activations.Trace) -> Tensor:
     """The logit lens at the last position: probabilities (n_layer + 1, V), the embeddings first."""
-    return torch.stack([activations.read_out(model, stream[-1]).softmax(-1) for stream in seen.residual]).cpu()
+    return torch.stack([activations.unembed(model, stream[-1]).softmax(-1) for stream in seen.residual]).cpu()
 
 
 def entropy(probabilities: Tensor) -> float:

@@ -13,7 +13,7 @@ from core.datasets.conversations import (
     ChatBatches,
     Conversations,
     Example,
-    as_batch,
+    collate,
     encode_chat,
     examples,
     read_conversations,
@@ -75,7 +75,7 @@ def test_what_is_no_conversation_is_refused(messages, sentence, tokenizer):
 
 
 def test_a_batch_shows_what_comes_before_each_target_and_counts_answers_only():
-    rows = as_batch(
+    rows = collate(
         [Example([1, 10, 11, 2, 20, 0], [False] * 4 + [True] * 2), Example([1, 12, 2, 0], [False] * 3 + [True])]
     )
     no = IGNORE_INDEX

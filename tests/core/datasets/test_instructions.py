@@ -12,13 +12,13 @@ from core.datasets.instructions import (
     MOST_LINES,
     Dialogue,
     Instruction,
-    asked,
-    checkable,
     dialogues,
     exchanges,
-    fulfilled,
+    instruction_sentence,
     openings,
-    shortened,
+    satisfied_instructions,
+    shorten_cue,
+    single_instruction_dialogues,
     split,
 )
 from core.datasets.shakespeare import HELD_OUT, Play, Speech
@@ -83,8 +83,8 @@ def test_a_rule_tells_who_obeys(kind, value, reply, follows):
 
 def test_instructions_are_asked_for_in_words():
     one, two = Instruction("speaker", "HAMLET"), Instruction("lines", "two lines")
-    assert asked([one, two]) == 'Answer as "HAMLET", in two lines.'
-    assert asked([Instruction("mention", "death"), Instruction("question")]) == (
+    assert instruction_sentence([one, two]) == 'Answer as "HAMLET", in two lines.'
+    assert instruction_sentence([Instruction("mention", "death"), Instruction("question")]) == (
         "Answer: mention death, end with a question."
     )
 
@@ -92,8 +92,8 @@ def test_instructions_are_asked_for_in_words():
 def test_what_a_reply_could_have_been_asked_for():
     named, unnamed = (Speech("I", "i", name, "O love,\nO death! What now?") for name in ("MACBETH", "First Watch"))
     common = [("lines", "two lines"), ("mention", "love"), ("mention", "death"), ("question", ""), ("begin", "O")]
-    assert [(i.kind, i.value) for i in fulfilled(named)] == [("speaker", "MACBETH"), *common]
-    assert [(i.kind, i.value) for i in fulfilled(unnamed)] == common
+    assert [(i.kind, i.value) for i in satisfied_instructions(named)] == [("speaker", "MACBETH"), *common]
+    assert [(i.kind, i.value) for i in satisfied_instructions(unnamed)] == common
 
 
 # --- exchanges ------------------------------------------------------------------------------------------------
@@ -111,8 +111,8 @@ def test_a_reply_opens_with_whole_sentences_that_are_short_enough():
 
 def test_of_a_long_cue_the_last_lines_are_kept():
     line = "y" * 99
-    assert shortened(f"{line}\n{line}\nend") == f"{line}\nend"
-    assert shortened("z" * 200 + "!") == "z" * (LONGEST_CUE - 1) + "!"
+    assert shorten_cue(f"{line}\n{line}\nend") == f"{line}\nend"
+    assert shorten_cue("z" * 200 + "!") == "z" * (LONGEST_CUE - 1) + "!"
 
 
 def test_replies_follow_within_a_scene():
@@ -125,7 +125,7 @@ def test_replies_follow_within_a_scene():
 
 
 def test_every_dialogue_of_the_plays_fulfils_its_own_instructions(plays, learned):
-    made = learned + checkable(plays[1], 0, 100)
+    made = learned + single_instruction_dialogues(plays[1], 0, 100)
     assert len(made) > 20_000
     assert [d for d in made if not all(i.is_followed(d.reply) for i in d.instructions)] == []
     counts = Counter(len(d.instructions) for d in made)
@@ -146,7 +146,7 @@ def test_dialogues_hold_short_cues_and_whole_sentences_and_name_the_speaker_only
 def test_nothing_of_the_held_out_plays_is_learned(plays, learned):
     names = [{play.name for play in part} for part in plays]
     assert names[1] == set(HELD_OUT) and not names[0] & names[1]
-    kept = {(d.cue, d.reply) for d in checkable(plays[1], 0, 100)}
+    kept = {(d.cue, d.reply) for d in single_instruction_dialogues(plays[1], 0, 100)}
     assert kept and not kept & {(d.cue, d.reply) for d in learned}
 
 
@@ -156,15 +156,15 @@ def test_the_seed_decides_everything_and_variants_differ():
     twice, count = dialogues([play], 1, 2), len(exchanges(play))
     assert len(twice) == 2 * count and twice[:count] != twice[count:]
     assert [d.cue for d in twice[:count]] == [d.cue for d in twice[count:]]
-    assert checkable([play], 1, 8) == checkable([play], 1, 8)
+    assert single_instruction_dialogues([play], 1, 8) == single_instruction_dialogues([play], 1, 8)
 
 
 def test_checkable_dialogues_ask_for_one_thing_each_as_often_of_every_kind(plays):
-    made = checkable(plays[1], 0, 40)
+    made = single_instruction_dialogues(plays[1], 0, 40)
     assert {len(d.instructions) for d in made} == {1}
     assert Counter(d.instructions[0].kind for d in made) == dict.fromkeys(KINDS, 40)
     values = Counter((i.kind, i.value) for d in made for i in d.instructions if i.value)
     assert max(values.values()) == 10
-    assert made != checkable(plays[1], 1, 40)
+    assert made != single_instruction_dialogues(plays[1], 1, 40)
     for play in plays[1]:  # not the beginning of the first one alone
         assert {cue for cue, _ in exchanges(play)} & {d.cue for d in made}

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from core.interpretability.activations import masked
+from core.interpretability.activations import apply_causal_mask
 from core.interpretability.attention_scaling import softmax_at, variance_by_width
 
 
@@ -30,7 +30,7 @@ def test_the_variance_is_of_standardised_vectors_and_of_visible_pairs():
 @pytest.mark.parametrize("scale", [1.0, 0.25, 0.01])
 def test_the_gradient_is_the_norm_of_the_softmaxs_jacobian(scale):
     raw = gaussian(6, 6) * 4
-    rows = masked(raw * scale)
+    rows = apply_causal_mask(raw * scale)
     norms = [torch.autograd.functional.jacobian(lambda x: x.softmax(0), rows[t, : t + 1]).norm() for t in range(1, 6)]
     found = softmax_at(raw, scale)
     assert found.gradient == pytest.approx(float(torch.stack(norms).mean()), rel=1e-4)

@@ -12,7 +12,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from core import checkpoint
 from core.checkpoint import Card
 from core.classifier import SequenceClassifier
-from core.datasets.conversations import as_batch, encode_chat
+from core.datasets.conversations import collate, encode_chat
 from core.datasets.preference_files import Preference
 from core.datasets.preference_pairs import encode_pairs, likelihood_batch, messages, score_batch
 from core.evaluation.preferences import reward_scores, reward_scores_of_ids
@@ -101,7 +101,7 @@ def test_a_prompt_that_is_read_once_changes_nothing(make_model, tokenizer):
     pairs = [Preference("Who?", "Music" * 3, "He"), Preference("Is it he? " * 3, "He said, " * 3, "Music" * 7)]
     encoded, _ = encode_pairs(tokenizer, pairs, 64)
     rows = [example for pair in encoded for example in pair.examples]
-    batch, alone = likelihood_batch(encoded), [as_batch([example]) for example in rows]
+    batch, alone = likelihood_batch(encoded), [collate([example]) for example in rows]
     assert batch.inputs.shape[1] > 64
     together = dpo.pair_logprobs(model, batch)
     apart = torch.cat([answer_logprobs(model, row.inputs, row.targets) for row in alone]).view(2, 2)

@@ -16,7 +16,7 @@ from core.__main__ import main
 from core.stages.registry import train
 from core.training import distributed
 from core.training import run_directory as run_module
-from core.training.queue import in_turn
+from core.training.queue import run_all
 from core.training.run_directory import Run, Status, read_lines
 from tests.conftest import SENTENCES
 from tests.core.training.test_run_directory import REPO, assert_equal_runs, measured, n_steps, new_run, wait_for
@@ -44,7 +44,7 @@ def endless(run: Run) -> None:
 @contextmanager
 def in_background(runs: list[Run], execute: Callable[[Run], Status] = train) -> Iterator[None]:
     """Train the runs in turn; the block ends when all have."""
-    thread = threading.Thread(target=in_turn, args=(runs, execute))
+    thread = threading.Thread(target=run_all, args=(runs, execute))
     thread.start()
     try:
         yield
@@ -138,7 +138,7 @@ def test_a_run_that_waits_is_alive_and_its_device_is_free(two, tmp_path, corpus_
     real = run_module.time.time
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run_module.time, "time", lambda: real() + 3600)  # no grace for those that have just been created
-        in_turn([first, second, third], execute)
+        run_all([first, second, third], execute)
     assert [(status.state, status.message) for status in seen["first"][1:]] == [
         ("created", "waits for first to end"),
         ("created", "waits for second to end"),
@@ -177,7 +177,7 @@ def test_if_the_first_cannot_begin_the_next_is_told(two):
     first, second = two
     other = Run(first.directory)
     with other.hold("cpu"), pytest.raises(ValueError, match="first is being trained already"):
-        in_turn([first, second], train)
+        run_all([first, second], train)
     assert as_others_see(second).state == "stopped"
 
 
@@ -233,7 +233,7 @@ def test_a_stop_of_long_ago_does_not_take_a_run_out(two):
     second.request("stop")
     time.sleep(0.02)
     second.write_status(replace(second.status(), state="stopped"))
-    assert in_turn(list(two), train).state == "finished"
+    assert run_all(list(two), train).state == "finished"
     assert second.status().state == "finished"
 
 
@@ -241,7 +241,7 @@ def test_finished_runs_are_passed_over_and_stay_as_they_are(two):
     first, second = two
     assert train(second).state == "finished"
     before = second.read_status()
-    assert in_turn([first, second], train).state == "finished"
+    assert run_all([first, second], train).state == "finished"
     assert (first.status().state, second.read_status()) == ("finished", before)
 
 
@@ -255,11 +255,11 @@ def test_one_that_cannot_be_trained_is_refused_before_the_first_begins(two, tmp_
         assert main(["run", str(first.directory), str(path)]) == 1
         assert sentence in capsys.readouterr().err
     with Run(unknown.directory).hold("cpu"), pytest.raises(ValueError, match="future is being trained already"):
-        in_turn([first, unknown], train)
+        run_all([first, unknown], train)
     assert n_steps(first) == 0
 
 
 def test_torchrun_takes_one_run_at_a_time(two, monkeypatch):
     monkeypatch.setattr(distributed, "world_size", lambda: 2)
     with pytest.raises(ValueError, match="call torchrun once for each run"):
-        in_turn(list(two), train)
+        run_all(list(two), train)

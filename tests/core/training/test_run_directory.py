@@ -489,7 +489,7 @@ def test_an_unexpected_error_fails_with_the_place_of_its_traceback(run):
 
 HOLDER = """
 import sys
-from core.train.run import Run, Status
+from core.training.run_directory import Run, Status
 run = Run(sys.argv[1])
 with run.hold("cpu"):
     run.write_status(Status("running", device="cpu"))

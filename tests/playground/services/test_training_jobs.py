@@ -11,7 +11,7 @@ import pytest
 
 from core.checkpoint import write_json
 from core.stages.pretrain import PretrainConfig
-from core.training.queue import queued
+from core.training.queue import queued_status
 from core.training.run_directory import Run, Status, append_line
 from playground.services.run_log import MOST_ROWS, MOST_SAMPLES
 from playground.services.training_jobs import Jobs
@@ -238,7 +238,7 @@ def test_the_active_run_is_the_one_that_trains_not_one_that_waits_for_it(run: Ru
     os.utime(run.directory / "run.json", (1e9, 1e9))
     with run.hold("cpu"):
         run.write_status(replace(run.status(), state="running"))
-        later.write_status(queued(later.status(), run))
+        later.write_status(queued_status(later.status(), run))
         active = Jobs(tmp_path).active()
         assert active is not None and active.name == "one"
     run.write_status(replace(run.status(), state="finished"))

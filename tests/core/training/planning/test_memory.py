@@ -15,7 +15,7 @@ from core.datasets.batch import Batch
 from core.model import GPT, GPTConfig
 from core.training.device import autocast
 from core.training.loop import FitConfig, fit, language_model_loss, optimizers_of
-from core.training.planning.memory import GIB, USABLE, MemoryPlan, plan, suggest, usable
+from core.training.planning.memory import GIB, USABLE, MemoryPlan, plan, suggest, usable_bytes
 
 REPO = Path(__file__).parents[4]
 
@@ -175,9 +175,9 @@ def test_the_suggestion_is_the_largest_that_fits_and_more_memory_never_gives_les
     for budget in (5, 6, 8, 12, 16, 24, 48):
         fit = suggest(model, config, "cuda", budget)
         assert replace(fit, micro_batch_size=0, recompute=False) == config
-        assert plan(model, fit, "cuda").peak <= usable(budget, "cuda")
+        assert plan(model, fit, "cuda").peak <= usable_bytes(budget, "cuda")
         if fit.micro_batch_size < 32:
-            assert plan(model, replace(fit, micro_batch_size=2 * fit.micro_batch_size), "cuda").peak > usable(
+            assert plan(model, replace(fit, micro_batch_size=2 * fit.micro_batch_size), "cuda").peak > usable_bytes(
                 budget, "cuda"
             )
         if before:

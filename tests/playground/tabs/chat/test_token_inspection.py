@@ -5,7 +5,7 @@ import torch
 
 from core import checkpoint
 from core.checkpoint import Card
-from core.conversation import Conversation, Message, generate_reply, seen_before
+from core.conversation import Conversation, Message, context_of_next, generate_reply
 from core.generate import Sampling
 from core.interpretability import activations
 from playground.services.checkpoints import Checkpoints
@@ -54,7 +54,7 @@ def test_inside_a_token_are_the_numbers_that_it_was_drawn_with(foresight: TokenI
     assert chosen == steps[at].id and probability == pytest.approx(steps[at].probability, abs=1e-4)
     best = [(id, p) for id, _, p in found["alternatives"][:5]]
     assert [id for id, _ in best] == [id for id, _ in steps[at].alternatives]
-    ids = seen_before(ASKED.encode(tokenizer), written[:-1], model.config.block_size)
+    ids = context_of_next(ASKED.encode(tokenizer), written[:-1], model.config.block_size)
     weights = activations.attention(model, ids)[1, 0, -1]
     assert [weight for _, weight in found["attention"]] == pytest.approx(weights.tolist(), abs=1e-5)
     assert found["lens"][-1][2] == pytest.approx(probability, abs=1e-5) and len(found["lens"]) == 3

@@ -35,7 +35,7 @@ from core.tokenizer import Tokenizer
 from core.training import distributed
 from core.training.device import pick_device
 from core.training.planning import memory
-from core.training.queue import in_turn
+from core.training.queue import run_all
 from core.training.run_directory import Run
 from core.workspace import Workspace
 
@@ -114,7 +114,7 @@ def run_run(args: argparse.Namespace) -> int:
 def execute(runs: list[Run]) -> int:
     for run in runs:  # those that come later, too, before the first begins
         stage_of(run)
-    status = in_turn(runs, train)
+    status = run_all(runs, train)
     return complain(status.message) if status.state == "failed" else 0
 
 

@@ -60,16 +60,16 @@ def answers(writer: Writer, prompts: Sequence[str], sampling: Sampling, seed: in
                 f"{block_size}: shorten the one that begins with {prompt[:40]!r}"
             )
     written = batch(writer.model, asked, replace(sampling, seed=seed), turn_ends(writer.tokenizer))
-    texts = [storable(writer.tokenizer.decode(ids)).strip() for ids in written]
+    texts = [replace_surrogates(writer.tokenizer.decode(ids)).strip() for ids in written]
     return [Answer(text, writer.name, seed + number) for number, text in enumerate(texts)]
 
 
-def storable(text: str) -> str:
+def replace_surrogates(text: str) -> str:
     """Without lone surrogates, which a model may write but no file or database takes: they become U+FFFD."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def on_random_sides(
+def shuffle_sides(
     pairs: Sequence[tuple[str, Answer, Answer]], sampling: Sampling, source: str, chance: random.Random
 ) -> list[NewPair]:
     """As they will be seen: which answer stands left is drawn, so that the side tells nothing."""
@@ -91,12 +91,12 @@ def simulate(
     before, with the same seed. Ends early if the prompts run out.
     """
     rule, annotator = rule_of(rule_name), annotator_of(rule_name)
-    known = {content(vote.pair) for vote in votes.standing(annotator)}
+    known = {pair_content(vote.pair) for vote in votes.standing(annotator)}
     prompts = learning_prompts(1_000_000, seed)
     chance, voted = random.Random(seed), 0
     for first in range(0, len(prompts), AT_ONCE):
         found = answer_pairs(writer, writer, prompts[first : first + AT_ONCE], sampling, seed + first)
-        pairs = [p for p in on_random_sides(found, sampling, "rule", chance) if content(p) not in known]
+        pairs = [p for p in shuffle_sides(found, sampling, "rule", chance) if pair_content(p) not in known]
         choices = [prefer(rule, pair.left.text, pair.right.text) for pair in pairs]
         decided = [(pair, c) for pair, c in zip(pairs, choices, strict=True) if c != "tie"][: count - voted]
         votes.add_voted([pair for pair, _ in decided], [choice for _, choice in decided], annotator)
@@ -106,6 +106,6 @@ def simulate(
             return
 
 
-def content(pair: NewPair) -> tuple[str, frozenset[Answer]]:
+def pair_content(pair: NewPair) -> tuple[str, frozenset[Answer]]:
     """A pair whichever way round it stands."""
     return pair.prompt, frozenset((pair.left, pair.right))

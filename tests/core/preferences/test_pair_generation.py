@@ -13,7 +13,7 @@ from core.evaluation.instructions import replies
 from core.generate import Sampling
 from core.packed_model import PackedGPT
 from core.preferences.agreement import position_bias
-from core.preferences.pair_generation import PAIR_SAMPLING, Writer, answer_pairs, simulate, storable
+from core.preferences.pair_generation import PAIR_SAMPLING, Writer, answer_pairs, replace_surrogates, simulate
 from core.preferences.preference_model import RIDGE, PreferenceModel, features, weighted_scale
 from core.preferences.rule_annotators import RULES, annotator_of, prefer, rule_behind
 from core.preferences.vote_store import Votes
@@ -142,8 +142,8 @@ def test_features_do_not_depend_on_who_stands_beside(chat):
 
 
 def test_answers_can_be_stored_whatever_bytes_a_model_writes():
-    assert storable("a\udf80b\ud800") == "a\ufffdb\ufffd"
-    assert storable("O 🙂, naïve\n") == "O 🙂, naïve\n"
+    assert replace_surrogates("a\udf80b\ud800") == "a\ufffdb\ufffd"
+    assert replace_surrogates("O 🙂, naïve\n") == "O 🙂, naïve\n"
 
 
 def test_the_rule_behind_a_vote_is_known_by_the_name_it_votes_under():

@@ -1,0 +1,1 @@
+"""Interpretability: activations of a forward pass, and what attention heads do."""

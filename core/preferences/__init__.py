@@ -1,0 +1,1 @@
+"""Preferences: votes, who gives them and how far they agree, and a model of one person's taste."""

@@ -1,0 +1,1 @@
+"""RLHF: log-probabilities, rollouts and the arithmetic of PPO, as pure functions where they can be."""

@@ -1,0 +1,1 @@
+"""Services: what every tab is given."""

@@ -1,0 +1,1 @@
+"""Tabs: a folder each, with layout, services and scripts of its own."""

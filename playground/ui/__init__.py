@@ -1,0 +1,1 @@
+"""User interface: what all tabs and panels are built from."""

@@ -1,0 +1,1 @@
+"""Planning: memory, time and learning rate of a training before it begins."""

@@ -1,0 +1,1 @@
+"""The live view of a run: curves, samples, status, and the doctor's findings."""

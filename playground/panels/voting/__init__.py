@@ -1,0 +1,1 @@
+"""Voting between two answers."""

@@ -1,0 +1,1 @@
+"""Labelling: pairs of answers written, lent out, voted on, and predicted."""

@@ -1,0 +1,99 @@
+"""The tree of modules in assets/docs/architecture.md, made from the sources: `python -m tests.architecture --write`.
+
+Each module says in its first sentence what it is: a docstring in Python, the comment at the top of a script or a style
+sheet. A package's sentence is that of its `__init__.py`.
+"""
+
+import argparse
+import ast
+import re
+import sys
+from pathlib import Path
+
+from tests.core.test_imports import ROW, part_of
+
+REPO = Path(__file__).parents[1]
+PAGE = REPO / "assets" / "docs" / "architecture.md"
+TOPS = ("core", "playground", "assets", "tests")
+BEGIN, END = "<!-- tree: python -m tests.architecture --write -->\n```\n", "```\n<!-- end of tree -->"
+WIDTH = 28  # of a name with its indentation; a longer one pushes its sentence to the right
+BRIEF = ("tests/core", "tests/playground")  # folders that mirror a package: their files are not listed
+LISTED = (".py", ".js", ".css")
+COMMENT = {".js": re.compile(r"^(?:// ?|/\*+ ?| \* ?)(.*?)(?: ?\*/)?$"), ".css": re.compile(r"^(?:/\*+ ?)?(.*?)(?: ?\*/)?$")}
+
+
+def sentence(path: Path) -> str:
+    """The first sentence of a module, or "" if it has none."""
+    source = path.read_text(encoding="utf-8")
+    if path.suffix == ".py":
+        text = ast.get_docstring(ast.parse(source)) or ""
+    else:
+        text = "\n".join(comment(source.splitlines(), path.suffix))
+    paragraph = " ".join(text.split("\n\n")[0].split())
+    return re.split(r"(?<=[.?!])\s+(?=[A-Z`])", paragraph)[0]
+
+
+def comment(lines: list[str], suffix: str) -> list[str]:
+    """The text of the comment with which a script or style sheet begins."""
+    found = []
+    block = bool(lines) and lines[0].startswith("/*")
+    for line in lines:
+        if not (block or line.startswith("//")):
+            break
+        match = COMMENT[suffix].match(line)
+        found.append(match.group(1) if match else "")
+        if block and "*/" in line:
+            break
+    return found
+
+
+def order(path: Path) -> tuple[bool, int, str]:
+    """Files before folders, `core` in reading order: what imports nothing first."""
+    name = path.relative_to(REPO).with_suffix("").parts
+    row = ROW.get(part_of(name[1:]), len(ROW)) if name[0] == "core" and len(name) == 2 else 0
+    return (path.is_dir() and name[0] != "core", row, path.name)
+
+
+def tree(folder: Path, depth: int = 0) -> list[str]:
+    """A line for `folder` and one for each module in it."""
+    name = folder.relative_to(REPO).as_posix()
+    package = folder / "__init__.py"
+    lines = [row(f"{folder.name}/", depth, sentence(package) if package.exists() else "")]
+    for path in sorted(folder.iterdir(), key=order):
+        if path.is_dir() and any(path.rglob("*.py")) | any(path.rglob("*.js")):
+            if path.name != "__pycache__":
+                lines += tree(path, depth + 1)
+        elif path.suffix in LISTED and path.name != "__init__.py" and not name.startswith(BRIEF):
+            lines.append(row(path.name, depth + 1, sentence(path)))
+    return lines
+
+
+def row(name: str, depth: int, about: str) -> str:
+    return f"{'  ' * depth + name:{WIDTH}} {about}".rstrip()
+
+
+def modules() -> list[Path]:
+    """Every file that must say what it is."""
+    paths = (path for top in ("core", "playground", "assets") for path in (REPO / top).rglob("*"))
+    return sorted(path for path in paths if path.suffix in LISTED)
+
+
+def updated(page: str) -> str:
+    """`page` with the tree as it is now between its two marks."""
+    before, rest = page.split(BEGIN)
+    _, after = rest.split(END)
+    lines = [line for top in TOPS for line in tree(REPO / top)]
+    return f"{before}{BEGIN}{chr(10).join(lines)}\n{END}{after}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--write", action="store_true", help="put the tree into the page; else it is only shown")
+    if parser.parse_args().write:
+        PAGE.write_text(updated(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    else:
+        sys.stdout.write("\n".join(line for top in TOPS for line in tree(REPO / top)) + "\n")
+
+
+if __name__ == "__main__":
+    main()

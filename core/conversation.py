@@ -1,4 +1,4 @@
-"""A conversation as a model reads it: in turns if it was taught to answer, else as one scene that grows.
+"""Chat, a conversation as a model reads it: in turns if it was taught to answer, else as one scene that grows.
 
 A model that answers (core/datasets/conversations.py) reads each message behind a special token, the instruction "as
 HAMLET" in the last line and the system text before the first one: its template knows no system turn. A base model reads

@@ -1,4 +1,4 @@
-"""Text from a model, one token at a time, for one prompt (`stream`) or many at once (`batch`).
+"""Sampling: text from a model, one token at a time, for one prompt (`stream`) or many at once (`batch`).
 
 Shapes: B texts, V vocab_size.
 """

@@ -1,4 +1,4 @@
-"""GPT-2 from elsewhere as a checkpoint of ours: from a Hugging Face directory, or from the hub, huggingface.co.
+"""Import GPT-2 as a checkpoint of ours: from a Hugging Face directory, or from the hub, huggingface.co.
 
 JSON, text and safetensors are read, never a pickle, so what comes over the network cannot run anything here. What is
 downloaded is one commit, not a branch that may move; the card names it.

@@ -1,4 +1,4 @@
-"""Weights laid out for writing: token by token, a model on a CPU waits for its weights to be read, not for arithmetic.
+"""Packed weights for fast generation: a model on a CPU waits for its weights to be read, not for arithmetic.
 
 `F.linear` with a single row reads its matrix with one core, far below the memory's speed (pytorch/pytorch#96643), and
 where a model is small, Python's walk through its modules takes as long as the arithmetic. `PackedGPT` reads with all

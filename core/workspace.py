@@ -1,4 +1,4 @@
-"""The checkpoints of a directory as a person tends them: what is there and where it comes from, renamed, thrown away.
+"""The workspace, a directory of checkpoints: what is there and where it comes from, renamed, thrown away.
 
 Nothing is deleted at once: what is thrown away lies in `.trash` below the checkpoints until that is emptied.
 """

@@ -17,9 +17,9 @@ PAGE = REPO / "assets" / "docs" / "architecture.md"
 TOPS = ("core", "playground", "assets", "tests")
 BEGIN, END = "<!-- tree: python -m tests.architecture --write -->\n```\n", "```\n<!-- end of tree -->"
 WIDTH = 28  # of a name with its indentation; a longer one pushes its sentence to the right
-BRIEF = ("tests/core", "tests/playground")  # folders that mirror a package: their files are not listed
+MIRRORS = ("tests/core", "tests/playground", "tests/scripts")  # a test file for each module: not listed
 LISTED = (".py", ".js", ".css")
-COMMENT = {".js": re.compile(r"^(?:// ?|/\*+ ?| \* ?)(.*?)(?: ?\*/)?$"), ".css": re.compile(r"^(?:/\*+ ?)?(.*?)(?: ?\*/)?$")}
+COMMENT = re.compile(r"^(?:// ?|/\*+ ?| \* ?| {3})?(.*?)(?: ?\*/)?$")  # a line of one, without its marks
 
 
 def sentence(path: Path) -> str:
@@ -28,19 +28,19 @@ def sentence(path: Path) -> str:
     if path.suffix == ".py":
         text = ast.get_docstring(ast.parse(source)) or ""
     else:
-        text = "\n".join(comment(source.splitlines(), path.suffix))
+        text = "\n".join(comment(source.splitlines()))
     paragraph = " ".join(text.split("\n\n")[0].split())
     return re.split(r"(?<=[.?!])\s+(?=[A-Z`])", paragraph)[0]
 
 
-def comment(lines: list[str], suffix: str) -> list[str]:
+def comment(lines: list[str]) -> list[str]:
     """The text of the comment with which a script or style sheet begins."""
     found = []
     block = bool(lines) and lines[0].startswith("/*")
     for line in lines:
         if not (block or line.startswith("//")):
             break
-        match = COMMENT[suffix].match(line)
+        match = COMMENT.match(line)
         found.append(match.group(1) if match else "")
         if block and "*/" in line:
             break
@@ -59,11 +59,13 @@ def tree(folder: Path, depth: int = 0) -> list[str]:
     name = folder.relative_to(REPO).as_posix()
     package = folder / "__init__.py"
     lines = [row(f"{folder.name}/", depth, sentence(package) if package.exists() else "")]
+    if name in MIRRORS:
+        return lines
     for path in sorted(folder.iterdir(), key=order):
         if path.is_dir() and any(path.rglob("*.py")) | any(path.rglob("*.js")):
             if path.name != "__pycache__":
                 lines += tree(path, depth + 1)
-        elif path.suffix in LISTED and path.name != "__init__.py" and not name.startswith(BRIEF):
+        elif path.suffix in LISTED and path.name != "__init__.py":
             lines.append(row(path.name, depth + 1, sentence(path)))
     return lines
 

@@ -1,4 +1,4 @@
-"""What every kind of data becomes before it meets a model."""
+"""A batch: inputs and targets, what every kind of data becomes before it meets a model."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields

@@ -1,4 +1,4 @@
-"""Which examples come in which step when their lengths differ: a pure function of (seed, step).
+"""Length bucketing, which examples come in which step when their lengths differ: a pure function of (seed, step).
 
 Texts of one batch are padded to the longest of them. Batches of texts of like length waste little of the arithmetic on
 padding, and stay random enough when they are sorted within a pool of several batches only and shuffled afterwards.

@@ -1,4 +1,4 @@
-"""Votes as something to learn from: read, split, and as batches of pairs with the prompt read once for both answers.
+"""Preference pairs: votes read from a file, split, and made into batches with the prompt read once for both answers.
 
 Shapes: P pairs, T tokens.
 """

@@ -1,4 +1,4 @@
-"""What is asked of a model whose answers are to be compared: lines from the plays, or a person's own."""
+"""Prompts for a model whose answers are to be compared: lines from the plays, or a person's own."""
 
 import json
 import random

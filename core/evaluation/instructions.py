@@ -1,4 +1,4 @@
-"""How a model answers: whether it does as it is told, and whether its replies fit."""
+"""Instruction following: whether it does as it is told, and whether its replies fit."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""How answers are rated, and how far a policy has moved from what it was."""
+"""Reward scores of answers, and the KL divergence of a policy from its reference."""
 
 from collections.abc import Sequence
 from dataclasses import replace

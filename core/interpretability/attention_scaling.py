@@ -1,4 +1,4 @@
-"""Why scores are divided by sqrt(d_k).
+"""Attention scaling: why scores are divided by sqrt(d_k).
 
 "We suspect that for large values of d_k, the dot products grow large in magnitude, pushing the softmax function into
 regions where it has extremely small gradients" (Vaswani et al. 2017, arXiv:1706.03762, section 3.2.1). If the numbers

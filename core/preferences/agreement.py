@@ -1,4 +1,4 @@
-"""How far votes can be trusted: agreement with oneself and with others, habits, and win rates with their doubt."""
+"""Annotator agreement: how far votes can be trusted, habits, and win rates with their intervals."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Who is best of several models, from votes between two at a time: Bradley-Terry scores with their doubt.
+"""The arena: Bradley-Terry scores of several models with intervals, from votes between two at a time.
 
 P(a beats b) = sigmoid(s_a - s_b), Bradley & Terry 1952: the model by which reward models learn, with a number for each
 player. Scores are known up to a constant among models that votes connect; their mean is 0 there. A tie is half a win

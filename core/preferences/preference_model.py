@@ -1,4 +1,4 @@
-"""The model of a taste: which of two answers a person will choose, learned from a few votes in milliseconds.
+"""A small preference model: which of two answers a person will choose, learned from a few votes in milliseconds.
 
     P(left is chosen) = sigmoid(w . (f(x, left) - f(x, right)))
 

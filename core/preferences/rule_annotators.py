@@ -1,4 +1,4 @@
-"""Tastes that a simulated annotator may have: rules that prefer one answer to another, so that learning can be checked.
+"""Simulated annotators: rules that prefer one answer to another, so that learning can be checked.
 
 A person's taste cannot be known. A rule can: whether a model has been bent to it is counted, not judged.
 """

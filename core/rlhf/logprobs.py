@@ -1,4 +1,4 @@
-"""What preference learning is made of: how likely a model finds an answer, and which of two answers wins.
+"""Log-probabilities of answers, and Bradley-Terry's of which of two wins: what preference learning is made of.
 
 Shapes: B texts, T tokens, N targets that count, C n_embd, V vocab_size.
 """

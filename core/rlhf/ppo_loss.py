@@ -1,4 +1,4 @@
-"""The arithmetic of PPO on texts: rewards per token, advantages, and the two clipped losses.
+"""PPO's arithmetic on texts: rewards per token, GAE's advantages, and the two clipped losses.
 
 Schulman et al. 2017, arXiv:1707.06347; for language models Ziegler et al. 2019, arXiv:1909.08593, and Ouyang et al.
 2022, arXiv:2203.02155; details as collected by Huang et al. 2024, arXiv:2403.17031.

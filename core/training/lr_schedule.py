@@ -1,4 +1,4 @@
-"""What is decided by the step alone: the learning rate, and when the weights are kept for a time-lapse."""
+"""The learning-rate schedule, and when the weights are kept for a time-lapse: both decided by the step alone."""
 
 import math
 

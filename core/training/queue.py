@@ -1,4 +1,4 @@
-"""Several runs, one after the other, in one process.
+"""A queue of runs: several, one after the other, in one process.
 
 Those whose turn has not come are held like the one that trains, so that everybody sees them alive; the device is held
 by the one that trains alone.

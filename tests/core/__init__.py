@@ -1,0 +1,1 @@
+"""Mirrors core/, a test file for each module."""

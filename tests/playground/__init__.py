@@ -1,0 +1,1 @@
+"""Mirrors playground/, a test file for each module."""

@@ -1,4 +1,4 @@
-"""The batch proof: that one batch of 64 and eight of 8 give the same gradient, shown on the model at hand.
+"""Gradient accumulation, checked: one batch of 64 and eight of 8 give the same gradient on the model at hand.
 
 And the common mistake beside it: to average the *means* of the micro-batches. Where they have different numbers of
 targets that count (padding, masked prompts), a target in a short one then weighs more than one in a long one.

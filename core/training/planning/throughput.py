@@ -1,4 +1,4 @@
-"""How long a training will take here, before it is begun: a few layers are timed, the rest is counted."""
+"""Throughput: how long a training will take here, before it is begun; a few layers are timed, the rest is counted."""
 
 import functools
 import time

@@ -167,7 +167,9 @@ def test_at_exit_all_threads_are_told_to_end_at_once_and_no_longer_waited_for_th
     threads = [start_thread(f"deaf {i}", work, lambda i=i: told.append(i)) for i in range(30)]  # type: ignore[misc]
     before = time.monotonic()
     stop_threads()
-    assert sorted(told) == list(range(30)) and 0.4 < time.monotonic() - before < 10, "one limit for all of them together"
+    assert sorted(told) == list(range(30)) and 0.4 < time.monotonic() - before < 10, (
+        "one limit for all of them together"
+    )
     may_end.set()
     for thread in threads:
         thread.join(30)

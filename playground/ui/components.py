@@ -47,18 +47,26 @@ def module(path: str) -> str:
 
 
 def view(
-    elem_id: str, path: str, css_class: str, empty: str = "", functions: Sequence[ServerFunction] = (), **props: Any
+    elem_id: str,
+    path: str,
+    css_class: str,
+    empty: str = "",
+    functions: Sequence[ServerFunction] = (),
+    events: Sequence[str] = (),
+    **props: Any,
 ) -> gr.HTML:
     """A part of the page that the script playground/`path` draws; `empty` stands there until it does.
 
     The script is an ES module whose `mount` gets {element, props, watch, server, trigger}, see assets/server.js. It may
-    call the server functions, and finds `props` beside the value in its props.
+    call the server functions, and finds `props` beside the value in its props. Of the `events` that it triggers,
+    Python may listen: `view(...).changed(...)` for "changed".
     """
+    heard = f" // {json.dumps(list(events))}: Gradio listens to what stands here in quotes" if events else ""
     mount = "(view) => view.mount({ element, props, watch, server, trigger })"
     return gr.HTML(
         value=None,
         html_template=f'<div class="{css_class}"><p class="pg-note">{empty}</p></div>',
-        js_on_load=f"{module(f'playground/{path}')}.then({mount});",
+        js_on_load=f"{module(f'playground/{path}')}.then({mount});{heard}",
         server_functions=list(functions),
         apply_default_css=False,
         elem_id=elem_id,

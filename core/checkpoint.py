@@ -69,11 +69,6 @@ class Card:
     created: str = field(default_factory=lambda: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
     shipped: bool = False  # does it come with the project? What is made from it does not: that has a card of its own
 
-    @property
-    def answers(self) -> bool:
-        """Was it taught to answer in turns (core/datasets/conversations.py)? Other language models continue texts."""
-        return self.stage in ("sft", "dpo", "ppo")
-
 
 @dataclass(frozen=True)
 class Checkpoint(Generic[M]):

@@ -1,290 +1,197 @@
-"""What each command of the command line does; __main__.py says how they are called."""
+"""How the commands are called: those of the stages are made from what the stages declare of themselves."""
 
 import argparse
 import logging
-import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
 
-from core import checkpoint, hub
-from core.checkpoint import Checkpoint
-from core.config import Config, names
-from core.conversation import Conversation, Message, generate_reply
+from core.commands import (
+    MODELS,
+    VOTES,
+    complain,
+    execute,
+    run_chat,
+    run_corpus,
+    run_evaluate,
+    run_generate,
+    run_import,
+    run_memory,
+    run_models,
+    run_run,
+    run_tokenizer,
+    run_votes,
+    typed,
+)
+from core.config import add_flags, describe_os_error
 from core.datasets import shakespeare as corpora
-from core.datasets.preference_files import read_preferences, write_preferences
-from core.evaluation.classification import evaluate_classifier, majority_class
-from core.evaluation.instructions import evaluate_instructions
-from core.evaluation.language_model import bits_per_byte
-from core.evaluation.report_card import report
-from core.generate import Model, Sampling, TextStep, stream_text
-from core.model import GPT
-from core.packed_model import PackedGPT
-from core.preferences.pair_generation import PAIR_SAMPLING, Writer, simulate
-from core.preferences.vote_store import Votes
-from core.stages import classify
-from core.stages.classify import ClassifyConfig
-from core.stages.dpo import DPOConfig
-from core.stages.ppo import PPOConfig
+from core.generate import Sampling
+from core.packed_model import PRECISIONS
+from core.preferences.rule_annotators import RULES
+from core.preferences.vote_store import FILE
+from core.stages import pretrain
+from core.stages.base import Presets, Stage
 from core.stages.pretrain import PretrainConfig
-from core.stages.registry import stage_of, train
-from core.stages.reward_model import RewardConfig
-from core.stages.sft import SFTConfig
-from core.tokenizer import Tokenizer
+from core.stages.registry import STAGES
 from core.training import distributed
-from core.training.device import pick_device
-from core.training.planning import memory
-from core.training.queue import run_all
 from core.training.run_directory import Run
-from core.workspace import Workspace
-
-log = logging.getLogger("core")
-C = TypeVar("C", bound=Config)
-VOTES = {
-    "simulate": "a rule votes on pairs of answers by the model MODEL",
-    "export": "write the votes to FILE, as TRL reads them, with ties marked",
-    "import": "read votes from FILE",
-    "list": "count the votes of each annotator",
-}
-MODELS = {
-    "list": "all that is there",
-    "rename": "call MODEL by the name NEW",
-    "throw-away": "move MODEL to the trash",
-    "restore": "take MODEL, as list calls it, out of the trash",
-    "empty-trash": "delete what is in the trash",
-}
 
 
-def complain(sentence: str) -> int:
-    sys.stderr.write(f"error: {sentence}\n")
-    return 1
+def main(argv: list[str] | None = None) -> int:
+    args = build_parser().parse_args(argv)
+    try:
+        with distributed.process_group():
+            level = logging.INFO if distributed.is_main() else logging.WARNING
+            logging.basicConfig(level=level, format="%(message)s", stream=sys.stdout)
+            return args.command(args)
+    except ValueError as error:
+        return complain(str(error))
+    except OSError as error:
+        return complain(describe_os_error(error))
+    except KeyboardInterrupt:
+        return complain("interrupted")
 
 
-def run_pretrain(args: argparse.Namespace) -> int:
-    return begin(args.directory, "pretrain", pretrain_config(args))
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m core", description="Make, train and use GPTs, without the page.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, command: Callable[[argparse.Namespace], int], help: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=help, description=help)
+        sub.set_defaults(command=command)
+        return sub
+
+    for stage in STAGES.values():
+        add_stage(add(stage.name, partial(run_stage, stage), f"{stage.summary} Ctrl-C saves and stops."), stage)
+
+    sub = add("run", run_run, "Execute the run in a directory, or resume it from its last saved step.")
+    sub.add_argument("directory", type=Path, nargs="+", help="several are trained in turn")
+
+    sub = add("generate", run_generate, "Continue a text.")
+    sub.add_argument("--prompt", default="", help="the text to continue; empty begins a new document")
+    add_writer(sub)
+
+    sub = add("chat", run_chat, "Talk with a model, a line at a time; an empty line or Ctrl-D ends it.")
+    sub.add_argument("--persona", default="", help="a character of the plays, as whom it answers")
+    sub.add_argument("--system", default="", help="what is said before all")
+    add_writer(sub)
+
+    sub = add(
+        "evaluate",
+        run_evaluate,
+        "Bits per byte on the validation text of a corpus; of a classifier, accuracy on the texts held out for it.",
+    )
+    sub.add_argument("checkpoint", type=Path)
+    sub.add_argument("--corpus", default="shakespeare", help="a corpus's name, or the path of a text [shakespeare]")
+    sub.add_argument("--device", choices=("auto", "cuda", "mps", "cpu"), default="auto")
+    about = (
+        "also: how many instructions on held-out plays it follows, with so many of each kind, and how often it finds "
+    )
+    sub.add_argument("--report", action="store_true", help="measure all that the card lacks, and keep it there")
+    sub.add_argument("--anew", action="store_true", help="--report: measure what is on the card once more")
+    sub.add_argument("--instructions", type=int, default=0, help=f"{about}the true reply likelier than another [0]")
+
+    sub = add(
+        "votes",
+        run_votes,
+        "Votes between two answers: let a rule vote, write them to a file, read them from one.",
+    )
+    sub.add_argument(
+        "action",
+        choices=tuple(VOTES),
+        help="; ".join(f"{name}: {what}" for name, what in VOTES.items()),
+    )
+    sub.add_argument("path", type=Path, nargs="?", help="the model that answers, or the file")
+    sub.add_argument("--db", type=Path, default=Path("checkpoints") / FILE, help="where votes are kept [%(default)s]")
+    sub.add_argument("--rule", choices=tuple(RULES), default="question", help="whose taste the rule is [question]")
+    sub.add_argument("--count", type=int, default=200, help="votes of the rule [200]")
+    sub.add_argument("--seed", type=int, default=0, help="the same seed gives the same pairs [0]")
+    sub.add_argument("--annotator", action="append", help="export: votes of this annotator; may be repeated [all]")
+
+    sub = add(
+        "models",
+        run_models,
+        "What lies in a directory of checkpoints: list it, rename, throw away, bring back.",
+    )
+    sub.add_argument(
+        "action",
+        choices=tuple(MODELS),
+        help="; ".join(f"{name}: {action.help}" for name, action in MODELS.items()),
+    )
+    sub.add_argument("names", nargs="*", help="the model, and its new name")
+    sub.add_argument("--directory", type=Path, default=Path("checkpoints"), help="where models live [%(default)s]")
+
+    sub = add("tokenizer", run_tokenizer, "Learn a vocabulary and save it, for pretrain --tokenizer DIRECTORY.")
+    sub.add_argument("directory", type=Path)
+    sub.add_argument("--corpus", default="shakespeare", help="a corpus's name, or the path of a text [shakespeare]")
+    sub.add_argument("--vocab-size", type=int, default=4096, help="tokens, special ones included [4096]")
+
+    sub = add(
+        "import",
+        run_import,
+        "Make a checkpoint of a GPT-2 that lies in a directory or on the hub, huggingface.co.",
+    )
+    sub.add_argument("source", help="a directory in Hugging Face's layout, or a model's id: gpt2-xl, owner/name, ...")
+    sub.add_argument("directory", type=Path, help="where the checkpoint goes, e.g. checkpoints/gpt2")
+    sub.add_argument(
+        "--revision",
+        help="branch, tag or commit on the hub; the card keeps the commit "
+        "[a fixed one for gpt2, gpt2-medium, gpt2-large and gpt2-xl, main for others]",
+    )
+
+    sub = add(
+        "memory",
+        run_memory,
+        "Predict the memory that a pre-training takes, and choose what fits into a budget.",
+    )
+    add_preset(sub, pretrain.STAGE.presets, "gpt2")
+    sub.add_argument("--budget-gb", type=float, help="memory that there is, e.g. 16 for an RTX 5070 Ti")
+    add_flags(sub, PretrainConfig, PretrainConfig.preset("gpt2"))
+
+    sub = add("corpus", run_corpus, "Write a corpus as train.txt and val.txt, to carry it to another machine.")
+    sub.add_argument("name", help=f"{', '.join(corpora.CORPORA)}, or the path of a text")
+    sub.add_argument("directory", type=Path)
+    return parser
 
 
-def begin(directory: Path, stage: str, config: Config) -> int:
+def add_writer(sub: argparse.ArgumentParser) -> None:
+    """What decides who writes, and how."""
+    sub.add_argument("checkpoint", type=Path)
+    sub.add_argument("--device", choices=("auto", "cuda", "mps", "cpu"), default="auto")
+    about = "; ".join(f"{name}: {what}" for name, what in PRECISIONS.items())
+    sub.add_argument("--precision", choices=tuple(PRECISIONS), default="float32", help=f"on a CPU, {about} [float32]")
+    add_flags(sub, Sampling, Sampling())
+
+
+# --- stages ---------------------------------------------------------------------------------------------------
+
+
+def add_stage(sub: argparse.ArgumentParser, stage: Stage) -> None:
+    """A flag for each setting, and one for presets that are chosen by no setting."""
+    example = f"checkpoints/my-{stage.stem or stage.name}"
+    sub.add_argument("directory", type=Path, help=f"where the run and its checkpoint go, e.g. {example}")
+    if stage.has_preset_flag:
+        add_preset(sub, stage.presets)
+    add_flags(sub, stage.config, stage.configure({}))
+
+
+def add_preset(sub: argparse.ArgumentParser, presets: Presets | None, default: str = "") -> None:
+    assert presets is not None
+    default = default or presets.default
+    sub.add_argument(
+        f"--{presets.flag.replace('_', '-')}",
+        choices=tuple(presets.recipes),
+        default=default,
+        dest="preset",
+        help=f"{presets.help} [{default}]",
+    )
+
+
+def run_stage(stage: Stage, args: argparse.Namespace) -> int:
+    """Begin a run with what was given on the command line."""
+    config = stage.configure(typed(args, stage.config), vars(args).get("preset"))
     if distributed.is_main():
-        Run.create(directory, stage, config.to_dict())
+        Run.create(args.directory, stage.name, config.to_dict())
     distributed.wait_for_all()
-    return execute([Run(directory)])
-
-
-def pretrain_config(args: argparse.Namespace) -> PretrainConfig:
-    return PretrainConfig.preset(args.preset, **typed(args, PretrainConfig))
-
-
-def typed(args: argparse.Namespace, cls: type[Config]) -> dict[str, Any]:
-    """The settings of a configuration that were given on the command line."""
-    return {name: value for name, value in vars(args).items() if name in names(cls)}
-
-
-def run_sft(args: argparse.Namespace) -> int:
-    return begin(args.directory, "sft", given(args, SFTConfig))
-
-
-def run_reward(args: argparse.Namespace) -> int:
-    return begin(args.directory, "reward", given(args, RewardConfig))
-
-
-def run_dpo(args: argparse.Namespace) -> int:
-    return begin(args.directory, "dpo", given(args, DPOConfig))
-
-
-def run_ppo(args: argparse.Namespace) -> int:
-    return begin(args.directory, "ppo", given(args, PPOConfig))
-
-
-def given(args: argparse.Namespace, cls: type[C]) -> C:
-    """The stage's defaults with what was given on the command line."""
-    return cls.from_dict(cls().to_dict() | typed(args, cls))
-
-
-def run_classify(args: argparse.Namespace) -> int:
-    chosen = {"train_what": ClassifyConfig.train_what} | typed(args, ClassifyConfig)
-    return begin(args.directory, "classify", ClassifyConfig.preset(**chosen))
-
-
-def run_run(args: argparse.Namespace) -> int:
-    return execute([Run(directory) for directory in args.directory])
-
-
-def execute(runs: list[Run]) -> int:
-    for run in runs:  # those that come later, too, before the first begins
-        stage_of(run)
-    status = run_all(runs, train)
-    return complain(status.message) if status.state == "failed" else 0
-
-
-def run_generate(args: argparse.Namespace) -> int:
-    loaded, model = writer(args)
-    ids = loaded.tokenizer.encode(args.prompt)
-    sys.stdout.write(args.prompt)
-    show(stream_text(model, loaded.tokenizer, ids, Sampling.from_dict(typed(args, Sampling))))
-    return 0
-
-
-def run_chat(args: argparse.Namespace) -> int:
-    loaded, model = writer(args)
-    said: list[Message] = []
-    while line := read_line():
-        said.append(Message("user", line))
-        asked = Conversation(tuple(said), args.persona, args.system, loaded.card.answers)
-        answer = show(generate_reply(model, loaded.tokenizer, asked, Sampling.from_dict(typed(args, Sampling))))
-        said.append(Message("assistant", asked.lead + answer))
-    return 0
-
-
-def writer(args: argparse.Namespace) -> tuple[Checkpoint[GPT], Model]:
-    """The checkpoint, and what writes its text as precisely as it was asked for."""
-    loaded = checkpoint.load(args.checkpoint, pick_device(args.device))
-    as_it_is = loaded.model.device.type != "cpu" and args.precision == "float32"
-    return loaded, loaded.model if as_it_is else PackedGPT(loaded.model, args.precision)
-
-
-def read_line() -> str:
-    """What a person types; "" at the end."""
-    sys.stdout.write("> ")
-    sys.stdout.flush()
-    return sys.stdin.readline().strip()
-
-
-def show(steps: Iterator[TextStep]) -> str:
-    """Write the text as it comes; returns it whole."""
-    text = ""
-    for step in steps:
-        text += step.text
-        sys.stdout.write(step.text)
-        sys.stdout.flush()
-    sys.stdout.write("\n")
-    return text
-
-
-def run_evaluate(args: argparse.Namespace) -> int:
-    if args.report:
-        found = 0
-        for what, values in report(args.checkpoint, pick_device(args.device), args.anew):
-            found += len(values)
-            for name, value in values.items():
-                log.info("%-24s %.4f  (%s)", name, value, what)
-        if not found:
-            log.info("all has been measured already: --anew measures it once more")
-        return 0
-    if checkpoint.is_classifier(args.checkpoint):
-        return measure_classifier(args)
-    loaded = checkpoint.load(args.checkpoint, pick_device(args.device))
-    corpus = corpora.load(args.corpus)
-    log.info("%s on %s: %.4f bits per byte", args.checkpoint, corpus.name, bits_per_byte(loaded, corpus))
-    if args.instructions:
-        for name, share in evaluate_instructions(loaded.model, loaded.tokenizer, args.instructions).items():
-            log.info("%-20s %.3f", name, share)
-    return 0
-
-
-def measure_classifier(args: argparse.Namespace) -> int:
-    loaded = checkpoint.load_classifier(args.checkpoint, pick_device(args.device))
-    if loaded.card.stage != "classify":
-        raise ValueError(f"{args.checkpoint} was not trained here, so that it is not known which texts it has not seen")
-    labelled = classify.read(ClassifyConfig.from_dict(loaded.card.config))
-    measured, base = evaluate_classifier(loaded, labelled), majority_class(labelled)
-    log.info(
-        "%s on %s held-out texts of %s: accuracy %.4f (always the commonest class: %.4f), macro F1 %.4f (%.4f)",
-        args.checkpoint,
-        f"{len(labelled.val):,}",
-        labelled.name,
-        measured["accuracy"],
-        base["accuracy"],
-        measured["f1"],
-        base["f1"],
-    )
-    for label, share in measured["recall"].items():
-        log.info("%-24s recognised %.4f", label, share)
-    return 0
-
-
-def run_votes(args: argparse.Namespace) -> int:
-    if args.action != "list" and args.path is None:
-        raise ValueError(
-            f"votes {args.action} needs {'a model' if args.action == 'simulate' else 'a file'}: {VOTES[args.action]}"
-        )
-    votes = Votes(args.db)
-    if args.action == "simulate":
-        loaded = checkpoint.load(args.path)
-        writer = Writer(PackedGPT(loaded.model), loaded.tokenizer, args.path.name)
-        for voted in simulate(votes, writer, args.rule, args.count, PAIR_SAMPLING, args.seed):
-            log.info("%d of %d votes", voted, args.count)
-    elif args.action == "export":
-        pairs = votes.preferences(args.annotator)
-        write_preferences(args.path, pairs)
-        log.info("%d votes, %d of them ties, written to %s", len(pairs), sum(pair.tie for pair in pairs), args.path)
-    elif args.action == "import":
-        added = votes.import_preferences(read_preferences(args.path).pairs, f"file: {args.path.name}")
-        log.info("%d votes added; those that were there already are left out", added)
-    else:
-        for annotator, count in votes.annotators().items():
-            log.info("%6d  %s", count, annotator)
-    return 0
-
-
-def run_models(args: argparse.Namespace) -> int:
-    library, wanted = Workspace(args.directory), MODELS[args.action].count("MODEL") + MODELS[args.action].count("NEW")
-    if len(args.names) != wanted:
-        raise ValueError(f"models {args.action} takes {wanted} names, got {len(args.names)}: {MODELS[args.action]}")
-    if args.action == "list":
-        for entry in library.entries():
-            log.info("%-24s %-16s %8.1f MB  %s", entry.name, entry.kind, entry.size / 1e6, entry.card.parent or "")
-        for thrown in library.thrown_away():
-            log.info("%-24s in the trash", thrown.id)
-    elif args.action == "rename":
-        library.rename(*args.names)
-    elif args.action == "throw-away":
-        log.info("now in the trash: %s", library.throw_away(*args.names))
-    elif args.action == "restore":
-        library.restore(*args.names)
-    else:
-        log.info("%.1f MB are free again", library.empty_trash() / 1e6)
-    return 0
-
-
-def run_tokenizer(args: argparse.Namespace) -> int:
-    corpus = corpora.load(args.corpus)
-    tokenizer = Tokenizer.train(
-        corpus.train,
-        args.vocab_size,
-        lambda done, all: log.info("%s of %s merges", done, all) if done % 1024 == 0 else None,
-    )
-    tokenizer.save(args.directory)
-    log.info("%s tokens learned from %s, saved in %s", f"{tokenizer.vocab_size:,}", corpus.name, args.directory)
-    return 0
-
-
-def run_import(args: argparse.Namespace) -> int:
-    hub.import_model(args.source, args.directory, args.revision)
-    return 0
-
-
-def run_memory(args: argparse.Namespace) -> int:
-    config = pretrain_config(args)
-    device = pick_device("auto").type if config.fit.device == "auto" else config.fit.device
-    planned = memory.plan(config.model, config.fit, device)
-    for part, size in vars(planned).items():
-        log.info("%-12s%8.2f GiB", part, size / memory.GIB)
-    if args.budget_gb is not None:
-        fit = memory.suggest(config.model, config.fit, device, args.budget_gb)
-        log.info(
-            "for %g GB: micro_batch_size %d, %d to a step, recompute %s: %.2f GiB",
-            args.budget_gb,
-            fit.micro_batch_size,
-            math.ceil(fit.batch_size / fit.micro_batch_size),
-            "on" if fit.recompute else "off",
-            memory.plan(config.model, fit, device).peak / memory.GIB,
-        )
-    return 0
-
-
-def run_corpus(args: argparse.Namespace) -> int:
-    corpora.save(corpora.load(args.name), args.directory)
-    log.info("%s written to %s", args.name, args.directory)
-    return 0
+    return execute([Run(args.directory)])

@@ -13,6 +13,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any, Self, get_args
 
+# What the value of a setting may name: the path of a checkpoint, of a checkpoint for its vocabulary, of a reward model;
+# votes; or a text, by its name or path.
+CHECKPOINTS = ("checkpoint", "vocabulary", "reward model")
+REFERS = (*CHECKPOINTS, "votes", "corpus")
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -23,6 +28,8 @@ class Setting:
     high: float | None = None
     choices: tuple[str, ...] | None = None
     step: float | None = None  # a slider with this step is the handiest control
+    refers: str = ""  # what the value names, one of REFERS; "" = nothing
+    fixed: bool = False  # a run that goes on from a saved step must keep it
 
 
 def setting(
@@ -33,9 +40,13 @@ def setting(
     high: float | None = None,
     choices: tuple[str, ...] | None = None,
     step: float | None = None,
+    refers: str = "",
+    fixed: bool = False,
 ) -> Any:
-    """A dataclass field with its explanation, bounds (both inclusive) and choices."""
-    return field(default=default, metadata={"setting": Setting(help, low, high, choices, step)})
+    """A dataclass field with its explanation, bounds (both inclusive), choices, and what hangs on it: see `Setting`."""
+    assert not refers or refers in REFERS, refers
+    about = Setting(help, low, high, choices, step, refers, fixed)
+    return field(default=default, metadata={"setting": about})
 
 
 @dataclass(frozen=True)
@@ -91,6 +102,12 @@ def names(cls: Any) -> list[str]:
     return [f.name for f in leaves(cls)]
 
 
+def setting_of(f: Field) -> Setting:
+    """What was said of a field with `setting`."""
+    found: Setting = f.metadata["setting"]
+    return found
+
+
 def value_type(f: Field) -> type:
     """int, float, bool or str: the field's type with an optional `| None` taken off."""
     options = get_args(f.type) if isinstance(f.type, types.UnionType) else (f.type,)
@@ -103,7 +120,7 @@ def is_optional(f: Field) -> bool:
 
 def validate(f: Field, value: Any) -> Any:
     """`value` as the field's type. Raises ValueError that names the field, the value and what is allowed."""
-    about: Setting = f.metadata["setting"]
+    about = setting_of(f)
     kind = value_type(f)
     if value is None and is_optional(f):
         return None
@@ -140,7 +157,7 @@ def add_flags(parser: argparse.ArgumentParser, cls: type[Config], defaults: Conf
     """One `--flag` a field, with its help, range and default."""
     values = defaults.to_dict()
     for f in leaves(cls):
-        about: Setting = f.metadata["setting"]
+        about = setting_of(f)
         kind = value_type(f)
         limits = "" if about.low is None and about.high is None else f" ({describe_range(about)})"
         options: dict[str, Any] = {

@@ -16,43 +16,41 @@ from torch.utils.checkpoint import checkpoint
 
 from core.config import Config, setting
 from core.linear_cross_entropy import IGNORE_INDEX, linear_cross_entropy
+from core.presets import PRESETS
 
 # Hugging Face's names: "gelu" is the exact form, 0.5 x (1 + erf(x / sqrt 2)), and on a CPU twice as fast as
 # "gelu_new", the tanh approximation with which GPT-2's own weights were trained (Hendrycks & Gimpel, arXiv:1606.08415).
 ACTIVATIONS = {"gelu": "none", "gelu_new": "tanh"}
-
-PRESETS: dict[str, dict[str, Any]] = {
-    "tiny": dict(n_layer=2, n_head=4, n_embd=64, block_size=128, vocab_size=512, activation_function="gelu"),
-    "nano": dict(n_layer=4, n_head=4, n_embd=128, block_size=64, vocab_size=512, activation_function="gelu"),
-    "micro": dict(n_layer=4, n_head=4, n_embd=256, block_size=128, vocab_size=2048, activation_function="gelu"),
-    "bard": dict(n_layer=6, n_head=6, n_embd=288, block_size=256, vocab_size=2048, activation_function="gelu"),
-    "mini": dict(n_layer=6, n_head=6, n_embd=384, block_size=256, vocab_size=4096, activation_function="gelu"),
-    "gpt2": dict(n_layer=12, n_head=12, n_embd=768),
-    "gpt2-medium": dict(n_layer=24, n_head=16, n_embd=1024),
-    "gpt2-large": dict(n_layer=36, n_head=20, n_embd=1280),
-    "gpt2-xl": dict(n_layer=48, n_head=25, n_embd=1600),
-}
 
 
 @dataclass(frozen=True)
 class GPTConfig(Config):
     """The shape of a model."""
 
-    n_layer: int = setting(12, "Transformer blocks, one after the other", low=1, high=200)
-    n_head: int = setting(12, "Attention heads in each block; must divide n_embd", low=1, high=200)
-    n_embd: int = setting(768, "Width: numbers that describe one token", low=1, high=20_000)
-    block_size: int = setting(1024, "Context: tokens that the model sees at once", low=1, high=1_000_000)
-    vocab_size: int = setting(50257, "Tokens in the vocabulary, special ones included", low=1, high=10_000_000)
+    n_layer: int = setting(12, "Transformer blocks, one after the other", low=1, high=200, fixed=True)
+    n_head: int = setting(12, "Attention heads in each block; must divide n_embd", low=1, high=200, fixed=True)
+    n_embd: int = setting(768, "Width: numbers that describe one token", low=1, high=20_000, fixed=True)
+    block_size: int = setting(1024, "Context: tokens that the model sees at once", low=1, high=1_000_000, fixed=True)
+    vocab_size: int = setting(
+        50257, "Tokens in the vocabulary, special ones included", low=1, high=10_000_000, fixed=True
+    )
     dropout: float = setting(0.0, "Share of activations zeroed in training against overfitting", low=0.0, high=0.9)
     activation_function: str = setting(
         "gelu_new",
         "GELU of the MLP: exact (gelu) or GPT-2's tanh form (gelu_new, slower on a CPU)",
         choices=tuple(ACTIVATIONS),
+        fixed=True,
     )
-    qkv_bias: bool = setting(True, "Bias on queries, keys and values, as in GPT-2; Raschka's book goes without")
-    tie_word_embeddings: bool = setting(True, "The head is the token embedding, as in GPT-2; the book unties them")
-    layer_norm_epsilon: float = setting(1e-5, "Keeps layer norm from dividing by 0", low=0.0, high=1.0)
-    attn_scale: float | None = setting(None, "Factor on attention scores; none = 1/sqrt(head size)", low=1e-6, high=1e6)
+    qkv_bias: bool = setting(
+        True, "Bias on queries, keys and values, as in GPT-2; Raschka's book goes without", fixed=True
+    )
+    tie_word_embeddings: bool = setting(
+        True, "The head is the token embedding, as in GPT-2; the book unties them", fixed=True
+    )
+    layer_norm_epsilon: float = setting(1e-5, "Keeps layer norm from dividing by 0", low=0.0, high=1.0, fixed=True)
+    attn_scale: float | None = setting(
+        None, "Factor on attention scores; none = 1/sqrt(head size)", low=1e-6, high=1e6, fixed=True
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -64,7 +62,7 @@ class GPTConfig(Config):
         """The configuration called `name`, from `nano` (seconds on a laptop) to `gpt2-xl`, with `changes`."""
         if name not in PRESETS:
             raise ValueError(f"preset must be one of {', '.join(PRESETS)}, got {name!r}")
-        return replace(cls(**PRESETS[name]), **changes)
+        return replace(cls(**PRESETS[name].shape), **changes)
 
     @property
     def head_size(self) -> int:

@@ -30,13 +30,13 @@ from core.checkpoint import (
     write_json,
 )
 from core.preferences import vote_store
+from core.stages import registry
 from core.training.run_directory import Run, check_name, runs
 
 TRASH = ".trash"
 THROWN = "thrown.json"  # in a directory in the trash: its name, and when it was thrown away
 WHEN = "%Y%m%d-%H%M%S"
 KINDS = ("language model", "chat model", "classifier", "reward model", "vocabulary", "training", "broken")
-PATHS = ("parent", "init_from", "tokenizer", "reward_model")  # settings that may name another checkpoint
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,9 @@ class Entry:
     @property
     def parents(self) -> dict[str, str]:
         """{what it was to this one: name}: the parent, the reward model, the run it was forked from."""
-        found = {"parent": self.card.parent, "reward model": self.card.data.get("reward_model")}
-        return {role: str(name) for role, name in found.items() if name}
+        found = {name: self.card.data.get(name) for name in registry.checkpoint_settings()}
+        found |= {"parent": self.card.parent}
+        return {setting.replace("_", " "): str(name) for setting, name in found.items() if name}
 
 
 @dataclass(frozen=True)
@@ -164,10 +165,11 @@ class Workspace:
 
     def refuse_in_use(self, name: str) -> None:
         """Raise ValueError while a training writes it, or learns from it."""
+        named = registry.checkpoint_settings()
         for run in runs(self.directory):
             if not run.status().active:
                 continue
-            uses = {Path(str(value)).name for key, value in run.read()[1].items() if key in PATHS}
+            uses = {Path(str(value)).name for key, value in run.read()[1].items() if key in named}
             if run.name == name or name in uses:
                 what = "it is being trained" if run.name == name else f"{run.name} is learning from it"
                 raise ValueError(f"{name} cannot be moved while {what}: stop that training first")
@@ -233,7 +235,7 @@ def entry(path: Path) -> Entry | None:
 def kind(path: Path, card: Card) -> str:
     if is_classifier(path):
         return "reward model" if is_reward_model(path) else "classifier"
-    return "chat model" if card.answers else "language model"
+    return "chat model" if registry.answers(card) else "language model"
 
 
 def parent_of(config: dict[str, Any]) -> str | None:
@@ -276,15 +278,15 @@ def adopt(child: Path, old: Path, new: Path) -> None:
 
 
 def with_name(content: dict[str, Any], old: Path, new: Path) -> dict[str, Any]:
-    config = content.get("config")
+    config, named = content.get("config"), registry.checkpoint_settings()
     if isinstance(config, dict):
-        same = {key for key in PATHS if isinstance(config.get(key), str) and config[key] and is_same(config[key], old)}
+        same = {key for key in named if isinstance(config.get(key), str) and config[key] and is_same(config[key], old)}
         content = content | {"config": config | {key: str(Path(config[key]).with_name(new.name)) for key in same}}
     if content.get("parent") == old.name:
         content = content | {"parent": new.name}
     data = content.get("data")
-    if isinstance(data, dict) and data.get("reward_model") == old.name:
-        content = content | {"data": data | {"reward_model": new.name}}
+    if isinstance(data, dict) and (same := {key for key in named if data.get(key) == old.name}):
+        content = content | {"data": data | dict.fromkeys(same, new.name)}
     return content
 
 

@@ -14,7 +14,7 @@ from core.conversation import Conversation, Message, generate_reply
 from core.generate import Sampling
 from core.interpretability import activations
 from core.preferences.vote_store import Answer, NewPair
-from core.stages.registry import STAGES
+from core.stages.registry import STAGES, answers
 from core.training.run_directory import read_lines
 from core.workspace import Workspace
 from playground.services.services import Services
@@ -67,7 +67,7 @@ def endpoints(services: Services) -> list[Callable[..., Any]]:
         """
         writer, tokenizer = checkpoints.writer(model, "float32")
         before = [Message(message["role"], message["content"]) for message in history or []]
-        asked = Conversation((*before, Message("user", line)), persona, system, checkpoints.load(model).card.answers)
+        asked = Conversation((*before, Message("user", line)), persona, system, answers(checkpoints.load(model).card))
         text = ""
         for step in generate_reply(writer, tokenizer, asked, Sampling(max_new_tokens, temperature, seed=seed)):
             text += step.text

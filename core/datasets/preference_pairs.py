@@ -5,16 +5,19 @@ Shapes: P pairs, T tokens.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from core.checkpoint import read_config
 from core.config import Config, setting
 from core.datasets.batch import Batch
 from core.datasets.conversations import Example, encode_chat
 from core.datasets.length_buckets import Buckets
 from core.datasets.preference_files import Preference, read_preferences
+from core.datasets.preview import SHOWN, Preview, ShownExample, show_example, show_read_at_end
 from core.model import IGNORE_INDEX
 from core.tokenizer import Tokenizer
 
@@ -23,14 +26,19 @@ from core.tokenizer import Tokenizer
 class PairsConfig(Config):
     """Which votes are learned from."""
 
-    data: str = setting("", "File of votes: JSON lines with prompt, chosen and rejected, as TRL reads them")
-    val_share: float = setting(0.2, "Share of the prompts whose votes are held out to measure on", low=0.01, high=0.9)
+    data: str = setting(
+        "", "File of votes: JSON lines with prompt, chosen and rejected, as TRL reads them", refers="votes", fixed=True
+    )
+    val_share: float = setting(
+        0.2, "Share of the prompts whose votes are held out to measure on", low=0.01, high=0.9, fixed=True
+    )
     ties: str = setting(
         "half",
         "half: of a tie, either answer may be the better one, so no margin is best; skip: ties are left out",
         choices=("half", "skip"),
+        fixed=True,
     )
-    skip_bad_lines: bool = setting(False, "Leave out lines that cannot be read instead of stopping")
+    skip_bad_lines: bool = setting(False, "Leave out lines that cannot be read instead of stopping", fixed=True)
 
 
 @dataclass(frozen=True)
@@ -202,3 +210,45 @@ class PairBatches:
 
     def __call__(self, step: int) -> PairBatch:
         return self.make([self.pairs[i] for i in self.buckets(step)])
+
+
+# --- what the model will see ----------------------------------------------------------------------------------
+
+
+def preview_pairs(config: PairsConfig, parent: str, note: str, read_at_end: str = "") -> Preview:
+    """Pairs as the model at `parent` will meet them; `read_at_end`: what is read at the end of an answer, if not said.
+
+    Raises ValueError in words, as the training would.
+    """
+    tokenizer, block_size = Tokenizer.load(parent), read_config(Path(parent) / "config.json").block_size
+    found = read_preferences(config.data, config.skip_bad_lines)
+    usable = [pair for pair in found.pairs if config.ties == "half" or not pair.tie]
+    encoded, too_long = encode_pairs(tokenizer, usable, block_size)
+    if not encoded:
+        raise ValueError(f"all {len(too_long)} votes are longer than the context of {block_size} tokens")
+    lengths = [len(example.ids) for pair in encoded for example in pair.examples]
+    decided = [pair for pair in encoded if pair.outcome == 1] or encoded
+    return Preview(
+        [
+            ("votes", len(encoded)),
+            ("tokens in an answer with its prompt, on average", round(sum(lengths) / len(lengths))),
+            ("longer than the context, left out", len(too_long)),
+        ],
+        [
+            shown
+            for pair in decided[:: max(1, len(decided) // SHOWN)][:SHOWN]
+            for shown in show_pair(tokenizer, pair, read_at_end)
+        ],
+        note,
+        found.problems,
+        mean_length=sum(lengths) / len(lengths),
+        longest=max(lengths),
+    )
+
+
+def show_pair(tokenizer: Tokenizer, pair: EncodedPair, read_at_end: str) -> list[ShownExample]:
+    titles = ("Preferred", "Rejected") if pair.outcome == 1 else ("Tie", "Tie")
+    both = zip(titles, pair.examples, strict=True)
+    if read_at_end:
+        return [show_read_at_end(tokenizer, example.ids, read_at_end, title) for title, example in both]
+    return [show_example(tokenizer, example, title, at_most=len(example.ids)) for title, example in both]

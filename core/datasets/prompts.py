@@ -2,14 +2,19 @@
 
 import json
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from core.checkpoint import read_config
 from core.config import describe_os_error
+from core.datasets.conversations import Example, encode_prompt
 from core.datasets.instructions import exchanges, instruction_sentence, satisfied_instructions, split
+from core.datasets.preview import SHOWN, Preview, show_example
 from core.datasets.shakespeare import Play, plays
+from core.tokenizer import Tokenizer
 
 PLAIN = 0.5  # share of the prompts that are a cue and nothing else
+OF_OWN_PROMPTS = ("prompts", "too long, left out")  # counts that say nothing of prompts of which there are always more
 KINDS = ("speaker", "lines", "mention", "begin")  # instructions that leave open how an answer ends
 
 
@@ -73,3 +78,36 @@ def prompt_of(line: str, place: str) -> str:
     if not isinstance(prompt, str) or not prompt.strip():
         raise ValueError(f'{place}: there is no text called "prompt"')
     return prompt
+
+
+def fitting_prompts(
+    tokenizer: Tokenizer, prompts: Iterable[str], max_new_tokens: int, block_size: int
+) -> list[list[int]]:
+    """As tokens, those that leave room for an answer. Raises ValueError if none does."""
+    encoded = [encode_prompt(tokenizer, [{"role": "user", "content": prompt}]) for prompt in prompts]
+    fitting = [ids for ids in encoded if len(ids) + max_new_tokens < block_size]
+    if not fitting:
+        raise ValueError(
+            f"every prompt leaves less than max_new_tokens = {max_new_tokens} of the context's {block_size} "
+            "tokens for the answer: give shorter prompts, or a smaller max_new_tokens"
+        )
+    return fitting
+
+
+def preview_prompts(prompts: Sequence[str], parent: str, max_new_tokens: int, note: str) -> Preview:
+    """What the model at `parent` will be asked. Raises ValueError in words if no prompt leaves room for an answer."""
+    tokenizer, block_size = Tokenizer.load(parent), read_config(Path(parent) / "config.json").block_size
+    fitting = fitting_prompts(tokenizer, prompts, max_new_tokens, block_size)
+    lengths = [len(ids) for ids in fitting]
+    counts = zip(OF_OWN_PROMPTS, (len(fitting), len(prompts) - len(fitting)), strict=True)
+    return Preview(
+        [
+            *counts,
+            ("tokens in a prompt, on average", round(sum(lengths) / len(lengths))),
+            ("tokens in an answer, at most", max_new_tokens),
+        ],
+        [show_example(tokenizer, Example(ids, [False] * len(ids))) for ids in fitting[:SHOWN]],
+        note,
+        mean_length=sum(lengths) / len(lengths) + max_new_tokens / 2,
+        longest=max(lengths) + max_new_tokens,
+    )

@@ -12,20 +12,29 @@ from statistics import mean
 import torch
 
 from core import checkpoint
-from core.checkpoint import Checkpoint, is_classifier, is_reward_model, read_card, write_json
+from core.checkpoint import Card, Checkpoint, is_classifier, is_reward_model, read_card, write_json
 from core.datasets import shakespeare as corpora
+from core.datasets.classification import Labelled
 from core.datasets.prompts import held_out_prompts
 from core.evaluation.classification import evaluate_classifier
 from core.evaluation.instructions import evaluate_instructions, replies
 from core.evaluation.language_model import bits_per_byte
 from core.evaluation.preferences import reward_scores
 from core.generate import Sampling
-from core.stages import classify
-from core.stages.classify import ClassifyConfig
+from core.stages.base import HELD_OUT, Metric
+from core.stages.metrics import LOOP, LOSS
+from core.stages.registry import STAGES, answers
 
 CORPUS = "shakespeare"  # whose held-out plays no model here has learned from
 EACH = 50  # instructions of each kind
 PROMPTS = Sampling(max_new_tokens=64), 60  # how answers are drawn that a reward model scores, and how many
+
+# What is measured here alone: one text for all, so that models can be compared; and figures whose key goes on.
+OWN = (Metric("bpb/plays", "bits per byte", role=HELD_OUT, meaning="bits per byte on held-out plays"),)
+FAMILIES = (
+    Metric("follow/", "followed", "share", HELD_OUT, "instructions followed: "),
+    Metric("reward/", "score", role=HELD_OUT, meaning="mean score by "),
+)
 
 Measures = dict[str, Callable[[], dict[str, float]]]  # by what is measured, in words
 
@@ -41,7 +50,7 @@ def measures(directory: Path, device: torch.device) -> Measures:
     found: Measures = {
         "bits per byte on held-out plays": lambda: {"bpb/plays": bits_per_byte(loaded, corpora.load(CORPUS))}
     }
-    if not loaded.card.answers:
+    if not answers(loaded.card):
         return found
     found["instructions followed, replies that fit"] = lambda: evaluate_instructions(
         loaded.model, loaded.tokenizer, EACH
@@ -70,10 +79,16 @@ def report(directory: Path, device: torch.device, anew: bool = False) -> Iterato
 
 
 def accuracy(classifier: Checkpoint) -> dict[str, float]:
-    if classifier.card.stage != "classify":
-        raise ValueError("this classifier was not trained here, so that it is not known which texts it has not seen")
-    found = evaluate_classifier(classifier, classify.read(ClassifyConfig.from_dict(classifier.card.config)))
+    found = evaluate_classifier(classifier, held_out_texts(classifier.card))
     return {"accuracy/val": found["accuracy"], "f1/val": found["f1"]}
+
+
+def held_out_texts(card: Card) -> Labelled:
+    """The texts that a classifier has not learned from. Raises ValueError if that is not known."""
+    stage = STAGES.get(card.stage)
+    if stage is None or stage.held_out is None:
+        raise ValueError("this classifier was not trained here, so that it is not known which texts it has not seen")
+    return stage.held_out(stage.config.from_dict(card.config))
 
 
 def reward(loaded: Checkpoint, judge: Path, device: torch.device) -> dict[str, float]:
@@ -85,3 +100,26 @@ def reward(loaded: Checkpoint, judge: Path, device: torch.device) -> dict[str, f
     prompts = held_out_prompts(count)
     answers = replies(loaded.model, loaded.tokenizer, prompts, sampling)
     return {f"reward/{judge.name}": mean(reward_scores(rater.model, rater.tokenizer, prompts, answers))}
+
+
+# --- what the figures mean ------------------------------------------------------------------------------------
+
+
+def known_figures() -> dict[str, Metric]:
+    """What may stand on a card, by key, in the order in which it is read."""
+    stages = (metric for stage in STAGES.values() for metric in (*stage.metrics, *LOSS, *LOOP))
+    found: dict[str, Metric] = {}
+    for metric in (*OWN, *stages):
+        if metric.meaning:
+            found.setdefault(metric.key, metric)
+    return found
+
+
+def figure(key: str) -> Metric:
+    """The metric called `key`, declared or not."""
+    if (known := known_figures().get(key)) is not None:
+        return known
+    for family in FAMILIES:
+        if key.startswith(family.key):
+            return replace(family, key=key, meaning=family.meaning + key.removeprefix(family.key))
+    return Metric(key, key, role=HELD_OUT, meaning=key)

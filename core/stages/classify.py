@@ -1,5 +1,6 @@
 """Classification fine-tuning: a model that has learned a language learns to name the class of a text."""
 
+import functools
 import logging
 import math
 from collections.abc import Sequence
@@ -16,7 +17,9 @@ from core.config import Config, setting
 from core.datasets import classification
 from core.datasets.classification import Encoded, Example, Labelled, TextBatches, one_of_each
 from core.datasets.pretraining import unigram_entropy
+from core.datasets.preview import Preview, show_read_at_end
 from core.evaluation.classification import classification_loss, majority, score
+from core.stages.base import HELD_OUT, Metric, Presets, Stage
 from core.tokenizer import Tokenizer
 from core.training.finetuning import FinetuneConfig, classifier, parent_digest
 from core.training.loop import FitConfig
@@ -42,20 +45,32 @@ RECIPES: dict[str, dict[str, Any]] = {
 class ClassifyConfig(Config):
     """Everything that decides what a classification fine-tuning makes."""
 
-    parent: str = setting("checkpoints/bard-base", "Path of the language model to start from")
-    data: str = setting("genre", "genre = speeches of Shakespeare's plays; or the path of a CSV with text and label")
+    parent: str = setting(
+        "checkpoints/bard-base", "Path of the language model to start from", refers="checkpoint", fixed=True
+    )
+    data: str = setting(
+        "genre",
+        "genre = speeches of Shakespeare's plays; or the path of a CSV with text and label",
+        refers="corpus",
+        fixed=True,
+    )
     train_what: str = setting(
         "all",
         "head: the new scores alone; last-block: also the last block and norm; all: everything; "
         "lora: the scores, and a small change of every matrix",
         choices=tuple(RECIPES),
+        fixed=True,
     )
-    lora_rank: int = setting(8, "LoRA: rank of the change of a matrix", low=1, high=1024)
-    lora_alpha: float = setting(16.0, "LoRA: the change counts alpha / rank times", low=0.0, high=10_000)
+    lora_rank: int = setting(8, "LoRA: rank of the change of a matrix", low=1, high=1024, fixed=True)
+    lora_alpha: float = setting(16.0, "LoRA: the change counts alpha / rank times", low=0.0, high=10_000, fixed=True)
     dropout: float = setting(0.1, "Share of activations zeroed in training against overfitting", low=0.0, high=0.9)
-    val_share: float = setting(0.1, "Share of a CSV's texts held out to measure on", low=0.01, high=0.9)
-    skip_bad_lines: bool = setting(False, "Leave out a CSV's lines that cannot be used instead of refusing the file")
-    max_tokens: int = setting(128, "Longest text; of a longer one the end is cut off. 0 = the whole context", low=0)
+    val_share: float = setting(0.1, "Share of a CSV's texts held out to measure on", low=0.01, high=0.9, fixed=True)
+    skip_bad_lines: bool = setting(
+        False, "Leave out a CSV's lines that cannot be used instead of refusing the file", fixed=True
+    )
+    max_tokens: int = setting(
+        128, "Longest text; of a longer one the end is cut off. 0 = the whole context", low=0, fixed=True
+    )
     fit: FitConfig = field(default_factory=lambda: FitConfig(**RECIPES["all"]))
 
     @property
@@ -152,3 +167,60 @@ def describe(model: SequenceClassifier, tokenizer: Tokenizer, labelled: Labelled
         answers = ", ".join(f"{name} {likely[name]:.0%}" for name in ranked)
         lines.append(f"{beginning}\n{labelled.labels[label]}; the model: {answers} ({verdict})")
     return "\n\n".join(lines)
+
+
+def preview(config: ClassifyConfig) -> Preview:
+    path = Path(config.data).expanduser()
+    changed = path.stat().st_mtime_ns if path.is_file() else 0
+    return cached_preview(config.data, config.parent, changed, config.skip_bad_lines, config.val_share)
+
+
+@functools.lru_cache(maxsize=8)
+def cached_preview(data: str, parent: str, changed: int, skip_bad_lines: bool, val_share: float) -> Preview:
+    labelled = classification.load(data, val_share, skip_bad_lines=skip_bad_lines)
+    tokenizer, block_size = Tokenizer.load(parent), checkpoint.read_config(Path(parent) / "config.json").block_size
+    found = classification.preview(labelled, tokenizer, min(ClassifyConfig.max_tokens, block_size))
+    return Preview(
+        [
+            *((label, f"{learned:,} + {held_out:,}") for label, (learned, held_out) in found.counts.items()),
+            ("too long, their end cut off", found.n_too_long),
+        ],
+        [show_read_at_end(tokenizer, e.ids, "class", f"Class: {e.label}", e.n_cut) for e in found.examples],
+        "Texts of each class: to learn from + held out. The class is read at the last token, which saw all.",
+        labelled.problems,
+        mean_length=found.mean_length,
+    )
+
+
+STAGE = Stage(
+    "classify",
+    "Classify",
+    "Teach a language model to name the class of a text.",
+    ClassifyConfig,
+    prepare,
+    lesson="From a language model to one that sorts texts: a new head reads the state at a text's last token.",
+    stem="classes",
+    held_out=read,
+    loss_unit="nats per text",
+    metrics=(
+        Metric(
+            "accuracy/val",
+            "accuracy",
+            "share",
+            HELD_OUT,
+            "accuracy on what was held out",
+            panel="accuracy",
+            late=True,
+        ),
+        Metric(
+            "accuracy/majority", "accuracy", "share", HELD_OUT, "", "always the commonest class", "accuracy", late=True
+        ),
+        # from 0 to 1, but no share of anything
+        Metric("f1/val", "macro F1 (share)", "", HELD_OUT, "macro F1", "macro F1", late=True),
+    ),
+    main_settings=("parent", "data", "train_what", "max_steps", "learning_rate"),
+    offers=(classification.GENRE,),
+    files=(".csv",),
+    presets=Presets("train_what", RECIPES, ClassifyConfig.train_what),
+    preview=preview,
+)

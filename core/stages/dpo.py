@@ -29,12 +29,16 @@ from core.datasets.preference_pairs import (
     PairBatches,
     PairsConfig,
     likelihood_batch,
+    preview_pairs,
     read_pairs,
 )
+from core.datasets.preview import Preview
 from core.evaluation.instructions import replies
 from core.evaluation.preferences import response_kl
 from core.model import GPT
 from core.rlhf.logprobs import bradley_terry, logprobs_of
+from core.stages.base import About, AgainstKL, Metric, Stage
+from core.stages.metrics import ACCURACY, KL_HELD_OUT, MARGIN, REWARDS
 from core.training.device import autocast
 from core.training.finetuning import FinetuneConfig, language_model, reference_model
 from core.training.loop import FitConfig, Summed
@@ -52,14 +56,21 @@ RECIPE |= dict(weight_decay=0.0, eval_interval=10, save_interval=20, keep_steps=
 class DPOConfig(Config):
     """Everything that decides what a direct preference optimisation makes."""
 
-    beta: float = setting(0.1, "How dear it is to move away from the parent; small is cheap", low=1e-4, high=100.0)
+    beta: float = setting(
+        0.1, "How dear it is to move away from the parent; small is cheap", low=1e-4, high=100.0, fixed=True
+    )
     loss_type: str = setting(
         "sigmoid",
         "sigmoid: DPO as published; ipo: a margin to reach instead of one to grow for ever, safer with few votes",
         choices=("sigmoid", "ipo"),
+        fixed=True,
     )
     label_smoothing: float = setting(
-        0.0, "Share of the votes that are taken to be mistakes (conservative DPO)", low=0.0, high=0.49
+        0.0,
+        "Share of the votes that are taken to be mistakes (conservative DPO)",
+        low=0.0,
+        high=0.49,
+        fixed=True,
     )
     sample_prompt: str = setting("What say you, my lord?", "What the model is asked at each evaluation")
     pairs: PairsConfig = field(default_factory=PairsConfig)
@@ -169,3 +180,55 @@ def held_out_metrics(model: GPT, pairs: Sequence[EncodedPair], config: DPOConfig
         "accuracy/val": (margins > 0).float().mean().item(),
         "margin/val": margins.mean().item(),
     }
+
+
+# --- the declaration ------------------------------------------------------------------------------------------
+
+
+def preview(config: DPOConfig) -> Preview:
+    note = "Only the answers count: the preferred one is to become likelier than the other, measured from the parent."
+    return preview_pairs(config.pairs, config.adapt.parent, note)
+
+
+STAGE = Stage(
+    "dpo",
+    "DPO",
+    "Bend a chat model to preferences, without a reward model.",
+    DPOConfig,
+    prepare,
+    lesson="The model itself learns from your votes: the preferred answer becomes likelier than the rejected one.",
+    needs="DPO needs votes alone.",
+    answers=True,
+    frozen_models=1,  # the parent
+    sequences_per_example=2,
+    loss_unit="nats per pair",
+    loss_about="how surprised the model is by a vote, as a reward model; it begins at ln 2.",
+    metrics=(
+        KL_HELD_OUT,
+        *REWARDS,
+        *MARGIN,
+        Metric(
+            "logps/chosen",
+            "log-probability",
+            "nats",
+            curve="preferred answers",
+            panel="logps",
+            about=About(
+                "Log-probability", "how likely the model finds the answers of the votes; both may fall while they part."
+            ),
+        ),
+        Metric("logps/rejected", "log-probability", "nats", curve="rejected answers", panel="logps"),
+        *ACCURACY,
+    ),
+    against_kl=AgainstKL(
+        "Margin against KL",
+        "what the movement buys. Up means that the held-out votes are told apart more "
+        "clearly, and to the right is farther from the parent: the best step is high up and not far to the right.",
+        "mean margin on held-out votes",
+        (("kl/val", "margin/val", "held-out"),),
+    ),
+    details="pairs",
+    main_settings=("parent", "data", "beta", "max_steps", "learning_rate"),
+    files=(".jsonl",),
+    preview=preview,
+)

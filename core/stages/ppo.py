@@ -16,7 +16,7 @@ Shapes: N answers, T tokens; per token (N, T) at the position that predicts it, 
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +29,17 @@ from core import checkpoint, lora
 from core.checkpoint import Card, Checkpoint, read_tensors, write_tensors
 from core.classifier import SequenceClassifier
 from core.config import Config, setting
-from core.datasets.conversations import Example, collate, encode_prompt
+from core.datasets.conversations import Example, collate
 from core.datasets.length_buckets import Buckets
-from core.datasets.prompts import held_out_prompts, learning_prompts, read_prompts
+from core.datasets.preview import Preview
+from core.datasets.prompts import (
+    OF_OWN_PROMPTS,
+    fitting_prompts,
+    held_out_prompts,
+    learning_prompts,
+    preview_prompts,
+    read_prompts,
+)
 from core.evaluation.instructions import replies
 from core.evaluation.preferences import response_kl, reward_scores, reward_scores_of_ids
 from core.generate import Sampling, batch
@@ -40,6 +48,8 @@ from core.packed_model import PackedGPT
 from core.rlhf.logprobs import token_logprobs
 from core.rlhf.policy import Policy, Rollouts
 from core.rlhf.ppo_loss import compute_gae, per_token_rewards, policy_losses, updated_kl_coef, value_losses, whiten
+from core.stages.base import AgainstKL, Stage
+from core.stages.metrics import KL_HELD_OUT, KL_ROLLOUTS, POLICY_LOSSES, ROLLOUT_METRICS
 from core.tokenizer import Tokenizer
 from core.training import distributed
 from core.training.finetuning import FinetuneConfig, language_model, reference_model
@@ -50,6 +60,7 @@ from core.training.runner import Job, Progress
 log = logging.getLogger(__name__)
 PLAYS = "plays"
 LEARNED_PROMPTS, MEASURED_PROMPTS = 4000, 32
+COUNTED_PROMPTS = 200  # of the plays, before a training: enough to tell how long they are
 SHOWN = 6  # answers of the moment that are kept for the page
 STATE_FILE = "ppo.safetensors"  # beside a saved step: the value head, the answers being learned from, the price
 RECIPE: dict[str, Any] = dict(max_steps=120, batch_size=32, learning_rate=1e-4, warmup_steps=8, optimizer="adamw")
@@ -61,25 +72,43 @@ RECIPE |= dict(save_dtype="float16")
 class PPOConfig(Config):
     """Everything that decides what a PPO run makes."""
 
-    reward_model: str = setting("", "The reward model that rates the answers, of the same vocabulary as the parent")
-    prompts: str = setting(PLAYS, "plays = lines from Shakespeare; or a .txt or .jsonl file of prompts")
-    rollouts: int = setting(64, "Answers written before they are learned from", low=2, high=100_000)
-    ppo_epochs: int = setting(2, "Passes over these answers", low=1, high=100)
-    max_new_tokens: int = setting(48, "Longest answer, in tokens", low=2, high=100_000)
-    temperature: float = setting(1.0, "At which answers are drawn", low=0.1, high=5.0)
-    missing_eos_penalty: float = setting(1.0, "Taken off the score of an answer that did not end in time", low=0.0)
+    reward_model: str = setting(
+        "",
+        "The reward model that rates the answers, of the same vocabulary as the parent",
+        refers="reward model",
+        fixed=True,
+    )
+    prompts: str = setting(
+        PLAYS, "plays = lines from Shakespeare; or a .txt or .jsonl file of prompts", refers="corpus", fixed=True
+    )
+    rollouts: int = setting(64, "Answers written before they are learned from", low=2, high=100_000, fixed=True)
+    ppo_epochs: int = setting(2, "Passes over these answers", low=1, high=100, fixed=True)
+    max_new_tokens: int = setting(48, "Longest answer, in tokens", low=2, high=100_000, fixed=True)
+    temperature: float = setting(1.0, "At which answers are drawn", low=0.1, high=5.0, fixed=True)
+    missing_eos_penalty: float = setting(
+        1.0, "Taken off the score of an answer that did not end in time", low=0.0, fixed=True
+    )
     kl_coef: float = setting(
-        0.2, "KL penalty: price of a nat by which a token is unlike the reference", low=0.0, high=100.0
+        0.2, "KL penalty: price of a nat by which a token is unlike the reference", low=0.0, high=100.0, fixed=True
     )
     kl_target: float = setting(
-        3.0, "Nats a response at which the policy should stay: the price adapts. 0 = a fixed price", low=0.0
+        3.0,
+        "Nats a response at which the policy should stay: the price adapts. 0 = a fixed price",
+        low=0.0,
+        fixed=True,
     )
-    kl_stop: float = setting(12.0, "End when the policy has moved further than this, in nats a response. 0 = never")
-    gamma: float = setting(1.0, "Discount of later rewards", low=0.0, high=1.0)
-    lam: float = setting(0.95, "GAE: 1 trusts the rewards, 0 the value head", low=0.0, high=1.0)
-    clip_range: float = setting(0.2, "Farthest useful change of a token's probability, as a share", low=0.01, high=10.0)
-    value_clip_range: float = setting(0.2, "Farthest useful change of an expected reward", low=0.01, high=100.0)
-    vf_coef: float = setting(0.1, "Weight of the value head's loss", low=0.0, high=100.0)
+    kl_stop: float = setting(
+        12.0, "End when the policy has moved further than this, in nats a response. 0 = never", fixed=True
+    )
+    gamma: float = setting(1.0, "Discount of later rewards", low=0.0, high=1.0, fixed=True)
+    lam: float = setting(0.95, "GAE: 1 trusts the rewards, 0 the value head", low=0.0, high=1.0, fixed=True)
+    clip_range: float = setting(
+        0.2, "Farthest useful change of a token's probability, as a share", low=0.01, high=10.0, fixed=True
+    )
+    value_clip_range: float = setting(
+        0.2, "Farthest useful change of an expected reward", low=0.01, high=100.0, fixed=True
+    )
+    vf_coef: float = setting(0.1, "Weight of the value head's loss", low=0.0, high=100.0, fixed=True)
     sample_prompt: str = setting("What say you, my lord?", "What the model is asked at each evaluation")
     adapt: FinetuneConfig = field(default_factory=lambda: FinetuneConfig(parent="checkpoints/bard-chat"))
     fit: FitConfig = field(default_factory=lambda: FitConfig(**RECIPE))
@@ -177,14 +206,8 @@ def read_all_prompts(config: PPOConfig, tokenizer: Tokenizer, block_size: int) -
             raise ValueError(f"{Path(config.prompts).name} holds one prompt: at least 2 are needed, one to measure on")
         count = min(MEASURED_PROMPTS, max(1, len(given) // 10))
         learned, measured = given[count:], given[:count]
-    encoded = [encode_prompt(tokenizer, [{"role": "user", "content": prompt}]) for prompt in learned]
-    fitting = [ids for ids in encoded if len(ids) + config.max_new_tokens < block_size]
-    if not fitting:
-        raise ValueError(
-            f"every prompt leaves less than max_new_tokens = {config.max_new_tokens} of the context's {block_size} "
-            "tokens for the answer: give shorter prompts, or a smaller max_new_tokens"
-        )
-    if left_out := len(encoded) - len(fitting):
+    fitting = fitting_prompts(tokenizer, learned, config.max_new_tokens, block_size)
+    if left_out := len(learned) - len(fitting):
         log.info("%d prompts leave no room for an answer and are left out", left_out)
     return fitting, measured
 
@@ -334,3 +357,48 @@ class PPO:
         self.kl_coef = tensors["kl_coef"].item()
         if "inputs" in tensors:
             self.rollouts = Rollouts(*(tensors[f.name] for f in fields(Rollouts))).to(self.policy.device)
+
+
+# --- the declaration ------------------------------------------------------------------------------------------
+
+
+def preview(config: PPOConfig) -> Preview:
+    built_in = learning_prompts(COUNTED_PROMPTS, config.fit.seed) if config.prompts == PLAYS else None
+    note = (
+        "The model sees prompts only. It writes the answers itself, and learns from how the reward model scores them."
+    )
+    found = preview_prompts(built_in or read_prompts(config.prompts), config.adapt.parent, config.max_new_tokens, note)
+    facts = [fact for fact in found.facts if not built_in or fact[0] not in OF_OWN_PROMPTS]
+    return replace(found, facts=[*facts, ("answers in an iteration", config.rollouts)])
+
+
+STAGE = Stage(
+    "ppo",
+    "PPO",
+    "Bend a chat model to what a reward model scores highly.",
+    PPOConfig,
+    prepare,
+    lesson="The model writes answers, a reward model scores them, and what scored well becomes likelier.",
+    needs="PPO needs a reward model: train that first, then PPO with it.",
+    answers=True,
+    on_policy=True,
+    frozen_models=2,  # the parent and the reward model
+    # An answer is written, about as dear as to learn from it, and read by three models, a third as dear each.
+    passes=lambda config: 1 + 2 / config.ppo_epochs,
+    loss_unit="per answer token",
+    loss_about="what PPO's optimiser sees, of answers that are new each time: it need not fall.",
+    metrics=(KL_ROLLOUTS, KL_HELD_OUT, *ROLLOUT_METRICS, *POLICY_LOSSES),
+    against_kl=AgainstKL(
+        "Score against KL",
+        "what the movement buys. Up is better and to the right is farther from the parent; "
+        "where the path runs on to the right without rising, the model only learns to please the reward model.",
+        "mean reward score",
+        (("objective/kl", "objective/scores", "rollouts"), ("kl/val", "score/val", "held-out prompts")),
+        {"kl_target": "kl_target", "kl_stop": "kl_stop: the end"},
+    ),
+    details="rollouts",
+    main_settings=("parent", "reward_model", "prompts", "kl_coef", "max_steps", "learning_rate"),
+    offers=(PLAYS,),
+    files=(".txt", ".jsonl"),
+    preview=preview,
+)

@@ -11,31 +11,20 @@ from core import checkpoint
 from core.checkpoint import Card
 from core.config import Config, setting
 from core.datasets import shakespeare as corpora
+from core.datasets.conversations import Example
 from core.datasets.pretraining import HeldOut, TokenBlocks, unigram_entropy
+from core.datasets.preview import SHOWN_TOKENS, Preview, show_example
 from core.datasets.shakespeare import CORPORA, Corpus
 from core.generate import Sampling, stream_text
 from core.model import GPT, GPTConfig, set_dropout
+from core.presets import PRESETS
+from core.stages.base import HELD_OUT, Metric, Presets, Stage
 from core.tokenizer import Tokenizer
 from core.training.loop import FitConfig, held_out_metrics, language_model_loss
 from core.training.runner import Job, Progress
 
-# What each size of model wants: big models take small steps on many tokens.
 RECIPES: dict[str, dict[str, Any]] = {
-    "tiny": dict(corpus="shakespeare-echo", max_steps=3000, batch_size=16, learning_rate=2e-2, eval_interval=250)
-    | dict(save_interval=500, snapshots=7, save_dtype="float16"),  # the shipped time-lapse: an induction head forms
-    "nano": dict(max_steps=600, batch_size=16, learning_rate=1e-2, eval_interval=50, save_interval=100),
-    "micro": dict(max_steps=3000, batch_size=16, learning_rate=5e-3),
-    "bard": dict(  # the shipped model
-        corpus="shakespeare", max_steps=2000, batch_size=16, learning_rate=4e-3, warmup_steps=50, eval_interval=200
-    )
-    | dict(dropout=0.1, save_interval=200, keep_best=True, save_dtype="float16", snapshots=0),
-    "mini": dict(max_steps=5000, batch_size=32, learning_rate=3e-3, dropout=0.1),
-    "gpt2": dict(max_steps=2000, batch_size=32, micro_batch_size=4, learning_rate=6e-4, dropout=0.1, tokenizer="gpt2")
-    | dict(snapshots=0),  # a quarter of a gigabyte each
-}
-RECIPES |= {
-    name: RECIPES["gpt2"] | dict(micro_batch_size=1, learning_rate=rate)
-    for name, rate in {"gpt2-medium": 3e-4, "gpt2-large": 2.5e-4, "gpt2-xl": 2e-4}.items()
+    name: GPTConfig.preset(name).to_dict() | preset.recipe for name, preset in PRESETS.items()
 }
 
 
@@ -43,20 +32,34 @@ RECIPES |= {
 class PretrainConfig(Config):
     """Everything that decides what a pre-training makes."""
 
-    corpus: str = setting("shakespeare-1mb", f"What to learn from: {', '.join(CORPORA)}, or the path of a text")
-    tokenizer: str = setting(
-        "train", "train = learn a vocabulary of vocab_size from the corpus; gpt2; or a checkpoint's path"
+    corpus: str = setting(
+        "shakespeare-1mb",
+        f"What to learn from: {', '.join(CORPORA)}, or the path of a text",
+        refers="corpus",
+        fixed=True,
     )
-    init_from: str = setting("", "Go on from this checkpoint's weights, shape and vocabulary; empty = random weights")
+    tokenizer: str = setting(
+        "train",
+        "train = learn a vocabulary of vocab_size from the corpus; gpt2; or a checkpoint's path",
+        refers="vocabulary",
+        fixed=True,
+    )
+    init_from: str = setting(
+        "",
+        "Go on from this checkpoint's weights, shape and vocabulary; empty = random weights",
+        refers="checkpoint",
+        fixed=True,
+    )
     sample_prompt: str = setting("ROMEO:\n", "Beginning of the text samples written during training")
     model: GPTConfig = field(default_factory=lambda: GPTConfig.preset("nano"))
-    fit: FitConfig = field(default_factory=lambda: FitConfig(**RECIPES["nano"]))
+    fit: FitConfig = field(default_factory=lambda: FitConfig(**PRESETS["nano"].recipe))
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> Self:
         """A model shape with the recipe that suits it, from `tiny` to `gpt2-xl`, with `changes`."""
-        shape = GPTConfig.preset(name).to_dict()
-        return cls.from_dict(shape | RECIPES[name] | changes)
+        if name not in RECIPES:
+            raise ValueError(f"preset must be one of {', '.join(RECIPES)}, got {name!r}")
+        return cls.from_dict(RECIPES[name] | changes)
 
 
 def prepare(config: PretrainConfig, saved: Path | None, device: torch.device, say: Progress) -> Job:
@@ -109,3 +112,53 @@ def make_tokenizer(config: PretrainConfig, corpus: Corpus, say: Progress) -> Tok
 
 def named_tokenizer(config: PretrainConfig) -> Tokenizer:
     return Tokenizer.gpt2() if config.tokenizer == "gpt2" else Tokenizer.load(config.tokenizer)
+
+
+def shape_of(config: PretrainConfig) -> GPTConfig:
+    """Of the model that is trained. Raises ValueError if it is that of a checkpoint, and that cannot be read."""
+    if config.init_from:
+        return checkpoint.read_config(Path(config.init_from) / "config.json")
+    return config.model
+
+
+def preview(config: PretrainConfig) -> Preview:
+    corpus = corpora.load(config.corpus)
+    size, held_out = (sum(map(len, documents)) for documents in (corpus.train, corpus.val))
+    facts = (("characters to learn from", size), ("characters held out", held_out))
+    beginning = corpus.train[0][:600]
+    if config.tokenizer == "train" and not config.init_from:
+        note = "The vocabulary will be learned from this text first, so it has no tokens yet. Every token counts."
+        return Preview(facts, (), note, text=beginning)
+    tokenizer = Tokenizer.load(config.init_from) if config.init_from else named_tokenizer(config)
+    ids = tokenizer.encode(beginning)[:SHOWN_TOKENS]
+    example = show_example(tokenizer, Example(ids, [True] * len(ids)))
+    note = "Blocks of this text, as long as the context, begin anywhere; every token counts in the loss."
+    return Preview(facts, (example,), note)
+
+
+STAGE = Stage(
+    "pretrain",
+    "Pre-train",
+    "Train a model from random weights on a text.",
+    PretrainConfig,
+    prepare,
+    lesson="From random weights, or on from a checkpoint, on a plain text: every next token is a lesson.",
+    stem="gpt",
+    shape=shape_of,
+    metrics=(
+        Metric(
+            "bpb/val",
+            "bits per byte",
+            role=HELD_OUT,
+            meaning="bits per byte on its own held-out text",
+            curve="validation",
+            panel="bpb",
+            late=True,
+        ),
+    ),
+    main_settings=("corpus", "max_steps", "batch_size", "learning_rate", "vocab_size"),
+    offers=tuple(CORPORA),
+    files=(".txt",),
+    presets=Presets("preset", RECIPES, "nano", "shape and recipe to start from"),
+    preview=preview,
+)

@@ -1,33 +1,25 @@
-"""All stages by name: what the command line and the page need to know of each."""
+"""The stages by name, and what is looked up in them."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Any
 
-import torch
-
+from core.checkpoint import Card
+from core.config import CHECKPOINTS
 from core.stages import classify, dpo, ppo, pretrain, reward_model, sft
+from core.stages.base import Stage
 from core.training.run_directory import Run, Status
-from core.training.runner import Job, Progress, execute
+from core.training.runner import execute
 
-
-@dataclass(frozen=True)
-class Stage:
-    """A kind of training: its configuration, and what turns one into a job."""
-
-    config: type[Any]  # a Config with a field `fit`
-    prepare: Callable[[Any, Path | None, torch.device, Progress], Job]
-
-
-STAGES = {
-    "pretrain": Stage(pretrain.PretrainConfig, pretrain.prepare),
-    "sft": Stage(sft.SFTConfig, sft.prepare),
-    "classify": Stage(classify.ClassifyConfig, classify.prepare),
-    "reward": Stage(reward_model.RewardConfig, reward_model.prepare),
-    "dpo": Stage(dpo.DPOConfig, dpo.prepare),
-    "ppo": Stage(ppo.PPOConfig, ppo.prepare),
+STAGES: dict[str, Stage] = {
+    stage.name: stage for stage in (pretrain.STAGE, sft.STAGE, classify.STAGE, reward_model.STAGE, dpo.STAGE, ppo.STAGE)
 }
+
+
+def stage_called(name: str) -> Stage:
+    """Raises ValueError if it is not known here."""
+    if name not in STAGES:
+        raise ValueError(f"stage must be one of {', '.join(STAGES)}, got {name!r}")
+    return STAGES[name]
 
 
 def stage_of(run: Run) -> tuple[Stage, Any]:
@@ -43,3 +35,14 @@ def train(run: Run) -> Status:
     """Execute or resume a run, whatever its stage."""
     stage, config = stage_of(run)
     return execute(run, config.fit, lambda saved, device, say: stage.prepare(config, saved, device, say))
+
+
+def answers(card: Card) -> bool:
+    """Was the model taught to answer in turns (core/conversation.py)? Other language models continue texts."""
+    return card.stage in STAGES and STAGES[card.stage].answers
+
+
+def checkpoint_settings(stages: Iterable[Stage] | None = None) -> list[str]:
+    """The settings by which a stage, or any, names another checkpoint."""
+    found = (name for stage in stages or STAGES.values() for name in stage.settings_that_name(*CHECKPOINTS))
+    return [*dict.fromkeys(found)]

@@ -31,12 +31,16 @@ from core.datasets.preference_pairs import (
     PairBatches,
     PairsConfig,
     Preference,
+    preview_pairs,
     read_pairs,
     score_batch,
 )
+from core.datasets.preview import Preview
 from core.huggingface import REWARD
 from core.model import IGNORE_INDEX
 from core.rlhf.logprobs import bradley_terry
+from core.stages.base import HELD_OUT, About, Metric, Stage
+from core.stages.metrics import ACCURACY, MARGIN, REWARDS
 from core.training.device import autocast
 from core.training.finetuning import FinetuneConfig, classifier, parent_digest
 from core.training.loop import FitConfig, Summed
@@ -54,7 +58,7 @@ RECIPE |= dict(weight_decay=0.1, eval_interval=10, save_interval=50, keep_steps=
 class RewardConfig(Config):
     """Everything that decides what a reward model is."""
 
-    center: float = setting(0.01, "Pull of each pair's two scores towards a sum of 0", low=0.0, high=100.0)
+    center: float = setting(0.01, "Pull of each pair's two scores towards a sum of 0", low=0.0, high=100.0, fixed=True)
     pairs: PairsConfig = field(default_factory=PairsConfig)
     adapt: FinetuneConfig = field(default_factory=lambda: FinetuneConfig(parent="checkpoints/bard-chat", dropout=0.1))
     fit: FitConfig = field(default_factory=lambda: FitConfig(**RECIPE))
@@ -176,3 +180,44 @@ def describe(texts: Sequence[Preference], scores: Tensor) -> str:
         verdict = "tie" if text.tie else "preferred"
         lines.append(f"{text.prompt}\n  {chosen:+.2f} ({verdict}) {text.chosen}\n  {rejected:+.2f} {text.rejected}")
     return "\n\n".join(lines)
+
+
+# --- the declaration ------------------------------------------------------------------------------------------
+
+
+def preview(config: RewardConfig) -> Preview:
+    note = "The score is read at the end of an answer, the only place that counts; a higher one for the preferred."
+    return preview_pairs(config.pairs, config.adapt.parent, note, read_at_end="score")
+
+
+STAGE = Stage(
+    "reward",
+    "Reward model",
+    "Teach a model to score answers as people prefer them.",
+    RewardConfig,
+    prepare,
+    lesson="A copy of the model learns to give an answer a score: higher for the answers that you preferred.",
+    sequences_per_example=2,
+    loss_unit="nats per pair",
+    loss_about="how surprised the reward model is by a vote; ln 2 is to know nothing, and a rise on held-out "
+    "votes means that it learns the others by heart.",
+    metrics=(
+        *REWARDS,
+        *MARGIN,
+        Metric(
+            "calibration/val",
+            "calibration error",
+            role=HELD_OUT,
+            curve="held-out votes",
+            about=About(
+                "Calibration error",
+                "how far the model's certainty is from how often it is right; 0 is honest about doubts.",
+            ),
+        ),
+        *ACCURACY,
+    ),
+    details="margins",
+    main_settings=("parent", "data", "max_steps", "learning_rate"),
+    files=(".jsonl",),
+    preview=preview,
+)

@@ -4,6 +4,7 @@ Only the answers count in the loss (core/datasets/conversations.py). Ouyang et a
 step 1.
 """
 
+import functools
 import logging
 import math
 from collections.abc import Callable
@@ -13,13 +14,15 @@ from typing import Any
 
 import torch
 
-from core.checkpoint import Card
+from core.checkpoint import Card, read_config
 from core.config import Config, setting
 from core.datasets import shakespeare as corpora
 from core.datasets.conversations import ChatBatches, Conversations, Example, collate, examples, read_conversations
-from core.datasets.instructions import dialogues, split
+from core.datasets.instructions import KINDS, dialogues, split
+from core.datasets.preview import SHOWN, Preview, show_example
 from core.evaluation.instructions import evaluate_instructions, replies
 from core.model import GPT
+from core.stages.base import HELD_OUT, Metric, Stage
 from core.tokenizer import Tokenizer
 from core.training.finetuning import FinetuneConfig, language_model, parent_digest
 from core.training.loop import FitConfig, language_model_loss, mean_loss
@@ -41,10 +44,16 @@ class SFTConfig(Config):
     data: str = setting(
         PLAYS,
         "plays = dialogues from Shakespeare with checkable instructions; or an Alpaca .json or a chat .jsonl file",
+        refers="corpus",
+        fixed=True,
     )
-    variants: int = setting(3, "plays: how often each reply comes, with other instructions each time", low=1, high=100)
-    val_share: float = setting(0.05, "Own file: share of the conversations held out", low=0.001, high=0.5)
-    skip_bad_lines: bool = setting(False, "Own file: leave out lines that cannot be read instead of stopping")
+    variants: int = setting(
+        3, "plays: how often each reply comes, with other instructions each time", low=1, high=100, fixed=True
+    )
+    val_share: float = setting(0.05, "Own file: share of the conversations held out", low=0.001, high=0.5, fixed=True)
+    skip_bad_lines: bool = setting(
+        False, "Own file: leave out lines that cannot be read instead of stopping", fixed=True
+    )
     sample_prompt: str = setting(
         'What say you, my lord?\n\nAnswer as "HAMLET", in two lines.', "What the model is asked at each evaluation"
     )
@@ -125,3 +134,60 @@ def from_plays(config: SFTConfig, tokenizer: Tokenizer, block_size: int) -> Data
     )
     val, _ = examples(tokenizer, [d.messages for d in dialogues(held_out, seed=0)[:MOST_HELD_OUT]], block_size)
     return Data(train, val, long, [], lambda model, count: evaluate_instructions(model, tokenizer, count))
+
+
+def preview(config: SFTConfig) -> Preview:
+    path = Path(config.data).expanduser()
+    changed = path.stat().st_mtime_ns if path.is_file() else 0
+    return cached_preview(config.data, config.adapt.parent, changed, config.skip_bad_lines, config.val_share)
+
+
+@functools.lru_cache(maxsize=8)
+def cached_preview(data: str, parent: str, changed: int, skip_bad_lines: bool, val_share: float) -> Preview:
+    tokenizer, block_size = Tokenizer.load(parent), read_config(Path(parent) / "config.json").block_size
+    if data == PLAYS:
+        learned, _ = split(corpora.plays())
+        few = [dialogue.messages for dialogue in dialogues(learned[:2], seed=0)]
+        chosen, too_long = examples(tokenizer, few, block_size)
+        counts = [("plays to learn from", len(learned)), ("dialogues in the first two", len(few))]
+        problems: list[str] = []
+    else:
+        config = SFTConfig.from_dict({"data": data, "skip_bad_lines": skip_bad_lines, "val_share": val_share})
+        found = read(config, tokenizer, block_size)
+        chosen, too_long, problems = found.train, found.too_long, found.problems
+        counts = [("to learn from", len(found.train)), ("held out", len(found.val))]
+    targets, tokens = sum(sum(e.mask) for e in chosen), sum(len(e.ids) for e in chosen)
+    return Preview(
+        [
+            *counts,
+            ("tokens in each, on average", round(tokens / len(chosen))),
+            ("of them count in the loss", f"{targets / tokens:.0%}"),
+            ("longer than the context, left out", too_long),
+        ],
+        [show_example(tokenizer, example) for example in chosen[:: max(1, len(chosen) // SHOWN)][:SHOWN]],
+        "Only the answers count in the loss: the model learns to answer and to stop, not to ask.",
+        problems,
+        mean_length=tokens / len(chosen),
+    )
+
+
+STAGE = Stage(
+    "sft",
+    "Instructions",
+    "Teach a language model to answer and to follow instructions.",
+    SFTConfig,
+    prepare,
+    lesson="From a model that continues texts to one that answers and obeys: only the answers are lessons.",
+    answers=True,
+    stem="chat",
+    loss_unit="nats per answer token",
+    metrics=(
+        Metric("follow/all", "followed", "share", HELD_OUT, "instructions followed", late=True),
+        Metric("context", "true pairs likelier", "share", HELD_OUT, "true replies told from swapped ones", late=True),
+        *(Metric(f"follow/{kind}", f"followed: {kind}", "share", HELD_OUT, late=True) for kind in KINDS),
+    ),
+    main_settings=("parent", "data", "method", "max_steps", "learning_rate"),
+    offers=(PLAYS,),
+    files=(".json", ".jsonl"),
+    preview=preview,
+)

@@ -17,14 +17,15 @@ from core.model import GPT, set_dropout
 class FinetuneConfig(Config):
     """What of the parent learns."""
 
-    parent: str = setting("checkpoints/bard-base", "The checkpoint to start from")
+    parent: str = setting("checkpoints/bard-base", "The checkpoint to start from", refers="checkpoint", fixed=True)
     method: str = setting(
         "full",
         "full: all weights learn; lora: a small change of each matrix learns, which takes less memory",
         choices=("full", "lora"),
+        fixed=True,
     )
-    lora_rank: int = setting(16, "LoRA: rank of the change; more can say more", low=1, high=1024)
-    lora_alpha: float = setting(32.0, "LoRA: weight of the change is alpha / rank", low=0.0, high=10_000.0)
+    lora_rank: int = setting(16, "LoRA: rank of the change; more can say more", low=1, high=1024, fixed=True)
+    lora_alpha: float = setting(32.0, "LoRA: weight of the change is alpha / rank", low=0.0, high=10_000.0, fixed=True)
     dropout: float = setting(0.0, "Share of activations zeroed in training against overfitting", low=0.0, high=0.9)
 
 

@@ -57,13 +57,14 @@ class FitConfig(Config):
         "muon",
         "muon: matrices move in all directions alike, learns in fewer steps; adamw: the classic, cheaper a step",
         choices=("muon", "adamw"),
+        fixed=True,
     )
     weight_decay: float = setting(0.1, "Pull of matrices towards 0 (not of biases and norms)", low=0.0)
     beta1: float = setting(0.9, "AdamW: memory of the gradient's mean", low=0.0, high=0.9999)
     beta2: float = setting(0.99, "AdamW: memory of its square", low=0.0, high=0.99999)
     muon_momentum: float = setting(0.95, "Muon: memory of the gradient's mean", low=0.0, high=0.9999)
     grad_clip: float = setting(1.0, "Longest gradient; longer ones are shortened. 0 = any", low=0.0)
-    seed: int = setting(1337, "The same seed gives the same run", low=0, high=2**31)
+    seed: int = setting(1337, "The same seed gives the same run", low=0, high=2**31, fixed=True)
     eval_interval: int = setting(100, "Steps between two looks at the validation text", low=1)
     save_interval: int = setting(200, "Steps between two saved states to resume from", low=1)
     keep_steps: int = setting(

@@ -20,6 +20,7 @@ from core.classifier import SequenceClassifier
 from core.generate import Model
 from core.model import GPT
 from core.packed_model import PackedGPT
+from core.stages import registry
 from core.tokenizer import Tokenizer
 from core.training.run_directory import Run
 
@@ -131,7 +132,7 @@ def is_shipped(directory: Path) -> bool:
 def answers(directory: Path) -> bool:
     """Does the model there answer? One whose card cannot be read does not: `load` then says why."""
     try:
-        return read_card(directory / "card.json").answers
+        return registry.answers(read_card(directory / "card.json"))
     except ValueError:
         return False
 

@@ -14,16 +14,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from core.checkpoint import read_json
-from core.config import Config, names
+from core.config import Config, leaves, setting_of
 from core.diagnostics.doctor import Finding, diagnose
 from core.training.device import pick_device, total_memory
-from core.training.loop import FitConfig
 from core.training.queue import queued_status
 from core.training.run_directory import Run, Status, busy_sentence, check_name, read_lines, runs, step_number
 from playground.services.run_export import as_csv, as_tensorboard
 from playground.services.run_log import MOST_ROWS, recent, rows_allowed, seconds_left, some_samples, table
 
-CHANGEABLE = {*names(FitConfig), "dropout", "sample_prompt"} - {"optimizer", "seed"}  # in the midst of a run
 BEGINNING = ("created", "starting")  # a resumed run may still hold steps that it is about to take again
 
 
@@ -88,7 +86,8 @@ class Jobs:
         """
         run, values = self.run(origin), config.to_dict()
         before = run.read()[1]
-        fixed = {key for key, value in values.items() if before.get(key, value) != value} - CHANGEABLE
+        kept = [f.name for f in leaves(type(config)) if setting_of(f).fixed]
+        fixed = [name for name in kept if before.get(name, values[name]) != values[name]]
         if step and fixed:
             raise ValueError(
                 f"a run that goes on from step {step:,} keeps its model and its data, so {', '.join(sorted(fixed))} "

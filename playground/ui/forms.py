@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 import gradio as gr
 
-from core.config import Config, Setting, is_optional, leaves, parse_optional, value_type
+from core.config import Config, is_optional, leaves, parse_optional, setting_of, value_type
 
 C = TypeVar("C", bound=Config)
 
@@ -67,7 +67,7 @@ def optional_number(f: Field, typed: str) -> Any:
 
 
 def is_plain_number(f: Field) -> bool:
-    return value_type(f) in (int, float) and f.metadata["setting"].step is None and not is_optional(f)
+    return value_type(f) in (int, float) and setting_of(f).step is None and not is_optional(f)
 
 
 def shown(value: Any) -> Any:
@@ -76,7 +76,7 @@ def shown(value: Any) -> Any:
 
 def widget(f: Field, value: Any, choices: list[Any] | None, prefix: str) -> Any:
     """The control for a field, with the field's own explanation."""
-    about: Setting = f.metadata["setting"]
+    about = setting_of(f)
     common = {
         "label": f.name,
         "info": about.help,

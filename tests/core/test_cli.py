@@ -123,7 +123,7 @@ def test_generate_continues_a_text_the_same_way_for_the_same_seed(trained, capsy
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_generate_packs_the_weights_as_told(precision, trained, capsys, monkeypatch):
     packed = []
-    monkeypatch.setattr("core.cli.PackedGPT", lambda model, how: packed.append(how) or PackedGPT(model, how))
+    monkeypatch.setattr("core.commands.PackedGPT", lambda model, how: packed.append(how) or PackedGPT(model, how))
     options = ["--device", "cpu", "--max-new-tokens", "20", "--prompt", "To be", "--seed", "1"]
     assert main(["generate", str(trained), *options, "--precision", precision]) == 0
     written, loaded = capsys.readouterr().out, checkpoint.load(trained)

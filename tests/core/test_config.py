@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from core.config import add_flags, leaves, names, value_type
 from core.generate import Sampling
-from core.model import PRESETS, GPTConfig
+from core.model import GPTConfig
+from core.presets import PRESETS
 from core.stages.pretrain import PretrainConfig
 from core.training.loop import FitConfig
 

@@ -12,7 +12,7 @@ FILES = sorted(p.relative_to(REPO).as_posix() for top in ("core", "playground") 
 
 # What stands in a later row may import what stands in an earlier one, never the other way round.
 ROWS = (
-    ("config", "tokenizer", "linear_cross_entropy"),
+    ("config", "tokenizer", "linear_cross_entropy", "presets"),
     ("model", "merge_tree"),
     ("packed_model", "classifier"),
     ("huggingface",),
@@ -27,12 +27,13 @@ ROWS = (
     ("evaluation",),
     ("stages",),
     ("workspace", "report_card"),
+    ("commands",),
     ("cli",),
     ("__main__",),
 )
 ROW = {part: row for row, parts in enumerate(ROWS) for part in parts}
 PACKAGES = ("interpretability", "datasets", "preferences", "training", "rlhf", "diagnostics", "evaluation", "stages")
-SHARED_BY_STAGES = ("base", "registry")
+SHARED_BY_STAGES = ("base", "metrics", "registry")
 WITH_GRADIO = ("ui", "panels", "tabs")  # folders of playground/ in which files may import gradio; and its own three
 FILES_WITH_GRADIO = ("__main__", "app", "api")
 

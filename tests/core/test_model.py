@@ -13,7 +13,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from core import huggingface
-from core.model import GPT, IGNORE_INDEX, PRESETS, GPTConfig, KVCache
+from core.model import GPT, IGNORE_INDEX, GPTConfig, KVCache
+from core.presets import PRESETS
 
 
 def some_ids(*shape: int, vocab_size: int = 300) -> Tensor:

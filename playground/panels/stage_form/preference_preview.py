@@ -11,6 +11,7 @@ from core.datasets.preference_pairs import EncodedPair, encode_pairs
 from core.datasets.prompts import learning_prompts, read_prompts
 from core.stages.dpo import DPOConfig
 from core.stages.ppo import PLAYS, PPOConfig
+from core.stages.registry import answers
 from core.stages.reward_model import RewardConfig
 from core.tokenizer import Tokenizer
 from playground.panels.stage_form.data_preview import SHOWN, shape_at, shown
@@ -99,7 +100,7 @@ def rollouts(config: PPOConfig) -> dict[str, Any]:
 
 def check_answers(parent: str) -> None:
     """Raise ValueError unless the model at `parent` answers in turns."""
-    if not card(parent).answers:
+    if not answers(card(parent)):
         raise ValueError(
             f"{Path(parent).name} continues texts instead of answering: choose a model that was fine-tuned on "
             "instructions, or do that first in the Train tab"

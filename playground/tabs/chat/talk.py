@@ -10,6 +10,7 @@ import gradio as gr
 from core.conversation import Conversation, Message
 from core.generate import Sampling
 from core.preferences.vote_store import Answer, NewPair
+from core.stages import registry
 from playground.panels.voting.panel import name as annotator_name
 from playground.services.checkpoints import Checkpoints
 from playground.services.services import Services
@@ -30,7 +31,7 @@ def conversation(checkpoints: Checkpoints, model: str, request: dict[str, Any]) 
     """What the page says was said, for `model`. Raises ValueError if the model is gone or nothing was said."""
     said = tuple(Message(m["role"], page_text(m["content"])[:LONGEST]) for m in request["messages"])
     persona, system = (page_text(request["wish"].get(key) or "") for key in ("persona", "system"))
-    return Conversation(said, persona.strip(), system, checkpoints.load(model).card.answers)
+    return Conversation(said, persona.strip(), system, registry.answers(checkpoints.load(model).card))
 
 
 def log(services: Services, foresight: TokenInspector, sampling: ReadSampling) -> gr.HTML:
@@ -72,7 +73,7 @@ def log(services: Services, foresight: TokenInspector, sampling: ReadSampling) -
             try:
                 card = checkpoints.load(model).card
                 full = foresight.context(model, conversation(checkpoints, model, request)) if said(request) else None
-                found.append({"model": model, "answers": card.answers, "context": full})
+                found.append({"model": model, "answers": registry.answers(card), "context": full})
             except ValueError as error:
                 found.append({"model": model, "error": explain(error)})
         return {"models": found}

@@ -15,7 +15,7 @@ from core.huggingface import REWARD
 from core.rlhf.policy import repetition
 from core.stages import ppo
 from core.stages.ppo import PPOConfig
-from core.stages.registry import train
+from core.stages.registry import answers, train
 from core.tokenizer import Tokenizer
 from core.training.run_directory import Run, read_lines
 
@@ -80,7 +80,7 @@ def test_it_raises_the_scores_and_leaves_reference_and_reward_model_as_they_were
     assert sum(scores[-5:]) / 5 > sum(scores[:5]) / 5 + 0.35
     assert [checkpoint.weights_digest(place / name) for name in ("parent", "reward")] == before
     made = checkpoint.load(run.directory)
-    assert made.card.answers and made.card.data["reward_model"] == "reward"
+    assert answers(made.card) and made.card.data["reward_model"] == "reward"
     assert not (run.directory / ppo.STATE_FILE).exists()
 
 

@@ -19,7 +19,7 @@ from core.evaluation.preferences import reward_scores, reward_scores_of_ids
 from core.rlhf.logprobs import answer_logprobs
 from core.stages import dpo, reward_model
 from core.stages.dpo import DPOConfig, dpo_loss
-from core.stages.registry import train
+from core.stages.registry import answers, train
 from core.stages.reward_model import RewardConfig
 from core.training.run_directory import Run, read_lines
 
@@ -143,7 +143,7 @@ def test_dpo_learns_what_was_preferred_and_leaves_the_reference_as_it_was(method
     decided = [m for m, text in zip(last, details[0]["texts"], strict=True) if not text["tie"]]
     assert np.mean(decided) * 0.5 == pytest.approx(lines[-1]["margin/val"], abs=1e-4)
     made = checkpoint.load(run.directory)
-    assert made.card.answers and made.card.parent == "parent" and made.card.data["ties"] == 4
+    assert answers(made.card) and made.card.parent == "parent" and made.card.data["ties"] == 4
     assert checkpoint.weights_digest(place / "parent") == before
 
 

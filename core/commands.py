@@ -1,0 +1,250 @@
+"""What the commands of the command line do that are no stage; cli.py says how they are called."""
+
+import argparse
+import logging
+import math
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from core import checkpoint, hub
+from core.checkpoint import Checkpoint
+from core.config import Config, names
+from core.conversation import Conversation, Message, generate_reply
+from core.datasets import shakespeare as corpora
+from core.datasets.preference_files import read_preferences, write_preferences
+from core.evaluation.classification import evaluate_classifier, majority_class
+from core.evaluation.instructions import evaluate_instructions
+from core.evaluation.language_model import bits_per_byte
+from core.evaluation.report_card import held_out_texts, report
+from core.generate import Model, Sampling, TextStep, stream_text
+from core.model import GPT
+from core.packed_model import PackedGPT
+from core.preferences.pair_generation import PAIR_SAMPLING, Writer, simulate
+from core.preferences.vote_store import Votes
+from core.stages import pretrain
+from core.stages.pretrain import PretrainConfig
+from core.stages.registry import answers, stage_of, train
+from core.tokenizer import Tokenizer
+from core.training.device import pick_device
+from core.training.planning import memory
+from core.training.queue import run_all
+from core.training.run_directory import Run
+from core.workspace import Workspace
+
+log = logging.getLogger("core")
+VOTES = {
+    "simulate": "a rule votes on pairs of answers by the model MODEL",
+    "export": "write the votes to FILE, as TRL reads them, with ties marked",
+    "import": "read votes from FILE",
+    "list": "count the votes of each annotator",
+}
+
+
+@dataclass(frozen=True)
+class Action:
+    """What can be done to what lies in a directory of checkpoints."""
+
+    help: str
+    n_names: int = 0  # that it takes
+
+
+MODELS = {
+    "list": Action("all that is there"),
+    "rename": Action("call MODEL by the name NEW", 2),
+    "throw-away": Action("move MODEL to the trash", 1),
+    "restore": Action("take MODEL, as list calls it, out of the trash", 1),
+    "empty-trash": Action("delete what is in the trash"),
+}
+
+
+def complain(sentence: str) -> int:
+    sys.stderr.write(f"error: {sentence}\n")
+    return 1
+
+
+def typed(args: argparse.Namespace, cls: type[Config]) -> dict[str, Any]:
+    """The settings of a configuration that were given on the command line."""
+    return {name: value for name, value in vars(args).items() if name in names(cls)}
+
+
+def run_run(args: argparse.Namespace) -> int:
+    return execute([Run(directory) for directory in args.directory])
+
+
+def execute(runs: list[Run]) -> int:
+    for run in runs:  # those that come later, too, before the first begins
+        stage_of(run)
+    status = run_all(runs, train)
+    return complain(status.message) if status.state == "failed" else 0
+
+
+def run_generate(args: argparse.Namespace) -> int:
+    loaded, model = writer(args)
+    ids = loaded.tokenizer.encode(args.prompt)
+    sys.stdout.write(args.prompt)
+    show(stream_text(model, loaded.tokenizer, ids, Sampling.from_dict(typed(args, Sampling))))
+    return 0
+
+
+def run_chat(args: argparse.Namespace) -> int:
+    loaded, model = writer(args)
+    said: list[Message] = []
+    while line := read_line():
+        said.append(Message("user", line))
+        asked = Conversation(tuple(said), args.persona, args.system, answers(loaded.card))
+        answer = show(generate_reply(model, loaded.tokenizer, asked, Sampling.from_dict(typed(args, Sampling))))
+        said.append(Message("assistant", asked.lead + answer))
+    return 0
+
+
+def writer(args: argparse.Namespace) -> tuple[Checkpoint[GPT], Model]:
+    """The checkpoint, and what writes its text as precisely as it was asked for."""
+    loaded = checkpoint.load(args.checkpoint, pick_device(args.device))
+    as_it_is = loaded.model.device.type != "cpu" and args.precision == "float32"
+    return loaded, loaded.model if as_it_is else PackedGPT(loaded.model, args.precision)
+
+
+def read_line() -> str:
+    """What a person types; "" at the end."""
+    sys.stdout.write("> ")
+    sys.stdout.flush()
+    return sys.stdin.readline().strip()
+
+
+def show(steps: Iterator[TextStep]) -> str:
+    """Write the text as it comes; returns it whole."""
+    text = ""
+    for step in steps:
+        text += step.text
+        sys.stdout.write(step.text)
+        sys.stdout.flush()
+    sys.stdout.write("\n")
+    return text
+
+
+def run_evaluate(args: argparse.Namespace) -> int:
+    if args.report:
+        found = 0
+        for what, values in report(args.checkpoint, pick_device(args.device), args.anew):
+            found += len(values)
+            for name, value in values.items():
+                log.info("%-24s %.4f  (%s)", name, value, what)
+        if not found:
+            log.info("all has been measured already: --anew measures it once more")
+        return 0
+    if checkpoint.is_classifier(args.checkpoint):
+        return measure_classifier(args)
+    loaded = checkpoint.load(args.checkpoint, pick_device(args.device))
+    corpus = corpora.load(args.corpus)
+    log.info("%s on %s: %.4f bits per byte", args.checkpoint, corpus.name, bits_per_byte(loaded, corpus))
+    if args.instructions:
+        for name, share in evaluate_instructions(loaded.model, loaded.tokenizer, args.instructions).items():
+            log.info("%-20s %.3f", name, share)
+    return 0
+
+
+def measure_classifier(args: argparse.Namespace) -> int:
+    loaded = checkpoint.load_classifier(args.checkpoint, pick_device(args.device))
+    labelled = held_out_texts(loaded.card)
+    measured, base = evaluate_classifier(loaded, labelled), majority_class(labelled)
+    log.info(
+        "%s on %s held-out texts of %s: accuracy %.4f (always the commonest class: %.4f), macro F1 %.4f (%.4f)",
+        args.checkpoint,
+        f"{len(labelled.val):,}",
+        labelled.name,
+        measured["accuracy"],
+        base["accuracy"],
+        measured["f1"],
+        base["f1"],
+    )
+    for label, share in measured["recall"].items():
+        log.info("%-24s recognised %.4f", label, share)
+    return 0
+
+
+def run_votes(args: argparse.Namespace) -> int:
+    if args.action != "list" and args.path is None:
+        raise ValueError(
+            f"votes {args.action} needs {'a model' if args.action == 'simulate' else 'a file'}: {VOTES[args.action]}"
+        )
+    votes = Votes(args.db)
+    if args.action == "simulate":
+        loaded = checkpoint.load(args.path)
+        writer = Writer(PackedGPT(loaded.model), loaded.tokenizer, args.path.name)
+        for voted in simulate(votes, writer, args.rule, args.count, PAIR_SAMPLING, args.seed):
+            log.info("%d of %d votes", voted, args.count)
+    elif args.action == "export":
+        pairs = votes.preferences(args.annotator)
+        write_preferences(args.path, pairs)
+        log.info("%d votes, %d of them ties, written to %s", len(pairs), sum(pair.tie for pair in pairs), args.path)
+    elif args.action == "import":
+        added = votes.import_preferences(read_preferences(args.path).pairs, f"file: {args.path.name}")
+        log.info("%d votes added; those that were there already are left out", added)
+    else:
+        for annotator, count in votes.annotators().items():
+            log.info("%6d  %s", count, annotator)
+    return 0
+
+
+def run_models(args: argparse.Namespace) -> int:
+    library, action = Workspace(args.directory), MODELS[args.action]
+    if len(args.names) != action.n_names:
+        raise ValueError(f"models {args.action} takes {action.n_names} names, got {len(args.names)}: {action.help}")
+    if args.action == "list":
+        for entry in library.entries():
+            log.info("%-24s %-16s %8.1f MB  %s", entry.name, entry.kind, entry.size / 1e6, entry.card.parent or "")
+        for thrown in library.thrown_away():
+            log.info("%-24s in the trash", thrown.id)
+    elif args.action == "rename":
+        library.rename(*args.names)
+    elif args.action == "throw-away":
+        log.info("now in the trash: %s", library.throw_away(*args.names))
+    elif args.action == "restore":
+        library.restore(*args.names)
+    else:
+        log.info("%.1f MB are free again", library.empty_trash() / 1e6)
+    return 0
+
+
+def run_tokenizer(args: argparse.Namespace) -> int:
+    corpus = corpora.load(args.corpus)
+    tokenizer = Tokenizer.train(
+        corpus.train,
+        args.vocab_size,
+        lambda done, all: log.info("%s of %s merges", done, all) if done % 1024 == 0 else None,
+    )
+    tokenizer.save(args.directory)
+    log.info("%s tokens learned from %s, saved in %s", f"{tokenizer.vocab_size:,}", corpus.name, args.directory)
+    return 0
+
+
+def run_import(args: argparse.Namespace) -> int:
+    hub.import_model(args.source, args.directory, args.revision)
+    return 0
+
+
+def run_memory(args: argparse.Namespace) -> int:
+    config = pretrain.STAGE.configure(typed(args, PretrainConfig), args.preset)
+    device = pick_device("auto").type if config.fit.device == "auto" else config.fit.device
+    planned = memory.plan(config.model, config.fit, device)
+    for part, size in vars(planned).items():
+        log.info("%-12s%8.2f GiB", part, size / memory.GIB)
+    if args.budget_gb is not None:
+        fit = memory.suggest(config.model, config.fit, device, args.budget_gb)
+        log.info(
+            "for %g GB: micro_batch_size %d, %d to a step, recompute %s: %.2f GiB",
+            args.budget_gb,
+            fit.micro_batch_size,
+            math.ceil(fit.batch_size / fit.micro_batch_size),
+            "on" if fit.recompute else "off",
+            memory.plan(config.model, fit, device).peak / memory.GIB,
+        )
+    return 0
+
+
+def run_corpus(args: argparse.Namespace) -> int:
+    corpora.save(corpora.load(args.name), args.directory)
+    log.info("%s written to %s", args.name, args.directory)
+    return 0

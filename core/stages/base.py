@@ -1,0 +1,145 @@
+"""What a training stage is, as one declaration: whoever must know in what stages differ reads it here.
+
+A stage's file ends with its `STAGE`, and core/stages/registry.py lists them. The command line, the API, the form and
+its planner, the preview, the live curves, the report card, the family tree, the pickers, the protection of models in
+use and the doctor are made from these fields; none of them knows a stage by its name.
+
+Plain data and functions: no colour, no widget.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from core.checkpoint import read_config
+from core.config import Config, leaves, names, setting_of
+from core.datasets.classification import Labelled
+from core.datasets.preview import Preview
+from core.model import GPTConfig
+from core.training.runner import Job, Progress
+
+TRAINING, HELD_OUT, ROLLOUTS = "training", "held out", "rollouts"  # where a metric is measured
+
+
+@dataclass(frozen=True)
+class About:
+    """What a panel says, in plain words."""
+
+    name: str  # what is measured
+    text: str  # one sentence, which begins with a small letter
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number in a run's log: how it is called where it is drawn, and where it stands on a report card.
+
+    One that is not declared is drawn and listed all the same, under its key.
+    """
+
+    key: str  # in metrics.jsonl: TRL's, where TRL has it
+    title: str  # of its panel
+    unit: str = ""  # "share" for one from 0 to 1
+    role: str = TRAINING  # at every step, at every evaluation, or once for all answers of an iteration
+    meaning: str = ""  # in words, on a report card; "" = it does not come to stand there
+    curve: str = ""  # of which of the panel's curves it is: "" = its title
+    panel: str = ""  # of those that are drawn together: the first one says title and unit; "" = it is alone
+    about: About | None = None
+    late: bool = False  # its panel stands last, and comes with the first value: the others do not move then
+
+
+@dataclass(frozen=True)
+class AgainstKL:
+    """The main picture of a stage that bends a policy: what the movement away from the reference buys."""
+
+    title: str
+    about: str
+    y: str  # title of the axis
+    paths: tuple[tuple[str, str, str], ...]  # (metric of KL, metric of what it buys, name), measured at the same steps
+    limits: Mapping[str, str] = field(default_factory=dict)  # settings that are distances, and what is written there
+
+
+@dataclass(frozen=True)
+class Presets:
+    """Settings that go together, chosen by one word: the value of the setting `flag`, or of a flag of that name."""
+
+    flag: str
+    recipes: Mapping[str, Mapping[str, Any]]  # what each word sets
+    default: str
+    help: str = ""  # where `flag` is no setting
+
+
+def parent_shape(config: Any) -> GPTConfig:
+    """The shape of the model that `parent` names. Raises ValueError if it cannot be read."""
+    return read_config(Path(config.to_dict()["parent"]).expanduser() / "config.json")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A kind of training. What has a default suits a fine-tuning of a language model on texts."""
+
+    name: str  # on disk, on the command line, in addresses
+    title: str  # a few words
+    summary: str  # what it does, a sentence
+    config: type[Any]  # a Config with a field `fit`
+    prepare: Callable[[Any, Path | None, torch.device, Progress], Job]  # given the saved step to go on from, if any
+    lesson: str = ""  # from what to what, and what is learned from: a sentence below the title
+    needs: str = ""  # what must be there before, a sentence
+    # --- what it makes -----------------------------------------------------------------------------------------
+    answers: bool = False  # does its model answer in turns? Others continue texts, or name a class
+    stem: str = ""  # of the names that are suggested; "" = its name
+    held_out: Callable[[Any], Labelled] | None = None  # texts of known class that its classifier has not learned from
+    # --- what it costs -----------------------------------------------------------------------------------------
+    on_policy: bool = False  # does the model write what it learns from, so that the loss need not fall?
+    frozen_models: int = 0  # as large as the one that learns, beside it
+    sequences_per_example: int = 1  # that are in memory at once: a pair has two answers
+    passes: Callable[[Any], float] = lambda config: 1.0  # work for each token, in forward and backward passes
+    shape: Callable[[Any], GPTConfig] = parent_shape  # of the model that is trained
+    # --- what it measures --------------------------------------------------------------------------------------
+    loss_unit: str = "nats per token"
+    loss_about: str = ""  # what the loss says, as in About
+    metrics: tuple[Metric, ...] = ()  # beside those of every training, in the order in which they are drawn
+    against_kl: AgainstKL | None = None
+    details: str = ""  # the key of details.jsonl by which the page knows how to draw it: margins, pairs, rollouts
+    # --- what a form offers ------------------------------------------------------------------------------------
+    main_settings: tuple[str, ...] = ()  # in sight; the others are folded away
+    offers: tuple[str, ...] = ()  # data by name
+    files: tuple[str, ...] = ()  # kinds of files that can be its data
+    presets: Presets | None = None
+    preview: Callable[[Any], Preview] | None = None  # what the model will see; ValueError in words, as in the training
+
+    def configure(self, given: Mapping[str, Any], preset: str | None = None) -> Any:
+        """The configuration with what was `given`; the rest as the preset has it, or by default."""
+        recipe: Mapping[str, Any] = {}
+        if self.presets:
+            chosen = preset or given.get(self.presets.flag) or self.presets.default
+            if chosen not in self.presets.recipes:
+                known = ", ".join(self.presets.recipes)
+                raise ValueError(f"{self.presets.flag} must be one of {known}, got {chosen!r}")
+            recipe = self.presets.recipes[chosen]
+        return self.config.from_dict({**self.config().to_dict(), **recipe, **given})
+
+    @property
+    def has_preset_flag(self) -> bool:
+        """Are presets chosen by a flag of their own, not by a setting?"""
+        return self.presets is not None and self.presets.flag not in names(self.config)
+
+    def settings_that_name(self, *what: str) -> list[str]:
+        """The settings whose value names one of these: see `core.config.REFERS`."""
+        return settings_that_name(self.config, *what)
+
+    @property
+    def data(self) -> str:
+        """The setting that names what is learned from; "" if there is none."""
+        return next(iter(self.settings_that_name("votes", "corpus")), "")
+
+    @property
+    def aligns(self) -> bool:
+        """Does it learn what people prefer, from their votes or from a reward model? Then its parent must answer."""
+        return bool(self.settings_that_name("votes", "reward model"))
+
+
+def settings_that_name(config: type[Config] | Any, *what: str) -> list[str]:
+    return [f.name for f in leaves(config) if setting_of(f).refers in what]

@@ -85,7 +85,7 @@ def name(typed: str) -> str:
 
 def shown(labelling: Labelling, offer: Offer, wish: VotingSettings, annotator: str) -> dict[str, Any]:
     """What the page is told: the pair without what would give away its models, and how far the person is."""
-    given = [vote for vote in labelling.ballot(annotator) if wish.covers(vote) and vote.choice != "skip"]
+    given = [vote for vote in labelling.standing_votes(annotator) if wish.covers(vote) and vote.choice != "skip"]
     return {
         "pair": described(offer.pair) if offer.pair else None,
         "trouble": sentence(offer.trouble) if offer.trouble else "",

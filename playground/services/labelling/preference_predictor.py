@@ -1,52 +1,35 @@
-"""What a person's votes so far say about the next one: the model of their taste, refitted after every vote. No gradio.
+"""What a person's votes so far say about the next one: the model of their preferences, refitted after every vote.
 
-A pair is described by how its two answers differ in the eyes of a frozen language model (see
-core/preferences/preference_model.py); to describe it takes a forward pass and happens in the background, to fit and to
-predict takes milliseconds.
+A pair is described by how its two answers differ for a frozen language model (core/preferences/preference_model.py);
+to describe it takes a forward pass and happens in the background, to fit and to predict takes milliseconds.
 """
 
 import threading
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
-from core.checkpoint import WEIGHTS, Checkpoint
-from core.generate import Model
-from core.model import GPT
+from core.checkpoint import WEIGHTS
 from core.preferences.preference_model import PreferenceModel, features
 from core.preferences.vote_store import Pair, Vote
-from core.tokenizer import Tokenizer
+from playground.services.checkpoints import Checkpoints, Key
 
-LEARNED_FROM = 300  # the latest votes: older ones say less about a person, and a fit stays a matter of milliseconds
-ENOUGH = 5  # votes that prefer an answer, before which nothing is foretold
-DESCRIBED = 5000  # pairs kept in memory, a few KB each
+FITTED_TO = 300  # the latest votes: older ones say less about a person, and a fit stays a matter of milliseconds
+ENOUGH = 5  # votes that prefer an answer, before which nothing is predicted
+MOST_DESCRIBED = 5000  # pairs kept in memory, a few KB each
 SIDE_BY_SIDE = 16  # pairs described at once
-
-Key = tuple[str, int]  # a model's name, and when its weights were written
 
 # What a vote says about "left is better"; a skipped pair says nothing.
 OUTCOMES = {"left": 1.0, "right": 0.0, "tie": 0.5, "bad": 0.5}
 
 
-class Models(Protocol):
-    """What is needed here of `services.Checkpoints`, which cannot be imported: it leads back here."""
-
-    directory: Path
-
-    def load(self, name: str | None) -> Checkpoint[GPT]: ...
-
-    def writer(self, name: str | None, precision: str) -> tuple[Model, Tokenizer]: ...
-
-
 class PreferencePredictor:
-    """The taste of each annotator, as each language model can tell it."""
+    """The preferences of each annotator, as the features of each language model can tell them."""
 
-    def __init__(self, checkpoints: Models):
+    def __init__(self, checkpoints: Checkpoints):
         self.checkpoints = checkpoints
         self.differences: dict[tuple[Key, int], np.ndarray] = {}  # (F,): left less right
-        self.fitted: dict[tuple[str, Key], PreferenceModel] = {}
+        self.preferences: dict[tuple[str, Key], PreferenceModel] = {}
         self.lock = threading.Lock()
 
     def key(self, model: str) -> Key:
@@ -55,48 +38,48 @@ class PreferencePredictor:
         return model, weights.stat().st_mtime_ns if weights.exists() else 0
 
     def describe(self, model: str, pairs: Sequence[Pair]) -> None:
-        """Get to know pairs, so that votes on them can be foretold and learned from. Takes a while.
+        """Compute the features of pairs, so that votes on them can be predicted and learned from. Takes a while.
 
         Raises ValueError if the model is not there any more.
         """
-        key, new = self.key(model), self.unknown(model, pairs)
+        key, new = self.key(model), self.undescribed(model, pairs)
         for first in range(0, len(new), SIDE_BY_SIDE):
             some = new[first : first + SIDE_BY_SIDE]
             loaded = self.checkpoints.load(model)
             prompts = [pair.prompt for pair in some] * 2
             answers = [pair.left.text for pair in some] + [pair.right.text for pair in some]
-            described = features(loaded.model, loaded.tokenizer, prompts, answers)  # (2n, F)
-            differences = (described[: len(some)] - described[len(some) :]).astype(np.float32)
+            values = features(loaded.model, loaded.tokenizer, prompts, answers)  # (2n, F)
+            differences = (values[: len(some)] - values[len(some) :]).astype(np.float32)
             with self.lock:
                 self.differences |= {(key, pair.id): row for pair, row in zip(some, differences, strict=True)}
-                while len(self.differences) > DESCRIBED:
+                while len(self.differences) > MOST_DESCRIBED:
                     del self.differences[next(iter(self.differences))]
 
-    def unknown(self, model: str, pairs: Sequence[Pair]) -> list[Pair]:
+    def undescribed(self, model: str, pairs: Sequence[Pair]) -> list[Pair]:
         """Those of the pairs that have not been described."""
         key = self.key(model)
         return [pair for pair in pairs if (key, pair.id) not in self.differences]
 
-    def learn(self, annotator: str, model: str, votes: Sequence[Vote]) -> None:
-        """Fit the taste of `annotator` to those of their votes, oldest first, whose pairs are described."""
+    def fit(self, annotator: str, model: str, votes: Sequence[Vote]) -> None:
+        """Fit the preferences of `annotator` to those of their votes, oldest first, whose pairs are described."""
         key = self.key(model)
-        seen = [(self.differences.get((key, vote.pair.id)), OUTCOMES[vote.choice]) for vote in telling(votes)]
-        usable = [(difference, outcome) for difference, outcome in seen if difference is not None]
+        found = [(self.differences.get((key, vote.pair.id)), OUTCOMES[vote.choice]) for vote in training_votes(votes)]
+        usable = [(difference, outcome) for difference, outcome in found if difference is not None]
         if sum(outcome != 0.5 for _, outcome in usable) < ENOUGH:
-            self.fitted.pop((annotator, key), None)
+            self.preferences.pop((annotator, key), None)
             return
-        self.fitted[annotator, key] = PreferenceModel.fit(
+        self.preferences[annotator, key] = PreferenceModel.fit(
             np.stack([difference for difference, _ in usable]), np.array([outcome for _, outcome in usable])
         )
 
     def probabilities(self, annotator: str, model: str, pairs: Sequence[Pair]) -> list[float | None]:
         """Of each pair, that `annotator` will prefer its left answer; None as long as too little is known."""
         key = self.key(model)
-        taste = self.fitted.get((annotator, key))
+        preferences = self.preferences.get((annotator, key))
         found = [self.differences.get((key, pair.id)) for pair in pairs]
-        return [None if taste is None or row is None else float(taste.probability(row)) for row in found]
+        return [None if preferences is None or row is None else float(preferences.probability(row)) for row in found]
 
 
-def telling(votes: Sequence[Vote]) -> list[Vote]:
-    """The votes that a taste is fitted to."""
-    return [vote for vote in votes if vote.choice in OUTCOMES][-LEARNED_FROM:]
+def training_votes(votes: Sequence[Vote]) -> list[Vote]:
+    """The votes that a preference model is fitted to."""
+    return [vote for vote in votes if vote.choice in OUTCOMES][-FITTED_TO:]

@@ -1,8 +1,7 @@
-"""Who votes on what: pairs are lent to one window at a time, and foretold before they are voted on. No gradio.
+"""Who votes on what: a pair is in one window at a time, and its vote is predicted before it is given.
 
-Everything that must not be lost is in the store (core/preferences/vote_store.py): a pair as soon as it is written, a
-vote before the next pair is handed out. What is only here, who looks at which pair, a window tells again when it comes
-back.
+Everything that must not be lost is in the store (core/preferences/vote_store.py): a pair as soon as it is generated, a
+vote before the next pair is shown. What is only here, who looks at which pair, a window says again when it comes back.
 """
 
 import random
@@ -11,28 +10,18 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from core.preferences.vote_store import AlreadyVoted, NewPair, Pair, Vote, Votes
-from playground.services.labelling.pair_pool import LEAST_SURE, OTHERS, VotingSettings
-from playground.services.labelling.preference_predictor import Models, PreferencePredictor
+from playground.services.checkpoints import Checkpoints
+from playground.services.labelling.pair_pool import Lease, PairPool, PairQueue
+from playground.services.labelling.preference_predictor import PreferencePredictor, training_votes
 from playground.services.labelling.prefetch import Prefetcher
+from playground.services.labelling.voting_settings import LEAST_SURE, OTHERS, VotingSettings
 
-LEASE_SECONDS = 600.0  # without a word from its window, a pair goes to another one
 REPEAT_SHARE, REPEAT_AFTER = 0.1, 5  # how often a pair comes back swapped, and after how many other votes
-
-
-@dataclass
-class Lease:
-    """A pair in a window, and the probability with which its left answer will be chosen, as foretold."""
-
-    annotator: str
-    wish: VotingSettings
-    pair: Pair
-    predicted: float | None
-    renewed: float
 
 
 @dataclass(frozen=True)
 class Offer:
-    """The pair to vote on; without one, it is being written, or `trouble` says why there is none."""
+    """The pair to vote on; without one, it is being generated, or `trouble` says why there is none."""
 
     pair: Pair | None = None
     note: str = ""
@@ -50,29 +39,30 @@ class Cast:
 class Labelling:
     """Pairs for all windows. `busy` says whether a training needs the processor."""
 
-    def __init__(self, checkpoints: Models, votes: Votes, busy: Callable[[], bool] = lambda: False):
-        self.votes, self.tastes = votes, PreferencePredictor(checkpoints)
-        self.ahead = Prefetcher(checkpoints, votes, self.tastes, busy)
-        self.ahead.lent = self.lent
-        self.lock = self.ahead.lock
-        self.leases: dict[str, Lease] = {}  # by window
-        self.ballots: dict[str, list[Vote]] = {}  # the standing votes of an annotator
-        self.chance = random.Random()
+    def __init__(self, checkpoints: Checkpoints, votes: Votes, busy: Callable[[], bool] = lambda: False):
+        self.votes, self.pool, self.predictor = votes, PairPool(), PreferencePredictor(checkpoints)
+        self.prefetcher = Prefetcher(self.pool, checkpoints, votes, self.predictor, busy)
+        self.votes_by_annotator: dict[str, list[Vote]] = {}  # the standing ones
+        self.random = random.Random()
+
+    def close(self) -> None:
+        """End what goes on in the background."""
+        self.prefetcher.close()
 
     # --- what windows ask for ---------------------------------------------------------------------------------
 
-    def offer(self, window: str, annotator: str, wish: VotingSettings, holding: int | None = None) -> Offer:
+    def offer(self, window: str, annotator: str, settings: VotingSettings, holding: int | None = None) -> Offer:
         """The pair that `window` should show: its own until it is voted on; `holding` is the one it says it shows."""
-        with self.lock:
+        with self.pool.lock:
             self.expire()
-            lease = self.leases.get(window)
-            same = lease and (lease.annotator, lease.wish) == (annotator, wish)
+            lease = self.pool.leases.get(window)
+            same = lease and (lease.annotator, lease.settings) == (annotator, settings)
             if lease and same and not self.has_voted(annotator, lease.pair):
                 lease.renewed = time.monotonic()
-                return Offer(lease.pair, self.ahead.supply(wish).note)
+                return Offer(lease.pair, self.queue(settings).note)
             self.release(window)
             try:
-                return self.hand_out(window, annotator, wish, holding)
+                return self.next_offer(window, annotator, settings, holding)
             except ValueError as error:
                 return Offer(trouble=str(error))
 
@@ -80,21 +70,21 @@ class Labelling:
         self,
         window: str,
         annotator: str,
-        wish: VotingSettings,
+        settings: VotingSettings,
         key: str,
         pair: int,
         choice: str,
         milliseconds: int,
         note: str = "",
     ) -> Cast:
-        """Store a vote, then hand out the next pair. The same key again changes nothing.
+        """Store a vote, then offer the next pair. The same key again changes nothing.
 
         Raises ValueError if the choice or the pair is none.
         """
-        with self.lock:
-            lease = self.leases.get(window)
+        with self.pool.lock:
+            lease = self.pool.leases.get(window)
             lease = lease if lease and lease.pair.id == pair else None
-            predicted = self.foretold(lease) if lease else None
+            predicted = self.predict(lease) if lease else None
         try:
             id = self.votes.cast(key, pair, annotator, choice, milliseconds, note, predicted)
         except AlreadyVoted:
@@ -103,100 +93,110 @@ class Labelling:
             if lease:
                 self.forget_if_gone(pair)
             raise
-        with self.lock:
-            if lease and self.leases.get(window) is lease:
-                del self.leases[window]
-            stored = None if id is None else self.standing(annotator, id)
-            self.learn(annotator, wish)
-            return Cast(stored, self.offer(window, annotator, wish))
+        with self.pool.lock:
+            if lease and self.pool.leases.get(window) is lease:
+                self.pool.end_lease(window, voted=True)
+            stored = None if id is None else self.standing_vote(annotator, id)
+            self.fit(annotator, settings)
+            return Cast(stored, self.offer(window, annotator, settings))
 
-    def undo(self, window: str, annotator: str, wish: VotingSettings, key: str) -> Offer:
-        """Withdraw the latest vote of the kind that is wished for, and hand out its pair again.
+    def undo(self, window: str, annotator: str, settings: VotingSettings, key: str) -> Offer:
+        """Withdraw the latest vote of the kind that the settings cover, and show its pair again.
 
         Raises ValueError if there is none.
         """
-        with self.lock:
-            given = [vote for vote in self.ballot(annotator) if wish.covers(vote)]
+        with self.pool.lock:
+            given = [vote for vote in self.standing_votes(annotator) if settings.covers(vote)]
             if not given:
                 raise ValueError("there is no vote to undo")
             self.votes.withdraw(key, given[-1].id, "undo")
-            self.ballots.pop(annotator, None)
-            self.learn(annotator, wish)
+            self.votes_by_annotator.pop(annotator, None)
+            self.fit(annotator, settings)
             self.release(window)
-            return self.lend(window, annotator, wish, given[-1].pair)
+            return self.lease(window, annotator, settings, given[-1].pair)
 
     def delete(self, key: str, vote: Vote) -> None:
         """Withdraw a vote for good."""
-        with self.lock:
+        with self.pool.lock:
             self.votes.withdraw(key, vote.id, "delete")
-            self.ballots.pop(vote.annotator, None)
+            self.votes_by_annotator.pop(vote.annotator, None)
 
-    def ballot(self, annotator: str) -> list[Vote]:
+    def standing_votes(self, annotator: str) -> list[Vote]:
         """The standing votes of `annotator`, oldest first; what has come or gone since the last look is noticed."""
-        with self.lock:
-            count, known = self.votes.annotators().get(annotator, 0), self.ballots.get(annotator, [])
+        with self.pool.lock:
+            count, known = self.votes.annotators().get(annotator, 0), self.votes_by_annotator.get(annotator, [])
             if len(known) < count:
                 known = known + self.votes.standing(annotator, after=known[-1].id if known else 0)
             if len(known) != count:
                 known = self.votes.standing(annotator)
-            self.ballots[annotator] = known
+            self.votes_by_annotator[annotator] = known
             return known
 
-    def standing(self, annotator: str, id: int) -> Vote | None:
+    def standing_vote(self, annotator: str, id: int) -> Vote | None:
         """The vote number `id`, if it stands."""
         for _ in range(2):
-            if found := [vote for vote in self.ballot(annotator) if vote.id == id]:
+            if found := [vote for vote in self.standing_votes(annotator) if vote.id == id]:
                 return found[0]
-            self.ballots.pop(annotator, None)  # another process took one back at the same time
+            self.votes_by_annotator.pop(annotator, None)  # another process took one back at the same time
         return None
 
     # --- which pair -------------------------------------------------------------------------------------------
 
-    def hand_out(self, window: str, annotator: str, wish: VotingSettings, holding: int | None) -> Offer:
-        supply = self.ahead.supply(wish)
-        self.ahead.get_to_know(annotator, wish.judge, self.ballot(annotator))
-        if wish.order == OTHERS:
-            return self.lend(window, annotator, wish, self.unknown_to(annotator, holding))
-        if supply.trouble and not supply.ready:
-            raise ValueError(supply.trouble)
-        pair = self.held(annotator, wish, holding) or self.repeat(annotator, wish)
-        if pair or supply.ready:
-            return self.lend(window, annotator, wish, pair or self.pick(annotator, wish, supply.ready))
-        return Offer(note=supply.note)
+    def next_offer(self, window: str, annotator: str, settings: VotingSettings, holding: int | None) -> Offer:
+        queue = self.queue(settings)
+        votes = self.standing_votes(annotator)
+        if self.predictor.undescribed(settings.feature_model, [vote.pair for vote in training_votes(votes)]):
+            self.pool.request_description(annotator, settings.feature_model, votes)
+        if settings.order == OTHERS:
+            return self.lease(window, annotator, settings, self.pair_of_others(annotator, holding))
+        if queue.trouble and not queue.ready:
+            raise ValueError(queue.trouble)
+        pair = self.held_pair(annotator, settings, holding) or self.repeated_pair(annotator, settings)
+        if pair or queue.ready:
+            return self.lease(window, annotator, settings, pair or self.pick(annotator, settings, queue.ready))
+        return Offer(note=queue.note)
 
-    def lend(self, window: str, annotator: str, wish: VotingSettings, pair: Pair) -> Offer:
-        supply = self.ahead.supply(wish)
-        supply.ready = [other for other in supply.ready if other.id != pair.id]
-        self.leases[window] = lease = Lease(annotator, wish, pair, None, time.monotonic())
-        lease.predicted = self.foretold(lease)
-        return Offer(pair, supply.note)
+    def queue(self, settings: VotingSettings) -> PairQueue:
+        """What is ready, of which somebody wants a pair now: from then on, it is filled."""
+        self.prefetcher.start()
+        return self.pool.queue(settings)
 
-    def pick(self, annotator: str, wish: VotingSettings, ready: list[Pair]) -> Pair:
-        """Any of them, or the one about which the taste is least sure."""
-        chances = self.tastes.probabilities(annotator, wish.judge, ready)
+    def lease(self, window: str, annotator: str, settings: VotingSettings, pair: Pair) -> Offer:
+        lease = Lease(annotator, settings, pair)
+        lease.predicted = self.predict(lease)
+        self.pool.lease(window, lease)
+        return Offer(pair, self.queue(settings).note)
+
+    def pick(self, annotator: str, settings: VotingSettings, ready: list[Pair]) -> Pair:
+        """Any of them, or the one of which the prediction is least sure."""
+        chances = self.predictor.probabilities(annotator, settings.feature_model, ready)
         known = [(abs(p - 0.5), place) for place, p in enumerate(chances) if p is not None]
-        if wish.order == LEAST_SURE and known:
+        if settings.order == LEAST_SURE and known:
             return ready[min(known)[1]]
-        return self.chance.choice(ready)
+        return self.random.choice(ready)
 
-    def held(self, annotator: str, wish: VotingSettings, id: int | None) -> Pair | None:
+    def held_pair(self, annotator: str, settings: VotingSettings, id: int | None) -> Pair | None:
         """The pair that a window shows, if it may go on showing it: after the server was killed, say."""
-        if id is None or id in self.lent():
+        if id is None or id in self.pool.leased_ids():
             return None
         try:
             pair = self.votes.pair(id)
         except ValueError:
             return None
-        wished = wish.source, set(wish.models), asdict(wish.supply.sampling)
-        fits = (pair.source, models(pair), pair.sampling) == wished
+        wanted = settings.source, set(settings.models), asdict(settings.generation.sampling)
+        fits = (pair.source, models(pair), pair.sampling) == wanted
         return pair if fits and not self.has_voted(annotator, pair) else None
 
-    def repeat(self, annotator: str, wish: VotingSettings) -> Pair | None:
+    def repeated_pair(self, annotator: str, settings: VotingSettings) -> Pair | None:
         """Now and then, a pair that was decided some time ago, with its sides exchanged."""
-        if not wish.repeats or self.chance.random() >= REPEAT_SHARE:
+        if not settings.repeats or self.random.random() >= REPEAT_SHARE:
             return None
-        given = [vote for vote in self.ballot(annotator) if wish.covers(vote) and models(vote.pair) == set(wish.models)]
-        repeated = {vote.pair.swaps for vote in given} | {lease.pair.swaps for lease in self.leases.values()}
+        given = [
+            vote
+            for vote in self.standing_votes(annotator)
+            if settings.covers(vote) and models(vote.pair) == set(settings.models)
+        ]
+        repeated = {vote.pair.swaps for vote in given} | {lease.pair.swaps for lease in self.pool.leases.values()}
         old = [
             vote.pair
             for vote in given[:-REPEAT_AFTER]
@@ -204,16 +204,16 @@ class Labelling:
         ]
         if not old:
             return None
-        pair = self.chance.choice(old)
+        pair = self.random.choice(old)
         swapped = NewPair(pair.prompt, pair.right, pair.left, pair.sampling, pair.source, pair.id)
         return self.votes.pair(self.votes.add_pairs([swapped])[0])
 
-    def unknown_to(self, annotator: str, holding: int | None) -> Pair:
+    def pair_of_others(self, annotator: str, holding: int | None) -> Pair:
         """A pair on which others have voted, but not `annotator`: the one in the window, or else the oldest.
 
         Raises ValueError if none is left.
         """
-        away = {vote.pair.id for vote in self.ballot(annotator)} | self.lent()
+        away = {vote.pair.id for vote in self.standing_votes(annotator)} | self.pool.leased_ids()
         others = [vote.pair for vote in self.votes.standing() if vote.annotator != annotator]
         left = [pair for pair in others if pair.swaps is None and pair.id not in away]
         if not left:
@@ -222,46 +222,36 @@ class Labelling:
 
     # --- what is in which window ------------------------------------------------------------------------------
 
-    def lent(self) -> set[int]:
-        return {lease.pair.id for lease in self.leases.values()}
-
     def has_voted(self, annotator: str, pair: Pair) -> bool:
-        return any(vote.pair.id == pair.id for vote in self.ballot(annotator))
+        return any(vote.pair.id == pair.id for vote in self.standing_votes(annotator))
 
     def forget_if_gone(self, pair: int) -> None:
         """A store that was removed meanwhile took everything that was ready with it."""
         try:
             self.votes.pair(pair)
         except ValueError:
-            with self.lock:
-                self.leases.clear()
-                self.ahead.supplies.clear()
+            self.pool.clear()
 
     def release(self, window: str) -> None:
         """Take a pair back; if it was not voted on, another window may have it."""
-        lease = self.leases.pop(window, None)
-        if lease is None or lease.pair.swaps is not None or lease.wish.order == OTHERS:
-            return
-        supply = self.ahead.supplies.get(lease.wish.supply)
-        if supply and not self.has_voted(lease.annotator, lease.pair):
-            supply.ready.append(lease.pair)
+        if lease := self.pool.leases.get(window):
+            self.pool.end_lease(window, voted=self.has_voted(lease.annotator, lease.pair))
 
     def expire(self) -> None:
-        now = time.monotonic()
-        for window in [w for w, lease in self.leases.items() if now - lease.renewed > LEASE_SECONDS]:
+        for window in self.pool.expired_windows():
             self.release(window)
 
-    # --- tastes -----------------------------------------------------------------------------------------------
+    # --- predictions -----------------------------------------------------------------------------------------------
 
-    def foretold(self, lease: Lease) -> float | None:
-        """The probability that left will be chosen. Of a pair that was seen before, swapped, nothing is foretold."""
+    def predict(self, lease: Lease) -> float | None:
+        """The probability that left will be chosen. None for a pair that was seen before, swapped."""
         if lease.predicted is not None or lease.pair.swaps is not None:
             return lease.predicted
-        return self.tastes.probabilities(lease.annotator, lease.wish.judge, [lease.pair])[0]
+        return self.predictor.probabilities(lease.annotator, lease.settings.feature_model, [lease.pair])[0]
 
-    def learn(self, annotator: str, wish: VotingSettings) -> None:
-        """Fit the annotator's taste to their votes as they stand now."""
-        self.tastes.learn(annotator, wish.judge, self.ballot(annotator))
+    def fit(self, annotator: str, settings: VotingSettings) -> None:
+        """Fit the annotator's preferences to their votes as they stand now."""
+        self.predictor.fit(annotator, settings.feature_model, self.standing_votes(annotator))
 
 
 def models(pair: Pair) -> set[str]:

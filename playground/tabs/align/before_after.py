@@ -10,7 +10,7 @@ from core.generate import Sampling
 from core.preferences.rule_annotators import RULES, rule_behind
 from playground.panels.live_run.panel import View
 from playground.panels.voting.panel import voting
-from playground.services.labelling.pair_pool import HELD_OUT, VotingSettings
+from playground.services.labelling.voting_settings import HELD_OUT, VotingSettings
 from playground.services.services import Services
 from playground.tabs.align.comparison import MOST_PROMPTS, MOST_TOKENS, Comparison, Question
 from playground.ui.components import Page, intro, live

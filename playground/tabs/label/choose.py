@@ -11,7 +11,7 @@ from core.config import leaves
 from core.datasets.prompts import read_prompts
 from core.generate import Sampling
 from core.preferences.pair_generation import PAIR_SAMPLING
-from playground.services.labelling.pair_pool import LEAST_SURE, OTHERS, PLAYS, RANDOM, TYPED, VotingSettings
+from playground.services.labelling.voting_settings import LEAST_SURE, OTHERS, PLAYS, RANDOM, TYPED, VotingSettings
 from playground.services.services import Services
 from playground.ui.components import Page
 from playground.ui.errors import handler

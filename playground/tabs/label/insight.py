@@ -17,7 +17,7 @@ from playground.ui.errors import server_function
 def build(services: Services) -> None:
     @server_function
     def describe_annotator(request: dict[str, Any]) -> dict[str, Any]:
-        votes = services.labelling.ballot(name(request["annotator"]))
+        votes = services.labelling.standing_votes(name(request["annotator"]))
         return {"foresight": foresight(votes), "habits": habits(votes), "wins": wins(votes), "enough": ENOUGH}
 
     live(

@@ -6,7 +6,7 @@ import gradio as gr
 
 from core.generate import Sampling
 from playground.panels.voting.panel import voting
-from playground.services.labelling.pair_pool import HELD_OUT, VotingSettings
+from playground.services.labelling.voting_settings import HELD_OUT, VotingSettings
 from playground.services.services import Services
 from playground.tabs.models.cards import ModelCards
 from playground.ui.components import Page, intro, live

@@ -1,4 +1,4 @@
-"""Pairs and votes: nothing lost, nothing twice, whatever windows and servers do; foretold is what is not yet known."""
+"""Pairs and votes: nothing lost, nothing twice, whatever windows and servers do; predicted is what is not yet known."""
 
 import itertools
 import random
@@ -20,14 +20,15 @@ from core.model import GPT
 from core.preferences.vote_store import Answer, NewPair, Votes
 from core.tokenizer import Tokenizer
 from playground.services.checkpoints import Checkpoints
+from playground.services.labelling import pair_pool
 from playground.services.labelling import voting_session as module
-from playground.services.labelling.pair_pool import LEAST_SURE, OTHERS, TYPED, VotingSettings
 from playground.services.labelling.voting_session import Labelling, Offer
+from playground.services.labelling.voting_settings import LEAST_SURE, OTHERS, TYPED, VotingSettings
 
 SAMPLING = Sampling(max_new_tokens=8, temperature=1.0)
 PROMPTS = "To be?\nWho is it?\nWas ist der Morgen?"
 NUMBERS = itertools.count()
-WISH = VotingSettings(("one", "one"), SAMPLING, TYPED, PROMPTS, repeats=False)
+SETTINGS = VotingSettings(("one", "one"), SAMPLING, TYPED, PROMPTS, repeats=False)
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def opened(directory: Path) -> Iterator[Callable[..., Labelling]]:
 
     yield open_labelling
     for labelling in made:
-        labelling.ahead.close()
+        labelling.close()
 
 
 @pytest.fixture
@@ -71,21 +72,21 @@ def wait(ask: Callable[[], Offer], seconds: float = 30) -> Offer:
 
 
 def offered(
-    labelling: Labelling, window: str = "w", annotator: str = "me", wish: VotingSettings = WISH, **more: int
+    labelling: Labelling, window: str = "w", annotator: str = "me", settings: VotingSettings = SETTINGS, **more: int
 ) -> Offer:
-    return wait(lambda: labelling.offer(window, annotator, wish, **more))
+    return wait(lambda: labelling.offer(window, annotator, settings, **more))
 
 
 def vote(
-    labelling: Labelling, count: int, wish: VotingSettings = WISH, window: str = "w", annotator: str = "me"
+    labelling: Labelling, count: int, settings: VotingSettings = SETTINGS, window: str = "w", annotator: str = "me"
 ) -> list[int]:
     """Give `count` votes, left and right in turn; the pairs they were given on."""
     pairs = []
     for i in range(count):
-        pair = offered(labelling, window, annotator, wish).pair
+        pair = offered(labelling, window, annotator, settings).pair
         assert pair is not None
         choice = ("left", "right")[i % 2]
-        cast = labelling.cast(window, annotator, wish, f"vote {next(NUMBERS)}", pair.id, choice, 900)
+        cast = labelling.cast(window, annotator, settings, f"vote {next(NUMBERS)}", pair.id, choice, 900)
         assert cast.vote is not None and cast.vote.choice == choice
         pairs.append(pair.id)
     return pairs
@@ -125,7 +126,7 @@ def test_eight_windows_at_once_give_a_thousand_votes_and_each_is_kept_once(label
             assert pair is not None
             key = f"{number}-{i}"
             for _ in range(2 if chance.random() < 0.2 else 1):  # an answer got lost: sent again
-                labelling.cast(window, annotator, WISH, key, pair.id, chance.choice(["left", "right", "tie"]), 10)
+                labelling.cast(window, annotator, SETTINGS, key, pair.id, chance.choice(["left", "right", "tie"]), 10)
             keys.append(key)
         return keys
 
@@ -141,8 +142,8 @@ def test_eight_windows_at_once_give_a_thousand_votes_and_each_is_kept_once(label
 def test_a_window_keeps_its_pair_until_it_votes_and_no_other_window_gets_it(labelling: Labelling):
     first, other = offered(labelling, "a").pair, offered(labelling, "b").pair
     assert first and other and first.id != other.id
-    assert labelling.offer("a", "me", WISH).pair == first
-    following = labelling.cast("a", "me", WISH, "key", first.id, "left", 1200, "a note").offer
+    assert labelling.offer("a", "me", SETTINGS).pair == first
+    following = labelling.cast("a", "me", SETTINGS, "key", first.id, "left", 1200, "a note").offer
     assert following.pair != first
     (kept,) = labelling.votes.standing()
     assert (kept.pair.id, kept.choice, kept.milliseconds, kept.note) == (first.id, "left", 1200, "a note")
@@ -154,12 +155,12 @@ def test_after_a_kill_the_window_goes_on_with_its_pair_and_what_was_written_is_o
     before = opened()
     shown, other = offered(before, "a").pair, offered(before, "b").pair
     assert shown and other and settled(before) >= 3
-    before.ahead.close()
+    before.close()
     after = opened()
     assert offered(after, "new").pair is not None  # another window comes first
-    held = after.offer("a", "me", WISH, holding=shown.id).pair
-    assert held == shown or after.leases["new"].pair == shown
-    written = {pair.id for pair in before.votes.open_pairs("me", "label", WISH.models, 1000)}
+    held = after.offer("a", "me", SETTINGS, holding=shown.id).pair
+    assert held == shown or after.pool.leases["new"].pair == shown
+    written = {pair.id for pair in before.votes.open_pairs("me", "label", SETTINGS.models, 1000)}
     seen = set(vote(after, 3, window="new"))
     assert seen <= written, "new pairs were written although old ones waited"
 
@@ -167,10 +168,10 @@ def test_after_a_kill_the_window_goes_on_with_its_pair_and_what_was_written_is_o
 def test_the_same_vote_sent_twice_and_a_second_vote_on_a_pair_change_nothing(labelling: Labelling):
     pair = offered(labelling).pair
     assert pair is not None
-    first = labelling.cast("w", "me", WISH, "key", pair.id, "left", 100)
-    again = labelling.cast("w", "me", WISH, "key", pair.id, "left", 100)
+    first = labelling.cast("w", "me", SETTINGS, "key", pair.id, "left", 100)
+    again = labelling.cast("w", "me", SETTINGS, "key", pair.id, "left", 100)
     assert first.vote == again.vote and again.offer.pair == first.offer.pair
-    second = labelling.cast("another window", "me", WISH, "other key", pair.id, "right", 100)
+    second = labelling.cast("another window", "me", SETTINGS, "other key", pair.id, "right", 100)
     assert second.vote is None
     assert [vote.choice for vote in labelling.votes.standing()] == ["left"]
 
@@ -178,16 +179,16 @@ def test_the_same_vote_sent_twice_and_a_second_vote_on_a_pair_change_nothing(lab
 def test_undo_goes_back_vote_by_vote_and_brings_each_pair_back(labelling: Labelling):
     pairs = vote(labelling, 3)
     for step, expected in enumerate(reversed(pairs)):
-        assert labelling.undo("w", "me", WISH, f"undo {step}").pair.id == expected  # type: ignore[union-attr]
+        assert labelling.undo("w", "me", SETTINGS, f"undo {step}").pair.id == expected  # type: ignore[union-attr]
     with pytest.raises(ValueError, match="there is no vote to undo"):
-        labelling.undo("w", "me", WISH, "undo once more")
+        labelling.undo("w", "me", SETTINGS, "undo once more")
     assert labelling.votes.standing() == []
     assert vote(labelling, 1) == pairs[:1]
 
 
 def test_undo_in_one_kind_of_voting_leaves_the_votes_of_another_alone(labelling: Labelling):
     vote(labelling, 1)
-    blind = replace(WISH, models=("one", "two"), source="compare")
+    blind = replace(SETTINGS, models=("one", "two"), source="compare")
     vote(labelling, 1, blind)
     labelling.undo("w", "me", blind, "undo")
     with pytest.raises(ValueError, match="there is no vote to undo"):
@@ -198,9 +199,9 @@ def test_undo_in_one_kind_of_voting_leaves_the_votes_of_another_alone(labelling:
 def test_a_pair_whose_window_is_gone_goes_to_another_one(labelling: Labelling, monkeypatch: pytest.MonkeyPatch):
     keep_pairs(labelling.votes, 1)
     first = offered(labelling, "a").pair
-    monkeypatch.setattr(module, "LEASE_SECONDS", -1.0)
-    labelling.offer("b", "me", WISH)
-    assert first in labelling.ahead.supply(WISH).ready or labelling.leases["b"].pair == first
+    monkeypatch.setattr(pair_pool, "LEASE_SECONDS", -1.0)
+    labelling.offer("b", "me", SETTINGS)
+    assert first in labelling.pool.queue(SETTINGS).ready or labelling.pool.leases["b"].pair == first
 
 
 # --- which pair -----------------------------------------------------------------------------------------------
@@ -208,8 +209,8 @@ def test_a_pair_whose_window_is_gone_goes_to_another_one(labelling: Labelling, m
 
 def test_some_pairs_come_back_later_with_their_sides_exchanged(labelling: Labelling):
     keep_pairs(labelling.votes, 200)
-    labelling.chance = random.Random(1)
-    order = vote(labelling, 150, replace(WISH, repeats=True))
+    labelling.random = random.Random(1)
+    order = vote(labelling, 150, replace(SETTINGS, repeats=True))
     pairs = {vote.pair.id: vote.pair for vote in labelling.votes.standing()}
     back = [pair for pair in pairs.values() if pair.swaps is not None]
     assert 7 <= len(back) <= 25  # one in ten of 150
@@ -220,52 +221,52 @@ def test_some_pairs_come_back_later_with_their_sides_exchanged(labelling: Labell
     assert len({pair.swaps for pair in back}) == len(back), "a pair came back twice"
 
 
-def test_the_next_pair_can_be_the_one_about_which_the_taste_is_least_sure(labelling: Labelling):
+def test_the_next_pair_can_be_the_one_about_which_the_prediction_is_least_sure(labelling: Labelling):
     ids = keep_pairs(labelling.votes, 3)
     pairs = [labelling.votes.pair(id) for id in ids]
     chances: dict[int, float | None] = dict(zip(ids, (0.93, 0.46, 0.2), strict=True))
-    labelling.tastes.probabilities = lambda _who, _model, some: [chances[pair.id] for pair in some]  # type: ignore[method-assign]
-    unsure = replace(WISH, order=LEAST_SURE)
+    labelling.predictor.probabilities = lambda _who, _model, some: [chances[pair.id] for pair in some]  # type: ignore[method-assign]
+    unsure = replace(SETTINGS, order=LEAST_SURE)
     assert labelling.pick("me", unsure, pairs).id == ids[1]
     chances[ids[1]] = None
     assert labelling.pick("me", unsure, pairs).id == ids[2]
-    assert {labelling.pick("me", WISH, pairs).id for _ in range(50)} == set(ids), "at random means any of them"
+    assert {labelling.pick("me", SETTINGS, pairs).id for _ in range(50)} == set(ids), "at random means any of them"
 
 
 def test_pairs_that_others_have_voted_on_are_offered_for_agreement(labelling: Labelling):
     theirs = vote(labelling, 3, annotator="Ann")
-    own = vote(labelling, 3, replace(WISH, order=OTHERS), window="x", annotator="Ben")
+    own = vote(labelling, 3, replace(SETTINGS, order=OTHERS), window="x", annotator="Ben")
     assert own == theirs
-    assert "no pair left" in labelling.offer("x", "Ben", replace(WISH, order=OTHERS)).trouble
+    assert "no pair left" in labelling.offer("x", "Ben", replace(SETTINGS, order=OTHERS)).trouble
 
 
 def test_two_models_are_compared_with_one_answer_from_each_on_either_side(labelling: Labelling):
-    blind = replace(WISH, models=("two", "one"), source="compare")
+    blind = replace(SETTINGS, models=("two", "one"), source="compare")
     vote(labelling, 12, blind)
     sides = [(vote.pair.left.model, vote.pair.right.model) for vote in labelling.votes.standing()]
     assert set(sides) == {("one", "two"), ("two", "one")}
 
 
-# --- what is foretold -----------------------------------------------------------------------------------------
+# --- what is predicted -----------------------------------------------------------------------------------------
 
 
-def test_a_vote_is_foretold_before_it_is_given_and_learned_from_after(labelling: Labelling):
+def test_a_vote_is_predicted_before_it_is_given_and_learned_from_after(labelling: Labelling):
     vote(labelling, 8)
     pair = offered(labelling).pair
     assert pair is not None
-    before = labelling.tastes.probabilities("me", "one", [pair])[0]
+    before = labelling.predictor.probabilities("me", "one", [pair])[0]
     assert before is not None
     unlikely = "right" if before >= 0.5 else "left"
-    stored = labelling.cast("w", "me", WISH, "key", pair.id, unlikely, 100).vote
+    stored = labelling.cast("w", "me", SETTINGS, "key", pair.id, unlikely, 100).vote
     assert stored is not None and stored.predicted == pytest.approx(before)
-    after = labelling.tastes.probabilities("me", "one", [pair])[0]
+    after = labelling.predictor.probabilities("me", "one", [pair])[0]
     assert after is not None and (after < before if unlikely == "right" else after > before)
 
 
-def test_nothing_is_foretold_of_a_stranger_nor_of_a_pair_that_comes_back(labelling: Labelling):
+def test_nothing_is_predicted_of_a_stranger_nor_of_a_pair_that_comes_back(labelling: Labelling):
     keep_pairs(labelling.votes, 100)
-    labelling.chance = random.Random(1)
-    vote(labelling, 60, replace(WISH, repeats=True))
+    labelling.random = random.Random(1)
+    vote(labelling, 60, replace(SETTINGS, repeats=True))
     votes = labelling.votes.standing()
     assert all(vote.predicted is None for vote in votes[:5])
     assert all((vote.predicted is None) == (vote.pair.swaps is not None) for vote in votes[10:])
@@ -277,9 +278,9 @@ def test_earlier_votes_count_after_a_restart(opened: Callable[..., Labelling]):
     pair = offered(after).pair
     assert pair is not None
     end = time.monotonic() + 20
-    while after.tastes.probabilities("me", "one", [pair])[0] is None and time.monotonic() < end:
+    while after.predictor.probabilities("me", "one", [pair])[0] is None and time.monotonic() < end:
         time.sleep(0.02)
-    stored = after.cast("w", "me", WISH, "key", pair.id, "left", 100).vote
+    stored = after.cast("w", "me", SETTINGS, "key", pair.id, "left", 100).vote
     assert stored is not None and stored.predicted is not None
 
 
@@ -289,19 +290,19 @@ def test_a_deleted_vote_is_not_learned_from(labelling: Labelling):
         labelling.delete(f"delete {given.id}", given)
     pair = offered(labelling).pair
     assert pair is not None
-    labelling.learn("me", WISH)
-    assert labelling.tastes.probabilities("me", "one", [pair]) == [None]
+    labelling.fit("me", SETTINGS)
+    assert labelling.predictor.probabilities("me", "one", [pair]) == [None]
 
 
 # --- writing ahead --------------------------------------------------------------------------------------------
 
 
-def settled(labelling: Labelling, wish: VotingSettings = WISH) -> int:
+def settled(labelling: Labelling, settings: VotingSettings = SETTINGS) -> int:
     """How many pairs are ready once their number has not changed for half a second."""
     ready, since = -1, time.monotonic()
     while time.monotonic() - since < 0.5:
-        if len(labelling.ahead.supplies[wish.supply].ready) != ready:
-            ready, since = len(labelling.ahead.supplies[wish.supply].ready), time.monotonic()
+        if len(labelling.pool.queues[settings.generation].ready) != ready:
+            ready, since = len(labelling.pool.queues[settings.generation].ready), time.monotonic()
         time.sleep(0.01)
     return ready
 
@@ -311,21 +312,21 @@ def test_pairs_are_written_ahead_but_fewer_while_a_training_needs_the_processor(
     offered(idle)
     plenty = settled(idle)
     busy = opened(busy=lambda: True)
-    fresh = replace(WISH, typed="Quite another prompt")
-    offered(busy, wish=fresh)
+    fresh = replace(SETTINGS, typed="Quite another prompt")
+    offered(busy, settings=fresh)
     assert plenty >= 16 > settled(busy, fresh) >= 4
 
 
 def test_what_was_written_for_other_prompts_or_settings_is_not_offered(labelling: Labelling):
     foreign = keep_pairs(labelling.votes, 6)
     for changes in ({"typed": "Another prompt"}, {"sampling": replace(SAMPLING, temperature=0.9)}):
-        assert not set(vote(labelling, 3, replace(WISH, **changes))) & set(foreign)  # type: ignore[arg-type]
+        assert not set(vote(labelling, 3, replace(SETTINGS, **changes))) & set(foreign)  # type: ignore[arg-type]
 
 
-def test_windows_that_wish_for_the_same_share_what_is_ready(labelling: Labelling):
-    offered(labelling, "a", wish=replace(WISH, models=("one", "two"), source="compare"))
-    offered(labelling, "b", wish=replace(WISH, models=("two", "one"), source="compare", order=LEAST_SURE))
-    assert len(labelling.ahead.supplies) == 1
+def test_windows_that_ask_for_the_same_share_what_is_ready(labelling: Labelling):
+    offered(labelling, "a", settings=replace(SETTINGS, models=("one", "two"), source="compare"))
+    offered(labelling, "b", settings=replace(SETTINGS, models=("two", "one"), source="compare", order=LEAST_SURE))
+    assert len(labelling.pool.queues) == 1
 
 
 # --- bad input ------------------------------------------------------------------------------------------------
@@ -341,11 +342,11 @@ def test_windows_that_wish_for_the_same_share_what_is_ready(labelling: Labelling
     ],
 )
 def test_what_cannot_be_voted_on_is_said_in_a_sentence(labelling: Labelling, changes: dict, sentence: str):
-    assert sentence in offered(labelling, wish=replace(WISH, **changes)).trouble
+    assert sentence in offered(labelling, settings=replace(SETTINGS, **changes)).trouble
 
 
 def test_prompts_that_are_too_long_are_left_out_and_counted(labelling: Labelling):
-    offer = offered(labelling, wish=replace(WISH, typed=f"To be?\n{'long ' * 200}"))
+    offer = offered(labelling, settings=replace(SETTINGS, typed=f"To be?\n{'long ' * 200}"))
     assert offer.pair is not None and offer.pair.prompt == "To be?"
     assert offer.note == "1 of 2 prompts are longer than the model's context and left out."
 
@@ -358,7 +359,7 @@ def test_a_model_deleted_meanwhile_is_said_and_the_votes_are_kept(labelling: Lab
         if offer.trouble:
             break
         assert offer.pair is not None
-        labelling.cast("w", "me", WISH, f"after {i}", offer.pair.id, "left", 100)
+        labelling.cast("w", "me", SETTINGS, f"after {i}", offer.pair.id, "left", 100)
     assert "the model one is not there any more" in offer.trouble
     assert len(labelling.votes.standing()) == 6 + i
 
@@ -367,11 +368,11 @@ def test_a_vote_for_no_pair_or_no_choice_is_refused(labelling: Labelling):
     pair = offered(labelling).pair
     assert pair is not None
     with pytest.raises(ValueError):
-        labelling.cast("w", "me", WISH, "key", 10_000, "left", 100)
+        labelling.cast("w", "me", SETTINGS, "key", 10_000, "left", 100)
     with pytest.raises(ValueError):
-        labelling.cast("w", "me", WISH, "other", pair.id, "both", 100)
+        labelling.cast("w", "me", SETTINGS, "other", pair.id, "both", 100)
     assert labelling.votes.standing() == []
-    assert labelling.offer("w", "me", WISH).pair == pair
+    assert labelling.offer("w", "me", SETTINGS).pair == pair
 
 
 def test_after_the_store_was_removed_voting_begins_anew(labelling: Labelling, directory: Path):
@@ -380,12 +381,12 @@ def test_after_the_store_was_removed_voting_begins_anew(labelling: Labelling, di
     for path in directory.glob("preferences.db*"):
         path.unlink()
     with pytest.raises(ValueError, match="there is no pair number"):
-        labelling.cast("w", "me", WISH, "key", pair.id, "left", 100)
+        labelling.cast("w", "me", SETTINGS, "key", pair.id, "left", 100)
     vote(labelling, 3)
     assert len(labelling.votes.standing()) == 3
 
 
 def test_the_thread_ends_when_it_is_told_to(labelling: Labelling):
     offered(labelling)
-    labelling.ahead.close()
-    assert labelling.ahead.thread is not None and not labelling.ahead.thread.is_alive()
+    labelling.close()
+    assert labelling.prefetcher.thread is not None and not labelling.prefetcher.thread.is_alive()

@@ -1,0 +1,105 @@
+"""Where pairs come from: those that earlier sessions left in the store, then new ones, generated prompt by prompt."""
+
+import itertools
+import random
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from core.datasets.conversations import encode_prompt
+from core.datasets.prompts import held_out_prompts, learning_prompts, read_prompts
+from core.preferences.pair_generation import Writer, answer_pairs, shuffle_sides
+from core.preferences.vote_store import Pair, Votes
+from playground.services.checkpoints import Checkpoints
+from playground.services.labelling.voting_settings import HELD_OUT, PLAYS, TYPED, VotingSettings
+
+BUILT_IN = 3000  # prompts from the plays
+FRUITLESS = 3  # batches without a usable pair, after which the person is told
+
+
+class PairSource:
+    """The pairs of one kind of voting. Used by one thread at a time."""
+
+    def __init__(self, settings: VotingSettings):
+        self.settings = settings
+        self.note = ""  # what was left out
+        self.fruitless = 0  # batches in a row
+        self.prompts: list[str] = []
+        self.leftovers: list[Pair] = []  # of earlier sessions
+        self.prompt_cycle: Iterator[str] = iter(())
+        self.random = random.Random()  # not seeded: a restart should not bring old pairs
+
+    def take(self, count: int, checkpoints: Checkpoints, votes: Votes) -> list[Pair]:
+        """Up to `count` pairs that earlier sessions left, or new ones for so many prompts.
+
+        Raises ValueError if there is no prompt, none that fits into the model's context, or nothing to choose between.
+        """
+        if not self.prompts:
+            self.read_prompts(checkpoints)
+            self.leftovers = self.unvoted_pairs(votes)
+        taken, self.leftovers = self.leftovers[:count], self.leftovers[count:]
+        return taken or self.generate(count, checkpoints, votes)
+
+    def read_prompts(self, checkpoints: Checkpoints) -> None:
+        found = load_prompts(self.settings)
+        fitting = [prompt for prompt in found if fits_context(prompt, self.settings.models, checkpoints)]
+        left_out = len(found) - len(fitting)
+        if not fitting:
+            which = "the prompt is" if len(found) == 1 else f"all {len(found)} prompts are"
+            raise ValueError(f"{which} longer than the model's context: shorten them")
+        if left_out:
+            self.note = f"{left_out} of {len(found)} prompts are longer than the model's context and left out."
+        self.prompts = fitting
+        self.prompt_cycle = itertools.cycle(self.random.sample(fitting, len(fitting)))
+
+    def unvoted_pairs(self, votes: Votes) -> list[Pair]:
+        """Pairs in the store that were generated with these settings and that nobody has voted on."""
+        settings = self.settings
+        voted = {vote.pair.id for vote in votes.standing(source=settings.source)}
+        prompts, sampling = set(self.prompts), asdict(settings.sampling)
+        return [
+            pair
+            for pair in votes.open_pairs("", settings.source, settings.models, limit=100_000)
+            if pair.id not in voted and pair.swaps is None and pair.prompt in prompts and pair.sampling == sampling
+        ]
+
+    def generate(self, count: int, checkpoints: Checkpoints, votes: Votes) -> list[Pair]:
+        """New pairs for the next `count` prompts, kept in the store; the side of each answer is drawn at random."""
+        settings = self.settings
+        writers = [Writer(*checkpoints.writer(name, "float32"), name) for name in settings.models]
+        prompts = list(itertools.islice(self.prompt_cycle, count))
+        answered = answer_pairs(writers[0], writers[1], prompts, settings.sampling, self.random.getrandbits(40))
+        new = shuffle_sides(answered, settings.sampling, settings.source, self.random)
+        if new:
+            self.fruitless = 0
+            return [votes.pair(id) for id in votes.add_pairs(new)]
+        self.fruitless += 1
+        if self.fruitless >= FRUITLESS:
+            raise ValueError(
+                "the answers to these prompts come out empty or equal, so there is nothing to choose between: "
+                "raise the temperature, or use other prompts"
+            )
+        return []
+
+
+def load_prompts(settings: VotingSettings) -> list[str]:
+    """All prompts. Raises ValueError if there is none."""
+    if settings.prompts == PLAYS:
+        return learning_prompts(BUILT_IN, 0)
+    if settings.prompts == HELD_OUT:
+        return held_out_prompts(BUILT_IN)
+    if settings.prompts != TYPED:
+        return read_prompts(Path(settings.prompts))
+    typed = list(dict.fromkeys(line.strip() for line in settings.typed.splitlines() if line.strip()))
+    if not typed:
+        raise ValueError("there is no prompt yet: type one a line, or choose those from the plays")
+    return typed
+
+
+def fits_context(prompt: str, models: tuple[str, str], checkpoints: Checkpoints) -> bool:
+    for name in dict.fromkeys(models):
+        loaded = checkpoints.load(name)
+        ids = encode_prompt(loaded.tokenizer, [{"role": "user", "content": prompt}])
+        if len(ids) >= loaded.model.config.block_size:
+            return False
+    return True

@@ -1,4 +1,4 @@
-"""The models in a directory, loaded once and kept. No gradio."""
+"""The models in a directory, loaded once and kept."""
 
 import threading
 from collections.abc import Callable

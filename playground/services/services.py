@@ -1,4 +1,4 @@
-"""What every tab is given: the checkpoints, the jobs, the vocabularies, the votes. No globals, no gradio."""
+"""What every tab is given: the checkpoints, the jobs, the vocabularies, the votes. No globals."""
 
 from dataclasses import dataclass
 from pathlib import Path

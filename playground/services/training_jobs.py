@@ -1,4 +1,4 @@
-"""Trainings as processes of their own: start, follow, pause, stop, resume. No gradio.
+"""Trainings as processes of their own: start, follow, pause, stop, resume.
 
 A training is `python -m core run DIRECTORY`, detached: closing the page, reloading it or killing this process does not
 touch it. Given several directories, one such process trains them in turn. All that is known about a training is in its

@@ -1,4 +1,4 @@
-"""The guided tour: ten steps in which one sentence is followed from bytes to a vote. No gradio."""
+"""The guided tour: ten steps in which one sentence is followed from bytes to a vote."""
 
 from dataclasses import asdict, dataclass
 from typing import Any

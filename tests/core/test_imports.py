@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 REPO = Path(__file__).parents[2]
-FILES = sorted(p.relative_to(REPO).as_posix() for top in ("core", "playground") for p in (REPO / top).rglob("*.py"))
+FILES = sorted(path.relative_to(REPO).as_posix() for path in (REPO / "core").rglob("*.py"))
 
 # What stands in a later row may import what stands in an earlier one, never the other way round.
 ROWS = (
@@ -34,8 +34,6 @@ ROWS = (
 ROW = {part: row for row, parts in enumerate(ROWS) for part in parts}
 PACKAGES = ("interpretability", "datasets", "preferences", "training", "rlhf", "diagnostics", "evaluation", "stages")
 SHARED_BY_STAGES = ("base", "metrics", "registry")
-WITH_GRADIO = ("ui", "panels", "tabs")  # folders of playground/ in which files may import gradio; and its own three
-FILES_WITH_GRADIO = ("__main__", "app", "api")
 
 
 def imported(source: str) -> set[str]:
@@ -57,14 +55,9 @@ def offences(path: str, source: str) -> list[str]:
 
 
 def is_forbidden(file: tuple[str, ...], name: tuple[str, ...]) -> bool:
-    if file[0] == "core":
-        if name[0] in ("playground", "gradio", "plotly", "pandas"):
-            return True
-        return name[0] == "core" and len(name) > 1 and is_upwards(file[1:], name[1:])
-    if name[0] == "gradio":
-        return file[1] not in (*WITH_GRADIO, *FILES_WITH_GRADIO)
-    is_tab = file[1] == "tabs" and file[2:] != ("__init__",)
-    return is_tab and name[:2] == ("playground", "tabs") and name[2:3] != file[2:3]
+    if name[0] in ("playground", "gradio", "plotly", "pandas"):
+        return True
+    return name[0] == "core" and len(name) > 1 and is_upwards(file[1:], name[1:])
 
 
 def part_of(name: tuple[str, ...]) -> str:
@@ -106,11 +99,6 @@ def test_no_file_imports_against_the_direction(path):
         ("core/stages/reward_model.py", "from core.stages import ppo"),
         ("core/evaluation/instructions.py", "from core.stages import sft"),
         ("core/__init__.py", "from core.model import GPT"),
-        ("playground/services/labelling/pair_pool.py", "from gradio import Plot"),
-        ("playground/services/training_jobs.py", "import gradio as gr"),
-        ("playground/security.py", "import gradio as gr"),
-        ("playground/services/services.py", "import gradio as gr"),
-        ("playground/tabs/chat/talk.py", "from playground.tabs.train import build"),
     ],
 )
 def test_a_forbidden_import_would_be_noticed(path, source):
@@ -122,11 +110,6 @@ def test_a_forbidden_import_would_be_noticed(path, source):
     [
         ("core/stages/ppo.py", "from core.stages.reward_model import prepare\nfrom core.training.loop import fit"),
         ("core/training/runner.py", "from core.training.run_directory import Run\nfrom core import checkpoint"),
-        (
-            "playground/tabs/chat/talk.py",
-            "import gradio as gr\nfrom core import generate\nfrom playground.ui import forms",
-        ),
-        ("playground/tabs/attention/heatmaps.py", "import plotly.graph_objects as go"),
     ],
 )
 def test_an_allowed_import_is_not_reproached(path, source):

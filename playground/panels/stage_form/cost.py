@@ -1,4 +1,4 @@
-"""What a training that has not begun yet would be: its memory, its time, and what the model would see. No gradio."""
+"""What a training that has not begun yet would be: its memory, its time, and what the model would see."""
 
 import math
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What a model will see of its data: a few examples as tokens, with those that count. No gradio."""
+"""What a model will see of its data: a few examples as tokens, with those that count."""
 
 import functools
 from pathlib import Path

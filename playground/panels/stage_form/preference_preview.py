@@ -1,4 +1,4 @@
-"""What a model will see when it learns from votes or from a reward model. No gradio."""
+"""What a model will see when it learns from votes or from a reward model."""
 
 from collections.abc import Sequence
 from pathlib import Path

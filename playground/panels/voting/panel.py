@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from core.preferences.vote_store import CHOICES, Pair, Vote
-from playground.panels.voting.annotator_stats import verdict
+from playground.panels.voting.annotator_stats import score_prediction
 from playground.services.labelling.pair_pool import VotingSettings
 from playground.services.labelling.voting_session import Labelling, Offer
 from playground.ui.components import live
@@ -29,36 +29,38 @@ KEYS = {  # that vote, as a browser calls them, and how they are written on the 
 def voting(
     labelling: Labelling, prefix: str, read: Callable[[dict[str, Any]], VotingSettings], empty: str = ""
 ) -> gr.HTML:
-    """The component `prefix`. What is voted on is in its value, which `read` makes a wish of (ValueError if it cannot).
+    """The component `prefix`. What is voted on is in its value, from which `read` makes the settings.
 
     The value may hold a "goal", the number of votes to give. Its event `changed` fires after each vote and each undo.
     """
 
     @server_function
     def next_pair(request: dict[str, Any]) -> dict[str, Any]:
-        wish, who = read(request["wish"]), name(request["annotator"])
-        return shown(labelling, labelling.offer(request["window"], who, wish, request["holding"]), wish, who)
+        settings, who = read(request["wish"]), name(request["annotator"])
+        return describe_offer(
+            labelling, labelling.offer(request["window"], who, settings, request["holding"]), settings, who
+        )
 
     @server_function
     def cast_vote(request: dict[str, Any]) -> dict[str, Any]:
-        wish, who = read(request["wish"]), name(request["annotator"])
+        settings, who = read(request["wish"]), name(request["annotator"])
         cast = labelling.cast(
             request["window"],
             who,
-            wish,
+            settings,
             request["key"],
             int(request["pair"]),
             request["choice"],
             min(max(0, int(request["milliseconds"])), LONGEST_TIME),
             page_text(request["note"]).strip()[:LONGEST_NOTE],
         )
-        return shown(labelling, cast.offer, wish, who) | {"last": told(cast.vote)}
+        return describe_offer(labelling, cast.offer, settings, who) | {"last": vote_feedback(cast.vote)}
 
     @server_function
     def undo_vote(request: dict[str, Any]) -> dict[str, Any]:
-        wish, who = read(request["wish"]), name(request["annotator"])
-        offer = labelling.undo(request["window"], who, wish, request["key"])
-        return shown(labelling, offer, wish, who) | {"last": said("Taken back: vote again.")}
+        settings, who = read(request["wish"]), name(request["annotator"])
+        offer = labelling.undo(request["window"], who, settings, request["key"])
+        return describe_offer(labelling, offer, settings, who) | {"last": feedback("Taken back: vote again.")}
 
     return live(
         prefix,
@@ -83,11 +85,11 @@ def name(typed: str) -> str:
     return " ".join(page_text(typed).split())[:LONGEST_NAME] or NOBODY
 
 
-def shown(labelling: Labelling, offer: Offer, wish: VotingSettings, annotator: str) -> dict[str, Any]:
+def describe_offer(labelling: Labelling, offer: Offer, settings: VotingSettings, annotator: str) -> dict[str, Any]:
     """What the page is told: the pair without what would give away its models, and how far the person is."""
-    given = [vote for vote in labelling.standing_votes(annotator) if wish.covers(vote) and vote.choice != "skip"]
+    given = [vote for vote in labelling.standing_votes(annotator) if settings.covers(vote) and vote.choice != "skip"]
     return {
-        "pair": described(offer.pair) if offer.pair else None,
+        "pair": describe_pair(offer.pair) if offer.pair else None,
         "trouble": sentence(offer.trouble) if offer.trouble else "",
         "note": offer.note,
         "count": len(given),
@@ -95,7 +97,7 @@ def shown(labelling: Labelling, offer: Offer, wish: VotingSettings, annotator: s
     }
 
 
-def described(pair: Pair) -> dict[str, Any]:
+def describe_pair(pair: Pair) -> dict[str, Any]:
     blind = pair.left.model != pair.right.model
     written = "Two models, whose names come after your vote" if blind else f"Both by {pair.left.model}"
     return {
@@ -103,33 +105,33 @@ def described(pair: Pair) -> dict[str, Any]:
         "prompt": pair.prompt,
         "left": pair.left.text,
         "right": pair.right.text,
-        "origin": f"{written} · {settings(pair)}",
+        "origin": f"{written} · {describe_sampling(pair)}",
     }
 
 
-def settings(pair: Pair) -> str:
+def describe_sampling(pair: Pair) -> str:
     """How a pair was drawn, in words."""
     names = ("temperature", "top_p", "max_new_tokens")
     drawn = [f"{name} {pair.sampling[name]:g}" for name in names if name in pair.sampling]
     return " · ".join([*drawn, f"seeds {pair.left.seed} and {pair.right.seed}"]) if drawn else "from a file"
 
 
-def told(vote: Vote | None) -> dict[str, str]:
+def vote_feedback(vote: Vote | None) -> dict[str, str]:
     """What is said after a vote: what was chosen, what had been expected, and whose answers they were."""
     if vote is None:
-        return said("This pair had your vote already, from another window: it was not counted twice.")
+        return feedback("This pair had your vote already, from another window: it was not counted twice.")
     text, mood = f"You chose {CHOICES[vote.choice].spoken} after {vote.milliseconds / 1000:.1f} s.", ""
-    foretold = verdict(vote)
-    if foretold:
-        expected, certainty = CHOICES[foretold["expected"]].short, f"{100 * foretold['probability']:.0f} %"
+    scored = score_prediction(vote)
+    if scored:
+        expected, certainty = CHOICES[scored["expected"]].short, f"{100 * scored['probability']:.0f} %"
         text += f" The model of your taste expected {expected} ({certainty})"
-        if foretold["right"] is not None:
-            mood = "right" if foretold["right"] else "wrong"
-            text += f": {mood}, {foretold['bits']:.1f} bits of surprise"
+        if scored["right"] is not None:
+            mood = "right" if scored["right"] else "wrong"
+            text += f": {mood}, {scored['bits']:.1f} bits of surprise"
         text += "."
     left, right = vote.pair.left.model, vote.pair.right.model
-    return said(text, f"A was {left}, B was {right}." if left != right else "", mood)
+    return feedback(text, f"A was {left}, B was {right}." if left != right else "", mood)
 
 
-def said(text: str, names: str = "", mood: str = "") -> dict[str, str]:
+def feedback(text: str, names: str = "", mood: str = "") -> dict[str, str]:
     return {"text": text, "names": names, "mood": mood}

@@ -1,4 +1,4 @@
-"""Votes as something to learn from: whose, how many, whether they suffice, and as a file. No gradio.
+"""Votes as something to learn from: whose, how many, whether they suffice, and as a file.
 
 What is to be learned from is named by a text: "all votes", "votes by NAME", or the path of a file.
 """

@@ -1,4 +1,4 @@
-"""What a model will say next in a conversation, and why it said a token. No gradio."""
+"""What a model will say next in a conversation, and why it said a token."""
 
 import threading
 from collections.abc import Sequence

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from playground.panels.voting.annotator_stats import agreements
+from playground.panels.voting.annotator_stats import pairwise_kappas
 from playground.services.services import Services
 from playground.ui.components import intro, live
 from playground.ui.errors import server_function
@@ -12,7 +12,7 @@ def build(services: Services) -> None:
     @server_function
     def compare_annotators(_: dict[str, Any]) -> dict[str, Any]:
         votes = services.preferences.standing()
-        return {"annotators": sorted(services.preferences.annotators().items()), "agreements": agreements(votes)}
+        return {"annotators": sorted(services.preferences.annotators().items()), "agreements": pairwise_kappas(votes)}
 
     intro(
         "Cohen's kappa says how far two people agree beyond chance: 1 is always, 0 no more than two coins.",

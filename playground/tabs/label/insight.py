@@ -1,4 +1,4 @@
-"""Beside the vote: how well your taste was foretold, and how consistent you are."""
+"""Beside the vote: how well your preferences were predicted, and how consistent you are."""
 
 import itertools
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from typing import Any
 
 from core.preferences.agreement import model_wins
 from core.preferences.vote_store import Vote
-from playground.panels.voting.annotator_stats import foresight, habits
+from playground.panels.voting.annotator_stats import consistency, prediction_accuracy
 from playground.panels.voting.panel import name
 from playground.services.labelling.preference_predictor import ENOUGH
 from playground.services.services import Services
@@ -18,7 +18,12 @@ def build(services: Services) -> None:
     @server_function
     def describe_annotator(request: dict[str, Any]) -> dict[str, Any]:
         votes = services.labelling.standing_votes(name(request["annotator"]))
-        return {"foresight": foresight(votes), "habits": habits(votes), "wins": wins(votes), "enough": ENOUGH}
+        return {
+            "foresight": prediction_accuracy(votes),
+            "habits": consistency(votes),
+            "wins": wins(votes),
+            "enough": ENOUGH,
+        }
 
     live(
         "label-insight",

@@ -9,7 +9,7 @@ import gradio as gr
 
 from core.datasets.preference_files import read_preferences, write_preferences
 from core.preferences.vote_store import CHOICES, SOURCES, Vote, Votes
-from playground.panels.voting.panel import settings
+from playground.panels.voting.panel import describe_sampling
 from playground.services.services import Services
 from playground.ui.components import intro, live
 from playground.ui.errors import handler, server_function
@@ -47,7 +47,7 @@ def row(vote: Vote) -> dict[str, Any]:
         "prompt": pair.prompt,
         "answers": [[answer.text, answer.model] for answer in (pair.left, pair.right)],
         "source": pair.source,
-        "origin": settings(pair),
+        "origin": describe_sampling(pair),
         "again": pair.swaps is not None,
     }
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from core.__main__ import build_parser
+from core.cli import build_parser
 from playground import api
 from playground.services.services import Services
 from tests import architecture

@@ -74,7 +74,7 @@ class Checkpoints:
         """The language model called `name`. Raises ValueError if there is none, or none that can be read."""
         key = self.key(name)
         with self.lock:
-            return cached(self.loaded, key, lambda: checkpoint.load(self.directory / key[0], self.device))
+            return get_or_make(self.loaded, key, lambda: checkpoint.load(self.directory / key[0], self.device))
 
     def load_classifier(self, name: str | None) -> Checkpoint[SequenceClassifier]:
         """The classifier called `name`. Raises ValueError likewise."""
@@ -83,7 +83,7 @@ class Checkpoints:
         key = self.key(name)
         with self.lock:
             directory = self.directory / name
-            return cached(self.loaded_classifiers, key, lambda: checkpoint.load_classifier(directory, self.device))
+            return get_or_make(self.loaded_classifiers, key, lambda: checkpoint.load_classifier(directory, self.device))
 
     def load_snapshot(self, name: str, step: int) -> Checkpoint[GPT]:
         """What the run called `name` was after `step` steps. Raises ValueError if it kept no such snapshot."""
@@ -111,7 +111,7 @@ class Checkpoints:
 
         key = self.key(name)
         with self.lock:
-            return cached(self.writers, (key, precision), pack)
+            return get_or_make(self.writers, (key, precision), pack)
 
     def key(self, name: str | None) -> Key:
         if not name:
@@ -137,7 +137,7 @@ def answers(directory: Path) -> bool:
         return False
 
 
-def cached(cache: dict[K, V], key: K, make: Callable[[], V], most: int = KEPT_IN_MEMORY) -> V:
+def get_or_make(cache: dict[K, V], key: K, make: Callable[[], V], most: int = KEPT_IN_MEMORY) -> V:
     """`cache[key]`, made if it is not there; the oldest is forgotten when there are more than `most`."""
     if key not in cache:
         cache[key] = make()

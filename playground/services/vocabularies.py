@@ -68,13 +68,13 @@ class Vocabularies:
     def load(self, name: str) -> Tokenizer:
         """The vocabulary called `name`. Raises ValueError if there is none, or none that can be read."""
         with self.lock:
-            changed = self.changed(name)
+            changed = self.modified_ns(name)
             if name not in self.loaded or self.loaded[name][0] != changed:
                 make = {GPT2: Tokenizer.gpt2, BYTES: Tokenizer.plain_bytes}.get(name)
                 self.loaded[name] = changed, make() if make else Tokenizer.load(self.directory / name)
             return self.loaded[name][1]
 
-    def changed(self, name: str) -> int:
+    def modified_ns(self, name: str) -> int:
         if name in (GPT2, BYTES):
             return 0
         if name not in self.names():

@@ -65,8 +65,8 @@ def defaults_of(stage: str, services: Services) -> Any:
 
 def vote_count(services: Services, config: RewardConfig | DPOConfig) -> str:
     """How many votes there are."""
-    return vote_files.described(
-        vote_files.votes_named(services.preferences, config.pairs.data, config.pairs.skip_bad_lines)
+    return vote_files.describe_votes(
+        vote_files.read_votes(services.preferences, config.pairs.data, config.pairs.skip_bad_lines)
     )
 
 

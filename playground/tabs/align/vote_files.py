@@ -27,7 +27,7 @@ def is_votes(data: str) -> bool:
     return data == EVERYONE or data.startswith(BY)
 
 
-def votes_named(votes: Votes, data: str, skip_bad_lines: bool = False) -> list[Preference]:
+def read_votes(votes: Votes, data: str, skip_bad_lines: bool = False) -> list[Preference]:
     """What `data` names. Raises ValueError if it is a file that cannot be read."""
     if data == EVERYONE:
         return votes.preferences()
@@ -38,7 +38,7 @@ def votes_named(votes: Votes, data: str, skip_bad_lines: bool = False) -> list[P
     return read_preferences(data, skip_bad_lines).pairs
 
 
-def described(pairs: Sequence[Preference]) -> str:
+def describe_votes(pairs: Sequence[Preference]) -> str:
     """How many they are, and whether that is enough. Raises ValueError in words if nothing can be learned from them."""
     ties, prompts = sum(pair.tie for pair in pairs), len({pair.prompt for pair in pairs})
     decided = [pair for pair in pairs if not pair.tie]
@@ -48,17 +48,15 @@ def described(pairs: Sequence[Preference]) -> str:
         )
     if not decided:
         raise ValueError(
-            f"{counted(len(pairs), 'vote')}, and none of them says that one answer is better: "
+            f"{plural(len(pairs), 'vote')}, and none of them says that one answer is better: "
             "from ties alone nothing can be learned, so vote on in the Label tab"
         )
     if len({pair.prompt for pair in decided}) < 2:
         raise ValueError(
-            f"{counted(len(decided), 'vote')} with a better answer, on one prompt only: at least 2 prompts are needed, "
+            f"{plural(len(decided), 'vote')} with a better answer, on one prompt only: at least 2 prompts are needed, "
             "one to learn from and one to measure on, so vote on in the Label tab"
         )
-    said = (
-        f"{counted(len(pairs), 'vote')} on {counted(prompts, 'prompt')}, {counted(ties, 'tie') if ties else 'no ties'}."
-    )
+    said = f"{plural(len(pairs), 'vote')} on {plural(prompts, 'prompt')}, {plural(ties, 'tie') if ties else 'no ties'}."
     if len(decided) < FEW:
         return (
             f"{said} So few can be learned by heart but tell no taste, and what is measured on the held-out ones is "
@@ -67,7 +65,7 @@ def described(pairs: Sequence[Preference]) -> str:
     return said
 
 
-def counted(count: int, what: str) -> str:
+def plural(count: int, what: str) -> str:
     return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
@@ -78,8 +76,8 @@ def write_votes(votes: Votes, data: str, directory: Path) -> str:
     """
     if not is_votes(data):
         return data
-    pairs = votes_named(votes, data)
-    described(pairs)
+    pairs = read_votes(votes, data)
+    describe_votes(pairs)
     directory.mkdir(parents=True, exist_ok=True)
     fresh = directory / f".votes-{os.getpid()}.tmp"
     try:

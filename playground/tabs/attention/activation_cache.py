@@ -20,13 +20,13 @@ from core.interpretability.activations import Trace
 from core.interpretability.head_patterns import PATTERNS, Recognised, recognise, repeated_tokens
 from core.model import GPT
 from core.tokenizer import Tokenizer
-from playground.services.checkpoints import Checkpoints, cached
+from playground.services.checkpoints import Checkpoints, get_or_make
 from playground.ui.palette import MARKS, SCALE
 from playground.ui.text import page_text, visible_token
 
 MOST_TOKENS = 128  # a head's picture has a row of pixels a token; a longer text is cut
 MOST_CHARACTERS = 4000  # more than enough for them
-KEPT_LOOKS = 6
+KEPT_PASSES = 6
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class ForwardPass:
 class ActivationCache:
     def __init__(self, checkpoints: Checkpoints):
         self.checkpoints = checkpoints
-        self.looks: dict[tuple, ForwardPass] = {}
+        self.passes: dict[tuple, ForwardPass] = {}
         self.known: dict[tuple, Recognised] = {}
         self.lock = threading.RLock()
 
@@ -67,7 +67,9 @@ class ActivationCache:
         name, text, step = key["model"], key["text"], key.get("step")
         model_key = (*self.checkpoints.key(name), step)
         with self.lock:
-            return cached(self.looks, (model_key, text), lambda: self.make(model_key, name, text, step), KEPT_LOOKS)
+            return get_or_make(
+                self.passes, (model_key, text), lambda: self.make(model_key, name, text, step), KEPT_PASSES
+            )
 
     def make(self, model_key: tuple, name: str, text: str, step: int | None) -> ForwardPass:
         checkpoints = self.checkpoints
@@ -79,7 +81,7 @@ class ActivationCache:
         weights = activations.attention_of(model, seen).float().cpu()
         seconds = time.perf_counter() - began
         tokens = [visible_token(tokenizer.token_bytes(id)) for id in ids]
-        known = cached(self.known, model_key, lambda: recognised(loaded), 2 * KEPT_LOOKS)
+        known = get_or_make(self.known, model_key, lambda: recognise_heads(loaded), 2 * KEPT_PASSES)
         return ForwardPass(model, tokenizer, seen, weights, tokens, recognise(weights, ids), known, seconds)
 
 
@@ -87,7 +89,7 @@ def most_tokens(model: GPT) -> int:
     return min(MOST_TOKENS, model.config.block_size)
 
 
-def recognised(loaded: Checkpoint) -> Recognised:
+def recognise_heads(loaded: Checkpoint) -> Recognised:
     """What the heads of a model do where nothing but repetition helps."""
     ids = repeated_tokens(loaded.tokenizer.vocab_size, loaded.model.config.block_size)
     return recognise(activations.attention(loaded.model, ids).float().cpu(), ids)
@@ -105,7 +107,7 @@ def head_grid(look: ForwardPass) -> dict[str, Any]:
         "loss": look.loss,
         "seconds": look.seconds,
         "patterns": patterns(),
-        "heads": {"test": described(look.known), "text": described(look.found)},
+        "heads": {"test": describe_heads(look.known), "text": describe_heads(look.found)},
     }
 
 
@@ -118,7 +120,7 @@ def patterns() -> list[dict[str, str]]:
     ]
 
 
-def described(found: Recognised) -> dict[str, Any]:
+def describe_heads(found: Recognised) -> dict[str, Any]:
     """Names, entropies and scores of all heads, layer after layer."""
     numbers = {name: rounded(scores.flatten()) for name, scores in found.scores.items()}
     numbers["entropy"] = rounded(found.entropy.flatten())

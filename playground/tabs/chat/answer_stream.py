@@ -39,7 +39,7 @@ class GenerationRequest:
 class Generation:
     """One that is being written, or was. `news` is notified at each bunch of tokens and at the end."""
 
-    order: GenerationRequest
+    request: GenerationRequest
     read: int = 0  # tokens of the conversation
     room: int = 0  # the context
     tokens: list[tuple[int, float, str]] = field(default_factory=list)  # id, probability, bytes in hexadecimal
@@ -59,7 +59,7 @@ class Generation:
             "state": self.state,
             "error": self.error,
             "note": self.note(),
-            "lead": self.order.conversation.lead,
+            "lead": self.request.conversation.lead,
         }
 
     def note(self) -> str:
@@ -81,10 +81,10 @@ class AnswerStream:
         self.answers: dict[str, Generation] = {}
         self.news = threading.Condition()
 
-    def begin(self, order: GenerationRequest) -> str:
+    def begin(self, request: GenerationRequest) -> str:
         """Begin to write; returns the answer's name. Raises ValueError if that cannot be done."""
-        model, tokenizer = self.checkpoints.writer(order.model, order.precision)
-        answer = Generation(order, len(order.conversation.encode(tokenizer)), model.config.block_size)
+        model, tokenizer = self.checkpoints.writer(request.model, request.precision)
+        answer = Generation(request, len(request.conversation.encode(tokenizer)), model.config.block_size)
         with self.news:
             if sum(other.state == "writing" for other in self.answers.values()) >= AT_ONCE:
                 raise ValueError(f"{AT_ONCE} answers are being written already: stop one, or wait until it ends")
@@ -128,10 +128,10 @@ class AnswerStream:
 
     def add_tokens(self, answer: Generation, model: Model, tokenizer: Tokenizer) -> str:
         """Write to the end, or until it is stopped; returns the state in which that leaves it."""
-        order, painted = answer.order, 0.0
+        request, painted = answer.request, 0.0
         bunch: list[tuple[int, float, str]] = []
         answer.began = time.perf_counter()
-        for step in generate_reply(model, tokenizer, order.conversation, order.sampling, order.written):
+        for step in generate_reply(model, tokenizer, request.conversation, request.sampling, request.written):
             now = time.perf_counter()
             answer.first, answer.seconds = answer.first or now - answer.began, now - answer.began
             bunch.append((step.id, round(step.probability, 5), tokenizer.token_bytes(step.id).hex()))

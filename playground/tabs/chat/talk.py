@@ -72,7 +72,9 @@ def log(services: Services, foresight: TokenInspector, sampling: ReadSampling) -
         for model in request["models"]:
             try:
                 card = checkpoints.load(model).card
-                full = foresight.context(model, conversation(checkpoints, model, request)) if said(request) else None
+                full = (
+                    foresight.context(model, conversation(checkpoints, model, request)) if has_text(request) else None
+                )
                 found.append({"model": model, "answers": registry.answers(card), "context": full})
             except ValueError as error:
                 found.append({"model": model, "error": explain(error)})
@@ -102,7 +104,7 @@ def log(services: Services, foresight: TokenInspector, sampling: ReadSampling) -
     )
 
 
-def said(request: dict[str, Any]) -> bool:
+def has_text(request: dict[str, Any]) -> bool:
     return any(message["content"].strip() for message in request["messages"])
 
 

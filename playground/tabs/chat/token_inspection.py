@@ -11,7 +11,7 @@ from core.conversation import Conversation, context_of_next, crop_to_context
 from core.generate import Sampling, context_start, distribution
 from core.interpretability import activations
 from core.model import GPT
-from playground.services.checkpoints import Checkpoints, cached
+from playground.services.checkpoints import Checkpoints, get_or_make
 
 SHOWN = 10  # tokens of a distribution
 ALTERNATIVES = 8  # to a token that was written
@@ -36,7 +36,7 @@ class TokenInspector:
         ]
         with self.lock:
             key = (*self.checkpoints.key(name), tuple(ids))
-            logits = cached(self.logits, key, lambda: last_logits(loaded.model, ids), KEPT_LOGITS)
+            logits = get_or_make(self.logits, key, lambda: last_logits(loaded.model, ids), KEPT_LOGITS)
         own = torch.softmax(logits, -1)[0]
         drawn = distribution(logits, [ids], sampling)[0]
         best = own.topk(min(SHOWN, len(own))).indices.tolist()
@@ -68,7 +68,7 @@ class TokenInspector:
         layer, head = min(layer, model.config.n_layer - 1), min(head, model.config.n_head - 1)
         seen = activations.trace(model, ids)
         weights = activations.steps(model, seen, layer, head, len(ids) - 1).weights
-        layers = said_by_layers(model, seen)
+        layers = predictions_by_layer(model, seen)
 
         def hexes(some: Sequence[int]) -> list[str]:
             return [tokenizer.token_bytes(id).hex() for id in some]
@@ -96,7 +96,7 @@ def last_logits(model: GPT, ids: list[int]) -> Tensor:
 
 
 @torch.inference_mode()
-def said_by_layers(model: GPT, seen: activations.Trace) -> Tensor:
+def predictions_by_layer(model: GPT, seen: activations.Trace) -> Tensor:
     """The logit lens at the last position: probabilities (n_layer + 1, V), the embeddings first."""
     return torch.stack([activations.unembed(model, stream[-1]).softmax(-1) for stream in seen.residual]).cpu()
 

@@ -29,7 +29,7 @@ def build(services: Services, page: Page, library: Workspace, view: ModelCards, 
 
     @server_function
     def shelf_differences(request: dict[str, Any]) -> dict[str, Any]:
-        return {"rows": view.compared(request["name"], request["other"])}
+        return {"rows": view.compare(request["name"], request["other"])}
 
     @server_function
     def rename_model(request: dict[str, Any]) -> dict[str, Any]:

@@ -47,8 +47,8 @@ class ModelCards:
         return {
             **short(entry),
             "facts": facts(entry),
-            "settings": sorted((key, shown(value)) for key, value in card.config.items()),
-            "report": reported(card.report),
+            "settings": sorted((key, format_value(value)) for key, value in card.config.items()),
+            "report": describe_report(card.report),
             "wins": self.wins(name),
             "curve": curve(self.library.directory / name),
         }
@@ -59,12 +59,12 @@ class ModelCards:
         others = {side.model for vote in votes for side in (vote.pair.left, vote.pair.right)} - {name, ""}
         return [{"name": f"against {other}", **asdict(model_wins(votes, name, other))} for other in sorted(others)]
 
-    def compared(self, a: str, b: str) -> list[tuple[str, str, str]]:
+    def compare(self, a: str, b: str) -> list[tuple[str, str, str]]:
         """(what, in a, in b) wherever two checkpoints differ: settings, data, report card."""
         if a == b:
             raise ValueError("choose two different models: one does not differ from itself")
-        both = [described(self.library.entry(name)) for name in (a, b)]
-        return [(key, shown(x), shown(y)) for key, x, y in differences(*both)]
+        both = [describe_entry(self.library.entry(name)) for name in (a, b)]
+        return [(key, format_value(x), format_value(y)) for key, x, y in differences(*both)]
 
     def arena(self) -> list[dict[str, Any]]:
         """Bradley-Terry scores of all models between which somebody has voted."""
@@ -80,7 +80,7 @@ def short(entry: Entry) -> dict[str, Any]:
         "stage": entry.card.stage,
         "weights": entry.weights,
         "size": entry.size,
-        "report": reported(entry.card.report)[:2],
+        "report": describe_report(entry.card.report)[:2],
     }
 
 
@@ -94,11 +94,11 @@ def facts(entry: Entry) -> list[tuple[str, str]]:
         found += [("shape", size), ("vocabulary", f"{shape['vocab_size']:,} tokens")]
         found.append(("made", card.created.replace("T", " ").removesuffix("Z") + " UTC"))
     data = {key: value for key, value in card.data.items() if not key.endswith("sha256") and key != "reward_model"}
-    found += [(key, shown(value)) for key, value in data.items()]
+    found += [(key, format_value(value)) for key, value in data.items()]
     return found
 
 
-def reported(report: dict[str, float]) -> list[dict[str, Any]]:
+def describe_report(report: dict[str, float]) -> list[dict[str, Any]]:
     """A report card's figures in the order of MEANINGS, the others after them."""
     order = [*MEANINGS, *(key for key in report if key not in MEANINGS)]
     found = []
@@ -123,18 +123,18 @@ def curve(directory: Path) -> dict[str, list]:
     return {key: columns[key] for key in ("step", "loss/train", "loss/val") if key in columns}
 
 
-def described(entry: Entry) -> dict[str, Any]:
+def describe_entry(entry: Entry) -> dict[str, Any]:
     """All that can be compared, flat."""
     card = entry.card
     whole = {"kind": entry.kind, "stage": card.stage, "step": card.step, "weights": entry.weights}
     parents = {f"from: {role}": name for role, name in entry.parents.items()}
     data = {f"data: {key}": value for key, value in card.data.items()}
-    report = {f"report: {one['name']}": one["value"] for one in reported(card.report)}
+    report = {f"report: {one['name']}": one["value"] for one in describe_report(card.report)}
     shape = {key: value for key, value in entry.shape.items() if key not in card.config}
     return whole | parents | shape | card.config | data | report
 
 
-def shown(value: Any) -> str:
+def format_value(value: Any) -> str:
     if value is None:
         return "none"
     if isinstance(value, bool):

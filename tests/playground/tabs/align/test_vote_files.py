@@ -7,7 +7,7 @@ import pytest
 
 from core.datasets.preference_files import Preference, read_preferences, write_preferences
 from core.preferences.vote_store import Votes
-from playground.tabs.align.vote_files import EVERYONE, described, vote_choices, votes_named, write_votes
+from playground.tabs.align.vote_files import EVERYONE, describe_votes, read_votes, vote_choices, write_votes
 
 PAIRS = [Preference(f"Question {i}?", f"good {i}", f"bad {i}") for i in range(40)]
 
@@ -26,8 +26,8 @@ def test_everyone_and_each_annotator_are_offered_with_their_counts(votes: Votes)
         ("votes by rule: question (5)", "votes by rule: question"),
         ("votes by me (3)", "votes by me"),
     ]
-    assert votes_named(votes, "votes by me") == PAIRS[:3]
-    assert len(votes_named(votes, EVERYONE)) == 8
+    assert read_votes(votes, "votes by me") == PAIRS[:3]
+    assert len(read_votes(votes, EVERYONE)) == 8
 
 
 @pytest.mark.parametrize(
@@ -40,13 +40,13 @@ def test_everyone_and_each_annotator_are_offered_with_their_counts(votes: Votes)
 )
 def test_votes_from_which_nothing_can_be_learned_are_refused_in_words(pairs: list[Preference], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
-        described(pairs)
+        describe_votes(pairs)
 
 
 def test_few_votes_are_taken_with_a_warning_and_many_are_counted() -> None:
-    assert described(PAIRS[:2]).startswith("2 votes on 2 prompts, no ties. So few can be learned by heart")
+    assert describe_votes(PAIRS[:2]).startswith("2 votes on 2 prompts, no ties. So few can be learned by heart")
     tie = Preference(PAIRS[0].prompt, "one", "other", tie=True)
-    assert described([*PAIRS, tie]) == "41 votes on 40 prompts, 1 tie."
+    assert describe_votes([*PAIRS, tie]) == "41 votes on 40 prompts, 1 tie."
 
 
 def test_the_file_is_called_by_its_content_and_holds_ties(votes: Votes, tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_the_file_is_called_by_its_content_and_holds_ties(votes: Votes, tmp_path
     path = Path(write_votes(votes, "votes by me", tmp_path / "data"))
     assert path.parent == tmp_path / "data"
     assert path.name == f"votes-{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}.jsonl"
-    assert read_preferences(path).pairs == votes_named(votes, "votes by me")
+    assert read_preferences(path).pairs == read_votes(votes, "votes by me")
     assert sum(pair.tie for pair in read_preferences(path).pairs) == 1
     assert write_votes(votes, "votes by me", tmp_path / "data") == str(path), "the same votes are the same file"
     assert write_votes(votes, EVERYONE, tmp_path / "data") != str(path)
@@ -66,9 +66,9 @@ def test_a_file_of_ones_own_is_taken_as_it_is_and_no_votes_make_no_file(votes: V
     own = tmp_path / "own.jsonl"
     write_preferences(own, PAIRS[:6])
     assert write_votes(votes, str(own), tmp_path / "data") == str(own)
-    assert votes_named(votes, str(own)) == PAIRS[:6]
+    assert read_votes(votes, str(own)) == PAIRS[:6]
     with pytest.raises(ValueError, match="there are no votes yet"):
         write_votes(votes, EVERYONE, tmp_path / "data")
     assert not (tmp_path / "data").exists()
     with pytest.raises(ValueError, match="choose the votes"):
-        votes_named(votes, "")
+        read_votes(votes, "")

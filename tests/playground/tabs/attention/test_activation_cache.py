@@ -12,7 +12,7 @@ from core.interpretability import activations
 from core.interpretability.head_patterns import PATTERNS
 from playground.services.checkpoints import Checkpoints
 from playground.tabs.attention.activation_cache import (
-    KEPT_LOOKS,
+    KEPT_PASSES,
     ActivationCache,
     encoded,
     head_grid,
@@ -52,9 +52,9 @@ def test_a_grid_holds_every_heads_weights_name_and_scores(looks: ActivationCache
 def test_a_look_is_taken_once_and_the_oldest_is_forgotten(looks: ActivationCache) -> None:
     first = looks.at({"model": "one", "text": "a"})
     assert looks.at({"model": "one", "text": "a"}) is first
-    for letter in "bcdefghij"[: KEPT_LOOKS + 1]:
+    for letter in "bcdefghij"[: KEPT_PASSES + 1]:
         looks.at({"model": "one", "text": letter})
-    assert len(looks.looks) == KEPT_LOOKS
+    assert len(looks.passes) == KEPT_PASSES
     assert looks.at({"model": "one", "text": "a"}) is not first
 
 

@@ -22,7 +22,7 @@ def answers(tmp_path, make_model, tokenizer) -> AnswerStream:
     return AnswerStream(Checkpoints(tmp_path, torch.device("cpu")))
 
 
-def order(tokens: int, **changes) -> GenerationRequest:
+def request(tokens: int, **changes) -> GenerationRequest:
     return GenerationRequest("one", ASKED, Sampling(max_new_tokens=tokens, seed=3), **changes)
 
 
@@ -39,7 +39,7 @@ def until_ended(answers: AnswerStream, name: str) -> tuple[list, dict]:
 
 
 def test_the_page_gets_each_token_of_the_answer_once(answers: AnswerStream) -> None:
-    tokens, last = until_ended(answers, answers.begin(order(30)))
+    tokens, last = until_ended(answers, answers.begin(request(30)))
     loaded = answers.checkpoints.load("one")
     expected = list(generate_reply(loaded.model, loaded.tokenizer, ASKED, Sampling(max_new_tokens=30, seed=3)))
     assert [id for id, _, _ in tokens] == [step.id for step in expected]
@@ -49,7 +49,7 @@ def test_the_page_gets_each_token_of_the_answer_once(answers: AnswerStream) -> N
 
 
 def test_it_can_be_stopped_and_what_was_written_stays(answers: AnswerStream) -> None:
-    name = answers.begin(order(100_000))
+    name = answers.begin(request(100_000))
     while not answers.more({name: 0})[name]["tokens"]:
         pass
     answers.stop([name])
@@ -59,7 +59,7 @@ def test_it_can_be_stopped_and_what_was_written_stays(answers: AnswerStream) -> 
 
 def test_an_answer_that_nobody_asks_about_is_given_up(answers: AnswerStream, monkeypatch) -> None:
     monkeypatch.setattr(answer_stream, "ALONE_SECONDS", 0.2)
-    name = answers.begin(order(100_000))
+    name = answers.begin(request(100_000))
     time.sleep(0.5)
     assert until_ended(answers, name)[1]["state"] == "stopped"
 
@@ -70,7 +70,7 @@ def test_what_is_not_there_is_none_and_what_cannot_be_begun_is_a_sentence(answer
         answers.begin(GenerationRequest("two", ASKED, Sampling()))
     monkeypatch.setattr(answer_stream, "AT_ONCE", 0)
     with pytest.raises(ValueError, match="0 answers are being written already"):
-        answers.begin(order(1))
+        answers.begin(request(1))
 
 
 def test_what_goes_wrong_on_the_way_is_told(answers: AnswerStream) -> None:

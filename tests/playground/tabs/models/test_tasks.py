@@ -18,15 +18,15 @@ from playground.tabs.models.tasks import ModelTasks
 
 
 @pytest.fixture
-def chores(tmp_path: Path, model, tokenizer) -> ModelTasks:
+def tasks(tmp_path: Path, model, tokenizer) -> ModelTasks:
     checkpoint.save(tmp_path / "base", model, tokenizer, Card("pretrain", report={"bpb/val": 9.0}))
     checkpoint.save(tmp_path / "chat", model, tokenizer, Card("sft", "base"))
     return ModelTasks(Checkpoints(tmp_path, torch.device("cpu")), Jobs(tmp_path))
 
 
-def ended(chores: ModelTasks) -> dict:
-    chores.task.join(60)
-    return chores.status()
+def ended(tasks: ModelTasks) -> dict:
+    tasks.task.join(60)
+    return tasks.status()
 
 
 @pytest.fixture
@@ -43,80 +43,80 @@ def quick(monkeypatch) -> list[str]:
     return noted
 
 
-def test_what_was_measured_is_on_the_card_and_not_measured_again(chores: ModelTasks, quick: list[str]) -> None:
-    path = chores.checkpoints.directory / "chat" / "card.json"
-    chores.measure("chat", anew=False)
-    assert ended(chores)["message"] == "2 figures measured"
+def test_what_was_measured_is_on_the_card_and_not_measured_again(tasks: ModelTasks, quick: list[str]) -> None:
+    path = tasks.checkpoints.directory / "chat" / "card.json"
+    tasks.measure("chat", anew=False)
+    assert ended(tasks)["message"] == "2 figures measured"
     card = read_card(path)
     assert card.report == {"bpb/plays": 2.5, "follow/all": 0.5} and card.parent == "base" and len(card.measured) == 2
-    chores.measure("chat", anew=False)
-    assert "measured already" in ended(chores)["message"] and quick == ["bpb/plays", "follow/all"]
-    chores.measure("chat", anew=True)
-    ended(chores)
+    tasks.measure("chat", anew=False)
+    assert "measured already" in ended(tasks)["message"] and quick == ["bpb/plays", "follow/all"]
+    tasks.measure("chat", anew=True)
+    ended(tasks)
     assert quick == ["bpb/plays", "follow/all"] * 2
 
 
-def test_who_stops_keeps_what_is_there_and_goes_on_with_the_rest(chores: ModelTasks, quick, monkeypatch) -> None:
+def test_who_stops_keeps_what_is_there_and_goes_on_with_the_rest(tasks: ModelTasks, quick, monkeypatch) -> None:
     def slow(*_: object) -> dict[str, float]:
-        chores.stop()
+        tasks.stop()
         return {"follow/all": 0.25}
 
-    monkeypatch.setattr(report_card, "bits_per_byte", lambda *_: (chores.stop(), 2.5)[1])
-    chores.measure("chat", anew=False)
-    assert ended(chores)["message"].startswith("stopped")
-    path = chores.checkpoints.directory / "chat" / "card.json"
+    monkeypatch.setattr(report_card, "bits_per_byte", lambda *_: (tasks.stop(), 2.5)[1])
+    tasks.measure("chat", anew=False)
+    assert ended(tasks)["message"].startswith("stopped")
+    path = tasks.checkpoints.directory / "chat" / "card.json"
     assert read_card(path).report == {"bpb/plays": 2.5}
-    chores.measure("chat", anew=False)
-    ended(chores)
+    tasks.measure("chat", anew=False)
+    ended(tasks)
     assert read_card(path).report == {"bpb/plays": 2.5, "follow/all": 0.5}
 
 
-def test_what_training_measured_on_its_own_text_stays_beside_the_plays(chores: ModelTasks, quick: list[str]) -> None:
-    chores.measure("base", anew=False)
-    ended(chores)
-    assert read_card(chores.checkpoints.directory / "base" / "card.json").report == {"bpb/val": 9.0, "bpb/plays": 2.5}
+def test_what_training_measured_on_its_own_text_stays_beside_the_plays(tasks: ModelTasks, quick: list[str]) -> None:
+    tasks.measure("base", anew=False)
+    ended(tasks)
+    assert read_card(tasks.checkpoints.directory / "base" / "card.json").report == {"bpb/val": 9.0, "bpb/plays": 2.5}
 
 
-def test_what_is_being_measured_stays_where_it_is(chores: ModelTasks, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_being_measured_stays_where_it_is(tasks: ModelTasks, monkeypatch: pytest.MonkeyPatch) -> None:
     go_on = threading.Event()
     monkeypatch.setattr(report_card, "bits_per_byte", lambda *_: go_on.wait(30) and 2.5)
-    chores.measure("base", anew=False)
+    tasks.measure("base", anew=False)
     with pytest.raises(ValueError, match="base cannot be moved"):
-        chores.refuse_if_on("base")
-    chores.refuse_if_on("chat")
+        tasks.refuse_if_on("base")
+    tasks.refuse_if_on("chat")
     go_on.set()
-    ended(chores)
-    chores.refuse_if_on("base")
+    ended(tasks)
+    tasks.refuse_if_on("base")
 
 
-def test_what_cannot_be_done_is_a_sentence(chores: ModelTasks, tmp_path: Path) -> None:
+def test_what_cannot_be_done_is_a_sentence(tasks: ModelTasks, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="is not there any more"):
-        chores.measure("gone", anew=False)
+        tasks.measure("gone", anew=False)
     with pytest.raises(ValueError, match="cannot be the name"):
-        chores.import_model("gpt2", "../gpt2")
+        tasks.import_model("gpt2", "../gpt2")
     with pytest.raises(ValueError, match="already something called"):
-        chores.import_model("gpt2", "base")
-    chores.import_model(str(tmp_path / "nothing here"), "new")
-    assert "neither a directory nor a model's id" in ended(chores)["error"]
+        tasks.import_model("gpt2", "base")
+    tasks.import_model(str(tmp_path / "nothing here"), "new")
+    assert "neither a directory nor a model's id" in ended(tasks)["error"]
 
 
-def test_a_directory_of_hugging_faces_becomes_a_model_here(chores: ModelTasks, tmp_path: Path) -> None:
-    chores.import_model(str(tmp_path / "base"), "copy")
-    assert "was imported as copy" in ended(chores)["message"]
+def test_a_directory_of_hugging_faces_becomes_a_model_here(tasks: ModelTasks, tmp_path: Path) -> None:
+    tasks.import_model(str(tmp_path / "base"), "copy")
+    assert "was imported as copy" in ended(tasks)["message"]
     assert read_card(tmp_path / "copy" / "card.json").stage == "imported"
 
 
-def test_the_shelf_tells_of_the_family_and_who_won(chores: ModelTasks, tmp_path: Path) -> None:
+def test_the_cards_tell_of_the_family_and_who_won(tasks: ModelTasks, tmp_path: Path) -> None:
     votes = Votes(tmp_path / "preferences.db")
     (pair,) = votes.add_pairs([NewPair("p", Answer("x", "base"), Answer("y", "chat"), {}, "arena")])
     votes.cast("key", pair, "me", "right", 1)
-    shelf = ModelCards(Workspace(tmp_path), votes)
-    (won,) = shelf.details("chat")["wins"]
+    cards = ModelCards(Workspace(tmp_path), votes)
+    (won,) = cards.details("chat")["wins"]
     assert (won["name"], won["share"], won["count"]) == ("against base", 1.0, 1)
-    assert [one["model"] for one in shelf.arena()] == ["chat", "base"]
-    edges = {(edge["from"], edge["to"]) for edge in shelf.overview()["tree"]["edges"]}
+    assert [one["model"] for one in cards.arena()] == ["chat", "base"]
+    edges = {(edge["from"], edge["to"]) for edge in cards.overview()["tree"]["edges"]}
     assert ("base", "chat") in edges and len(edges) == 2
-    rows = {key: (a, b) for key, a, b in shelf.compared("base", "chat")}
+    rows = {key: (a, b) for key, a, b in cards.compare("base", "chat")}
     assert rows["stage"] == ("pretrain", "sft") and "n_layer" not in rows
     with pytest.raises(ValueError, match="choose two different models"):
-        shelf.compared("base", "base")
+        cards.compare("base", "base")

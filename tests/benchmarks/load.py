@@ -23,13 +23,13 @@ from playwright.sync_api import Error as BrowserError
 
 from core.stages.pretrain import PretrainConfig
 from core.training.run_directory import Run, read_lines
+from playground.app import TABS
 from playground.services.training_jobs import Jobs
 from tests.conftest import free_port
 from tests.ui.conftest import FLAGS, SHIPPED, installed_chromium
 from tests.ui.steps import open_page, open_tab
 from tests.ui.test_recovery import serve
 
-TABS = ("Tokenizer", "Attention", "Train", "Chat", "Label", "Align", "Models")
 ALONE = 60.0  # seconds of training before anybody comes
 
 
@@ -68,7 +68,7 @@ def step_seconds(run: Run, since: float, until: float) -> float:
 
 def act(page: Page, turn: int) -> None:
     """What one person does in a moment: go to a tab, and do there what one does."""
-    tab = TABS[turn % len(TABS)]
+    tab = list(TABS)[turn % len(TABS)]
     open_tab(page, tab)
     if tab in ("Tokenizer", "Attention"):
         page.locator(f"#{tab.lower()}-text textarea").fill(

@@ -4,10 +4,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
+from playground.app import TABS
 from tests.ui.steps import open_page, open_tab
 from tests.ui.test_security import every_part
 
-TABS = ("Tokenizer", "Attention", "Train", "Chat", "Label", "Align", "Models")
 RULES = {"resultTypes": ["violations"]}  # all of them: WCAG's and what axe holds to be good practice
 
 

@@ -10,7 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from core.diagnostics.run_log import Finding, Numbers
+from core.diagnostics.finding import Finding
+from core.diagnostics.loss_rules import not_finite
+from core.diagnostics.machine_rules import memory
+from core.diagnostics.run_log import Numbers, Rule, RunState
 
 FIRST, LATEST = 2, 3  # iterations that stand for the beginning, and for now
 LONGER, SHORTER = 1.8, 0.4  # times the first length
@@ -45,19 +48,11 @@ class MetricSeries:
         return self.steps[-LATEST]
 
 
-def reward_hacking(lines: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> list[Finding]:
-    """What a policy may be doing instead of what was meant; nothing for a run of another kind."""
-    if "kl_coef" not in config and "beta" not in config:
-        return []
-    rules = (runaway, length, repetition, entropy_collapse)
-    return [found for rule in rules if (found := rule(lines, config))]
-
-
-def runaway(lines: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> Finding | None:
-    """Too far from the reference: PPO says so at each iteration, DPO at each evaluation."""
-    course = MetricSeries(lines, "objective/kl")
+def runaway(run: RunState) -> Finding | None:
+    """Too far from the reference, as each iteration's answers say."""
+    course, config = MetricSeries(run.lines, "objective/kl"), run.config
     if not course.known:
-        return dpo_runaway(lines, config)
+        return None
     target = config.get("kl_target") or 0.0
     limit = max(TOO_FAR * target, target + 3.0) if target else FAR
     if course.latest < limit:
@@ -76,9 +71,10 @@ def runaway(lines: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> Fi
     )
 
 
-def dpo_runaway(lines: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> Finding | None:
-    moved = MetricSeries(lines, "kl/val")
-    if "beta" not in config or not len(moved.values) or moved.values[-1] < FAR:
+def dpo_runaway(run: RunState) -> Finding | None:
+    """The same, as each evaluation says."""
+    moved = MetricSeries(run.lines, "kl/val")
+    if not len(moved.values) or moved.values[-1] < FAR:
         return None
     return Finding(
         "KL runaway",
@@ -87,13 +83,13 @@ def dpo_runaway(lines: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -
         f"At step {moved.steps[-1]:,} it is {moved.values[-1]:.1f} nats a response away.",
         "The margins of a few votes are bought with changes to everything that it says.",
         "Begin again with a larger beta, or with fewer steps.",
-        {"beta": float(f"{3 * config['beta']:.2g}")},
+        {"beta": float(f"{3 * run.config['beta']:.2g}")},
         0,
     )
 
 
-def length(lines: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> Finding | None:
-    course = MetricSeries(lines, "val/length")
+def length(run: RunState) -> Finding | None:
+    course = MetricSeries(run.lines, "val/length")
     if not course.known or SHORTER * course.first < course.latest < LONGER * course.first:
         return None
     how = "longer" if course.latest > course.first else "shorter"
@@ -106,13 +102,13 @@ def length(lines: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> Fin
         "The reward model may pay for the length, or for something that is easier to do at that length.",
         "If that is not what you meant: vote on pairs where the better answer has the other length, train the reward "
         "model again; or begin again with a higher price for distance.",
-        {"kl_coef": dearer(config)},
+        {"kl_coef": dearer(run.config)},
         0,
     )
 
 
-def repetition(lines: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> Finding | None:
-    course = MetricSeries(lines, "val/repetition")
+def repetition(run: RunState) -> Finding | None:
+    course = MetricSeries(run.lines, "val/repetition")
     if not course.known or course.latest < course.first + REPEATED:
         return None
     return Finding(
@@ -123,14 +119,14 @@ def repetition(lines: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) ->
         f"the beginning it was {course.first:.0%}.",
         "It has found a few phrases that always score well.",
         "Begin again with a higher price for distance, or end earlier.",
-        {"kl_coef": dearer(config)},
+        {"kl_coef": dearer(run.config)},
         0,
     )
 
 
-def entropy_collapse(lines: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> Finding | None:
+def entropy_collapse(run: RunState) -> Finding | None:
     """Of a token, not of an answer: short answers have little entropy however free each word is."""
-    whole, tokens = MetricSeries(lines, "objective/entropy"), MetricSeries(lines, "val/length")
+    whole, tokens = MetricSeries(run.lines, "objective/entropy"), MetricSeries(run.lines, "val/length")
     if not whole.known or not tokens.known:
         return None
     then, now = whole.first / tokens.first, whole.latest / tokens.latest
@@ -143,7 +139,7 @@ def entropy_collapse(lines: Sequence[Mapping[str, Any]], config: Mapping[str, An
         f"The entropy of a token fell from {then:.2f} to {now:.2f} nats.",
         "It has made up its mind about every word, and what it does not try it cannot learn.",
         "Begin again with half the learning rate, or with a higher price for distance.",
-        {"learning_rate": halved(config)},
+        {"learning_rate": halved(run.config)},
         0,
     )
 
@@ -154,3 +150,8 @@ def dearer(config: Mapping[str, Any]) -> float:
 
 def halved(config: Mapping[str, Any]) -> float:
     return float(f"{float(config['learning_rate']) / 2:.2g}")
+
+
+DPO_RULES: tuple[Rule, ...] = (dpo_runaway,)
+# It makes its own data as it goes, so its loss says nothing about how well it learns.
+PPO_RULES: tuple[Rule, ...] = (not_finite, memory, runaway, length, repetition, entropy_collapse)

@@ -4,13 +4,15 @@ Everything takes one pass over the log, so that a page can ask every few seconds
 Shapes: N steps in the log, E evaluations.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.diagnostics.finding import Finding
 from core.training.run_directory import Status
 
 Numbers = NDArray[np.float64]
@@ -51,6 +53,7 @@ class RunLog:
     data_wait: Numbers
     memory: Numbers
     mfu: Numbers
+    micro_batch_size: Numbers
     val_steps: NDArray[np.int64]
     val_loss: Numbers
 
@@ -61,10 +64,17 @@ class RunLog:
 
         steps, val = column("step").astype(np.int64), column("loss/val")
         evaluated = np.isfinite(val)
-        loss, grad_norm, data_wait, memory, mfu = map(
-            column, ("loss/train", "grad_norm", "data_wait", "memory/peak", "mfu")
+        return cls(
+            steps=steps,
+            loss=column("loss/train"),
+            grad_norm=column("grad_norm"),
+            data_wait=column("data_wait"),
+            memory=column("memory/peak"),
+            mfu=column("mfu"),
+            micro_batch_size=column("micro_batch_size"),
+            val_steps=steps[evaluated],
+            val_loss=val[evaluated],
         )
-        return cls(steps, loss, grad_norm, data_wait, memory, mfu, steps[evaluated], val[evaluated])
 
     @property
     def last_step(self) -> int:
@@ -139,24 +149,11 @@ def rise_of(log: RunLog, first: int, last: int, lowest: Numbers) -> Rise:
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One thing that is wrong with a run."""
-
-    kind: str
-    step: int  # where it was seen to begin
-    title: str
-    evidence: str  # the numbers, with their steps
-    meaning: str
-    advice: str
-    changes: dict[str, Any] = field(default_factory=dict)  # settings to change in a fork
-    from_step: int | None = None  # fork from the last saved step at or before it; 0 = from the beginning
-
-
-@dataclass(frozen=True)
 class RunState:
     """All that the rules look at."""
 
     log: RunLog
+    lines: Sequence[Mapping[str, Any]]  # of which the log is made: what else was measured
     config: Mapping[str, Any]
     uniform: float | None  # loss of a model that guesses all targets alike
     unigram: float | None  # loss of one that knows only how frequent each token is
@@ -180,5 +177,13 @@ class RunState:
         """Steps after the warm-up until something may be expected: a share of the run, within limits."""
         return int(min(high, max(low, share * self.max_steps)))
 
+    def micro_batch_size(self) -> int:
+        """Sequences that each process should have in memory at once."""
+        rows = math.ceil(self.config.get("batch_size", 1) / self.status.processes)
+        return min(self.config.get("micro_batch_size") or rows, rows)
+
     def rate(self, factor: float) -> dict[str, Any]:
         return {"learning_rate": float(f"{self.config['learning_rate'] * factor:.2g}")}
+
+
+Rule = Callable[[RunState], Finding | None]

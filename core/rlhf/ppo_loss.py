@@ -10,6 +10,10 @@ where that is a token of the answer: one stretch in each row. Elsewhere the valu
 import torch
 from torch import Tensor
 
+from core.rlhf.policy import Policy
+from core.rlhf.rollouts import Rollouts
+from core.training.loop import Summed
+
 
 def per_token_rewards(scores: Tensor, kl: Tensor, mask: Tensor, kl_coef: float) -> Tensor:
     """(N, T): at every token a price for being unlike the reference, at the last one also the score of the answer.
@@ -61,6 +65,26 @@ def value_losses(values: Tensor, old: Tensor, returns: Tensor, clip_range: float
     """
     clipped = old + (values - old).clamp(-clip_range, clip_range)
     return 0.5 * torch.maximum((values - returns) ** 2, (clipped - returns) ** 2)
+
+
+def ppo_loss(policy: Policy, rows: Rollouts, clip_range: float, value_clip_range: float, vf_coef: float) -> Summed:
+    """Both losses, summed over the answers' tokens, and TRL's metrics. vf_coef: weight of the value head's loss."""
+    mask = rows.mask
+    logprobs, values = policy(rows.inputs, rows.targets)
+    new, old = logprobs[mask], rows.logprobs[mask]
+    policy_loss = policy_losses(new, old, rows.advantages[mask], clip_range)
+    value_loss = value_losses(values[mask], rows.values[mask], rows.returns[mask], value_clip_range)
+    change = (new - old).detach()
+    ratio = change.exp()
+    metrics = {
+        "loss/policy": policy_loss,
+        "loss/value": value_loss,
+        "policy/clipfrac": ((ratio - 1).abs() > clip_range).float(),
+        "policy/approxkl": 0.5 * change**2,  # Schulman 2020, joschu.net/blog/kl-approx.html
+        "val/ratio": ratio,
+    }
+    total = policy_loss.sum() + vf_coef * value_loss.sum()
+    return Summed(total, {name: value.sum() for name, value in metrics.items()})
 
 
 def updated_kl_coef(kl_coef: float, kl: float, target: float) -> float:

@@ -18,6 +18,9 @@ from core.checkpoint import read_config
 from core.config import Config, leaves, names, setting_of
 from core.datasets.classification import Labelled
 from core.datasets.preview import Preview
+from core.diagnostics.loss_rules import LOSS_RULES
+from core.diagnostics.machine_rules import MACHINE_RULES
+from core.diagnostics.run_log import Rule
 from core.model import GPTConfig
 from core.training.runner import Job, Progress
 
@@ -102,6 +105,7 @@ class Stage:
     loss_about: str = ""  # what the loss says, as in About
     metrics: tuple[Metric, ...] = ()  # beside those of every training, in the order in which they are drawn
     against_kl: AgainstKL | None = None
+    doctor_rules: tuple[Rule, ...] = (*LOSS_RULES, *MACHINE_RULES)  # by which its runs are judged, the worst first
     details: str = ""  # the key of details.jsonl by which the page knows how to draw it: margins, pairs, rollouts
     # --- what a form offers ------------------------------------------------------------------------------------
     main_settings: tuple[str, ...] = ()  # in sight; the others are folded away

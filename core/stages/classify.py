@@ -117,7 +117,17 @@ def prepare(config: ClassifyConfig, saved: Path | None, device: torch.device, sa
 
     references = {"uniform": math.log(n_classes), "majority": unigram_entropy(train.labels)}
     batches = TextBatches(train, fit.batch_size, fit.seed)
-    return Job(model, tokenizer, batches, classification_loss, fit, start.card, evaluate, sample, references)
+    return Job(
+        model=model,
+        tokenizer=tokenizer,
+        batches=batches,
+        loss_fn=classification_loss,
+        config=fit,
+        card=start.card,
+        evaluate=evaluate,
+        sample=sample,
+        references=references,
+    )
 
 
 def read(config: ClassifyConfig) -> Labelled:

@@ -33,6 +33,9 @@ from core.datasets.preference_pairs import (
     read_pairs,
 )
 from core.datasets.preview import Preview
+from core.diagnostics.loss_rules import LOSS_RULES
+from core.diagnostics.machine_rules import MACHINE_RULES
+from core.diagnostics.rlhf_rules import DPO_RULES
 from core.evaluation.instructions import replies
 from core.evaluation.preferences import response_kl
 from core.model import GPT
@@ -146,7 +149,18 @@ def prepare(config: DPOConfig, saved: Path | None, device: torch.device, say: Pr
     batches = PairBatches(train, fit.batch_size, fit.seed, likelihood_batch)
     card = Card("dpo", parent.name, config=config.to_dict(), data=data.lineage | {"parent_sha256": digest})
     references = {"ln 2": math.log(2)} if config.loss_type == "sigmoid" else {}
-    return Job(start.model, start.tokenizer, batches, loss, fit, card, evaluate, sample, references, details=details)
+    return Job(
+        model=start.model,
+        tokenizer=start.tokenizer,
+        batches=batches,
+        loss_fn=loss,
+        config=fit,
+        card=card,
+        evaluate=evaluate,
+        sample=sample,
+        references=references,
+        details=details,
+    )
 
 
 def with_reference(reference: GPT, pairs: list[EncodedPair], dtype: str) -> list[EncodedPair]:
@@ -227,6 +241,7 @@ STAGE = Stage(
         "mean margin on held-out votes",
         (("kl/val", "margin/val", "held-out"),),
     ),
+    doctor_rules=(*LOSS_RULES, *MACHINE_RULES, *DPO_RULES),
     details="pairs",
     main_settings=("parent", "data", "beta", "max_steps", "learning_rate"),
     files=(".jsonl",),

@@ -10,23 +10,22 @@ Ziegler et al. 2019, arXiv:1909.08593; Ouyang et al. 2022, arXiv:2203.02155, sec
 et al. 2024, arXiv:2403.17031. The arithmetic of steps 2 to 5 is in core/rlhf/ppo_loss.py. As in Ziegler et al.
 policy and value share the transformer, and scores are normalised to mean 0 and variance 1 on the reference's answers.
 
-Shapes: N answers, T tokens; per token (N, T) at the position that predicts it, see core.rlhf.policy.Rollouts.
+Shapes: N answers, T tokens; per token (N, T) at the position that predicts it, see core.rlhf.rollouts.Rollouts.
 """
 
 import logging
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 
 from core import checkpoint, lora
-from core.checkpoint import Card, Checkpoint, read_tensors, write_tensors
+from core.checkpoint import Card, read_tensors, write_tensors
 from core.classifier import SequenceClassifier
 from core.config import Config, setting
 from core.datasets.conversations import Example, collate
@@ -40,21 +39,22 @@ from core.datasets.prompts import (
     preview_prompts,
     read_prompts,
 )
+from core.diagnostics.rlhf_rules import PPO_RULES
 from core.evaluation.instructions import replies
 from core.evaluation.preferences import response_kl, reward_scores, reward_scores_of_ids
-from core.generate import Sampling, batch
+from core.generate import Sampling
 from core.model import GPT, IGNORE_INDEX
-from core.packed_model import PackedGPT
 from core.rlhf.logprobs import token_logprobs
-from core.rlhf.policy import Policy, Rollouts
-from core.rlhf.ppo_loss import compute_gae, per_token_rewards, policy_losses, updated_kl_coef, value_losses, whiten
+from core.rlhf.policy import Policy
+from core.rlhf.ppo_loss import compute_gae, per_token_rewards, ppo_loss, updated_kl_coef, whiten
+from core.rlhf.rewards import NormalizedReward, read_reward_model
+from core.rlhf.rollouts import Rollouts, generate_responses
 from core.stages.base import AgainstKL, Stage
 from core.stages.metrics import KL_HELD_OUT, KL_ROLLOUTS, POLICY_LOSSES, ROLLOUT_METRICS
 from core.tokenizer import Tokenizer
 from core.training import distributed
 from core.training.finetuning import FinetuneConfig, language_model, reference_model
-from core.training.loop import FitConfig, StepLog, Summed, one_step
-from core.training.lr_schedule import learning_rate
+from core.training.loop import FitConfig, Summed
 from core.training.runner import Job, Progress
 
 log = logging.getLogger(__name__)
@@ -138,13 +138,15 @@ def prepare(config: PPOConfig, saved: Path | None, device: torch.device, say: Pr
     start = language_model(config.adapt, saved, device, fit.seed)
     tokenizer = start.tokenizer
     reference, digest = reference_model(config.adapt, saved, device)
-    rater = read_reward_model(config.reward_model, tokenizer, device)
+    reward_model = read_reward_model(config.reward_model, tokenizer, device).model
     say(f"reading the prompts: {config.prompts}")
-    learned, measured = read_all_prompts(config, tokenizer, start.model.config.block_size)
-    policy = Policy(start.model)
-    ppo = PPO(config, policy, reference, rater.model, tokenizer, learned)
+    learned, measured = read_all_prompts(config)
+    fitting = fitting_prompts(tokenizer, learned, config.max_new_tokens, start.model.config.block_size)
+    if left_out := len(learned) - len(fitting):
+        log.info("%d prompts leave no room for an answer and are left out", left_out)
     say("rating the reference's answers")
-    ppo.normalise()
+    policy = Policy(start.model)
+    ppo = PPO(config, policy, reference, reward_model, tokenizer, fitting)
     if saved:
         ppo.load_state(saved)
 
@@ -152,8 +154,8 @@ def prepare(config: PPOConfig, saved: Path | None, device: torch.device, say: Pr
         moved = response_kl(policy.gpt, reference, tokenizer, measured, fit.seed, config.max_new_tokens)
         sampling = Sampling(max_new_tokens=config.max_new_tokens, temperature=config.temperature, top_p=1.0)
         answers = replies(policy.gpt, tokenizer, measured, sampling)
-        scores = reward_scores(rater.model, tokenizer, measured, answers)
-        return {"kl/val": moved, "score/val": ppo.normalised(torch.tensor(scores)).mean().item()}
+        scores = reward_scores(reward_model, tokenizer, measured, answers)
+        return {"kl/val": moved, "score/val": ppo.reward.normalize(torch.tensor(scores)).mean().item()}
 
     def sample(policy: Policy) -> dict[str, str]:
         answer = replies(policy.gpt, tokenizer, [config.sample_prompt])[0]
@@ -163,53 +165,32 @@ def prepare(config: PPOConfig, saved: Path | None, device: torch.device, say: Pr
     data |= {"reward_sha256": checkpoint.weights_digest(Path(config.reward_model).expanduser())}
     card = Card("ppo", parent.name, config=config.to_dict(), data=data)
     return Job(
-        policy,
-        tokenizer,
-        ppo.minibatch,
-        ppo.loss,
-        fit,
-        card,
-        evaluate,
-        sample,
+        model=policy,
+        tokenizer=tokenizer,
+        batches=ppo.batches,
+        loss_fn=ppo.loss,
+        config=fit,
+        card=card,
+        evaluate=evaluate,
+        sample=sample,
         details=lambda policy, step: ppo.details(),
         to_checkpoint_model=lambda policy: lora.merge_adapters(policy.gpt),
         save_state=ppo.save_state,
-        fit=lambda job, optimizers, first: ppo.fit(optimizers, first),
+        prefetch=False,
+        after_step=ppo.adapt,
     )
 
 
-def read_reward_model(directory: str, tokenizer: Tokenizer, device: torch.device) -> Checkpoint[SequenceClassifier]:
-    """Raises ValueError in words if there is none, or if it reads other tokens than the policy writes."""
-    if not directory:
-        raise ValueError("reward_model is empty: train a reward model on your votes first, and name it here")
-    path = Path(directory).expanduser()
-    if path.is_dir() and not checkpoint.is_reward_model(path):
-        raise ValueError(f"{directory} is no reward model: choose one that the stage `reward` made")
-    rater = checkpoint.load_classifier(path, device)
-    if rater.tokenizer.digest != tokenizer.digest:
-        raise ValueError(
-            f"the reward model {path.name} reads another vocabulary than the policy writes: "
-            "train it from the same parent as the policy, or from one with the same vocabulary"
-        )
-    rater.model.requires_grad_(False)
-    return rater
-
-
-def read_all_prompts(config: PPOConfig, tokenizer: Tokenizer, block_size: int) -> tuple[list[list[int]], list[str]]:
-    """(prompts to learn on, as tokens; held-out prompts). Those that leave no room for an answer are left out."""
+def read_all_prompts(config: PPOConfig) -> tuple[list[str], list[str]]:
+    """(prompts to learn on, held-out prompts)."""
     seed = config.fit.seed
     if config.prompts == PLAYS:
-        learned, measured = learning_prompts(LEARNED_PROMPTS, seed), held_out_prompts(MEASURED_PROMPTS)
-    else:
-        given = np.random.default_rng(seed).permutation(np.array(read_prompts(config.prompts), dtype=object)).tolist()
-        if len(given) < 2:
-            raise ValueError(f"{Path(config.prompts).name} holds one prompt: at least 2 are needed, one to measure on")
-        count = min(MEASURED_PROMPTS, max(1, len(given) // 10))
-        learned, measured = given[count:], given[:count]
-    fitting = fitting_prompts(tokenizer, learned, config.max_new_tokens, block_size)
-    if left_out := len(learned) - len(fitting):
-        log.info("%d prompts leave no room for an answer and are left out", left_out)
-    return fitting, measured
+        return learning_prompts(LEARNED_PROMPTS, seed), held_out_prompts(MEASURED_PROMPTS)
+    given = np.random.default_rng(seed).permutation(np.array(read_prompts(config.prompts), dtype=object)).tolist()
+    if len(given) < 2:
+        raise ValueError(f"{Path(config.prompts).name} holds one prompt: at least 2 are needed, one to measure on")
+    count = min(MEASURED_PROMPTS, max(1, len(given) // 10))
+    return given[count:], given[:count]
 
 
 class PPO:
@@ -220,121 +201,86 @@ class PPO:
         config: PPOConfig,
         policy: Policy,
         reference: GPT,
-        rater: SequenceClassifier,
+        reward_model: SequenceClassifier,
         tokenizer: Tokenizer,
         prompts: Sequence[list[int]],
     ):
-        self.config, self.policy, self.reference, self.rater = config, policy, reference, rater
+        self.config, self.policy, self.reference = config, policy, reference
         self.tokenizer, self.prompts = tokenizer, prompts
         self.order = Buckets([len(ids) for ids in prompts], config.rollouts, config.fit.seed)
         self.kl_coef = config.kl_coef
-        self.score_mean, self.score_std = 0.0, 1.0
+        score = partial(reward_scores_of_ids, reward_model)
+        self.reward = NormalizedReward(score, self.write(reference, 0, config.fit.seed)[0])
         self.rollouts: Rollouts | None = None
 
-    def fit(self, optimizers: list[Optimizer], start: int) -> Iterator[StepLog]:
-        """Optimiser steps from `start` (steps taken so far) on; ends before max_steps if the policy went too far."""
-        config, fit = self.config, self.config.fit
-        micro_batch_size = fit.micro_batch_size or fit.batch_size
-        for step in range(start, fit.max_steps):
-            began = time.perf_counter()
-            iteration, position = divmod(step, config.steps_an_iteration)
-            if position == 0:
-                self.rollouts = self.roll_out(iteration)
-                if config.kl_stop and (moved := self.rollouts.mean_kl()) > config.kl_stop:
-                    log.info("the policy has moved by %.1f nats a response, further than kl_stop: the end", moved)
-                    return
-            lr = learning_rate(step, fit.learning_rate, fit.final_learning_rate, fit.warmup_steps, fit.max_steps)
-            assert self.rollouts is not None  # made at position 0, or read with the saved step
-            rows = self.minibatch(step)
-            done = one_step(self.policy, rows, self.loss, fit, optimizers, step, lr, micro_batch_size)
-            micro_batch_size, metrics = done.micro_batch_size, done.metrics
-            if position == config.steps_an_iteration - 1:
-                metrics |= self.rollouts.objective(self.kl_coef)
-                self.kl_coef = updated_kl_coef(self.kl_coef, self.rollouts.mean_kl(), config.kl_target)
-            seconds, tokens = time.perf_counter() - began, rows.inputs.numel()
-            yield StepLog(step + 1, done.loss, lr, done.grad_norm, tokens, seconds, micro_batch_size, 0.0, metrics)
+    def batches(self, step: int) -> Rollouts | None:
+        """What is learned from in `step`, as the policy is now; None if it has gone too far."""
+        iteration, position = divmod(step, self.config.steps_an_iteration)
+        if position == 0:
+            self.rollouts = self.roll_out(iteration)
+            if self.config.kl_stop and (moved := self.rollouts.mean_kl()) > self.config.kl_stop:
+                log.info("the policy has moved by %.1f nats a response, further than kl_stop: the end", moved)
+                return None
+        return self.minibatch(step)
 
     # --- 1, 2, 3: answers and their advantages ----------------------------------------------------------------
 
+    def write(self, gpt: GPT, iteration: int, seed: int) -> tuple[list[Example], Tensor]:
+        """The answers of `gpt` to the prompts of an iteration, and whether each ended in time."""
+        config = self.config
+        sampling = Sampling(max_new_tokens=config.max_new_tokens, temperature=config.temperature, top_p=1.0, seed=seed)
+        return generate_responses(gpt, self.tokenizer, [self.prompts[i] for i in self.order(iteration)], sampling)
+
     def roll_out(self, iteration: int) -> Rollouts:
         """Let the policy answer the prompts of this iteration, a function of the seed and its weights."""
-        seed = int(np.random.default_rng((self.config.fit.seed, iteration)).integers(2**40))
-        policy = self.policy.eval()
-        rows, ended = self.generate_responses(policy.gpt, self.order(iteration), seed)
-        both = collate(rows).to(policy.device)
+        config, policy = self.config, self.policy.eval()
+        seed = int(np.random.default_rng((config.fit.seed, iteration)).integers(2**40))
+        answers, in_time = self.write(policy.gpt, iteration, seed)
+        both, ended = collate(answers).to(policy.device), in_time.to(policy.device)
         with torch.no_grad():
             logprobs, values = policy(both.inputs, both.targets)
             kl = logprobs - token_logprobs(self.reference, both.inputs, both.targets)
         mask = both.targets != IGNORE_INDEX
-        scores = self.normalised(reward_scores_of_ids(self.rater, [row.ids for row in rows])).to(policy.device)
-        ended = ended.to(policy.device)
-        scores = scores - self.config.missing_eos_penalty * ~ended
-        rewards = per_token_rewards(scores, kl, mask, self.kl_coef)
-        gained = compute_gae(rewards, values, mask, self.config.gamma, self.config.lam)
-        returns = (gained + values) * mask
-        return Rollouts(
-            both.inputs,
-            both.targets,
-            logprobs,
-            kl,
-            values,
-            whiten(gained, mask),
-            returns,
-            scores,
-            ended.to(policy.device),
+        scores = self.reward(answers).to(policy.device) - config.missing_eos_penalty * ~ended
+        advantages = compute_gae(
+            per_token_rewards(scores, kl, mask, self.kl_coef), values, mask, config.gamma, config.lam
         )
-
-    def generate_responses(self, gpt: GPT, chosen: Sequence[int], seed: int) -> tuple[list[Example], Tensor]:
-        """Prompts with the answers that `gpt` gives to them, as tokens, and whether each answer ended in time."""
-        config, eot = self.config, self.tokenizer.eot
-        prompts = [self.prompts[i] for i in chosen]
-        writer = PackedGPT(lora.merge_adapters(gpt)) if gpt.device.type == "cpu" else gpt
-        sampling = Sampling(max_new_tokens=config.max_new_tokens, temperature=config.temperature, top_p=1.0, seed=seed)
-        answers = batch(writer, prompts, sampling, {eot})
-        ended = [len(answer) < config.max_new_tokens for answer in answers]
-        rows = []
-        for prompt, answer, done in zip(prompts, answers, ended, strict=True):
-            said = answer + [eot] * done
-            rows.append(Example(prompt + said, [False] * len(prompt) + [True] * len(said)))
-        return rows, torch.tensor(ended)
-
-    def normalise(self) -> None:
-        """Make the scores of the reference's answers have mean 0 and variance 1 (Ziegler et al. 2019, section 2.1)."""
-        rows, _ = self.generate_responses(self.reference, self.order(0), self.config.fit.seed)
-        scores = reward_scores_of_ids(self.rater, [row.ids for row in rows])
-        self.score_mean, self.score_std = scores.mean().item(), max(scores.std(correction=0).item(), 1e-4)
-
-    def normalised(self, scores: Tensor) -> Tensor:
-        return (scores - self.score_mean) / self.score_std
+        return Rollouts(
+            inputs=both.inputs,
+            targets=both.targets,
+            logprobs=logprobs,
+            kl=kl,
+            values=values,
+            advantages=whiten(advantages, mask),
+            returns=(advantages + values) * mask,
+            scores=scores,
+            ended=ended,
+        )
 
     # --- 4: learning ------------------------------------------------------------------------------------------
 
     def minibatch(self, step: int) -> Rollouts:
         """The answers of this optimiser step: in every pass over an iteration's answers each comes once."""
-        assert self.rollouts is not None
+        assert self.rollouts is not None  # made at the iteration's first step, or read with the saved step
         size, seed = self.config.fit.batch_size, self.config.fit.seed
         passed, position = divmod(step, self.config.rollouts // size)
         shuffled = np.random.default_rng((seed, passed, 1)).permutation(self.config.rollouts)
         return self.rollouts.rows(torch.from_numpy(shuffled[position * size : (position + 1) * size]))
 
     def loss(self, policy: Policy, rows: Rollouts) -> Summed:
-        """Clipped policy loss and clipped value loss, summed over the answers' tokens, and TRL's metrics."""
-        config, mask = self.config, rows.mask
-        logprobs, values = policy(rows.inputs, rows.targets)
-        new, old = logprobs[mask], rows.logprobs[mask]
-        policy_loss = policy_losses(new, old, rows.advantages[mask], config.clip_range)
-        value_loss = value_losses(values[mask], rows.values[mask], rows.returns[mask], config.value_clip_range)
-        change = (new - old).detach()
-        ratio = change.exp()
-        metrics = {
-            "loss/policy": policy_loss,
-            "loss/value": value_loss,
-            "policy/clipfrac": ((ratio - 1).abs() > config.clip_range).float(),
-            "policy/approxkl": 0.5 * change**2,  # Schulman 2020, joschu.net/blog/kl-approx.html
-            "val/ratio": ratio,
-        }
-        total = policy_loss.sum() + config.vf_coef * value_loss.sum()
-        return Summed(total, {name: value.sum() for name, value in metrics.items()})
+        config = self.config
+        return ppo_loss(policy, rows, config.clip_range, config.value_clip_range, config.vf_coef)
+
+    # --- 5: the price -----------------------------------------------------------------------------------------
+
+    def adapt(self, steps: int) -> dict[str, float]:
+        """At the end of an iteration its metrics, and a new price of KL for the next one."""
+        if steps % self.config.steps_an_iteration:
+            return {}
+        assert self.rollouts is not None
+        metrics = self.rollouts.objective(self.kl_coef)
+        self.kl_coef = updated_kl_coef(self.kl_coef, self.rollouts.mean_kl(), self.config.kl_target)
+        return metrics
 
     def details(self) -> dict[str, Any]:
         """Some answers of the moment, token by token."""
@@ -356,7 +302,7 @@ class PPO:
         self.policy.value_head.load_state_dict(head)
         self.kl_coef = tensors["kl_coef"].item()
         if "inputs" in tensors:
-            self.rollouts = Rollouts(*(tensors[f.name] for f in fields(Rollouts))).to(self.policy.device)
+            self.rollouts = Rollouts(**{f.name: tensors[f.name] for f in fields(Rollouts)}).to(self.policy.device)
 
 
 # --- the declaration ------------------------------------------------------------------------------------------
@@ -396,6 +342,7 @@ STAGE = Stage(
         (("objective/kl", "objective/scores", "rollouts"), ("kl/val", "score/val", "held-out prompts")),
         {"kl_target": "kl_target", "kl_stop": "kl_stop: the end"},
     ),
+    doctor_rules=PPO_RULES,
     details="rollouts",
     main_settings=("parent", "reward_model", "prompts", "kl_coef", "max_steps", "learning_rate"),
     offers=(PLAYS,),

@@ -97,7 +97,17 @@ def prepare(config: PretrainConfig, saved: Path | None, device: torch.device, sa
     parent = Path(config.init_from).name if config.init_from else None
     card = Card("pretrain", parent, config=config.to_dict(), data=data)
     references = {"uniform": math.log(tokenizer.vocab_size), "unigram": unigram_entropy(train_ids)}
-    return Job(model, tokenizer, batches, language_model_loss, fit, card, evaluate, sample, references)
+    return Job(
+        model=model,
+        tokenizer=tokenizer,
+        batches=batches,
+        loss_fn=language_model_loss,
+        config=fit,
+        card=card,
+        evaluate=evaluate,
+        sample=sample,
+        references=references,
+    )
 
 
 def make_tokenizer(config: PretrainConfig, corpus: Corpus, say: Progress) -> Tokenizer:

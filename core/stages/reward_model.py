@@ -114,7 +114,18 @@ def prepare(config: RewardConfig, saved: Path | None, device: torch.device, say:
     card = Card("reward", parent.name, config=config.to_dict(), data=data.lineage | {"parent_sha256": digest})
     batches = PairBatches(data.train, fit.batch_size, fit.seed, score_batch)
     references = {"ln 2": math.log(2)}
-    return Job(start.model, start.tokenizer, batches, loss, fit, card, evaluate, sample, references, details=details)
+    return Job(
+        model=start.model,
+        tokenizer=start.tokenizer,
+        batches=batches,
+        loss_fn=loss,
+        config=fit,
+        card=card,
+        evaluate=evaluate,
+        sample=sample,
+        references=references,
+        details=details,
+    )
 
 
 # --- held-out votes -------------------------------------------------------------------------------------------

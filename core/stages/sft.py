@@ -105,7 +105,18 @@ def prepare(config: SFTConfig, saved: Path | None, device: torch.device, say: Pr
         log.info("%s: %d conversations are longer than the context and left out", config.data, data.too_long)
     batches = ChatBatches(data.train, fit.batch_size, fit.seed)
     references = {"uniform": math.log(tokenizer.vocab_size)}
-    return Job(start.model, tokenizer, batches, language_model_loss, fit, card, evaluate, sample, references, report)
+    return Job(
+        model=start.model,
+        tokenizer=tokenizer,
+        batches=batches,
+        loss_fn=language_model_loss,
+        config=fit,
+        card=card,
+        evaluate=evaluate,
+        sample=sample,
+        references=references,
+        report=report,
+    )
 
 
 def read(config: SFTConfig, tokenizer: Tokenizer, block_size: int) -> Data:

@@ -10,7 +10,6 @@ Shapes: B batch, T time.
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -24,11 +23,12 @@ from core.datasets.pretraining import HeldOut
 from core.huggingface import Model
 from core.model import GPT
 from core.training import distributed
+from core.training.batches import Batches, made_in_time, prefetched
 from core.training.device import autocast
 from core.training.lr_schedule import learning_rate
 from core.training.optimizer import make_optimizers, take_step
 
-Batches = Callable[[int], Batch]  # a pure function of the step (from 0), so that there is no state to save
+AfterStep = Callable[[int], dict[str, float]]  # of the number of steps taken; returns more metrics of that step
 
 
 class Summed(NamedTuple):
@@ -120,24 +120,33 @@ class StepLog:
 class NotFinite(ArithmeticError):
     """The loss or the gradient is NaN or infinite; the optimiser has not stepped."""
 
-    def __init__(self, step: int, what: str, value: float):
-        super().__init__(f"{what} became {value} at step {step}")
-        self.step = step
+    def __init__(self, step: int, metric: str, value: float):
+        super().__init__(f"{metric} became {value} at step {step}")
+        self.step, self.metric, self.value = step, metric, value
+
+
+def no_metrics(step: int) -> dict[str, float]:
+    return {}
 
 
 def fit(
-    model: Model,
+    model: Any,
     batches: Batches,
     loss_fn: LossFn,
     config: FitConfig,
     optimizers: list[Optimizer] | None = None,
     start_step: int = 0,
+    prefetch: bool = True,
+    after_step: AfterStep = no_metrics,
 ) -> Iterator[StepLog]:
     """Train `model` in place, yielding after every optimiser step.
 
     To go on from a saved state, pass its optimisers and the number of steps taken. Randomness (dropout) is a function
     of (seed, step), so a resumed run equals an uninterrupted one. Raises NotFinite before a bad step is taken, and
     ValueError if the device's memory is too small for a single sequence.
+
+    prefetch: make the next batch while this one is learned from. Not where the model itself writes what it learns
+    from: its batches are made when their step has come, and making them is work, not waiting.
     """
     optimizers = optimizers or optimizers_of(model, config)
     model.transformer.recompute = config.recompute
@@ -146,24 +155,27 @@ def fit(
             block.compile()
     micro_batch_size = config.micro_batch_size or config.batch_size
     began = time.perf_counter()
-    for step, batch, waited in prefetched(batches, range(start_step, config.max_steps), model.device):
+    make = prefetched if prefetch else made_in_time
+    for step, batch, waited in make(batches, range(start_step, config.max_steps), model.device):
+        if batch is None:
+            return
         lr = learning_rate(
             step, config.learning_rate, config.final_learning_rate, config.warmup_steps, config.max_steps
         )
         done = one_step(model, batch, loss_fn, config, optimizers, step, lr, micro_batch_size)
         micro_batch_size = done.micro_batch_size
+        metrics = done.metrics | after_step(step + 1)
         seconds = time.perf_counter() - began
-        data_wait = min(1.0, waited / seconds)
         yield StepLog(
-            step + 1,
-            done.loss,
-            lr,
-            done.grad_norm,
-            batch.inputs.numel(),
-            seconds,
-            micro_batch_size,
-            data_wait,
-            done.metrics,
+            step=step + 1,
+            loss=done.loss,
+            lr=lr,
+            grad_norm=done.grad_norm,
+            tokens=batch.inputs.numel(),
+            seconds=seconds,
+            micro_batch_size=micro_batch_size,
+            data_wait=min(1.0, waited / seconds),
+            metrics=metrics,
         )
         began = time.perf_counter()  # what the consumer did in between is not training
 
@@ -201,9 +213,14 @@ def one_step(
     distributed.sum_gradients(model)
     norm = torch.nn.utils.clip_grad_norm_(model.parameters(), config.grad_clip or math.inf)
     loss, metrics = seen
-    values = finite(step + 1, {"the loss": loss, "the gradient norm": norm, **metrics})
+    values = finite(step + 1, {"loss/train": loss, "grad_norm": norm, **metrics})
     take_step(optimizers, lr)
-    return StepResult(values[0], values[1], micro_batch_size, dict(zip(metrics, values[2:], strict=True)))
+    return StepResult(
+        loss=values[0],
+        grad_norm=values[1],
+        micro_batch_size=micro_batch_size,
+        metrics=dict(zip(metrics, values[2:], strict=True)),
+    )
 
 
 def summed(found: Tensor | Summed) -> Summed:
@@ -244,24 +261,6 @@ def accumulate(
         return Summed(loss, dict(zip(list(sums)[1:], others, strict=True)))
     model.zero_grad(set_to_none=True)
     return None
-
-
-def prefetched(batches: Batches, steps: range, device: torch.device) -> Iterator[tuple[int, Batch, float]]:
-    """(step, batch, seconds waited for it) for each step; the next batch is made while this one is learned from."""
-
-    def make(step: int) -> Batch:
-        batch = batches(step)
-        return batch.pin() if device.type == "cuda" else batch
-
-    with ThreadPoolExecutor(1, "batches") as maker:
-        coming = [maker.submit(make, step) for step in steps[:1]]
-        for step in steps:
-            began = time.perf_counter()
-            batch = coming.pop().result()
-            waited = time.perf_counter() - began
-            if step + 1 in steps:
-                coming.append(maker.submit(make, step + 1))
-            yield step, batch, waited
 
 
 def finite(step: int, values: dict[str, Tensor]) -> list[float]:

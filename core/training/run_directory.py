@@ -28,6 +28,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from core.checkpoint import atomic_directory, is_checkpoint, read_json, remove, write_json, write_text
+from core.training.failure import Failure
 
 ACTIVE = ("created", "starting", "running", "paused")  # states in which a process holds the run, or is about to
 START_SECONDS = 60  # a process that does not hold its run after this time will not come any more
@@ -40,10 +41,12 @@ class Status:
     """What a run is doing. `interrupted`: it says it is active, but its process is gone."""
 
     state: str = "created"  # starting running paused stopped finished failed interrupted
-    message: str = ""  # one sentence: what it does just now, or why it failed
+    message: str = ""  # one sentence: what it does just now, or why it failed, which is not written down
+    failure: Failure | None = None  # why it failed, as facts; older runs have written the message only
     step: int = 0
     max_steps: int = 0
     device: str = ""
+    processes: int = 1  # that share each batch
     waits_for: str = ""  # while created: the run in the same directory that comes before it in the same process
     pid: int = 0
     heartbeat: float = 0.0  # seconds since the epoch, when this was written
@@ -149,12 +152,25 @@ class Run:
 
     def read_status(self) -> Status:
         path = self.directory / "status.json"
+        content = read_json(path)
         try:
-            return Status(**read_json(path))
+            failure = content.pop("failure", None)
+            return self.explained(Status(**content, failure=Failure(**failure) if failure else None))
         except TypeError as error:
             raise ValueError(f"{path} is damaged: {error}") from error
 
+    def explained(self, status: Status) -> Status:
+        """With the sentence about its failure, if it failed."""
+        if status.failure is None:
+            return status
+        return replace(status, message=status.failure.sentence(self.saved_steps(), self.log))
+
     def write_status(self, status: Status) -> None:
+        """A failure belongs to a run that has failed; its sentence is made anew by whoever reads it."""
+        if status.state != "failed":
+            status = replace(status, failure=None)
+        elif status.failure:
+            status = replace(status, message="")
         stamped = replace(status, pid=os.getpid(), heartbeat=time.time())
         write_json(self.directory / "status.json", asdict(stamped))
 

@@ -20,8 +20,19 @@ from core.checkpoint import Card, write_json
 from core.huggingface import Model
 from core.tokenizer import Tokenizer
 from core.training import distributed
+from core.training.batches import Batches
 from core.training.device import peak_flops, peak_memory, pick_device
-from core.training.loop import Batches, FitConfig, LossFn, NotFinite, StepLog, fit, optimizers_of
+from core.training.failure import Failure
+from core.training.loop import (
+    AfterStep,
+    FitConfig,
+    LossFn,
+    NotFinite,
+    StepLog,
+    fit,
+    no_metrics,
+    optimizers_of,
+)
 from core.training.lr_schedule import snapshot_steps
 from core.training.optimizer import load_optimizers, save_optimizers
 from core.training.run_directory import Run, Status, append_line, step_number
@@ -49,9 +60,21 @@ class Job:
     details: Callable[[Any, int], dict[str, Any]] | None = None  # for details.jsonl, at step 0 and with each `sample`
     to_checkpoint_model: Callable[[Any], Model] = lora.merge_adapters  # the model that a checkpoint holds
     save_state: Callable[[Path], None] = lambda directory: None  # what a saved step needs besides, to go on from it
-    fit: Callable[["Job", list[Optimizer], int], Iterator[StepLog]] = field(
-        default=lambda job, optimizers, start: fit(job.model, job.batches, job.loss_fn, job.config, optimizers, start)
-    )
+    prefetch: bool = True  # see fit
+    after_step: AfterStep = no_metrics
+
+    def steps(self, optimizers: list[Optimizer], start: int) -> Iterator[StepLog]:
+        """Train from step `start` on."""
+        return fit(
+            self.model,
+            self.batches,
+            self.loss_fn,
+            self.config,
+            optimizers=optimizers,
+            start_step=start,
+            prefetch=self.prefetch,
+            after_step=self.after_step,
+        )
 
 
 Progress = Callable[[str], None]  # shows what is being done before the first step
@@ -77,7 +100,7 @@ def execute(run: Run, fit_config: FitConfig, prepare: Prepare) -> Status:
     try:
         with run.hold(device.type):
             distributed.agree(True)
-            status = Runner(run, fit_config, device).run_to_end(prepare)
+            status = run.explained(Runner(run, fit_config, device).run_to_end(prepare))
             run.write_status(status)
             log.info("%s at step %d: %s", status.state, status.step, status.message)
             return status
@@ -91,7 +114,7 @@ def follow(run: Run, device: torch.device, prepare: Prepare) -> Status:
     if distributed.agree(False):
         try:
             job, optimizers, start = restore(run, device, prepare, lambda message: None)
-            for _ in job.fit(job, optimizers, start):
+            for _ in job.steps(optimizers, start):
                 if distributed.agree(False):
                     break
         except NotFinite:
@@ -104,35 +127,33 @@ class Runner:
 
     def __init__(self, run: Run, config: FitConfig, device: torch.device):
         self.run, self.config, self.device = run, config, device
-        self.status = Status("starting", "starting", max_steps=config.max_steps, device=device.type)
+        processes = distributed.world_size()
+        self.status = Status(
+            "starting", "starting", max_steps=config.max_steps, device=device.type, processes=processes
+        )
         self.written = 0.0
         self.best = run.directory / "best"  # the checkpoint with the lowest validation loss, if it is asked for
         self.doing, self.micro_batch_size = "training", 0
         self.held_out: tuple[int, dict[str, float]] = (-1, {})  # the latest evaluation and its step
 
     def run_to_end(self, prepare: Prepare) -> Status:
-        """Never raises for what can go wrong in a training: the status says it, in words."""
+        """Never raises for what can go wrong in a training: the status says it."""
         try:
             return self.train(prepare)
         except NotFinite as error:
-            return self.failed(f"{error}; it was not learned from{self.last_good()}. Try a lower learning rate")
+            return self.failed(Failure("not finite", error.step, str(error.value), error.metric))
         except OSError as error:
-            return self.failed(f"could not write: {error}{self.last_good()}. Make room, then resume")
+            return self.failed(Failure("unwritable", self.status.step, str(error)))
         except ValueError as error:
-            return self.failed(str(error))
+            return self.failed(Failure("refused", self.status.step, str(error)))
         except torch.AcceleratorError as error:  # what is on the device is lost with it
-            reason = str(error).splitlines()[0]
-            return self.failed(f"the {self.device.type} failed: {reason}{self.last_good()}. Resume when it is back")
+            return self.failed(Failure("device", self.status.step, str(error).splitlines()[0], self.device.type))
         except Exception:
             log.exception("unexpected error")
-            return self.failed(f"an unexpected error, which {self.run.log} describes")
+            return self.failed(Failure("unexpected", self.status.step))
 
-    def failed(self, why: str) -> Status:
-        return replace(self.status, state="failed", message=why)
-
-    def last_good(self) -> str:
-        saved = self.run.saved_steps()
-        return f"; the last good checkpoint is {saved[-1].name}" if saved else ""
+    def failed(self, failure: Failure) -> Status:
+        return replace(self.status, state="failed", failure=failure)
 
     def train(self, prepare: Prepare) -> Status:
         self.run.clear_stale_request()
@@ -153,7 +174,7 @@ class Runner:
         if step == 0:
             self.write_details(job, step)
         with interrupt_requests_stop(self.run):
-            for entry in job.fit(job, optimizers, start):
+            for entry in job.steps(optimizers, start):
                 step = entry.step
                 self.record(job, entry)
                 if step in snapshots:  # before the step is saved: a run that resumes from there has it already
@@ -192,6 +213,7 @@ class Runner:
             "lr": entry.lr,
             "grad_norm": entry.grad_norm,
             "tokens_per_second": entry.tokens / entry.seconds,
+            "micro_batch_size": entry.micro_batch_size,
             "data_wait": entry.data_wait,
             **entry.metrics,
         }

@@ -14,6 +14,7 @@ MOST_ROWS = 2000  # in the first look at a run
 ROWS_A_SECOND = 40  # of training, in the looks after that
 MOST_SAMPLES = 60  # in the first look
 TAIL_BYTES = 32_768  # of the log, some two hundred steps: what counts as recent
+NOT_DRAWN = ("step", "time", "micro_batch_size")  # of every line: the first is what all else is drawn over
 PAUSE_SECONDS = 60  # between two steps: longer, and far longer than usual, is no work
 
 
@@ -25,7 +26,7 @@ def table(lines: Sequence[Line], most: int) -> dict[str, dict[str, list]]:
     """
     dense = metrics_of_every_step(lines)
     kept = rows_to_keep(lines, dense, most)
-    names = dict.fromkeys(["step", *(name for i in kept for name in lines[i] if name != "time")])
+    names = dict.fromkeys(["step", *(name for i in kept for name in lines[i] if name not in NOT_DRAWN)])
     columns = {name: [rounded(lines[i].get(name)) for i in kept] for name in names}
     thinned = len(kept) < len(lines)
     return {"columns": columns, "means": {name: means(lines, name, kept) for name in dense} if thinned else {}}
@@ -34,7 +35,7 @@ def table(lines: Sequence[Line], most: int) -> dict[str, dict[str, list]]:
 def metrics_of_every_step(lines: Sequence[Line]) -> list[str]:
     """The metrics that most lines have; the others are of evaluations."""
     counts = Counter(name for line in lines for name in line)
-    return [name for name, n in counts.items() if 2 * n > len(lines) and name not in ("step", "time")]
+    return [name for name, n in counts.items() if 2 * n > len(lines) and name not in NOT_DRAWN]
 
 
 def rows_to_keep(lines: Sequence[Line], dense: Sequence[str], most: int) -> list[int]:
@@ -44,7 +45,7 @@ def rows_to_keep(lines: Sequence[Line], dense: Sequence[str], most: int) -> list
     """
     if len(lines) <= most:
         return list(range(len(lines)))
-    of_every_step = {"step", "time", *dense}
+    of_every_step = {*NOT_DRAWN, *dense}
     kept = {0, len(lines) - 1} | {i for i, line in enumerate(lines) if not line.keys() <= of_every_step}
     stretch = math.ceil(2 * len(dense) * len(lines) / most)
     for name in dense:

@@ -15,7 +15,9 @@ from typing import Any, NamedTuple
 
 from core.checkpoint import read_json
 from core.config import Config, leaves, setting_of
-from core.diagnostics.doctor import Finding, diagnose
+from core.diagnostics.doctor import diagnose
+from core.diagnostics.finding import Finding
+from core.stages.registry import STAGES
 from core.training.device import pick_device, total_memory
 from core.training.queue import queued_status
 from core.training.run_directory import Run, Status, busy_sentence, check_name, read_lines, runs, step_number
@@ -210,7 +212,10 @@ class Jobs:
         lines = [] if status.state in BEGINNING else read_lines(run.metrics)[0]
         references = read_json(run.references) if run.references.exists() else {}
         total = total_memory(pick_device(status.device)) if status.device in ("cpu", "cuda") else None
-        found = diagnose(lines, run.read()[1], references, status, total)
+        stage, config = run.read()
+        if stage not in STAGES:
+            raise ValueError(f"{name} is a run of the stage {stage!r}, which is not known here")
+        found = diagnose(lines, config, references, status, STAGES[stage].doctor_rules, total)
         saved = [step_number(path) for path in run.saved_steps()]
         return [(f, max((step for step in saved if step <= (f.from_step or 0)), default=0)) for f in found]
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.huggingface import Model
-from core.training.loop import Batches, FitConfig, LossFn, NotFinite, one_step, optimizers_of, prefetched
+from core.training.batches import Batches, prefetched
+from core.training.loop import FitConfig, LossFn, NotFinite, one_step, optimizers_of
 
 MEMORY = 0.9  # of the smoothed loss: about 10 steps
 EXPLODED = 2.0  # times the best smoothed loss: the rates beyond are worse still
@@ -59,6 +60,8 @@ def trials_of(
     micro_batch_size = config.micro_batch_size or config.batch_size
     average, best = 0.0, math.inf
     for step, batch, _ in prefetched(batches, range(steps), copied.device):
+        if batch is None:
+            return
         lr = low * (high / low) ** (step / (steps - 1))
         try:
             done = one_step(copied, batch, loss_fn, config, optimizers, step, lr, micro_batch_size)

@@ -58,5 +58,7 @@ class Experiments:
         self.task.update(suggestion=suggestion(trials))
 
     def prove(self, job: Job) -> None:
-        layers = accumulation_check(job.model, job.batches(0), job.loss_fn, job.config, PROOF_SIZES)
+        batch = job.batches(0)
+        assert batch is not None  # there is a first step
+        layers = accumulation_check(job.model, batch, job.loss_fn, job.config, PROOF_SIZES)
         self.task.update(layers=[asdict(layer) for layer in layers])

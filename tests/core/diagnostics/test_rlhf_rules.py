@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from core.diagnostics.doctor import diagnose
+from core.stages.registry import STAGES
 from core.training.run_directory import Status
 
 CONFIG = {"kl_coef": 0.2, "kl_target": 3.0, "learning_rate": 1e-4, "max_steps": 80, "grad_clip": 1.0}
@@ -26,8 +27,12 @@ def run(iterations: int = 20, **ends: float) -> list[dict[str, Any]]:
     return lines
 
 
+def findings(lines, config=CONFIG, stage="ppo"):
+    return diagnose(lines, config, {}, RUNNING, STAGES[stage].doctor_rules)
+
+
 def kinds(lines, config=CONFIG) -> list[str]:
-    return [found.kind for found in diagnose(lines, config, {}, RUNNING)]
+    return [found.kind for found in findings(lines, config)]
 
 
 def test_a_healthy_run_gets_no_finding_at_any_moment():
@@ -47,7 +52,7 @@ def test_a_healthy_run_gets_no_finding_at_any_moment():
 )
 def test_each_way_of_cheating_is_named_with_what_to_change(ends, kind, change):
     lines = run(**ends)
-    (found,) = diagnose(lines, CONFIG, {}, RUNNING)
+    (found,) = findings(lines)
     assert found.kind == kind and found.changes == change and found.from_step == 0
     assert kinds(lines[:16]) == []  # four iterations say nothing yet
 
@@ -61,12 +66,20 @@ def test_without_a_target_only_a_great_distance_is_called_one():
 def test_dpo_is_told_when_it_went_far():
     lines = [{"step": n, "loss/train": 0.5, "grad_norm": 1.0, "kl/val": n / 2} for n in range(1, 41)]
     config = {"beta": 0.1, "learning_rate": 1e-4, "max_steps": 40, "warmup_steps": 0, "grad_clip": 1.0}
-    (found,) = diagnose(lines, config, {}, RUNNING)
+    (found,) = findings(lines, config, "dpo")
     assert found.kind == "KL runaway" and found.changes == {"beta": 0.3}
-    assert diagnose(lines[:20], config, {}, RUNNING) == []
+    assert findings(lines[:20], config, "dpo") == []
+
+
+def test_which_rules_are_asked_is_the_stage_and_not_which_settings_there_are():
+    lines = run(objective__kl=9.0)
+    assert kinds(lines, CONFIG | {"beta": 0.1}) == ["KL runaway"]
+    found = findings(lines, CONFIG | {"warmup_steps": 0}, "sft")
+    assert "KL runaway" not in {finding.kind for finding in found}
 
 
 def test_a_loss_that_is_almost_nothing_may_tremble():
     losses = [0.7 * 0.8**n + (0.04 if n == 70 else 0.001) for n in range(1, 101)]
     lines = [{"step": n, "loss/train": loss, "grad_norm": 0.1} for n, loss in enumerate(losses, 1)]
-    assert kinds(lines, {"learning_rate": 1e-4, "max_steps": 100, "warmup_steps": 10, "grad_clip": 1.0}) == []
+    config = {"learning_rate": 1e-4, "max_steps": 100, "warmup_steps": 10, "grad_clip": 1.0}
+    assert findings(lines, config, "sft") == []

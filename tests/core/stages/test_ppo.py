@@ -10,9 +10,11 @@ import torch
 from core import checkpoint
 from core.checkpoint import Card
 from core.classifier import SequenceClassifier
+from core.datasets.prompts import fitting_prompts
 from core.evaluation.preferences import response_kl
 from core.huggingface import REWARD
-from core.rlhf.policy import repetition
+from core.rlhf.rewards import read_reward_model
+from core.rlhf.rollouts import repetition
 from core.stages import ppo
 from core.stages.ppo import PPOConfig
 from core.stages.registry import answers, train
@@ -104,18 +106,17 @@ def test_rollouts_hold_what_policy_reference_and_reward_model_say(place):
                 assert rollouts.values[row, position].item() == pytest.approx(0.5, abs=1e-5)
             whole = torch.cat([ids, targets[-1:]])
             raw = rater(whole[None], torch.tensor([len(whole) - 1])).item()
-            expected = (raw - engine.score_mean) / engine.score_std - (0 if rollouts.ended[row] else 1)
+            expected = (raw - engine.reward.mean) / engine.reward.std - (0 if rollouts.ended[row] else 1)
             assert rollouts.scores[row].item() == pytest.approx(expected, abs=1e-3)
             assert bool(rollouts.ended[row]) == (targets[-1].item() == engine.tokenizer.eot)
 
 
 def parts(config: PPOConfig):
     reference = checkpoint.load(config.adapt.parent)
-    rater = ppo.read_reward_model(config.reward_model, reference.tokenizer, CPU).model
+    rater = read_reward_model(config.reward_model, reference.tokenizer, CPU).model
     policy = ppo.Policy(checkpoint.load(config.adapt.parent).model)
-    prompts, _ = ppo.read_all_prompts(config, reference.tokenizer, 48)
+    prompts = fitting_prompts(reference.tokenizer, ppo.read_all_prompts(config)[0], config.max_new_tokens, 48)
     engine = ppo.PPO(config, policy, reference.model, rater, reference.tokenizer, prompts)
-    engine.normalise()
     return engine, policy, reference.model, rater
 
 
@@ -216,7 +217,6 @@ def test_settings_that_contradict_each_other_are_refused(changes, sentence, plac
 
 def test_scores_of_the_reference_are_normalised(place):
     engine, *_ = parts(settings(place, rollouts=16))
-    rows, _ = engine.generate_responses(engine.reference, engine.order(0), engine.config.fit.seed)
-    scores = engine.normalised(ppo.reward_scores_of_ids(engine.rater, [row.ids for row in rows]))
+    scores = engine.reward(engine.write(engine.reference, 0, engine.config.fit.seed)[0])
     assert scores.mean().item() == pytest.approx(0, abs=1e-5)
     assert math.isclose(scores.std(correction=0).item(), 1, abs_tol=1e-4)

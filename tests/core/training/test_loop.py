@@ -1,6 +1,7 @@
 """The loop: one gradient however a batch is split, exact schedules, and no step on what is not a number."""
 
 import copy
+import itertools
 import math
 import shutil
 import sys
@@ -143,19 +144,17 @@ def finite_loss_with_a_nan_gradient(model: GPT, batch: Batch) -> torch.Tensor:
     return language_model_loss(model, batch) + (bias - bias.detach()).abs().sum().sqrt()
 
 
-@pytest.mark.parametrize(
-    ("bad", "what"), [(nan_loss, "the loss"), (finite_loss_with_a_nan_gradient, "the gradient norm")]
-)
-def test_what_is_not_a_number_stops_before_the_weights_change(model, bad, what):
+@pytest.mark.parametrize(("bad", "metric"), [(nan_loss, "loss/train"), (finite_loss_with_a_nan_gradient, "grad_norm")])
+def test_what_is_not_a_number_stops_before_the_weights_change(model, bad, metric):
     settings = config(max_steps=5)
     optimizers = optimizers_of(model, settings)
     steps = iter([language_model_loss, language_model_loss, bad])
     log = fit(model, lambda step: masked_batch(8, 8), lambda m, b: next(steps)(m, b), settings, optimizers)
     assert [next(log).step, next(log).step] == [1, 2]
     before, states = weights(model), [copy.deepcopy(optimizer.state_dict()) for optimizer in optimizers]
-    with pytest.raises(NotFinite, match=f"{what} became nan at step 3") as error:
+    with pytest.raises(NotFinite, match=f"{metric} became nan at step 3") as error:
         next(log)
-    assert error.value.step == 3
+    assert (error.value.step, error.value.metric) == (3, metric) and math.isnan(error.value.value)
     assert torch.equal(weights(model), before)
     for optimizer, state in zip(optimizers, states, strict=True):
         for key, values in state["state"].items():
@@ -336,3 +335,38 @@ def test_the_share_of_time_spent_waiting_for_data_is_logged(model):
     assert all(0.5 < wait <= 1 for wait in starved)
     fed = [log.data_wait for log in fit(model, slow_batches, slow_loss, config(max_steps=4))]
     assert fed[0] > 0.1 and max(fed[1:]) < 0.1
+
+
+# --- a model that writes what it learns from ------------------------------------------------------------------
+
+
+def test_batches_that_the_model_makes_are_made_by_the_weights_of_their_step_and_are_work(model):
+    made: list[torch.Tensor] = []
+
+    def own(step: int) -> Batch:
+        time.sleep(0.02)
+        made.append(weights(model))
+        return masked_batch(8, 8)
+
+    log = fit(model, own, language_model_loss, config(max_steps=3), prefetch=False)
+    for count, entry in enumerate(log, 1):
+        assert len(made) == count, "the next one is not begun yet"
+        assert entry.data_wait == 0 and entry.seconds >= 0.02
+    assert not any(torch.equal(a, b) for a, b in itertools.pairwise(made))
+
+
+@pytest.mark.parametrize("prefetch", [True, False])
+def test_batches_may_end_a_training(model, prefetch):
+    batches = {0: masked_batch(8), 1: masked_batch(8)}
+    log = fit(model, batches.get, language_model_loss, config(max_steps=9), prefetch=prefetch)
+    assert [entry.step for entry in log] == [1, 2]
+
+
+def test_what_is_done_after_a_step_adds_metrics_to_it_and_belongs_to_its_time(model):
+    def after(steps: int) -> dict[str, float]:
+        time.sleep(0.02)
+        return {"iteration": steps / 2} if steps % 2 == 0 else {}
+
+    log = list(fit(model, lambda step: masked_batch(8), language_model_loss, config(max_steps=4), after_step=after))
+    assert [entry.metrics for entry in log] == [{}, {"iteration": 1.0}, {}, {"iteration": 2.0}]
+    assert all(entry.seconds >= 0.02 for entry in log)

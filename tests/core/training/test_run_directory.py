@@ -25,6 +25,7 @@ from core.__main__ import main
 from core.stages.pretrain import PretrainConfig, prepare
 from core.stages.registry import train
 from core.training import runner
+from core.training.failure import Failure
 from core.training.run_directory import Run, Status, append_line, read_lines, runs, step_number
 from tests.conftest import SENTENCES
 
@@ -409,6 +410,9 @@ def test_a_loss_that_is_not_a_number_fails_with_its_step_and_the_last_good_check
     assert "the loss became nan at step 37" in status.message
     assert "step-000030" in status.message
     assert run.status().message == status.message
+    written = json.loads((run.directory / "status.json").read_text())
+    assert written["failure"] == {"kind": "not finite", "step": 37, "value": "nan", "what": "loss/train"}
+    assert written["message"] == "", "the sentence is made by whoever reads the facts"
     assert [path.name for path in run.saved_steps()] == ["step-000020", "step-000030"]  # two are kept
     saved = checkpoint.load(run.saved_steps()[-1])
     assert saved.card.step == 30
@@ -674,3 +678,21 @@ def test_a_fork_from_the_beginning_has_no_past_and_one_from_an_unsaved_step_is_r
     with pytest.raises(ValueError, match="whole has not kept step 42: kept are none; 0 is the beginning"):
         uninterrupted.fork(tmp_path / "other", 42, uninterrupted.read()[1])
     assert not (tmp_path / "other").exists()
+
+
+def test_a_failure_is_facts_and_a_run_that_goes_on_has_none(run):
+    failure = Failure("unwritable", 12, "No space left on device")
+    run.write_status(Status("failed", failure=failure))
+    assert run.status().failure == failure
+    assert run.status().message == "could not write: No space left on device. Make room, then resume"
+    run.step_directory(10).mkdir()
+    assert "; the last good checkpoint is step-000010. Make room" in run.status().message
+    run.write_status(replace(run.status(), state="created", message="waiting for its process"))
+    assert (run.read_status().failure, run.read_status().message) == (None, "waiting for its process")
+
+
+def test_a_status_of_an_older_version_is_read_with_the_sentence_that_it_holds(run):
+    said = "the loss became nan at step 3; it was not learned from. Try a lower learning rate"
+    old = dict(state="failed", message=said, step=2, max_steps=9, device="cpu", waits_for="", pid=1, heartbeat=1.0)
+    (run.directory / "status.json").write_text(json.dumps(old))
+    assert (run.status().message, run.status().failure, run.status().processes) == (said, None, 1)

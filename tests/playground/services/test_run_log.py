@@ -121,3 +121,9 @@ def test_tensorboard_reads_back_every_metric_and_sample(tmp_path: Path) -> None:
     (sample,) = found.Tensors("sample/text_summary")
     assert sample.step == 500 and sample.wall_time == lines[499]["time"]
     assert sample.tensor_proto.string_val[0].decode() == "    ROMEO:\n    🙂 O\n    # no title"
+
+
+def test_the_size_of_micro_batches_is_no_curve_and_keeps_no_rows() -> None:
+    lines = [{"step": n, "loss/train": 1 / n, "time": 1e9 + n} for n in range(1, 5001)]
+    found = table([line | {"micro_batch_size": 8} for line in lines], 100)
+    assert found == table(lines, 100)

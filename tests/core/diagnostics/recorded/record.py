@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,14 +27,16 @@ from core.datasets.batch import Batch
 from core.datasets.pretraining import TokenBlocks
 from core.model import GPT
 from core.stages.pretrain import PretrainConfig, prepare
+from core.training.batches import Batches
 from core.training.device import total_memory
-from core.training.loop import Batches, LossFn, language_model_loss
+from core.training.loop import LossFn, language_model_loss
 from core.training.run_directory import Run, read_lines
 from core.training.runner import Job, execute
 
 HERE = Path(__file__).parent
 CHECKPOINTS = HERE.parents[2] / "checkpoints"
-KEPT = ("step", "loss/train", "loss/val", "lr", "grad_norm", "data_wait", "tokens_per_second", "memory/peak")
+KEPT = ("step", "loss/train", "loss/val", "lr", "grad_norm", "micro_batch_size", "data_wait", "tokens_per_second")
+KEPT += ("memory/peak",)
 
 NANO = dict(PretrainConfig.preset("nano").to_dict(), tokenizer=str(CHECKPOINTS / "bard-tiny"), snapshots=0)
 SMALL = NANO | dict(n_layer=2, n_head=2, n_embd=64, block_size=32, max_steps=300, warmup_steps=20, eval_interval=100)
@@ -161,7 +163,6 @@ def record(name: str, recipe: Recipe, directory: Path) -> None:
     config = PretrainConfig.from_dict(recipe.config)
     references: dict[str, float] = {}
     stops = list(recipe.stops)
-    said: list[str] = []  # what the status said while it trained
 
     def prepare_broken(saved: checkpoint.Checkpoint | None, device: torch.device, say: Callable[[str], None]) -> Job:
         if recipe.start_from and saved is None:
@@ -176,7 +177,6 @@ def record(name: str, recipe: Recipe, directory: Path) -> None:
             if stops and step == stops[0]:
                 run.request("stop")
                 del stops[0]
-            said.append(run.read_status().message)
             return batches(step)
 
         return replace(job, batches=stopping, loss_fn=recipe.loss_fn, sample=lambda model: {"prompt": "", "text": ""})
@@ -186,10 +186,10 @@ def record(name: str, recipe: Recipe, directory: Path) -> None:
         status = execute(run, config.fit, prepare_broken)
         run.clear_request()
     lines, _ = read_lines(run.metrics)
-    told = dict(state=status.state, message=status.message, step=status.step, device=status.device)
+    told = dict(state=status.state, step=status.step, device=status.device)
+    told |= {"failure": asdict(status.failure)} if status.failure else {"message": status.message}
     facts = {
         "status": told,
-        "said": said[-1],
         "references": references,
         "memory_total": total_memory(torch.device("cpu")),
     }
@@ -201,7 +201,9 @@ def kept_config(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def rounded(line: dict[str, Any]) -> dict[str, Any]:
-    return {key: float(f"{line[key]:.4g}") if key != "step" else line[key] for key in KEPT if key in line}
+    """Whole numbers stay what they are."""
+    there = {key: line[key] for key in KEPT if key in line}
+    return {key: value if isinstance(value, int) else float(f"{value:.4g}") for key, value in there.items()}
 
 
 def write(path: Path, lines: list[dict[str, Any]]) -> None:

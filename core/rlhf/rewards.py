@@ -1,0 +1,48 @@
+"""What a reward model says of answers, on a scale that means the same for all of them."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from core import checkpoint
+from core.checkpoint import Checkpoint
+from core.classifier import SequenceClassifier
+from core.datasets.conversations import Example
+from core.tokenizer import Tokenizer
+
+
+def read_reward_model(directory: str, tokenizer: Tokenizer, device: torch.device) -> Checkpoint[SequenceClassifier]:
+    """Raises ValueError in words if there is none, or if it reads other tokens than the policy writes."""
+    if not directory:
+        raise ValueError("reward_model is empty: train a reward model on your votes first, and name it here")
+    path = Path(directory).expanduser()
+    if path.is_dir() and not checkpoint.is_reward_model(path):
+        raise ValueError(f"{directory} is no reward model: choose one that the stage `reward` made")
+    reward_model = checkpoint.load_classifier(path, device)
+    if reward_model.tokenizer.digest != tokenizer.digest:
+        raise ValueError(
+            f"the reward model {path.name} reads another vocabulary than the policy writes: "
+            "train it from the same parent as the policy, or from one with the same vocabulary"
+        )
+    reward_model.model.requires_grad_(False)
+    return reward_model
+
+
+class NormalizedReward:
+    """Scores with mean 0 and variance 1 on the reference's answers (Ziegler et al. 2019, section 2.1).
+
+    score: what a reward model gives to texts of tokens, (N,).
+    """
+
+    def __init__(self, score: Callable[[Sequence[Sequence[int]]], Tensor], reference_answers: Sequence[Example]):
+        self.score = score
+        scores = score([row.ids for row in reference_answers])
+        self.mean, self.std = scores.mean().item(), max(scores.std(correction=0).item(), 1e-4)
+
+    def __call__(self, answers: Sequence[Example]) -> Tensor:
+        return self.normalize(self.score([row.ids for row in answers]))
+
+    def normalize(self, scores: Tensor) -> Tensor:
+        return (scores - self.mean) / self.std

@@ -1,0 +1,41 @@
+"""Why a run failed: as facts, which status.json keeps, and as the sentence that is made of them where it is shown."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+NAMES = {"loss/train": "the loss", "grad_norm": "the gradient norm"}  # other metrics are called by their keys
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What went wrong.
+
+    kind            what                        value
+    not finite      a metric's key              nan, inf or -inf, which JSON has no numbers for
+    unwritable                                  what the system said
+    device          its type                    what it said
+    refused                                     a sentence that says what to change
+    unexpected
+    """
+
+    kind: str
+    step: int  # at which it happened; 0 = before the first one
+    value: str = ""
+    what: str = ""
+
+    @property
+    def name(self) -> str:
+        """Of the metric that is not finite."""
+        return NAMES.get(self.what, self.what)
+
+    def sentence(self, saved: Sequence[Path], log: Path) -> str:
+        """In words, for a run that has `saved` these steps, and a log that says more."""
+        last_good = f"; the last good checkpoint is {saved[-1].name}" if saved else ""
+        return {
+            "not finite": f"{self.name} became {self.value} at step {self.step}; it was not learned from{last_good}. "
+            "Try a lower learning rate",
+            "unwritable": f"could not write: {self.value}{last_good}. Make room, then resume",
+            "device": f"the {self.what} failed: {self.value}{last_good}. Resume when it is back",
+            "refused": self.value,
+        }.get(self.kind, f"an unexpected error, which {log} describes")

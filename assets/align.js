@@ -117,13 +117,13 @@
 
   function stagePart(figure) {
     const frame = make("div", "pg-details-of-stage");
-    const parts = { reward: playground.alignReward, dpo: playground.alignDpo, ppo: playground.alignPpo };
+    const parts = { margins: playground.alignReward, pairs: playground.alignDpo, rollouts: playground.alignPpo };
     let [part, lines, at] = [null, [], null];
     const show = (index) => part.draw(lines, index);
     return {
       node: frame,
       begin: (stage) => {
-        [part, lines] = [parts[stage]?.(figure) ?? null, []];
+        [part, lines] = [parts[figure.details[stage]]?.(figure) ?? null, []];
         at = timeline(show);
         frame.replaceChildren(...(part ? [at.node, part.node] : []));
         frame.hidden = true;

@@ -14,7 +14,7 @@ from core.conversation import Conversation, Message, generate_reply
 from core.generate import Sampling
 from core.interpretability import activations
 from core.preferences.vote_store import Answer, NewPair
-from core.stages.registry import STAGES, answers
+from core.stages.registry import STAGES, answers, stage_called
 from core.training.run_directory import read_lines
 from core.workspace import Workspace
 from playground.services.services import Services
@@ -74,12 +74,12 @@ def endpoints(services: Services) -> list[Callable[..., Any]]:
             yield text
 
     def train(name: str, stage: str, settings: dict[str, Any]) -> str:
-        """Begin a training; returns its name. stage: pretrain, sft, classify, reward, dpo or ppo; settings: those that
-        differ from the stage's own, by their names in `python -m core STAGE --help`."""
-        if stage not in STAGES:
-            raise ValueError(f"stage must be one of {', '.join(STAGES)}, got {stage!r}")
-        config = STAGES[stage].config
-        return jobs.start(name, stage, config.from_dict(config().to_dict() | settings)).name
+        return jobs.start(name, stage, stage_called(stage).configure(settings)).name
+
+    train.__doc__ = (
+        f"Begin a training; returns its name. stage: one of {', '.join(STAGES)}; settings: those that differ from the "
+        "stage's own, by their names in `python -m core STAGE --help`."
+    )
 
     def training(name: str) -> dict[str, Any]:
         """How far a training is: {"state", "step", "max_steps", "message", ...}, and "metrics", the last of its log."""

@@ -100,6 +100,7 @@ class Stage:
     sequences_per_example: int = 1  # that are in memory at once: a pair has two answers
     passes: Callable[[Any], float] = lambda config: 1.0  # work for each token, in forward and backward passes
     shape: Callable[[Any], GPTConfig] = parent_shape  # of the model that is trained
+    fills_context: bool = False  # is every sequence as long as the context, so that no data need be read to know it?
     # --- what it measures --------------------------------------------------------------------------------------
     loss_unit: str = "nats per token"
     loss_about: str = ""  # what the loss says, as in About

@@ -155,6 +155,7 @@ STAGE = Stage(
     lesson="From random weights, or on from a checkpoint, on a plain text: every next token is a lesson.",
     stem="gpt",
     shape=shape_of,
+    fills_context=True,
     metrics=(
         Metric(
             "bpb/val",
@@ -169,6 +170,6 @@ STAGE = Stage(
     main_settings=("corpus", "max_steps", "batch_size", "learning_rate", "vocab_size"),
     offers=tuple(CORPORA),
     files=(".txt",),
-    presets=Presets("preset", RECIPES, "nano", "shape and recipe to start from"),
+    presets=Presets("preset", RECIPES, "nano", "Size of the model, with settings that suit it"),
     preview=preview,
 )

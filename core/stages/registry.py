@@ -42,6 +42,11 @@ def answers(card: Card) -> bool:
     return card.stage in STAGES and STAGES[card.stage].answers
 
 
+def is_aligned(card: Card) -> bool:
+    """Does the model answer, and was it bent to what people prefer?"""
+    return answers(card) and STAGES[card.stage].aligns
+
+
 def checkpoint_settings(stages: Iterable[Stage] | None = None) -> list[str]:
     """The settings by which a stage, or any, names another checkpoint."""
     found = (name for stage in stages or STAGES.values() for name in stage.settings_that_name(*CHECKPOINTS))

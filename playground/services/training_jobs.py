@@ -57,6 +57,10 @@ class Jobs:
             raise ValueError(f"there is no run called {name!r}" if name else "choose a run first")
         return Run(self.directory / name)
 
+    def stage(self, name: str) -> str:
+        """The name of the stage of the run called `name`, "" if it cannot be read."""
+        return stage(Run(self.directory / name))
+
     def active(self) -> Run | None:
         """The run that is being trained now, if any; not one that waits for another to end."""
         active = [(run, status) for run in runs(self.directory) if (status := run.status()).active]
@@ -231,11 +235,13 @@ def stage(run: Run) -> str:
 def about(run: Run) -> dict[str, Any]:
     """What the curves of a run are seen against: references.json holds losses, in nats a token, that say something."""
     stage, config = run.read()
+    known = STAGES.get(stage)
+    limits = known.against_kl.limits if known and known.against_kl else {}
     references = read_json(run.references) if run.references.exists() else {}
     return {
         "stage": stage,
         "corpus": config.get("corpus", ""),
         "grad_clip": config.get("grad_clip") or None,
         "references": references,
-        "limits": {name: config[name] for name in ("kl_target", "kl_stop") if config.get(name)},
+        "limits": {name: config[name] for name in limits if config.get(name)},
     }

@@ -1,84 +1,16 @@
 """What the live view of a run draws: a panel for each thing that is measured, and what it is seen against.
 
-The page lays out the panels whose metrics the log has; a metric that is not named here gets a panel of its own.
+The page lays out the panels whose metrics the log has; a metric that no stage declares gets a panel of its own.
 """
 
 import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from core.datasets.instructions import KINDS
-from playground.panels.live_run.chart import About, Curve, Panel, share
-from playground.panels.live_run.preference_curves import PREFERENCES
+from core.stages.registry import STAGES
+from playground.panels.live_run.looks import panels
 from playground.ui.palette import BLUE, GREEN, ORANGE, PURPLE, SKY, YELLOW
 
-PANELS = (  # the first one that the log has is drawn large
-    Panel(
-        "loss",
-        "loss (nats per token)",
-        (Curve("loss/train", "training", BLUE, smooth=True), Curve("loss/val", "validation", ORANGE, markers=True)),
-        log=True,
-        zero=False,
-        tickformat="~g",
-    ),
-    *PREFERENCES,
-    Panel(
-        "lr",
-        "learning rate",
-        (Curve("lr", "learning rate", GREEN),),
-        tickformat="~g",
-        about=About("Learning rate", "how large a step is; it grows in the warm-up and shrinks to the end."),
-    ),
-    Panel(
-        "grad_norm",
-        "gradient norm",
-        (Curve("grad_norm", "gradient norm", PURPLE, smooth=True),),
-        log=True,
-        about=About(
-            "Gradient norm", "how strongly a batch pulls at the weights; what is above the line is cut down to it."
-        ),
-    ),
-    Panel(
-        "speed",
-        "tokens per second",
-        (Curve("tokens_per_second", "tokens per second", BLUE, smooth=True),),
-        about=About("Tokens per second", "how fast it learns; where answers are written first, that time counts."),
-    ),
-    Panel(
-        "memory",
-        "peak memory (MiB)",
-        (Curve("memory/peak", "peak memory", GREEN),),
-        tickformat=",",
-        about=About("Peak memory", "the most that the training has needed so far."),
-    ),
-    Panel("mfu", "MFU (share of peak)", (Curve("mfu", "MFU", ORANGE, smooth=True),), tickformat=".0%"),
-    # Of evaluations: they appear later, and the others should not move then.
-    Panel("bpb", "bits per byte", (Curve("bpb/val", "validation", ORANGE, markers=True),), True, False, "~g"),
-    Panel(
-        "accuracy",
-        "accuracy (share)",
-        (
-            Curve("rewards/accuracies", "training", GREEN, smooth=True),
-            Curve("accuracy/val", "accuracy", ORANGE, markers=True),
-            Curve("accuracy/majority", "always the commonest class", BLUE, markers=True),
-        ),
-        tickformat="~g",
-        about=About("Accuracy", "how often the answer that was preferred gets the higher reward; one half is chance."),
-    ),
-    share("f1/val", "macro F1"),
-    share("follow/all", "followed"),
-    share("context", "true pairs likelier"),
-    *(share(f"follow/{kind}", f"followed: {kind}") for kind in KINDS),
-    share("data_wait", "waiting for data", GREEN, markers=False),
-)
-# What one loss is averaged over, where that is not a token of running text.
-LOSS_UNITS = {
-    "sft": "nats per answer token",
-    "classify": "nats per text",
-    "reward": "nats per pair",
-    "dpo": "nats per pair",
-    "ppo": "per answer token",
-}
 # In the loss panel, from the run's references.json; another key there names itself.
 REFERENCES = {
     "uniform": "ln V: guessing blindly among V",
@@ -110,11 +42,12 @@ PUBLISHED = (
 OTHERS = (GREEN, PURPLE, YELLOW, SKY)  # of earlier runs, laid over this one
 
 
-def curves() -> dict[str, Any]:
-    """Everything above, as the page wants it."""
+def curves(stage: str) -> dict[str, Any]:
+    """All that is drawn of a run of the stage, as the page wants it; of an unknown one what every training logs."""
+    known = STAGES.get(stage)
     return {
-        "panels": [asdict(panel) for panel in PANELS],
-        "units": LOSS_UNITS,
+        "panels": [asdict(panel) for panel in panels(known)],
+        "units": {known.name: known.loss_unit} if known else {},
         "references": REFERENCES,
         "published": [asdict(published) for published in PUBLISHED],
         "others": OTHERS,

@@ -31,6 +31,7 @@ class View:
     """The picker of runs, and the parts of the page that show the one picked."""
 
     place: Place
+    stage_of: Callable[[str], str]  # the name of a run's stage
     run: gr.Dropdown
     curves: gr.HTML
     doctor: gr.HTML
@@ -46,8 +47,10 @@ class View:
     def show(self, run: str | None) -> dict[Any, Any]:
         # `opened` makes the views begin anew even for the same run.
         opened = {"name": run, "opened": time.time()}
-        figure = curves() | self.place.figure()
-        return {self.curves: opened | {"figure": figure} if run else None, self.doctor: opened if run else None}
+        if not run:
+            return {self.curves: None, self.doctor: None}
+        figure = curves(self.stage_of(run)) | self.place.figure()
+        return {self.curves: opened | {"figure": figure}, self.doctor: opened}
 
 
 def build(services: Services, page: Page, place: Place) -> View:
@@ -73,7 +76,7 @@ def build(services: Services, page: Page, place: Place) -> View:
         empty=place.empty,
         server_functions=live_functions(services.jobs, place.stages),
     )
-    view = View(place, run, plot, doctor)
+    view = View(place, services.jobs.stage, run, plot, doctor)
     wire(view, buttons, services, page)
     return view
 

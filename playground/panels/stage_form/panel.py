@@ -1,5 +1,6 @@
 """One form a stage, with what the training will cost and what the model will see below it."""
 
+import json
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -9,48 +10,17 @@ from typing import Any
 
 import gradio as gr
 
-from core.stages.registry import STAGES
 from core.training.run_directory import step_number
 from playground.panels.live_run.panel import View
 from playground.panels.stage_form import cost as preparation
+from playground.panels.stage_form.spec import Spec, paths, uploads, with_same_vocabulary
 from playground.services.services import Services
 from playground.ui.components import Page, bind, live
 from playground.ui.errors import handler, server_function
 from playground.ui.forms import Form
 
-BEGINNING = "the beginning"
+BEGINNING = ("the beginning", "")  # otherwise the value is a saved step: see `fork_choice`
 AS_SET = "as set below"
-
-
-def as_it_is(services: Services, config: Any, directory: Path) -> Any:
-    return config
-
-
-@dataclass(frozen=True)
-class Spec:
-    """What is particular to the form of a stage."""
-
-    stage: str
-    title: str
-    prefix: str  # of the settings' elem_ids
-    id: str  # of those of all else
-    main: tuple[str, ...]  # the settings that matter
-    data: str  # the setting that names the data
-    files: list[str]  # kinds of files that may be uploaded as data
-    stem: str  # of the suggested names
-    defaults: Callable[[Services], Any]  # the settings that the form shows at first
-    # What the settings that name something on this machine offer; other paths may be typed.
-    choices: Callable[[Services], dict[str, list[Any]]]
-    # The configuration as a training can take it, with files that it needs written into the directory. Raises
-    # ValueError in words if that cannot be.
-    resolve: Callable[[Services, Any, Path], Any] = as_it_is
-    depending: tuple[str, ...] = ()  # settings that name something too, but what they offer depends on other settings
-    # A sentence about data that may change while the form is open, such as votes.
-    status_text: Callable[[Services, Any], str] | None = None
-
-    @property
-    def config(self) -> type[Any]:
-        return STAGES[self.stage].config
 
 
 @dataclass(frozen=True)
@@ -78,14 +48,20 @@ class StageForm:
         return self.spec.resolve(services, self.form.read(values), uploads(services))
 
 
-def lay_out(spec: Spec, services: Services, tab: gr.Tab, size: gr.Dropdown | None = None) -> StageForm:
+def lay_out(spec: Spec, services: Services, tab: gr.Tab) -> StageForm:
+    stage = spec.stage
+    size = preset_picker(spec) if stage.has_preset_flag else None
     name = gr.Textbox(label="name", info="What the new model will be called", elem_id=f"{spec.id}-name", max_lines=1)
     choices = spec.choices(services) | {name: [] for name in spec.depending}
-    form = Form(spec.defaults(services), spec.main, choices, spec.prefix)
+    form = Form(spec.defaults(services), stage.main_settings, choices, spec.prefix)
     plan = cost_view(spec, services, form)
     start = gr.Button("Start training", variant="primary", elem_id=f"{spec.id}-start")
     upload = gr.UploadButton(
-        f"Use a file of yours ({', '.join(spec.files)})", file_types=spec.files, elem_id=f"{spec.id}-upload", size="sm"
+        f"Use a file of yours ({', '.join(stage.files)})",
+        file_types=list(stage.files),
+        visible=bool(stage.data),
+        elem_id=f"{spec.id}-upload",
+        size="sm",
     )
     with gr.Row(elem_classes="pg-numbers"):
         hardware = gr.Dropdown(
@@ -98,7 +74,7 @@ def lay_out(spec: Spec, services: Services, tab: gr.Tab, size: gr.Dropdown | Non
         )
         begin_at = gr.Dropdown(
             [BEGINNING],
-            value=BEGINNING,
+            value=BEGINNING[1],
             label="begin at",
             info="Or fork an earlier run where it was saved",
             elem_id=f"{spec.id}-begin",
@@ -111,27 +87,12 @@ def lay_out(spec: Spec, services: Services, tab: gr.Tab, size: gr.Dropdown | Non
 # --- own data -------------------------------------------------------------------------------------------------
 
 
-def uploads(services: Services) -> Path:
-    return services.checkpoints.directory / "data"
-
-
-def uploaded(files: list[str], services: Services) -> list[str]:
-    """The paths of the uploaded files of these kinds."""
-    found = uploads(services).glob("*") if uploads(services).is_dir() else []
-    return sorted(str(path) for path in found if path.suffix in files)
-
-
 def keep_upload(path: str, services: Services) -> str:
     """Copy an uploaded file to where a training that outlives the page can read it, also when it is resumed."""
     kept = uploads(services) / Path(path).name
     kept.parent.mkdir(exist_ok=True)
     shutil.copy(path, kept)
     return str(kept)
-
-
-def paths(names: list[str], services: Services) -> list[tuple[str, str]]:
-    """Checkpoints as choices: (what is read, its path)."""
-    return [(name, str(services.checkpoints.directory / name)) for name in names]
 
 
 # --- what it costs, what the model sees -----------------------------------------------------------------------
@@ -142,7 +103,7 @@ def with_resolved(
 ) -> dict[str, Any]:
     """What `look` says of the stage and its configuration; files that it needs are there only meanwhile."""
     with tempfile.TemporaryDirectory() as scratch:
-        return look(spec.stage, spec.resolve(services, config, Path(scratch)))
+        return look(spec.stage.name, spec.resolve(services, config, Path(scratch)))
 
 
 def cost_view(spec: Spec, services: Services, form: Form) -> gr.HTML:
@@ -151,8 +112,7 @@ def cost_view(spec: Spec, services: Services, form: Form) -> gr.HTML:
         busy = services.jobs.active()
         config = form.parse(values)
         planned = with_resolved(spec, services, config, preparation.plan)
-        told = spec.status_text(services, config) if spec.status_text else ""
-        return planned | {"busy": busy.name if busy else "", "told": told}
+        return planned | {"busy": busy.name if busy else "", "told": spec.status_text(services, config)}
 
     script = "playground.trainPlan(element, props, watch, server)"
     return live(f"{spec.id}-plan", script, "pg-plan", empty="Counting memory and time …", server_functions=[plan])
@@ -172,14 +132,14 @@ def preview_view(spec: Spec, services: Services, form: Form) -> gr.HTML:
 
 
 def wire(c: StageForm, services: Services, page: Page, view: View) -> None:
-    jobs, spec, form = services.jobs, c.spec, c.form
+    jobs, spec, stage, form = services.jobs, c.spec, c.spec.stage, c.form
 
     def suggestion(stem: str = spec.stem) -> str:
         return jobs.free_names(stem)[0]
 
-    def forkable() -> list[str]:
-        own = [run for name in jobs.names([spec.stage]) if (run := jobs.run(name)).saved_steps()]
-        return [f"{run.name}, step {step_number(path)}" for run in own for path in reversed(run.saved_steps())]
+    def forkable() -> list[tuple[str, str]]:
+        own = [jobs.run(name) for name in jobs.names([stage.name])]
+        return [fork_choice(run.name, step_number(path)) for run in own for path in reversed(run.saved_steps())]
 
     def refresh() -> dict[Any, Any]:
         offered = {form.widgets[name]: gr.update(choices=some) for name, some in spec.choices(services).items()}
@@ -188,20 +148,20 @@ def wire(c: StageForm, services: Services, page: Page, view: View) -> None:
     @handler
     def start(values: dict[Any, Any]) -> dict[Any, Any]:
         name, config = values[c.name].strip(), c.read(values, services)
-        if values[c.begin_at] == BEGINNING:
-            run = jobs.start(name, spec.stage, config)
+        if values[c.begin_at] == BEGINNING[1]:
+            run = jobs.start(name, stage.name, config)
         else:
-            origin, step = values[c.begin_at].rsplit(", step ", 1)
-            run = jobs.fork(name, origin, int(step), config)
+            origin, step = json.loads(values[c.begin_at])
+            run = jobs.fork(name, origin, step, config)
         stem = values[c.size] if c.size else spec.stem
         return view.look_at(run.name, jobs.names(view.place.stages)) | {c.name: suggestion(stem)}
 
     @handler
     def take_settings(begin_at: str) -> dict[Any, Any]:
-        if begin_at == BEGINNING:
+        if begin_at == BEGINNING[1]:
             return {c.name: suggestion()}
-        origin, _ = begin_at.rsplit(", step ", 1)
-        config = spec.config.from_dict(jobs.run(origin).read()[1])
+        origin, _ = json.loads(begin_at)
+        config = stage.config.from_dict(jobs.run(origin).read()[1])
         return form.show(config) | {c.name: suggestion(f"{origin}-fork")}
 
     @handler
@@ -209,8 +169,8 @@ def wire(c: StageForm, services: Services, page: Page, view: View) -> None:
         if values[c.hardware] == AS_SET:
             return {}
 
-        def find(stage: str, config: Any) -> dict[str, Any]:
-            return vars(preparation.fit_to_hardware(stage, config, values[c.hardware]))
+        def find(_: str, config: Any) -> dict[str, Any]:
+            return vars(preparation.fit_to_hardware(stage.name, config, values[c.hardware]))
 
         fitted = with_resolved(spec, services, form.read(values), find)
         return {form.widgets[name]: fitted[name] for name in ("micro_batch_size", "recompute")}
@@ -218,19 +178,84 @@ def wire(c: StageForm, services: Services, page: Page, view: View) -> None:
     @handler
     def use_file(path: str) -> dict[Any, Any]:
         kept = keep_upload(path, services)
-        return {form.widgets[spec.data]: gr.update(choices=spec.choices(services)[spec.data], value=kept)}
+        return {form.widgets[stage.data]: gr.update(choices=spec.choices(services)[stage.data], value=kept)}
 
     quiet: dict[str, Any] = {"show_progress": "hidden"}
     chosen = {c.name, c.begin_at, *c.settings} | ({c.size} if c.size else set())
-    c.start.click(start, chosen, [*view.parts, c.name], api_name=f"start_{spec.stage}", **quiet)
-    c.begin_at.input(take_settings, c.begin_at, [*c.settings, c.name], api_name=f"take_settings_{spec.stage}", **quiet)
+    c.start.click(start, chosen, [*view.parts, c.name], api_name=f"start_{stage.name}", **quiet)
+    c.begin_at.input(take_settings, c.begin_at, [*c.settings, c.name], api_name=f"take_settings_{stage.name}", **quiet)
     sizes = [form.widgets[name] for name in ("micro_batch_size", "recompute")]
-    c.hardware.input(fit_into, {c.hardware, *c.settings}, sizes, api_name=f"fit_into_{spec.stage}", **quiet)
-    c.upload.upload(use_file, c.upload, form.widgets[spec.data], api_name=f"use_file_{spec.stage}", **quiet)
+    c.hardware.input(fit_into, {c.hardware, *c.settings}, sizes, api_name=f"fit_into_{stage.name}", **quiet)
+    if stage.data:
+        c.upload.upload(use_file, c.upload, form.widgets[stage.data], api_name=f"use_file_{stage.name}", **quiet)
     refreshed = [*(form.widgets[name] for name in spec.choices(services)), c.begin_at]
     for event in (page.blocks.load, page.tab.select, c.tab.select, c.begin_at.focus, view.curves.changed):
-        event(refresh, None, refreshed, api_name=f"refresh_{spec.stage}", **quiet)
-    page.blocks.load(suggestion, None, c.name, api_name=f"suggest_{spec.stage}", **quiet)
-    opened = (page.tab.select, c.tab.select) if spec.status_text else ()
+        event(refresh, None, refreshed, api_name=f"refresh_{stage.name}", **quiet)
+    page.blocks.load(suggestion, None, c.name, api_name=f"suggest_{stage.name}", **quiet)
+    opened = (page.tab.select, c.tab.select) if stage.settings_that_name("votes") else ()  # they may have changed
     for part in (c.plan, c.preview):
         bind(part, page, *opened, **form.widgets)
+    wire_presets(c, services)
+    for name in spec.depending:
+        suit_parent(c, name, services, page)
+
+
+def fork_choice(run: str, step: int) -> tuple[str, str]:
+    """(what is read, its value) of a saved step to go on from."""
+    return f"{run}, step {step}", json.dumps([run, step])
+
+
+# --- presets, and what suits the parent -----------------------------------------------------------------------
+
+
+def preset_picker(spec: Spec) -> gr.Dropdown:
+    stage, presets = spec.stage, spec.stage.presets
+    assert presets is not None
+
+    def label(name: str) -> str:
+        n = stage.shape(stage.configure({}, name)).n_params
+        return f"{name} · {n / 1e6:.{1 if n < 1e8 else 0}f}M"
+
+    return gr.Dropdown(
+        [(label(name), name) for name in presets.recipes],
+        value=presets.default,
+        label=presets.flag,
+        info=presets.help,
+        elem_id=f"{spec.id}-preset",
+    )
+
+
+def wire_presets(c: StageForm, services: Services) -> None:
+    """The chosen word fills the form with what suits it."""
+    stage, presets, widgets = c.spec.stage, c.spec.stage.presets, c.form.widgets
+    if presets is None:
+        return
+
+    @handler
+    def fill(chosen: str) -> dict[Any, Any]:
+        return c.form.show(stage.configure({}, chosen)) | {c.name: services.jobs.free_names(chosen)[0]}
+
+    @handler
+    def suit(chosen: str) -> dict[Any, Any]:
+        return {widgets[name]: value for name, value in presets.recipes[chosen].items()}
+
+    if c.size:
+        c.size.input(fill, c.size, [*c.settings, c.name], api_name="preset", show_progress="hidden")
+    else:
+        changed = [widgets[name] for name in presets.recipes[presets.default]]
+        widgets[presets.flag].input(suit, widgets[presets.flag], changed, api_name="suit", show_progress="hidden")
+
+
+def suit_parent(c: StageForm, name: str, services: Services, page: Page) -> None:
+    """Only those reward models are offered that read what the parent writes; what was typed stays."""
+    parent, reward_model = c.form.widgets["parent"], c.form.widgets[name]
+
+    @handler
+    def suit(parent: str, chosen: str) -> Any:
+        there = with_same_vocabulary(parent, services)
+        known = [path for _, path in paths(services.checkpoints.reward_models(), services)]
+        fits = chosen in [path for _, path in there] or (chosen and chosen not in known)
+        return gr.update(choices=there, value=chosen if fits else next((path for _, path in there), ""))
+
+    for event in (page.blocks.load, page.tab.select, c.tab.select, parent.change):
+        event(suit, [parent, reward_model], reward_model, api_name=f"suit_{name}", show_progress="hidden")

@@ -2,23 +2,26 @@
 
 import gradio as gr
 
+from core.stages.base import Stage
+from core.stages.registry import STAGES
 from playground.panels.live_run import panel as live_run
 from playground.panels.live_run.panel import Place, View
 from playground.panels.stage_form import panel as stage_form
+from playground.panels.stage_form.spec import Spec
 from playground.services.services import Services
-from playground.tabs.align import before_after, methods
-from playground.tabs.align.methods import ABOUT, DPO, ORDER, PPO, REWARD
+from playground.tabs.align import before_after
 from playground.tabs.align.pictures import pictures
 from playground.ui.components import Page, intro
 
-SPECS = (REWARD, DPO, PPO)
-PLACE = Place(
-    prefix="align",
-    stages=tuple(spec.stage for spec in SPECS),
-    empty="Nothing has been aligned here yet. Choose votes and press Start training: the first points come soon.",
-    extra="playground.alignment",
-    figure=pictures,
-)
+
+def place(stages: list[Stage]) -> Place:
+    return Place(
+        prefix="align",
+        stages=tuple(stage.name for stage in stages),
+        empty="Nothing has been aligned here yet. Choose votes and press Start training: the first points come soon.",
+        extra="playground.alignment",
+        figure=pictures,
+    )
 
 
 def build(services: Services, page: Page) -> None:
@@ -35,19 +38,17 @@ def build(services: Services, page: Page) -> None:
 
 
 def learn(services: Services, page: Page) -> View:
+    stages, forms = [stage for stage in STAGES.values() if stage.aligns], []
     with gr.Row(equal_height=False):
         with gr.Column(scale=2, min_width=340):
-            gr.Markdown(ORDER, elem_classes="pg-note")
-            forms = []
+            gr.Markdown(" ".join(stage.needs for stage in stages if stage.needs), elem_classes="pg-note")
             with gr.Tabs(elem_id="align-stages"):
-                for spec in SPECS:
-                    with gr.Tab(spec.title, id=spec.stage, elem_id=f"align-stage-{spec.stage}") as tab:
-                        gr.Markdown(ABOUT[spec.stage], elem_classes="pg-note")
-                        forms.append(stage_form.lay_out(spec, services, tab))
+                for stage in stages:
+                    with gr.Tab(stage.title, id=stage.name, elem_id=f"align-stage-{stage.name}") as tab:
+                        gr.Markdown(stage.lesson, elem_classes="pg-note")
+                        forms.append(stage_form.lay_out(Spec.of(stage), services, tab))
         with gr.Column(scale=5, min_width=560):
-            view = live_run.build(services, page, PLACE)
+            view = live_run.build(services, page, place(stages))
     for form in forms:
         stage_form.wire(form, services, page, view)
-        if form.spec is PPO:
-            methods.suit_reward_model(form, services, page)
     return view

@@ -8,6 +8,7 @@ import gradio as gr
 from core.checkpoint import read_card
 from core.generate import Sampling
 from core.preferences.rule_annotators import RULES, rule_behind
+from core.stages.registry import is_aligned
 from playground.panels.live_run.panel import View
 from playground.panels.voting.panel import voting
 from playground.services.labelling.voting_settings import HELD_OUT, VotingSettings
@@ -16,7 +17,6 @@ from playground.tabs.align.comparison import MOST_PROMPTS, MOST_TOKENS, Comparis
 from playground.ui.components import Page, intro, live
 from playground.ui.errors import handler, server_function
 
-ALIGNED = ("dpo", "ppo")
 NONE = ("none", "")
 GOAL = 20  # blind votes
 BLIND = Sampling(max_new_tokens=MOST_TOKENS, temperature=0.8)
@@ -110,7 +110,7 @@ def parent_of(name: str, services: Services) -> str | None:
 
 def latest_aligned(names: list[str], services: Services) -> str | None:
     directory = services.checkpoints.directory
-    aligned = [name for name in names if read_card(directory / name / "card.json").stage in ALIGNED]
+    aligned = [name for name in names if is_aligned(read_card(directory / name / "card.json"))]
     return max(aligned, key=lambda name: (directory / name / "model.safetensors").stat().st_mtime, default=None)
 
 

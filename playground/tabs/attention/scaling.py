@@ -9,6 +9,7 @@ import torch
 from core.interpretability import activations
 from core.interpretability.activations import apply_causal_mask
 from core.interpretability.attention_scaling import softmax_at, variance_by_width
+from core.stages import pretrain
 from core.stages.pretrain import PretrainConfig
 from playground.services.services import Services
 from playground.services.training_jobs import Jobs
@@ -87,7 +88,7 @@ def build(looks: ActivationCache, services: Services) -> None:
         if request["start"]:
             changes = dict(max_steps=EXPERIMENT_STEPS, attn_scale=None, eval_interval=EXPERIMENT_STEPS, snapshots=0)
             configs = [PretrainConfig.preset("nano", **changes | {"attn_scale": scale}) for scale in (None, 1.0)]
-            jobs.start_in_turn(list(zip(jobs.free_names(*STEMS), configs, strict=True)), "pretrain")
+            jobs.start_in_turn(list(zip(jobs.free_names(*STEMS), configs, strict=True)), pretrain.STAGE.name)
         pair = latest_pair(jobs)
         return {"runs": pair, "figure": two_losses(pair or list(STEMS))}
 

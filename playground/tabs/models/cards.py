@@ -4,26 +4,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from core.evaluation.report_card import figure, known_figures
 from core.preferences.agreement import model_wins
 from core.preferences.arena import Result, results, standings
 from core.preferences.vote_store import Votes
+from core.stages.registry import checkpoint_settings
 from core.training.run_directory import Run, read_lines
 from core.workspace import Entry, Workspace, differences
 from playground.services.run_log import rounded, table
 
 CURVE = 200  # points of the small picture of a loss
-MEANINGS = {  # of a report card's figures: in words, and whether it is a share
-    "bpb/plays": ("bits per byte on held-out plays", False),  # one text for all, so that models can be compared
-    "bpb/val": ("bits per byte on its own held-out text", False),
-    "loss/val": ("validation loss (nats)", False),
-    "follow/all": ("instructions followed", True),
-    "context": ("true replies told from swapped ones", True),
-    "accuracy/val": ("accuracy on what was held out", True),
-    "f1/val": ("macro F1", False),
-    "margin/val": ("margin on held-out votes", False),
-    "kl/val": ("KL from the parent (nats a response)", False),
-    "score/val": ("mean reward on held-out prompts", False),
-}
 
 
 class ModelCards:
@@ -93,25 +83,23 @@ def facts(entry: Entry) -> list[tuple[str, str]]:
         size = "{n_layer} layers, {n_head} heads, {n_embd} wide, context {block_size}".format(**shape)
         found += [("shape", size), ("vocabulary", f"{shape['vocab_size']:,} tokens")]
         found.append(("made", card.created.replace("T", " ").removesuffix("Z") + " UTC"))
-    data = {key: value for key, value in card.data.items() if not key.endswith("sha256") and key != "reward_model"}
+    named = checkpoint_settings()  # are among the parents already
+    data = {key: value for key, value in card.data.items() if not key.endswith("sha256") and key not in named}
     found += [(key, format_value(value)) for key, value in data.items()]
     return found
 
 
 def describe_report(report: dict[str, float]) -> list[dict[str, Any]]:
-    """A report card's figures in the order of MEANINGS, the others after them."""
-    order = [*MEANINGS, *(key for key in report if key not in MEANINGS)]
+    """A report card's figures in the order in which they are declared, the others after them."""
+    known = known_figures()
+    order = [*known, *(key for key in report if key not in known)]
     found = []
     for key in order:
         if isinstance(value := report.get(key), int | float):
-            name, is_share = MEANINGS.get(key, (meaning(key), key.startswith("follow/")))
-            found.append({"key": key, "name": name, "value": rounded(value), "share": is_share})
+            metric = known.get(key) or figure(key)
+            share = metric.unit == "share"
+            found.append({"key": key, "name": metric.meaning, "value": rounded(value), "share": share})
     return found
-
-
-def meaning(key: str) -> str:
-    first, _, rest = key.partition("/")
-    return {"follow": f"instructions followed: {rest}", "reward": f"mean score by {rest}"}.get(first, key)
 
 
 def curve(directory: Path) -> dict[str, list]:

@@ -28,7 +28,8 @@ def build(services: Services, forms: list[StageForm]) -> None:
     def use_rate() -> list[Any]:
         status = experiments.status()
         return [
-            float(f"{status['suggestion']:.2g}") if form.spec.stage == status["stage"] else gr.skip() for form in forms
+            float(f"{status['suggestion']:.2g}") if form.spec.stage.name == status["stage"] else gr.skip()
+            for form in forms
         ]
 
     with gr.Accordion(
@@ -41,8 +42,8 @@ def build(services: Services, forms: list[StageForm]) -> None:
         )
         with gr.Row(elem_classes="pg-toolbar"):
             stage = gr.Radio(
-                [(form.spec.title, form.spec.stage) for form in forms],
-                value=forms[0].spec.stage,
+                [(form.spec.stage.title, form.spec.stage.name) for form in forms],
+                value=forms[0].spec.stage.name,
                 label="settings of",
                 elem_id="lab-stage",
                 scale=2,
@@ -60,7 +61,7 @@ def build(services: Services, forms: list[StageForm]) -> None:
     def starter(kind: str) -> Any:
         @handler
         def start(values: dict[Any, Any]) -> dict[str, Any]:
-            chosen = next(form for form in forms if form.spec.stage == values[stage])
+            chosen = next(form for form in forms if form.spec.stage.name == values[stage])
             experiments.start(kind, values[stage], chosen.read(values, services))
             return {"figure": range_curve(), "begun": time.time()}
 

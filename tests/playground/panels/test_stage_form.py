@@ -18,8 +18,8 @@ from core.stages.reward_model import RewardConfig
 from core.stages.sft import SFTConfig
 from core.tokenizer import Tokenizer
 from core.training.planning import memory
+from playground.panels.stage_form.compatibility import check_answers, check_same_vocabulary
 from playground.panels.stage_form.cost import HERE, fit_to_hardware, plan, preview
-from playground.panels.stage_form.preference_preview import check_answers, check_same_vocabulary
 
 TINY = Path(__file__).parents[3] / "checkpoints" / "bard-tiny"
 

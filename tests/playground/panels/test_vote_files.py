@@ -7,7 +7,7 @@ import pytest
 
 from core.datasets.preference_files import Preference, read_preferences, write_preferences
 from core.preferences.vote_store import Votes
-from playground.tabs.align.vote_files import EVERYONE, describe_votes, read_votes, vote_choices, write_votes
+from playground.panels.stage_form.vote_files import EVERYONE, describe_votes, read_votes, vote_choices, write_votes
 
 PAIRS = [Preference(f"Question {i}?", f"good {i}", f"bad {i}") for i in range(40)]
 

@@ -1,0 +1,121 @@
+"""A stage as a form: what its settings offer on this machine, and what a training can take of them."""
+
+from dataclasses import Field, dataclass
+from pathlib import Path
+from typing import Any
+
+from core.config import leaves, setting_of
+from core.stages.base import Stage
+from core.tokenizer import Tokenizer
+from playground.panels.stage_form import vote_files
+from playground.panels.stage_form.compatibility import check_answers, check_same_vocabulary
+from playground.services.services import Services
+
+
+@dataclass(frozen=True)
+class Spec:
+    """The form of a stage, and under which ids it stands on the page."""
+
+    stage: Stage
+    prefix: str  # of the settings' elem_ids
+    id: str  # of those of all else
+
+    @classmethod
+    def of(cls, stage: Stage) -> "Spec":
+        return cls(stage, stage.name, stage.name)
+
+    @property
+    def stem(self) -> str:
+        """Of the suggested names."""
+        presets = self.stage.presets
+        return presets.default if presets and self.stage.has_preset_flag else self.stage.stem or self.stage.name
+
+    @property
+    def depending(self) -> list[str]:
+        """The settings that offer what suits the parent."""
+        return self.stage.settings_that_name("reward model")
+
+    def defaults(self, services: Services) -> Any:
+        """What the form shows at first: the stage's defaults, with what is there."""
+        there: dict[str, Any] = {}
+        for f in leaves(self.stage.config):
+            what = setting_of(f).refers
+            if what == "votes":
+                there[f.name] = vote_files.EVERYONE
+            elif what == "checkpoint" and f.default and (found := self.checkpoints(services)):
+                there[f.name] = found[0][1]
+        for name in self.depending:
+            if rewards := with_same_vocabulary(there.get("parent", ""), services):
+                there[name] = rewards[0][1]
+        return self.stage.config.from_dict(there)
+
+    def choices(self, services: Services) -> dict[str, list[Any]]:
+        """What the settings that name something offer, but those that depend on others; other paths may be typed."""
+        named = [f for f in leaves(self.stage.config) if setting_of(f).refers and f.name not in self.depending]
+        return {f.name: self.offered(f, services) for f in named}
+
+    def offered(self, f: Field, services: Services) -> list[Any]:
+        what = setting_of(f).refers
+        if what == "checkpoint":
+            return [*([] if f.default else [("random weights", "")]), *self.checkpoints(services)]
+        if what == "vocabulary":
+            return ["train", "gpt2", *services.vocabularies.paths()]
+        built_in = vote_files.vote_choices(services.preferences) if what == "votes" else self.stage.offers
+        return [*built_in, *uploaded(self.stage.files, services)]
+
+    def checkpoints(self, services: Services) -> list[tuple[str, str]]:
+        """The models from which the stage can start."""
+        known = services.checkpoints
+        return paths(known.chat_names() if self.stage.aligns else known.names(), services)
+
+    def resolve(self, services: Services, config: Any, directory: Path) -> Any:
+        """The configuration as a training can take it, with votes written as a file into the directory.
+
+        Raises ValueError in words if there are too few votes, or if what is named does not fit together.
+        """
+        values = config.to_dict()
+        if self.stage.aligns:
+            check_answers(values["parent"])
+        for name in self.depending:
+            there = [path for _, path in with_same_vocabulary(values["parent"], services)]
+            check_same_vocabulary(values[name], values["parent"], there)
+        votes = {
+            name: vote_files.write_votes(services.preferences, values[name], directory)
+            for name in self.stage.settings_that_name("votes")
+        }
+        return type(config).from_dict(values | votes) if votes else config
+
+    def status_text(self, services: Services, config: Any) -> str:
+        """How many votes there are, if it learns from votes: they may change while the form is open."""
+        values = config.to_dict()
+        return " ".join(
+            vote_files.describe_votes(
+                vote_files.read_votes(services.preferences, values[name], values.get("skip_bad_lines", False))
+            )
+            for name in self.stage.settings_that_name("votes")
+        )
+
+
+def with_same_vocabulary(parent: str, services: Services) -> list[tuple[str, str]]:
+    """The reward models that read what the parent writes."""
+    try:
+        digest = Tokenizer.load(parent).digest
+    except ValueError:  # that the parent cannot be read is said when it is planned
+        return []
+    rewards = paths(services.checkpoints.reward_models(), services)
+    return [(name, path) for name, path in rewards if Tokenizer.load(path).digest == digest]
+
+
+def paths(names: list[str], services: Services) -> list[tuple[str, str]]:
+    """Checkpoints as choices: (what is read, its path)."""
+    return [(name, str(services.checkpoints.directory / name)) for name in names]
+
+
+def uploads(services: Services) -> Path:
+    return services.checkpoints.directory / "data"
+
+
+def uploaded(files: tuple[str, ...], services: Services) -> list[str]:
+    """The paths of the uploaded files of these kinds."""
+    found = uploads(services).glob("*") if uploads(services).is_dir() else []
+    return sorted(str(path) for path in found if path.suffix in files)

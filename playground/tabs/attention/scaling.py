@@ -34,7 +34,7 @@ def raw_scores(look: ForwardPass, layer: int, head: int) -> torch.Tensor:
 def latest_pair(jobs: Jobs) -> list[str]:
     """The names of the latest two runs that differ in nothing but whether scores are scaled, the scaled one first."""
     latest: dict[bool, dict[str, str]] = {True: {}, False: {}}  # scaled or not -> all other settings -> run
-    for name in jobs.names(["pretrain"]):
+    for name in jobs.names((pretrain.STAGE.name,)):
         try:
             config = jobs.run(name).read()[1]
         except ValueError:

@@ -205,8 +205,8 @@ def test_a_rename_is_told_to_its_children(place: Path, trained: Run) -> None:
 
 def test_the_doctor_says_what_holds_for_it_and_nothing_of_dpo(services: Services, trained: Run) -> None:
     assert services.jobs.findings("mine") == []
-    for step in range(3, 400):
-        line = {"step": step, "loss/train": 5.0 if step < 200 else 9.0, "lr": 1e-3, "grad_norm": 1.0}
+    for step in range(3, 400):  # a policy that goes far away, and then loses what it had learned
+        line = {"step": step, "loss/train": 5.0 if step < 200 else 9.0, "lr": 1e-3, "grad_norm": 1.0, "kl/val": 40.0}
         append_line(trained.metrics, line)
     kinds = [finding.kind for finding, _ in services.jobs.findings("mine")]
-    assert kinds == ["divergence"]
+    assert kinds == ["divergence"], "and no advice about DPO's beta"

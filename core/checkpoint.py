@@ -2,7 +2,8 @@
 
     config.json  model.safetensors      transformers.AutoModelForCausalLM.from_pretrained(dir) gives the same logits,
                                             AutoModelForSequenceClassification those of a classifier
-    tokenizer.json  tokenizer_config.json   transformers.AutoTokenizer.from_pretrained(dir) gives the same ids
+    tokenizer.json  tokenizer_config.json   transformers.AutoTokenizer.from_pretrained(dir) gives the same ids, but for
+                                            text that looks like a special token: see split_special_tokens there
     card.json                           lineage (parent, stage, configuration, data, seed, versions) and measurements
 
 Read are also the directories of others in that layout: GPT-2 as it lies on the hub, with weights in several files, in

@@ -94,6 +94,12 @@ def test_hugging_face_opens_our_vocabulary_with_the_same_ids(saved, tokenizer):
     assert theirs.eos_token_id == theirs.bos_token_id == tokenizer.eot
 
 
+def test_hugging_face_splits_what_looks_like_a_special_token_only_if_it_is_told_to(saved, tokenizer):
+    text = "a<|endoftext|>b"  # typed by a person: here ordinary text
+    assert AutoTokenizer.from_pretrained(saved)(text).input_ids.count(tokenizer.eot) == 1
+    assert AutoTokenizer.from_pretrained(saved, split_special_tokens=True)(text).input_ids == tokenizer.encode(text)
+
+
 @pytest.mark.parametrize("changes", [{}, {"activation_function": "gelu"}, {"scale_attn_weights": False}], ids=str)
 @torch.inference_mode()
 def test_we_open_what_hugging_face_saved_with_the_same_logits(changes, tmp_path, tokenizer):

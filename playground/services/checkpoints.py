@@ -1,4 +1,4 @@
-"""The models in a directory, loaded once and kept."""
+"""The model cache: checkpoints of a directory, loaded once and kept."""
 
 import threading
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What a run's log says, small enough for the page: columns of rounded numbers, thinned out if they are many."""
+"""A run's log, small enough for the page: columns of rounded numbers, thinned out if they are many."""
 
 import itertools
 import json

@@ -1,4 +1,4 @@
-"""What every tab is given: the checkpoints, the jobs, the vocabularies, the votes. No globals."""
+"""Services, what every tab is given, put together: checkpoints, jobs, vocabularies, votes. No globals."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A panel of the live view: what is drawn in it, and what it is called."""
+"""One chart of the live view: its curves, and what they are called."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What the live view of a run draws: a panel for each thing that is measured, and what it is seen against.
+"""The charts of the live view: a panel for each thing that is measured, and what it is seen against.
 
 The page lays out the panels whose metrics the log has; a metric that no stage declares gets a panel of its own.
 """

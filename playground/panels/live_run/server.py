@@ -1,4 +1,4 @@
-"""What the live view of a run asks for: the server functions of `liveRun` in assets/train.js."""
+"""The server functions of the live view: those of `liveRun` in assets/train.js."""
 
 import base64
 from collections.abc import Callable, Collection

@@ -1,4 +1,4 @@
-"""What a training that has not begun yet would be: its memory, its time, and what the model would see."""
+"""What a training will cost: its memory and its time, and what the model will see, before it begins."""
 
 import math
 from dataclasses import asdict, replace

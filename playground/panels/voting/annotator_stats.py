@@ -1,4 +1,4 @@
-"""What votes say about the person who gave them, in numbers and in a sentence each."""
+"""Statistics of an annotator: what votes say about the person who gave them, in numbers and in a sentence each."""
 
 import itertools
 import math

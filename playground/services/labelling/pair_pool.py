@@ -1,4 +1,4 @@
-"""The pairs of this process: which are ready for whom, which is in which window, and what the worker has to do next.
+"""The pool of pairs: which are ready for whom, which is in which window, and what the worker has to do next.
 
 All of it is guarded by the pool's lock, which whoever does several things that belong together holds meanwhile.
 """

@@ -1,4 +1,4 @@
-"""What a person's votes so far say about the next one: the model of their preferences, refitted after every vote.
+"""Prediction of the next vote from a person's votes so far: the model of their preferences, refitted after every vote.
 
 A pair is described by how its two answers differ for a frozen language model (core/preferences/preference_model.py);
 to describe it takes a forward pass and happens in the background, to fit and to predict takes milliseconds.

@@ -1,4 +1,4 @@
-"""Who votes on what: a pair is in one window at a time, and its vote is predicted before it is given.
+"""Voting sessions: a pair is in one window at a time, and its vote is predicted before it is given.
 
 Everything that must not be lost is in the store (core/preferences/vote_store.py): a pair as soon as it is generated, a
 vote before the next pair is shown. What is only here, who looks at which pair, a window says again when it comes back.

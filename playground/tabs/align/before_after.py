@@ -1,4 +1,4 @@
-"""What has changed: the same prompts and seeds for two models, side by side; who wins; and a blind vote."""
+"""Before and after: the same prompts and seeds for two models, side by side; who wins; and a blind vote."""
 
 import time
 from typing import Any

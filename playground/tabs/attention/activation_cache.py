@@ -1,4 +1,4 @@
-"""Forward passes that people look into, kept for a while.
+"""The activation cache: forward passes that people look into, kept for a while.
 
 A look is asked for by its key, which the page holds: {"model": name, "text": text}, and "step" for a run's snapshot.
 """

@@ -1,4 +1,4 @@
-"""Why scores are divided by sqrt(d_k), in two pictures."""
+"""Attention scaling: why scores are divided by sqrt(d_k), in two pictures."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""From queries and keys to weights, with the numbers of the forward pass."""
+"""Attention step by step: from queries and keys to weights, with the numbers of the forward pass."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Heads switched off: what the model then says next, and how much worse it reads the text."""
+"""Ablation, heads switched off: what the model then says next, and how much worse it reads the text."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Answers that are being written, each in a thread of this process; the page asks for what is new.
+"""The stream of answers that are being written, each in a thread of this process; the page asks for what is new.
 
 A reload of the page finds its answers again. One that nobody asks about any more is given up.
 """

@@ -1,4 +1,4 @@
-"""How the sampling settings reshape what comes next."""
+"""The distribution of the next token, and how sampling settings reshape it."""
 
 from typing import Any
 

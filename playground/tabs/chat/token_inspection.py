@@ -1,4 +1,4 @@
-"""What a model will say next in a conversation, and why it said a token."""
+"""Inspect a token: what a model will say next in a conversation, and why it said one."""
 
 import threading
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The checkpoints as the Models tab shows them: cards, a family tree, what differs, who wins."""
+"""Model cards: the checkpoints as the Models tab shows them, with a family tree, what differs, who wins."""
 
 from dataclasses import asdict
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is done to checkpoints in the background: measuring one, importing one.
+"""Background tasks on checkpoints: measuring one, importing one.
 
 What was measured is on the card as soon as it is there, so that who stops goes on later with what is missing.
 """

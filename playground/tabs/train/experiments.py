@@ -1,4 +1,4 @@
-"""What is tried before a training, in the background: the learning-rate range test and the batch proof."""
+"""Experiments before a training, in the background: the learning-rate range test and the batch proof."""
 
 from dataclasses import asdict, replace
 from typing import Any

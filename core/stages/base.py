@@ -95,7 +95,6 @@ class Stage:
     stem: str = ""  # of the names that are suggested; "" = its name
     held_out: Callable[[Any], Labelled] | None = None  # texts of known class that its classifier has not learned from
     # --- what it costs -----------------------------------------------------------------------------------------
-    on_policy: bool = False  # does the model write what it learns from, so that the loss need not fall?
     frozen_models: int = 0  # as large as the one that learns, beside it
     sequences_per_example: int = 1  # that are in memory at once: a pair has two answers
     passes: Callable[[Any], float] = lambda config: 1.0  # work for each token, in forward and backward passes

@@ -1,8 +1,9 @@
 """A small vocabulary, small models and a small text, shared by the tests."""
 
 import os
+import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,14 @@ def text_file(tmp_path: Path) -> Path:
     path = tmp_path / "text.txt"
     path.write_text(SENTENCES * 60, encoding="utf-8")
     return path
+
+
+@pytest.fixture
+def obeys_ctrl_c() -> Iterator[None]:
+    """This process and those that it starts obey Ctrl-C, even if a shell has started the suite in its background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def free_port() -> int:

@@ -331,13 +331,18 @@ class Runner:
 
 @contextmanager
 def interrupt_requests_stop(run: Run) -> Iterator[None]:
-    """Ctrl-C asks the run to stop after the step it is in, so that what is saved is whole; a second one interrupts."""
+    """Ctrl-C asks the run to stop after the step it is in, so that what is saved is whole; a second one interrupts.
+
+    A process that was told to ignore Ctrl-C, as a shell tells those in its background, goes on ignoring it: there the
+    control file alone asks for a stop.
+    """
 
     def ask(_signal: int, _frame: object) -> None:
         run.request("stop")
         signal.signal(signal.SIGINT, before)
 
-    if threading.current_thread() is not threading.main_thread():  # Python tells only the main thread of Ctrl-C
+    is_main = threading.current_thread() is threading.main_thread()  # Python tells no other thread of Ctrl-C
+    if not is_main or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         yield
         return
     before = signal.signal(signal.SIGINT, ask)

@@ -108,6 +108,7 @@ def test_when_the_process_dies_both_are_interrupted_at_once_and_can_be_resumed(t
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("obeys_ctrl_c")
 def test_ctrl_c_stops_the_run_that_trains_and_those_that_wait(two):
     first, second = two
     endless(first)

@@ -380,6 +380,7 @@ def ctrl_c_in(step: int, times: int = 1):
     return change
 
 
+@pytest.mark.usefixtures("obeys_ctrl_c")
 def test_ctrl_c_saves_after_the_step_and_stops(run, uninterrupted):
     handler = signal.getsignal(signal.SIGINT)
     status = train_with(run, loss_fn=ctrl_c_in(24))
@@ -391,6 +392,7 @@ def test_ctrl_c_saves_after_the_step_and_stops(run, uninterrupted):
     assert_equal_runs(run, uninterrupted)
 
 
+@pytest.mark.usefixtures("obeys_ctrl_c")
 def test_a_second_ctrl_c_interrupts_at_once_and_the_run_resumes_from_what_is_saved(run, uninterrupted):
     with pytest.raises(KeyboardInterrupt):
         train_with(run, loss_fn=ctrl_c_in(24, times=2))
@@ -398,6 +400,28 @@ def test_a_second_ctrl_c_interrupts_at_once_and_the_run_resumes_from_what_is_sav
     assert run.saved_steps()[-1].name == "step-000020"
     assert train(run).state == "finished"
     assert_equal_runs(run, uninterrupted)
+
+
+@pytest.mark.usefixtures("obeys_ctrl_c")
+def test_in_the_background_of_a_shell_ctrl_c_is_ignored_and_the_control_file_obeyed(run):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def change(loss_fn):
+        calls = itertools.count(1)
+
+        def changed(model, batch):
+            if (call := next(calls)) == 24:
+                signal.raise_signal(signal.SIGINT)
+                signal.raise_signal(signal.SIGINT)
+            if call == 31:
+                run.request("stop")
+            return loss_fn(model, batch)
+
+        return changed
+
+    status = train_with(run, loss_fn=change)
+    assert (status.state, status.step) == ("stopped", 31)
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
 def test_a_loss_that_is_not_a_number_fails_with_its_step_and_the_last_good_checkpoint(run):

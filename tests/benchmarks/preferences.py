@@ -7,13 +7,10 @@ TRL's trainers compute activations again in the backward pass unless told not to
 
 import argparse
 import importlib.util
-import logging
-import os
 import random
 import statistics
 import sys
 import tempfile
-import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -27,9 +24,10 @@ from core.datasets.preference_files import Preference, read_preferences, write_p
 from core.datasets.preference_pairs import encode_pairs
 from core.model import GPT, GPTConfig
 from core.stages.registry import STAGES
-from core.tokenizer import ASSISTANT, USER, Tokenizer
+from core.tokenizer import Tokenizer
 from core.training.loop import FitConfig, fit
 from tests.benchmarks.contest import Build, contest
+from tests.helpers.trl import trl_trainer
 
 REPO = Path(__file__).parents[2]
 SHAPE = GPTConfig.preset("mini", vocab_size=2048)  # 11.5M
@@ -92,41 +90,10 @@ def ours(stage: str, parent: Path, votes: Path) -> Work:
     return lambda: statistics.mean(next(steps).loss for _ in range(STEPS))
 
 
-def trl_trainer(stage: str, parent: Path, pairs: list[Preference], output: Path, **options: Any) -> Any:
-    """TRL's trainer of a checkpoint, in float32 on the CPU."""
-    os.environ["TQDM_DISABLE"] = "1"
-    logging.disable(logging.WARNING)
-    warnings.simplefilter("ignore")
-    import datasets  # noqa: PLC0415
-    import transformers  # noqa: PLC0415
-    import trl  # noqa: PLC0415
-
-    datasets.disable_progress_bars()
-    transformers.logging.disable_progress_bar()
-    kinds = {"dpo": (trl.DPOTrainer, trl.DPOConfig), "reward": (trl.RewardTrainer, trl.RewardConfig)}
-    trainer, settings = kinds[stage]
-    tokenizer = transformers.AutoTokenizer.from_pretrained(parent)
-    tokenizer.pad_token = USER  # no text ends with it: TRL reads a reward before the padding
-    args = settings(
-        output_dir=str(output),
-        per_device_train_batch_size=BATCH,
-        learning_rate=RATE,
-        **dict(use_cpu=True, bf16=False, report_to="none") | options,
-    )
-    rows = [{"prompt": USER + p.prompt + ASSISTANT, "chosen": p.chosen, "rejected": p.rejected} for p in pairs]
-    made = trainer(
-        str(parent),
-        args=args,
-        train_dataset=datasets.Dataset.from_list(rows),
-        processing_class=tokenizer,
-    )
-    made.current_gradient_accumulation_steps = 1  # train() would set it
-    return made
-
-
 def theirs(stage: str, parent: Path, votes: Path, options: dict[str, bool]) -> Work:
     """The step of TRL's trainer as its `train` takes it, without logging and saving."""
-    trainer = trl_trainer(stage, parent, learned(votes), parent.parent / "trl", **options)
+    rates = dict(per_device_train_batch_size=BATCH, learning_rate=RATE)
+    trainer = trl_trainer(stage, parent, learned(votes), parent.parent / "trl", **rates | options)
     if trainer.args.gradient_checkpointing:
         trainer.model.gradient_checkpointing_enable(trainer.args.gradient_checkpointing_kwargs)
     optimizer, batches = trainer.create_optimizer(), trainer.get_train_dataloader()
@@ -168,7 +135,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     if importlib.util.find_spec("trl") is None:
-        sys.exit("TRL, which this compares with, is not installed here: python -m pip install 'trl==1.16.*'")
+        sys.exit("TRL, which this compares with, is not installed here: python -m pip install -e '.[oracle]'")
     with tempfile.TemporaryDirectory() as directory:
         parent, votes = place(Path(directory))
         tokens = lengths(checkpoint.load(parent).tokenizer, votes)

@@ -28,7 +28,7 @@ from core.__main__ import main
 from core.checkpoint import Card
 from core.model import GPTConfig
 from core.tokenizer import Tokenizer
-from tests.core.hub_server import serve
+from tests.helpers.hub_server import serve
 
 # The four published shapes with their numbers of heads and layers, as small as heads can be: (n_layer, n_head, n_embd).
 SHAPES = {"gpt2": (12, 12, 24), "gpt2-medium": (24, 16, 32), "gpt2-large": (36, 20, 40), "gpt2-xl": (48, 25, 50)}

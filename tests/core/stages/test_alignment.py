@@ -3,7 +3,7 @@
 import pytest
 
 from core import checkpoint
-from tests.benchmarks.alignment import CHAT, measured, trained, voted
+from tests.helpers.alignment import CHAT, measured, trained, voted
 
 
 @pytest.mark.slow

@@ -1,4 +1,9 @@
-"""Our losses and gradients against TRL's own trainers, on the same small model and the same pairs."""
+"""Our losses and gradients against TRL's own trainers, on the same small model and the same pairs.
+
+    pip install -e ".[test,oracle]" && pytest tests/oracles
+
+What lies in this folder needs the packages of the extra `oracle`, which the rest of the suite does without.
+"""
 
 from typing import Any
 
@@ -13,9 +18,8 @@ from core.datasets.preference_files import Preference
 from core.datasets.preference_pairs import encode_pairs, likelihood_batch, score_batch
 from core.stages import dpo, reward_model
 from core.stages.dpo import DPOConfig
-from tests.benchmarks.preferences import trl_trainer
+from tests.helpers.trl import trl_trainer
 
-pytest.importorskip("trl")
 PAIRS = [
     Preference("Who is it?", "Music!", "He said, he said."),
     Preference("To be?", "Or not to be: that is it.", "Tomorrow."),

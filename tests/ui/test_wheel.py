@@ -1,0 +1,67 @@
+"""The wheel is whole: installed elsewhere, it holds every file and opens the page."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.conftest import free_port
+from tests.ui.steps import open_tab
+from tests.ui.test_accessible import TABS
+from tests.ui.test_recovery import open_when_served
+
+REPO = Path(__file__).parents[2]
+LEFT_OUT = ("__pycache__", "docs")  # folders; what README shows is left out, too
+PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory of packages with nothing in it but what the wheel brings."""
+    place = tmp_path_factory.mktemp("wheel")
+    alone = ["--no-deps", "--no-index"]
+    subprocess.run([*PIP, "wheel", *alone, "--no-build-isolation", "-w", str(place), str(REPO)], check=True)
+    (wheel,) = place.glob("*.whl")
+    subprocess.run([*PIP, "install", *alone, "--target", str(place / "site"), str(wheel)], check=True)
+    return place / "site"
+
+
+def files(folder: Path) -> set[str]:
+    paths = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return {str(path) for path in paths if not set(LEFT_OUT) & set(path.parts) and path.suffix != ".png"}
+
+
+@pytest.mark.slow
+def test_every_file_is_installed(site: Path) -> None:
+    assert files(site / "core") == files(REPO / "core")
+    assert files(site / "playground" / "assets") == files(REPO / "assets")
+    assert files(site / "playground") == files(REPO / "playground") | {
+        str(Path("assets", file)) for file in files(REPO / "assets")
+    }
+    assert {path.name for path in site.iterdir() if not path.name.endswith(".dist-info")} == {"bin", "core", "playground"}
+
+
+@pytest.mark.slow
+def test_the_page_opens_where_there_is_nothing_but_the_wheel(page: Page, site: Path, tmp_path: Path) -> None:
+    python = [sys.executable, "-P", "-m", "playground"]  # -P: nothing is imported from where it is started
+    environment = os.environ | {"PYTHONPATH": str(site)}
+    refused: list[str] = []
+    page.on("response", lambda response: refused.append(response.url) if response.status >= 400 else None)
+    port = free_port()
+    server = subprocess.Popen([*python, "--port", str(port), "--no-browser"], cwd=tmp_path, env=environment)
+    try:
+        open_when_served(page, f"http://127.0.0.1:{port}/")
+        for tab in TABS:
+            open_tab(page, tab)
+            expect(page.get_by_role("tab", name=tab, exact=True)).to_have_attribute("aria-selected", "true")
+        served = page.evaluate("performance.getEntriesByType('resource').map(({ name }) => name)")
+        page.goto("about:blank")
+    finally:
+        server.kill()
+        server.wait()
+    own = [url for url in served if url.endswith(".js") and "/gradio_api/file=" in url]
+    assert any(str(site.resolve()) in url for url in own) and not any(str(REPO) in url for url in own)
+    assert not refused

@@ -57,10 +57,6 @@ def test_what_was_measured_is_on_the_card_and_not_measured_again(tasks: ModelTas
 
 
 def test_who_stops_keeps_what_is_there_and_goes_on_with_the_rest(tasks: ModelTasks, quick, monkeypatch) -> None:
-    def slow(*_: object) -> dict[str, float]:
-        tasks.stop()
-        return {"follow/all": 0.25}
-
     monkeypatch.setattr(report_card, "bits_per_byte", lambda *_: (tasks.stop(), 2.5)[1])
     tasks.measure("chat", anew=False)
     assert ended(tasks)["message"].startswith("stopped")

@@ -6,6 +6,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -22,13 +24,20 @@ def serve(port: int, workspace: Path) -> subprocess.Popen:
     return subprocess.Popen([sys.executable, "-m", "playground", *options])
 
 
-def open_when_served(page: Page, url: str) -> None:
-    for _ in range(120):
-        try:
-            return open_page(page, url)
-        except Exception:
-            time.sleep(0.5)
-    raise TimeoutError(f"{url} was not served")
+def open_when_served(page: Page, url: str, seconds: float = 240) -> None:
+    deadline = time.monotonic() + seconds
+    while not is_served(url):
+        assert time.monotonic() < deadline, f"{url} was not served"
+        time.sleep(0.2)
+    open_page(page, url)
+
+
+def is_served(url: str) -> bool:
+    try:
+        with urlopen(url):
+            return True
+    except URLError:
+        return False
 
 
 def curve(run: Run) -> list[tuple]:

@@ -27,6 +27,11 @@ If music be the food of love, play on; give me excess of it, that, surfeiting, w
 """
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first, so that no worker is left alone with one at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("longest") is None)
+
+
 @pytest.fixture(scope="session")
 def tokenizer() -> Tokenizer:
     """300 tokens: not a multiple of 64, so models made for it have padding rows."""

@@ -62,5 +62,6 @@ def measured(model: Checkpoint, reference: Checkpoint, rule: str, count: int = P
     answers = replies(model.model, model.tokenizer, prompts, SAMPLING)
     rate = sum(map(RULES[rule].holds, answers)) / len(answers)
     words = sum(len(answer.split()) for answer in answers) / len(answers)
-    moved = response_kl(model.model, reference.model, model.tokenizer, prompts[:100], seed=0)
+    same = model is reference  # then there is nothing to count
+    moved = 0.0 if same else response_kl(model.model, reference.model, model.tokenizer, prompts[:100], seed=0)
     return Measured(rate, len(answers), words, moved, bits_per_byte(model, shakespeare.load("shakespeare")))

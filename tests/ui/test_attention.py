@@ -216,6 +216,7 @@ def test_the_time_lapse_of_the_shipped_run_moves_the_heads_with_the_loss(page: P
 
 
 @pytest.mark.slow
+@pytest.mark.longest
 def test_the_same_model_is_trained_with_and_without_the_square_root(page: Page, url: str) -> None:
     open_page(page, url)
     open_tab(page, "Attention")

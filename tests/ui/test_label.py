@@ -48,6 +48,7 @@ def given(page: Page, count: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.longest
 def test_thirty_votes_by_keyboard_with_all_that_may_go_wrong(page: Page, url: str, workspace: Path) -> None:
     open_label(page, url)
     name = page.locator("#label-vote .pg-vote-name")

@@ -46,6 +46,7 @@ def curve(run: Run) -> list[tuple]:
 
 
 @pytest.mark.slow
+@pytest.mark.longest
 def test_a_training_survives_the_page_and_resumes_exactly_after_a_kill(
     page: Page, workspace: Path, errors: list[str]
 ) -> None:

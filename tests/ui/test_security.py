@@ -177,6 +177,7 @@ def every_part(page: Page) -> Iterator[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.longest
 def test_no_text_in_any_box_becomes_markup_or_script(page: Page, url: str, errors: list[str]) -> None:
     open_page(page, url)
     filled = 0

@@ -17,6 +17,7 @@ KEYS = {"left": "1", "right": "2", "tie": "3"}
 
 
 @pytest.mark.slow
+@pytest.mark.longest
 def test_thirty_votes_bend_the_model_and_the_page_shows_it(page: Page, url: str, workspace: Path) -> None:
     open_page(page, url)
     open_tab(page, "Label")

@@ -104,9 +104,9 @@ def test_a_taste_is_known_after_thirty_votes_and_refitted_in_milliseconds(chat, 
             taste = PreferenceModel.fit(differences[order[:30]], outcomes[order[:30]])
             right_about += [(taste.probability(differences[i]) > 0.5) == outcomes[i] for i in order[30:]]
         assert np.mean(right_about) > least, name
-    began = time.perf_counter()
+    began = time.process_time()
     PreferenceModel.fit(differences[:300], np.ones(300))
-    assert time.perf_counter() - began < 1  # 40 ms where nothing else computes
+    assert time.process_time() - began < 1  # 40 ms; what else the machine does is not counted
 
 
 def test_a_taste_is_the_minimum_of_its_loss_and_symmetric():

@@ -1,6 +1,8 @@
 // How a view talks to Python: ask, follow what it sends, look again and again. A view is a module with a function
 // `mount`, called once by the gr.HTML component that it fills.
 
+import { isVisible } from "./dom.js";
+
 /**
  * What `mount` is given.
  * @typedef {object} View
@@ -77,19 +79,21 @@ export function debounce(work, wait) {
 }
 
 /**
- * Do `look` now, and again after as many milliseconds as it answers, until it answers nothing or `stop` is called.
- * @param {() => Promise<number | void>} look
+ * Do `look` now, and again after as many milliseconds as it answers, until it answers nothing or `stop` is called. What
+ * it gets is aborted then: an answer that comes later is none.
+ * @param {(signal: AbortSignal) => Promise<number | void>} look
  * @returns {() => void} stop
  */
 export function poll(look) {
-  let [timer, stopped] = [0, false];
+  const stopped = new AbortController();
+  let timer = 0;
   const next = async () => {
-    const wait = await look();
-    if (wait && !stopped) timer = setTimeout(next, wait);
+    const wait = await look(stopped.signal);
+    if (wait && !stopped.signal.aborted) timer = setTimeout(next, wait);
   };
   next();
   return () => {
-    stopped = true;
+    stopped.abort();
     clearTimeout(timer);
   };
 }
@@ -104,6 +108,27 @@ export function follow(props, watch, render) {
   const update = () => props.value && render(props.value);
   watch("value", update);
   update();
+}
+
+const OUT_OF_SIGHT = 700; // ms until it is seen whether a view has come into sight
+
+/**
+ * From each value that Python sends until the next one, look again and again, as `poll` does; nobody looks while `root`
+ * is out of sight.
+ * @param {HTMLElement} root
+ * @param {View["props"]} props
+ * @param {View["watch"]} watch
+ * @param {(value: any) => (signal: AbortSignal) => Promise<number | void>} begin what it looks at for this value
+ */
+export function pollWhenSeen(root, props, watch, begin) {
+  let stop = () => {};
+  follow(props, watch, (value) => {
+    stop();
+    const look = begin(value);
+    stop = poll(async (signal) => {
+      if (root.isConnected) return isVisible(root) ? look(signal) : OUT_OF_SIGHT;
+    });
+  });
 }
 
 /**
@@ -136,4 +161,35 @@ export function drawWhenSeen(root, props, watch, draw) {
     again();
   });
   return again;
+}
+
+const RESTED = 400; // ms without a change before Python is asked: people type
+
+/**
+ * Draw what Python or the page's widgets last sent when `root` is in sight and they have rested. Meanwhile what stands
+ * there is marked as stale; an answer is undefined when another was wanted before it came.
+ * @param {HTMLElement} root
+ * @param {View["props"]} props
+ * @param {View["watch"]} watch
+ * @param {(value: any, ask: (call: Promise<any>) => Promise<any>) => Promise<unknown>} draw
+ */
+export function drawWhenRested(root, props, watch, draw) {
+  let wanted = new AbortController();
+  const rested = (name, call) => {
+    const callOnce = debounce(call, RESTED);
+    watch(name, () => {
+      wanted.abort();
+      wanted = new AbortController();
+      root.classList.add("pg-stale");
+      callOnce();
+    });
+  };
+  drawWhenSeen(root, props, rested, async (value) => {
+    const { signal } = wanted;
+    await draw(value, async (call) => {
+      const answer = await ask(call);
+      return signal.aborted ? undefined : answer;
+    });
+    if (!signal.aborted) root.classList.remove("pg-stale");
+  });
 }

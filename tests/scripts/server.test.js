@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 
-import { ask, debounce, follow, latest, oneAtATime, poll } from "../../assets/server.js";
+import { ask, debounce, drawWhenRested, follow, latest, oneAtATime, poll, pollWhenSeen } from "../../assets/server.js";
 
 const later = (value) => {
   let resolve;
@@ -97,4 +97,86 @@ test("what Python has sent is drawn at once, and anew when it sends more", () =>
   props.value = { a: 1 };
   changed();
   assert.deepEqual(seen, [{ a: 1 }]);
+});
+
+const settle = () => new Promise((done) => setImmediate(done));
+
+// A view's element in sight, and the props that Python changes.
+function fakeView(value = null) {
+  const marks = new Set();
+  const classList = { add: (mark) => marks.add(mark), remove: (mark) => marks.delete(mark) };
+  const props = { value };
+  let changed = () => {};
+  const send = (news) => {
+    props.value = news;
+    changed();
+  };
+  const watch = (_, call) => (changed = call);
+  return { root: { isConnected: true, offsetParent: {}, classList }, marks, props, watch, send };
+}
+
+test("a newer value ends the looks for the older one, also the one that is under way", async () => {
+  globalThis.document = { hidden: false };
+  mock.timers.enable({ apis: ["setTimeout"] });
+  const { root, props, watch, send } = fakeView("a");
+  const [first, seen, looks] = [later(), [], []];
+  pollWhenSeen(root, props, watch, (value) => async (signal) => {
+    looks.push(value);
+    if (value === "a") await first.promise;
+    if (signal.aborted) return;
+    seen.push(value);
+    return 10;
+  });
+  send("b");
+  first.resolve();
+  await settle();
+  mock.timers.tick(10);
+  await settle();
+  assert.deepEqual(
+    [looks, seen],
+    [
+      ["a", "b", "b"],
+      ["b", "b"],
+    ],
+  );
+  root.offsetParent = null; // another tab was opened
+  mock.timers.tick(10);
+  await settle();
+  mock.timers.tick(5000);
+  await settle();
+  assert.equal(looks.length, 3);
+  root.offsetParent = {};
+  mock.timers.tick(5000);
+  await settle();
+  assert.equal(looks.length, 4);
+  mock.timers.reset();
+});
+
+test("a form that changes is stale until it rests, and the answer for an older one is none", async () => {
+  globalThis.IntersectionObserver = class {
+    observe() {}
+  };
+  mock.timers.enable({ apis: ["setTimeout"] });
+  const { root, marks, props, watch, send } = fakeView("a");
+  const [first, answers] = [later({ n: 1 }), []];
+  drawWhenRested(root, props, watch, async (value, askFor) => {
+    answers.push([value, await askFor(value === "a" ? first.promise : Promise.resolve({ n: 2 }))]);
+  });
+  assert.equal(marks.has("pg-stale"), false);
+  send("b");
+  assert.equal(marks.has("pg-stale"), true);
+  first.resolve();
+  await settle();
+  assert.deepEqual(answers, [["a", undefined]]);
+  assert.equal(marks.has("pg-stale"), true);
+  mock.timers.tick(300);
+  send("c");
+  mock.timers.tick(399);
+  await settle();
+  assert.equal(answers.length, 1);
+  mock.timers.tick(1);
+  await settle();
+  assert.deepEqual(answers.at(-1), ["c", { n: 2 }]);
+  assert.equal(marks.has("pg-stale"), false);
+  mock.timers.reset();
 });

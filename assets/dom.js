@@ -32,12 +32,37 @@ export const isVisible = (element) => element.isConnected && element.offsetParen
 /** A number with separators. @param {number} n */
 export const number = (n) => n.toLocaleString("en");
 
+/** A time in words. @param {number} seconds */
+export const duration = (seconds) =>
+  seconds < 90
+    ? `${Math.max(1, Math.round(seconds))} s`
+    : seconds < 5400
+      ? `${Math.round(seconds / 60)} min`
+      : `${(seconds / 3600).toFixed(1)} h`;
+
 /** White space as signs. @param {string} text */
 export const visibleSpaces = (text) => text.replaceAll(" ", "·").replaceAll("\t", "⇥").replaceAll("\n", "↵");
 
 /** What heads a column of a table; without a title it is no heading. @param {string} title @param {number} [colSpan] */
 export const headCell = (title, colSpan = 1) =>
   Object.assign(make(title ? "th" : "td", "", title), title ? { scope: "col", colSpan } : { colSpan });
+
+/**
+ * @param {string[]} titles of the columns
+ * @param {any[][]} rows what each cell says
+ * @param {string} [className]
+ */
+export function table(titles, rows, className = "") {
+  const node = make("table", `pg-table ${className}`.trim());
+  const line = (cells) => {
+    const row = make("tr");
+    row.append(...cells);
+    return row;
+  };
+  node.append(line(titles.map((title) => headCell(title))));
+  node.append(...rows.map((cells) => line(cells.map((text) => make("td", "", text)))));
+  return node;
+}
 
 /** [name, value] pairs as large figures with their names below. @param {[string, string | number][]} pairs */
 export function facts(pairs) {

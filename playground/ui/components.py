@@ -79,10 +79,8 @@ SCRIPTS = (  # assets/NAME.js, in the order in which the page runs them
     "playground",
     *("tokenizer", "scrubber", "vocabulary"),
     *("attention", "attention_heads", "attention_inside", "attention_scaling", "attention_models"),
-    *("train_curves", "train_tools", "train", "train_form", "train_doctor"),
     *("label", "label_taste", "label_table"),
     *("chat_turns", "chat", "chat_next", "chat_inside"),
-    *("align", "align_reward", "align_dpo", "align_ppo", "align_compare"),
     *("models_tree", "models"),
 )
 

@@ -11,7 +11,7 @@ from core.stages.registry import STAGES
 from playground.panels.live_run.curves import curves
 from playground.panels.live_run.server import live_functions
 from playground.services.services import Services
-from playground.ui.components import Page, live
+from playground.ui.components import Page, view
 from playground.ui.errors import handler, server_function
 
 
@@ -22,8 +22,8 @@ class Place:
     prefix: str  # of the elem_ids
     stages: tuple[str, ...]  # whose runs can be picked
     empty: str  # what stands there before the first run
-    extra: str = "null"  # a function of the page's scripts that draws more, beside the curves: see assets/train.js
-    figure: Callable[[], dict[str, Any]] = dict  # what that function needs
+    script: str = "panels/live_run/run.js"  # or one of the tab's own that draws more, beside the curves
+    figure: Callable[[], dict[str, Any]] = dict  # what that one needs
 
 
 @dataclass(frozen=True)
@@ -63,22 +63,22 @@ def build(services: Services, page: Page, place: Place) -> View:
             "resume": gr.Button("Resume", elem_id=f"{place.prefix}-resume", min_width=90),
             "stop": gr.Button("Stop", variant="stop", elem_id=f"{place.prefix}-stop", min_width=90),
         }
-    doctor = live(
+    doctor = view(
         f"{place.prefix}-doctor",
-        "playground.doctor(element, props, watch, server, () => trigger('changed'))",
+        "panels/live_run/doctor.js",
         "pg-doctor",
-        server_functions=doctor_functions(services),
+        functions=doctor_functions(services),
     )
-    plot = live(
+    plot = view(
         f"{place.prefix}-view",
-        f"playground.liveRun(element, props, watch, server, () => trigger('changed'), {place.extra})",
+        place.script,
         "pg-run",
         empty=place.empty,
-        server_functions=live_functions(services.jobs, place.stages),
+        functions=live_functions(services.jobs, place.stages),
     )
-    view = View(place, services.jobs.stage, run, plot, doctor)
-    wire(view, buttons, services, page)
-    return view
+    shown = View(place, services.jobs.stage, run, plot, doctor)
+    wire(shown, buttons, services, page)
+    return shown
 
 
 def doctor_functions(services: Services) -> list[Callable]:

@@ -1,4 +1,4 @@
-"""The server functions of the live view: those of `liveRun` in assets/train.js."""
+"""The server functions of the live view: those that run.js calls."""
 
 import base64
 from collections.abc import Callable, Collection

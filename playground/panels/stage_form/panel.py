@@ -15,7 +15,7 @@ from playground.panels.live_run.panel import View
 from playground.panels.stage_form import cost as preparation
 from playground.panels.stage_form.spec import Spec, paths, uploads, with_same_vocabulary
 from playground.services.services import Services
-from playground.ui.components import Page, bind, live
+from playground.ui.components import Page, bind, view
 from playground.ui.errors import handler, server_function
 from playground.ui.forms import Form
 
@@ -114,8 +114,8 @@ def cost_view(spec: Spec, services: Services, form: Form) -> gr.HTML:
         planned = with_resolved(spec, services, config, preparation.plan)
         return planned | {"busy": busy.name if busy else "", "told": spec.status_text(services, config)}
 
-    script = "playground.trainPlan(element, props, watch, server)"
-    return live(f"{spec.id}-plan", script, "pg-plan", empty="Counting memory and time …", server_functions=[plan])
+    script = "panels/stage_form/plan.js"
+    return view(f"{spec.id}-plan", script, "pg-plan", empty="Counting memory and time …", functions=[plan])
 
 
 def preview_view(spec: Spec, services: Services, form: Form) -> gr.HTML:
@@ -123,9 +123,9 @@ def preview_view(spec: Spec, services: Services, form: Form) -> gr.HTML:
     def preview(values: dict[str, Any]) -> dict[str, Any]:
         return with_resolved(spec, services, form.parse(values), preparation.preview)
 
-    script = "playground.trainPreview(element, props, watch, server)"
+    script = "panels/stage_form/preview.js"
     with gr.Accordion("What the model will see", open=False, elem_id=f"{spec.id}-see"):
-        return live(f"{spec.id}-preview", script, "pg-preview", empty="Reading the data …", server_functions=[preview])
+        return view(f"{spec.id}-preview", script, "pg-preview", empty="Reading the data …", functions=[preview])
 
 
 # --- wiring ---------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ def place(stages: list[Stage]) -> Place:
         prefix="align",
         stages=tuple(stage.name for stage in stages),
         empty="Nothing has been aligned here yet. Choose votes and press Start training: the first points come soon.",
-        extra="playground.alignment",
+        script="tabs/align/run.js",
         figure=pictures,
     )
 

@@ -14,7 +14,7 @@ from playground.panels.voting.panel import voting
 from playground.services.labelling.voting_settings import HELD_OUT, VotingSettings
 from playground.services.services import Services
 from playground.tabs.align.comparison import MOST_PROMPTS, MOST_TOKENS, Comparison, Question
-from playground.ui.components import Page, intro, live
+from playground.ui.components import Page, intro, view
 from playground.ui.errors import handler, server_function
 
 NONE = ("none", "")
@@ -37,12 +37,12 @@ def build(services: Services, page: Page, tab: gr.Tab, runs: View) -> None:
     with gr.Row(elem_classes="pg-toolbar"):
         start = gr.Button("Compare", variant="primary", elem_id="compare-start", min_width=140)
         stop = gr.Button("Stop", variant="stop", elem_id="compare-stop", min_width=90)
-    view = live(
+    answers = view(
         "compare-view",
-        "playground.beforeAfter(element, props, watch, server)",
+        "tabs/align/comparison.js",
         "pg-compare",
         empty="Press Compare: the first answers come within seconds, and who wins is counted as they come.",
-        server_functions=[follow_comparison],
+        functions=[follow_comparison],
     )
     with gr.Accordion(f"Vote blind on {GOAL}: which of the two do you prefer?", open=False, elem_id="compare-blind"):
         intro(
@@ -51,7 +51,7 @@ def build(services: Services, page: Page, tab: gr.Tab, runs: View) -> None:
         )
         blind = voting(services.labelling, "align-vote", wish, empty="Choose two models that answer, above.")
     keep_pickers(services, page, tab, runs, chosen)
-    wire(page, comparison, chosen, {"start": start, "stop": stop}, view, blind)
+    wire(page, comparison, chosen, {"start": start, "stop": stop}, answers, blind)
 
 
 def controls() -> dict[str, Any]:

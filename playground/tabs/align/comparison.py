@@ -123,7 +123,7 @@ class Comparison:
         prompts = held_out_prompts(question.count)
         writers = [self.checkpoints.writer(name, "float32") for name in (question.before, question.after)]
         for first in range(0, len(prompts), AT_ONCE):
-            self.task.report(f"answered {first} of {len(prompts)} prompts")
+            self.task.report("")  # how many are answered is seen
             some = prompts[first : first + AT_ONCE]
             sampling = Sampling(
                 max_new_tokens=MOST_TOKENS, temperature=question.temperature, seed=question.seed + first
@@ -161,7 +161,7 @@ class Comparison:
             return {"number": 0, "running": False}
         known = since if number == status["number"] else 0
         return {
-            **{key: status[key] for key in ("number", "running", "message", "error")},
+            **{key: status[key] for key in ("number", "state", "running", "message", "error")},
             "total": result.question.count,
             "before": result.question.before,
             "after": result.question.after,

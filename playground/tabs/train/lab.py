@@ -9,7 +9,7 @@ from playground.panels.live_run.curves import range_curve
 from playground.panels.stage_form.panel import StageForm
 from playground.services.services import Services
 from playground.tabs.train.experiments import Experiments
-from playground.ui.components import intro, live
+from playground.ui.components import intro, view
 from playground.ui.errors import handler, server_function
 
 
@@ -51,12 +51,7 @@ def build(services: Services, forms: list[StageForm]) -> None:
             rate = gr.Button("Find the learning rate", elem_id="lab-range", min_width=180)
             proof = gr.Button("Prove that 1x64 = 8x8", elem_id="lab-proof", min_width=180)
             stopping = gr.Button("Stop", variant="stop", elem_id="lab-stop", min_width=90)
-        view = live(
-            "lab-view",
-            "playground.experiment(element, props, watch, server, () => trigger('changed'))",
-            "pg-lab",
-            server_functions=[follow_experiment],
-        )
+        shown = view("lab-view", "tabs/train/experiment.js", "pg-lab", functions=[follow_experiment])
 
     def starter(kind: str) -> Any:
         @handler
@@ -69,8 +64,8 @@ def build(services: Services, forms: list[StageForm]) -> None:
 
     quiet: dict[str, Any] = {"show_progress": "hidden"}
     settings = {stage, *(widget for form in forms for widget in form.settings)}
-    rate.click(starter("range"), settings, view, api_name="find_learning_rate", **quiet)
-    proof.click(starter("proof"), settings, view, api_name="prove_batches", **quiet)
+    rate.click(starter("range"), settings, shown, api_name="find_learning_rate", **quiet)
+    proof.click(starter("proof"), settings, shown, api_name="prove_batches", **quiet)
     stopping.click(stop, api_name="stop_experiment", **quiet)
     rates = [form.form.widgets["learning_rate"] for form in forms]
-    view.changed(use_rate, None, rates, api_name="use_learning_rate", **quiet)
+    shown.changed(use_rate, None, rates, api_name="use_learning_rate", **quiet)

@@ -5,7 +5,7 @@ from typing import Any
 import gradio as gr
 
 from playground.services.services import Services
-from playground.ui.components import Page, bind, live
+from playground.ui.components import Page, bind, view
 from playground.ui.errors import server_function
 from playground.ui.text import page_text
 
@@ -31,13 +31,13 @@ def build(services: Services, page: Page, tab: gr.Tab) -> None:
     with gr.Accordion("Try it", open=True, elem_id="try-it"):
         model = gr.Dropdown([], label="classifier", info="Any that was trained here", elem_id="try-model")
         text = gr.Textbox(EXAMPLE, label="Text", lines=3, max_lines=8, elem_id="try-text", max_length=200_000)
-        view = live(
+        answer = view(
             "try-view",
-            "playground.tryIt(element, props, watch, server)",
+            "tabs/train/try_it.js",
             "pg-try",
             empty="Train a classifier first: then its answer stands here.",
-            server_functions=[classify],
+            functions=[classify],
         )
-    bind(view, page, model=model, text=text)
+    bind(answer, page, model=model, text=text)
     for event in (page.blocks.load, tab.select, model.focus):
         event(refresh, model, model, api_name="refresh_classifiers", show_progress="hidden")

@@ -1,0 +1,78 @@
+// A run in words: how far it is, and what it writes.
+
+import { duration, make, number } from "../../../assets/dom.js";
+import { bestEvaluation, lossesAt } from "./log.js";
+
+/** @typedef {import("./log.js").Log} Log */
+
+const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
+
+function bestText(log) {
+  const best = bestEvaluation(log);
+  if (!best) return null;
+  const inBits = best.bits === null ? "" : ` (${best.bits.toFixed(3)} bits per byte)`;
+  return `best validation loss ${best.loss.toFixed(3)}${inBits} at step ${number(best.step)}`;
+}
+
+/**
+ * How far a run is: its name, steps, the time that is left, the best evaluation, and what it says itself.
+ * @param {string} name
+ * @param {{status: any, left: number | null}} news
+ * @param {Log} log
+ */
+export function progressText(name, { status, left }, log) {
+  const { state, message, step, max_steps } = status;
+  const facts = [name];
+  if (max_steps) facts.push(`step ${number(step)} of ${number(max_steps)}`);
+  if (left !== null && step < max_steps) facts.push(`about ${duration(left)} left`);
+  facts.push(bestText(log), state === "failed" || message === "training" ? null : message);
+  return facts.filter(Boolean).join(" · ");
+}
+
+/** The status line, the bar below it, and what went wrong. */
+export function statusLine() {
+  const root = make("div");
+  const line = make("p", "pg-state");
+  const badge = make("strong", "pg-badge");
+  badge.setAttribute("role", "status"); // the numbers, which change all the time, are not read out
+  const text = make("span");
+  const bar = make("progress", "pg-progress");
+  const failure = make("p", "pg-error");
+  bar.setAttribute("aria-label", "steps taken");
+  line.append(badge, text);
+  root.append(line, bar, failure);
+
+  const show = (name, news, log) => {
+    const { state, message, step, max_steps } = news.status;
+    if (badge.textContent !== state) Object.assign(badge, { textContent: state, className: `pg-badge pg-${state}` });
+    text.textContent = ` ${progressText(name, news, log)}`;
+    Object.assign(bar, { max: Math.max(1, max_steps), value: step });
+    failure.textContent = state === "failed" ? sentence(message) : "";
+  };
+  const lost = (error) => {
+    badge.textContent = badge.className = "";
+    text.replaceChildren(make("span", "pg-error", error));
+  };
+  return { root, show, lost };
+}
+
+const lossText = (log, step) =>
+  lossesAt(log, step)
+    .map(([name, loss]) => `, ${name} loss ${loss.toFixed(2)}`)
+    .join("");
+
+/**
+ * Newest first, so that a look from the bottom to the top is the story of its learning.
+ * @param {HTMLElement} story
+ * @param {{step: number, prompt: string, text: string}[]} samples
+ * @param {Log} log
+ */
+export function addSamples(story, samples, log) {
+  for (const { step, prompt, text } of samples) {
+    const sample = make("figure", "pg-sample");
+    const words = make("blockquote");
+    words.append(make("span", "pg-prompt", prompt), text);
+    sample.append(make("figcaption", "", `after step ${number(step)}${lossText(log, step)}`), words);
+    story.prepend(sample);
+  }
+}

@@ -1,0 +1,141 @@
+// What a person does with the curves of a run: smooth, compare with earlier runs, save.
+
+import { cssColor } from "../../../assets/colors.js";
+import { button, make } from "../../../assets/dom.js";
+import { bytesOf, download } from "../../../assets/files.js";
+import { plotly } from "../../../assets/plots.js";
+import { ask } from "../../../assets/server.js";
+import { extendLog, newLog } from "./log.js";
+
+/** @typedef {import("./curves.js").Options} Options */
+
+function checkbox(label, checked, onchange) {
+  const frame = make("label", "pg-choice");
+  const box = make("input");
+  Object.assign(box, { type: "checkbox", checked, onchange: () => onchange(box.checked) });
+  frame.append(box, label);
+  return Object.assign(frame, { box });
+}
+
+function smoothingSlider(options, draw) {
+  const frame = make("label", "pg-choice", "smoothing");
+  const slider = make("input");
+  const shown = make("output", "pg-number-shown", options.smoothing.toFixed(2));
+  const title = "0 shows every step as it was";
+  Object.assign(slider, { type: "range", min: 0, max: 0.99, step: 0.01, value: options.smoothing, title });
+  slider.oninput = () => {
+    options.smoothing = Number(slider.value);
+    shown.textContent = options.smoothing.toFixed(2);
+    draw();
+  };
+  frame.append(slider, shown);
+  return frame;
+}
+
+// --- earlier runs ---------------------------------------------------------------------------------------------------
+
+/** A colour that none of the others has, as long as there is one. @param {Options} options */
+export function freeColor({ colors, others }) {
+  const taken = [...others.values()].map(({ color }) => color);
+  return colors.find((free) => !taken.includes(free)) ?? colors[taken.length % colors.length];
+}
+
+// A list that stays open while one chooses from it.
+function unfoldingList(fill) {
+  const details = make("details", "pg-others");
+  const summary = make("summary", "pg-button");
+  const list = make("div", "pg-others-list");
+  list.setAttribute("role", "group");
+  list.setAttribute("aria-label", "runs to compare with");
+  details.append(summary, list);
+  details.ontoggle = () => details.open && fill();
+  details.onkeydown = ({ key }) => {
+    if (key !== "Escape") return;
+    details.open = false;
+    summary.focus();
+  };
+  document.addEventListener("click", ({ target }) => !details.contains(target) && (details.open = false));
+  return { details, summary, list };
+}
+
+// A list to choose other runs from; `current()` is the run that they are laid over.
+function comparison(current, options, server, draw, say) {
+  const { details, summary, list } = unfoldingList(() => fill());
+
+  const label = () => {
+    const { size } = options.others;
+    summary.textContent = size ? `compared with ${size}` : "compare with …";
+  };
+
+  const lay = async (name, wanted) => {
+    if (wanted) {
+      const found = await ask(server.run_history({ name }));
+      if (found.error) return say(found.error);
+      options.others.set(name, { log: extendLog(newLog(), found), color: freeColor(options) });
+    } else options.others.delete(name);
+    label();
+    draw();
+  };
+
+  const fill = async () => {
+    const { names = [], error } = await ask(server.other_runs({ name: current() }));
+    if (error) return say(error);
+    const box = (name) => checkbox(name, options.others.has(name), (wanted) => lay(name, wanted));
+    list.replaceChildren(...names.map(box));
+    if (!names.length) list.append(make("p", "pg-note", "There is no other run yet."));
+  };
+
+  label();
+  return Object.assign(details, { label });
+}
+
+// --- saving ---------------------------------------------------------------------------------------------------------
+
+async function saveFile(server, name, kind, say) {
+  const { file, content, error } = await ask(server.export_run({ name, kind }));
+  if (error) return say(error);
+  download(file, bytesOf(content), kind === "csv" ? "text/csv" : "application/zip");
+}
+
+const TITLE_HEIGHT = 34; // of a picture, which says whose it is
+
+// As it is seen, zoom included, on the page's background: what is transparent is unreadable elsewhere.
+async function savePicture(plot, name) {
+  const background = cssColor("--body-background-fill") || "#fff";
+  const { margin, height } = plot.layout;
+  const layout = {
+    ...plot.layout,
+    ...{ title: { text: name, font: { size: 15 } }, paper_bgcolor: background, plot_bgcolor: background },
+    ...{ margin: { ...margin, t: margin.t + TITLE_HEIGHT }, height: height + TITLE_HEIGHT },
+  };
+  const size = { width: plot.clientWidth, height: layout.height };
+  const library = await plotly();
+  library.downloadImage({ data: plot.data, layout }, { format: "png", scale: 2, filename: name, ...size });
+}
+
+const TENSORBOARD = "All metrics and samples. Unpack it and run: tensorboard --logdir FOLDER";
+
+/**
+ * One line of controls over the curves.
+ * @param {() => string} current the name of the run
+ * @param {Options} options what is chosen
+ * @param {import("../../../assets/server.js").View["server"]} server
+ * @param {HTMLElement} plot
+ * @param {() => unknown} draw
+ * @param {(error: string) => void} say
+ */
+export function runTools(current, options, server, plot, draw, say) {
+  const tools = make("div", "pg-tools");
+  const others = comparison(current, options, server, draw, say);
+  const save = (text, title, act) => Object.assign(button(text, act), { title });
+  const saveAs = (kind) => () => saveFile(server, current(), kind, say);
+  const saving = make("span", "pg-saving");
+  saving.append(
+    save("CSV", "All metrics of all steps, as a table", saveAs("csv")),
+    save("PNG", "The curves as they are seen here", () => savePicture(plot, current())),
+    save("TensorBoard", TENSORBOARD, saveAs("tensorboard")),
+  );
+  const option = (label, name) => checkbox(label, options[name], (checked) => ((options[name] = checked), draw()));
+  tools.append(smoothingSlider(options, draw), option("log steps", "logX"), option("log loss", "logY"), others, saving);
+  return Object.assign(tools, { label: others.label });
+}

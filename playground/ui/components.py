@@ -81,7 +81,6 @@ SCRIPTS = (  # assets/NAME.js, in the order in which the page runs them
     *("attention", "attention_heads", "attention_inside", "attention_scaling", "attention_models"),
     *("label", "label_taste", "label_table"),
     *("chat_turns", "chat", "chat_next", "chat_inside"),
-    *("models_tree", "models"),
 )
 
 

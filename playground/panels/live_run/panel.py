@@ -68,6 +68,7 @@ def build(services: Services, page: Page, place: Place) -> View:
         "panels/live_run/doctor.js",
         "pg-doctor",
         functions=doctor_functions(services),
+        events=["changed"],
     )
     plot = view(
         f"{place.prefix}-view",
@@ -75,6 +76,7 @@ def build(services: Services, page: Page, place: Place) -> View:
         "pg-run",
         empty=place.empty,
         functions=live_functions(services.jobs, place.stages),
+        events=["changed"],
     )
     shown = View(place, services.jobs.stage, run, plot, doctor)
     wire(shown, buttons, services, page)

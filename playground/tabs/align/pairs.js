@@ -68,7 +68,7 @@ function reader(colors, choose) {
   return { root, show };
 }
 
-// --- the plot ---------------------------------------------------------------------------------------------------
+// --- the plot ------------------------------------------------------------------------------------------------
 
 const HOVER = "preferred %{x:+.1f} nats<br>rejected %{y:+.1f} nats<extra>click to read it</extra>";
 

@@ -12,15 +12,15 @@ from playground.ui.components import Page, intro
 
 def build(services: Services, page: Page) -> None:
     library = Workspace(services.checkpoints.directory)
-    chores, view = ModelTasks(services.checkpoints, services.jobs), ModelCards(library, services.preferences)
+    tasks, cards = ModelTasks(services.checkpoints, services.jobs), ModelCards(library, services.preferences)
     intro(
         "Every model that was made or brought here, the family that it belongs to, and what was measured of it.",
         "Click through the family tree from the vocabulary to an aligned model, then compare two of them.",
     )
     with gr.Tabs(elem_id="models-parts"):
         with gr.Tab("All models", id="shelf", elem_id="models-part-shelf"):
-            shown = browse.build(services, page, library, view, chores)
+            shown = browse.build(services, page, library, cards, tasks)
         with gr.Tab("Blind arena", id="arena", elem_id="models-part-arena") as tab:
-            arena.build(services, page, tab, view)
+            arena.build(services, page, tab, cards)
         with gr.Tab("Bring and take", id="bring", elem_id="models-part-bring"):
-            import_export.build(services, page, library, chores, shown)
+            import_export.build(services, page, library, tasks, shown)

@@ -9,7 +9,7 @@ from playground.panels.voting.panel import voting
 from playground.services.labelling.voting_settings import HELD_OUT, VotingSettings
 from playground.services.services import Services
 from playground.tabs.models.cards import ModelCards
-from playground.ui.components import Page, intro, live
+from playground.ui.components import Page, intro, view
 from playground.ui.errors import handler, server_function
 
 FIGHT = Sampling(max_new_tokens=80, temperature=0.8)
@@ -25,10 +25,10 @@ def wish(values: dict[str, Any]) -> VotingSettings:
     return VotingSettings((one, other), FIGHT, HELD_OUT, source="arena", repeats=False)
 
 
-def build(services: Services, page: Page, tab: gr.Tab, view: ModelCards) -> None:
+def build(services: Services, page: Page, tab: gr.Tab, cards: ModelCards) -> None:
     @server_function
     def arena_standings(_: dict[str, Any]) -> dict[str, Any]:
-        return {"standings": view.arena()}
+        return {"standings": cards.arena()}
 
     intro(
         "Two models answer the same held-out prompt, sides at random, names hidden until you have voted.",
@@ -41,12 +41,12 @@ def build(services: Services, page: Page, tab: gr.Tab, view: ModelCards) -> None
         with gr.Column(scale=3, min_width=320):
             vote = voting(services.labelling, "arena-vote", wish, empty="Choose two models that answer, above.")
         with gr.Column(scale=2, min_width=280):
-            table = live(
+            table = view(
                 "arena-table",
-                "playground.arenaTable(element, props, watch, server)",
+                "tabs/models/standings.js",
                 "pg-arena",
                 empty="Nobody has voted between two models yet.",
-                server_functions=[arena_standings],
+                functions=[arena_standings],
             )
 
     @handler

@@ -7,13 +7,13 @@ import gradio as gr
 
 from core.workspace import Workspace
 from playground.services.services import Services
-from playground.tabs.models.cards import ModelCards
+from playground.tabs.models.cards import COLORS, MEASURED, WRITES, ModelCards
 from playground.tabs.models.tasks import ModelTasks
-from playground.ui.components import Page, live
+from playground.ui.components import Page, view
 from playground.ui.errors import handler, server_function
 
 
-def build(services: Services, page: Page, library: Workspace, view: ModelCards, chores: ModelTasks) -> gr.HTML:
+def build(services: Services, page: Page, library: Workspace, cards: ModelCards, tasks: ModelTasks) -> gr.HTML:
     """Its event `chosen` fires when the header has to follow; `value` then holds the name to `use`, if any.
 
     With `instead`, only where the header shows that one.
@@ -21,25 +21,25 @@ def build(services: Services, page: Page, library: Workspace, view: ModelCards, 
 
     @server_function
     def shelf_overview(_: dict[str, Any]) -> dict[str, Any]:
-        return view.overview() | {"chore": chores.status()}
+        return cards.overview() | {"task": tasks.status()}
 
     @server_function
     def shelf_details(request: dict[str, Any]) -> dict[str, Any]:
-        return view.details(request["name"])
+        return cards.details(request["name"])
 
     @server_function
     def shelf_differences(request: dict[str, Any]) -> dict[str, Any]:
-        return {"rows": view.compare(request["name"], request["other"])}
+        return {"rows": cards.compare(request["name"], request["other"])}
 
     @server_function
     def rename_model(request: dict[str, Any]) -> dict[str, Any]:
-        chores.refuse_if_on(request["name"])
+        tasks.refuse_if_on(request["name"])
         library.rename(request["name"], request["new"].strip())
         return {"name": request["new"].strip()}
 
     @server_function
     def throw_away_model(request: dict[str, Any]) -> dict[str, Any]:
-        chores.refuse_if_on(request["name"])
+        tasks.refuse_if_on(request["name"])
         return {"thrown": library.throw_away(request["name"])}
 
     @server_function
@@ -52,27 +52,31 @@ def build(services: Services, page: Page, library: Workspace, view: ModelCards, 
 
     @server_function
     def measure_model(request: dict[str, Any]) -> dict[str, Any]:
-        chores.measure(request["name"], request["anew"])
-        return chores.status()
+        tasks.measure(request["name"], request["anew"])
+        return tasks.status()
 
     @server_function
     def stop_chore(_: dict[str, Any]) -> dict[str, Any]:
-        chores.stop()
-        return chores.status()
+        tasks.stop()
+        return tasks.status()
 
     @server_function
     def chore_status(_: dict[str, Any]) -> dict[str, Any]:
-        return chores.status()
+        return tasks.status()
 
-    shown = live(
+    shown = view(
         "models-shelf",
-        "playground.modelShelf(element, props, watch, server, () => trigger('chosen'))",
+        "tabs/models/shelf.js",
         "pg-shelf",
         empty="Looking what there is …",
-        server_functions=[
+        functions=[
             *(shelf_overview, shelf_details, shelf_differences, rename_model, throw_away_model, restore_model),
             *(empty_trash, measure_model, stop_chore, chore_status),
         ],
+        events=["chosen"],
+        writes=WRITES,
+        measured=MEASURED,
+        colors=COLORS,
     )
 
     @handler

@@ -12,8 +12,12 @@ from core.stages.registry import checkpoint_settings
 from core.training.run_directory import Run, read_lines
 from core.workspace import Entry, Workspace, differences
 from playground.services.run_log import rounded, table
+from playground.ui.palette import ORANGE, SKY
 
 CURVE = 200  # points of the small picture of a loss
+WRITES = ("language model", "chat model")  # kinds of checkpoints that write texts
+MEASURED = (*WRITES, "classifier")  # kinds that have a report card
+COLORS = {"loss/train": SKY, "loss/val": ORANGE}
 
 
 class ModelCards:

@@ -14,7 +14,7 @@ from playground.ui.components import Page, intro
 from playground.ui.errors import handler
 
 
-def build(services: Services, page: Page, library: Workspace, chores: ModelTasks, shelf: gr.HTML) -> None:
+def build(services: Services, page: Page, library: Workspace, tasks: ModelTasks, shelf: gr.HTML) -> None:
     intro(
         "GPT-2 as Hugging Face keeps it becomes a model here; a model from here becomes a zip that Hugging Face opens.",
         "Import the directory of a GPT-2 that you have, or, connected to the internet, gpt2 by its name.",
@@ -37,7 +37,7 @@ def build(services: Services, page: Page, library: Workspace, chores: ModelTasks
     @handler
     def import_model(source: str, name: str) -> dict[str, Any]:
         """Import a GPT-2 from a directory or the hub, in the background."""
-        chores.import_model(source, name.strip())
+        tasks.import_model(source, name.strip())
         return {"opened": time.time()}
 
     @handler

@@ -51,7 +51,9 @@ def build(services: Services, forms: list[StageForm]) -> None:
             rate = gr.Button("Find the learning rate", elem_id="lab-range", min_width=180)
             proof = gr.Button("Prove that 1x64 = 8x8", elem_id="lab-proof", min_width=180)
             stopping = gr.Button("Stop", variant="stop", elem_id="lab-stop", min_width=90)
-        shown = view("lab-view", "tabs/train/experiment.js", "pg-lab", functions=[follow_experiment])
+        shown = view(
+            "lab-view", "tabs/train/experiment.js", "pg-lab", functions=[follow_experiment], events=["changed"]
+        )
 
     def starter(kind: str) -> Any:
         @handler

@@ -1,0 +1,62 @@
+// One checkpoint whole: where it comes from, its settings, its report card, its votes, and how it learned.
+
+import { make, table } from "../../../assets/dom.js";
+import { LEGEND_ABOVE, picture } from "../../../assets/pictures.js";
+import { rateRow } from "../../../assets/rates.js";
+import { figureText } from "./amounts.js";
+
+function origin({ facts, settings }) {
+  const part = make("div");
+  const list = make("dl", "pg-model-facts");
+  for (const [name, value] of facts) list.append(make("dt", "", name), make("dd", "", value));
+  part.append(list);
+  if (settings.length) {
+    const folded = make("details");
+    folded.append(make("summary", "", `${settings.length} settings`), table(["setting", "value"], settings));
+    part.append(folded);
+  }
+  return part;
+}
+
+function measured({ report, wins }) {
+  const part = make("div");
+  const figures = report.map((one) => [one.name, figureText(one)]);
+  if (figures.length) part.append(make("h4", "", "Report card"), table(["measured", "value"], figures));
+  const rates = wins.map((one) => rateRow(one.name, one, "Ties count half."));
+  if (rates.length) part.append(make("h4", "", "Won in votes"), ...rates);
+  return part;
+}
+
+const FEW = 40; // points: they are marked
+
+function drawCurve(shown, curve, colors) {
+  const trace = (key, name) => {
+    const at = curve.step.map((_, i) => i).filter((i) => (curve[key]?.[i] ?? null) !== null);
+    const [x, y] = [at.map((i) => curve.step[i]), at.map((i) => curve[key][i])];
+    const mode = at.length < FEW ? "lines+markers" : "lines";
+    return { type: "scatter", mode, name, x, y, line: { color: colors[key], width: 1.5 } };
+  };
+  const traces = [trace("loss/train", "training"), trace("loss/val", "validation")].filter(({ x }) => x.length);
+  shown.draw(traces, {
+    xaxis: { title: { text: "optimiser step" }, tickformat: ",~d" },
+    yaxis: { title: { text: "loss (nats)" } },
+    legend: LEGEND_ABOVE,
+    margin: { l: 62, r: 14, t: 26, b: 44 },
+  });
+}
+
+/**
+ * @param {any} found see `details` in playground/tabs/models/cards.py
+ * @param {Record<string, string>} colors of the losses
+ * @returns {{root: HTMLElement, draw: () => void}} what is to be drawn once it is in the page
+ */
+export function modelDetails(found, colors) {
+  const root = make("div", "pg-two");
+  const right = measured(found);
+  root.append(origin(found), right);
+  if (!found.curve.step) return { root, draw: () => {} };
+  const [place, shown] = [make("div", "pg-model-curve"), picture("How it learned", "", 220)];
+  place.append(shown.root);
+  right.append(place);
+  return { root, draw: () => drawCurve(shown, found.curve, colors) };
+}

@@ -1,0 +1,58 @@
+// The arena: who is best of all models between which somebody has voted.
+
+import { isVisible, make } from "../../../assets/dom.js";
+import { follow, latest } from "../../../assets/server.js";
+
+/** @typedef {{model: string, score: number, low: number, high: number, votes: number, group: number}} Standing */
+
+const ABOUT =
+  "Bradley-Terry scores in logits, with 95 % intervals by bootstrap: a lead of 1.1 is to win three times of four. " +
+  "Votes of the arena, of blind comparisons and of the chat count.";
+const APART = "Not all of them have met, not even by way of others: between such groups nothing can be said.";
+
+/** @param {Standing} standing */
+export const scoreText = ({ score, low, high, votes }) =>
+  `${score >= 0 ? "+" : "−"}${Math.abs(score).toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)}), ${votes} votes`;
+
+/**
+ * Where a score stands between 0 and 1, with 0 in the middle and all intervals in sight.
+ * @param {Standing[]} standings
+ * @returns {(score: number) => number}
+ */
+export function scaleOf(standings) {
+  const far = Math.max(...standings.flatMap(({ low, high }) => [Math.abs(low), Math.abs(high)]), 0.5);
+  return (score) => 0.5 + score / (2 * far);
+}
+
+function standingRow(one, scale) {
+  const row = make("div", "pg-habit");
+  const name = make("p", "pg-habit-name");
+  name.append(make("span", "", one.model), make("span", "pg-note", scoreText(one)));
+  const line = make("span", "pg-interval");
+  const ends = { low: one.low, high: one.high, share: one.score };
+  for (const [key, value] of Object.entries(ends)) line.style.setProperty(`--${key}`, String(scale(value)));
+  line.append(make("i"));
+  row.append(name, line);
+  return row;
+}
+
+/** @param {import("../../../assets/server.js").View} view */
+export function mount({ element, props, watch, server }) {
+  /** @type {HTMLElement} */
+  const root = element.querySelector(".pg-arena");
+  const empty = root.firstElementChild;
+  const answered = latest(root);
+  const update = async () => {
+    if (!isVisible(root)) return;
+    const answer = await answered(server.arena_standings({}));
+    if (!answer) return;
+    const { standings } = answer;
+    if (!standings.length) return root.replaceChildren(empty);
+    const scale = scaleOf(standings);
+    const rows = standings.map((one) => standingRow(one, scale));
+    root.replaceChildren(make("h3", "", "Who is best"), make("p", "pg-note", ABOUT), ...rows);
+    if (new Set(standings.map(({ group }) => group)).size > 1) root.append(make("p", "pg-note", APART));
+  };
+  follow(props, watch, update);
+  new IntersectionObserver(update).observe(root);
+}

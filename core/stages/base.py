@@ -106,7 +106,6 @@ class Stage:
     metrics: tuple[Metric, ...] = ()  # beside those of every training, in the order in which they are drawn
     against_kl: AgainstKL | None = None
     doctor_rules: tuple[Rule, ...] = (*LOSS_RULES, *MACHINE_RULES)  # by which its runs are judged, the worst first
-    details: str = ""  # the key of details.jsonl by which the page knows how to draw it: margins, pairs, rollouts
     # --- what a form offers ------------------------------------------------------------------------------------
     main_settings: tuple[str, ...] = ()  # in sight; the others are folded away
     offers: tuple[str, ...] = ()  # data by name

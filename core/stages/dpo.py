@@ -242,7 +242,6 @@ STAGE = Stage(
         (("kl/val", "margin/val", "held-out"),),
     ),
     doctor_rules=(*LOSS_RULES, *MACHINE_RULES, *DPO_RULES),
-    details="pairs",
     main_settings=("parent", "data", "beta", "max_steps", "learning_rate"),
     files=(".jsonl",),
     preview=preview,

@@ -342,7 +342,6 @@ STAGE = Stage(
         {"kl_target": "kl_target", "kl_stop": "kl_stop: the end"},
     ),
     doctor_rules=PPO_RULES,
-    details="rollouts",
     main_settings=("parent", "reward_model", "prompts", "kl_coef", "max_steps", "learning_rate"),
     offers=(PLAYS,),
     files=(".txt", ".jsonl"),

@@ -227,7 +227,6 @@ STAGE = Stage(
         ),
         *ACCURACY,
     ),
-    details="margins",
     main_settings=("parent", "data", "max_steps", "learning_rate"),
     files=(".jsonl",),
     preview=preview,

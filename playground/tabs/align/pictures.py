@@ -1,4 +1,4 @@
-"""What the Align tab draws beside the curves: reward against KL, and per stage what details.jsonl holds."""
+"""What the Align tab draws beside the curves: reward against KL, and what details.jsonl holds."""
 
 from dataclasses import asdict
 from typing import Any
@@ -20,7 +20,6 @@ def pictures() -> dict[str, Any]:
             "kl": KL,
             "limits": {key: text for _, picture in bending.values() for key, text in picture.limits.items()},
             "losses": {name: asdict(about) for name, about in losses.items()},
-            "details": {name: stage.details for name, stage in STAGES.items() if stage.details},
             "scale": colorscale(SCALE),
             "diverging": DIVERGING,
             "colors": {"right": BLUE, "wrong": ORANGE, "other": GREEN},

@@ -116,8 +116,8 @@ function layoutOf(lines, movement) {
 }
 
 const ABOUT =
-  "A point is a held-out pair, moved from where the parent is, at 0. Below the dashed line its margin has grown; left " +
-  "of 0 its preferred answer is less likely than before. Click a point to read its texts.";
+  "A point is a held-out pair, moved from where the parent is, at 0. Below the dashed line its margin has grown; " +
+  "left of 0 its preferred answer is less likely than before. Click a point to read its texts.";
 
 /**
  * @param {any} figure see playground/tabs/align/pictures.py

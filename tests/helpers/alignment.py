@@ -1,6 +1,6 @@
 """What votes do to the shipped chat model, at any size: a rule votes, the model learns it, and that is counted."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +57,16 @@ def trained(directory: Path, stage: str, **changes: Any) -> Run:
     return run
 
 
-def measured(model: Checkpoint, reference: Checkpoint, rule: str, count: int = PROMPTS) -> Measured:
+def measured(
+    model: Checkpoint, reference: Checkpoint, rule: str, count: int = PROMPTS, characters: int | None = None
+) -> Measured:
+    """The model on `count` held-out prompts, and on the first `characters` of each held-out play, or all of it."""
     prompts = held_out_prompts(count)
     answers = replies(model.model, model.tokenizer, prompts, SAMPLING)
     rate = sum(map(RULES[rule].holds, answers)) / len(answers)
     words = sum(len(answer.split()) for answer in answers) / len(answers)
     same = model is reference  # then there is nothing to count
     moved = 0.0 if same else response_kl(model.model, reference.model, model.tokenizer, prompts[:100], seed=0)
-    return Measured(rate, len(answers), words, moved, bits_per_byte(model, shakespeare.load("shakespeare")))
+    corpus = shakespeare.load("shakespeare")
+    unseen = replace(corpus, val=tuple(play[:characters] for play in corpus.val))
+    return Measured(rate, len(answers), words, moved, bits_per_byte(model, unseen))

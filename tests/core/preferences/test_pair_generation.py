@@ -12,6 +12,7 @@ from core.datasets.prompts import learning_prompts
 from core.evaluation.instructions import replies
 from core.generate import Sampling
 from core.packed_model import PackedGPT
+from core.preferences import pair_generation
 from core.preferences.agreement import position_bias
 from core.preferences.pair_generation import PAIR_SAMPLING, Writer, answer_pairs, replace_surrogates, simulate
 from core.preferences.preference_model import RIDGE, PreferenceModel, features, weighted_scale
@@ -57,6 +58,13 @@ def test_what_cannot_be_answered_is_said_in_words(writer, make_model, tokenizer)
         answer_pairs(without_turns, without_turns, ["Who?"], PAIR_SAMPLING, 0)
 
 
+@pytest.fixture
+def few_at_once(monkeypatch):
+    """For who wants few votes: not 64 prompts are answered for them."""
+    monkeypatch.setattr(pair_generation, "AT_ONCE", 16)
+
+
+@pytest.mark.usefixtures("few_at_once")
 def test_a_rule_votes_as_it_says(writer, tmp_path):
     votes = Votes(tmp_path / "preferences.db")
     counts = list(simulate(votes, writer, "question", 40, PAIR_SAMPLING, seed=1))
@@ -70,6 +78,7 @@ def test_a_rule_votes_as_it_says(writer, tmp_path):
         next(simulate(votes, writer, "louder", 1, PAIR_SAMPLING, seed=1))
 
 
+@pytest.mark.usefixtures("few_at_once")
 def test_a_rule_that_votes_again_with_the_same_seed_votes_on_other_pairs(writer, tmp_path):
     votes = Votes(tmp_path / "preferences.db")
     for _ in range(2):
@@ -78,6 +87,7 @@ def test_a_rule_that_votes_again_with_the_same_seed_votes_on_other_pairs(writer,
     assert len({(v.pair.prompt, frozenset((v.chosen, v.rejected))) for v in votes.standing()}) == 40
 
 
+@pytest.mark.usefixtures("few_at_once")
 def test_the_command_line_lets_a_rule_vote(tmp_path, caplog):
     caplog.set_level("INFO")
     db = tmp_path / "preferences.db"
@@ -89,8 +99,8 @@ def test_the_command_line_lets_a_rule_vote(tmp_path, caplog):
 @pytest.mark.slow
 def test_a_taste_is_known_after_thirty_votes_and_refitted_in_milliseconds(chat, writer):
     """Twenty times 30 votes, drawn from as many as there are; what is foretold are all the others."""
-    prompts = learning_prompts(640, seed=11)
-    found = [pair for n in range(10) for pair in answer_pairs(writer, writer, prompts[64 * n :][:64], PAIR_SAMPLING, n)]
+    prompts = learning_prompts(384, seed=11)
+    found = [pair for n in range(6) for pair in answer_pairs(writer, writer, prompts[64 * n :][:64], PAIR_SAMPLING, n)]
     asked = [prompt for prompt, _, _ in found]
     left, right = ([pair[side].text for pair in found] for side in (1, 2))
     differences = features(chat.model, chat.tokenizer, asked, left) - features(chat.model, chat.tokenizer, asked, right)

@@ -6,7 +6,7 @@ import { isVisible } from "./dom.js";
 /**
  * What `mount` is given.
  * @typedef {object} View
- * @property {HTMLElement} element the component's root
+ * @property {any} element the root of the component, an HTMLElement
  * @property {any} props `props.value` is what Python last sent; the others are what Python's `view` was given
  * @property {(name: string, call: () => void) => void} watch tells when a prop has changed
  * @property {Record<string, (request?: any) => Promise<any>>} server the functions of Python that the view may call

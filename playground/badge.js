@@ -6,6 +6,7 @@ import { ask, poll } from "../assets/server.js";
 /** @param {import("../assets/server.js").View} view */
 export function mount({ element, server }) {
   const root = element.querySelector(".pg-header-badge");
+  (window.requestIdleCallback ?? setTimeout)(() => import("../assets/plots.js")); // before it is needed: it is large
   poll(async () => {
     let busy = false;
     if (!document.hidden) {

@@ -77,8 +77,8 @@ def view(
 
 SCRIPTS = (  # assets/NAME.js, in the order in which the page runs them
     "playground",
-    *("tokenizer", "scrubber", "vocabulary"),
-    *("attention", "attention_heads", "attention_inside", "attention_scaling", "attention_models"),
+    "tokenizer",
+    "attention",
     *("label", "label_taste", "label_table"),
     *("chat_turns", "chat", "chat_next", "chat_inside"),
 )

@@ -83,4 +83,4 @@ def is_error(message: ConsoleMessage) -> bool:
 
 
 def is_outside(url: str) -> bool:
-    return not url.startswith(("http://127.0.0.1:", "data:", "blob:"))
+    return not url.startswith(("http://127.0.0.1:", "data:", "blob:", "file:"))

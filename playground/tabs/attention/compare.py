@@ -7,7 +7,7 @@ import torch
 from playground.services.services import Services
 from playground.tabs.attention.activation_cache import ActivationCache, ForwardPass, encoded, head_grid
 from playground.tabs.attention.heatmaps import difference
-from playground.ui.components import intro, live
+from playground.ui.components import intro, view
 from playground.ui.errors import server_function
 from playground.ui.palette import DIVERGING
 
@@ -57,9 +57,9 @@ def build(looks: ActivationCache, services: Services) -> None:
         "Two models read the same text: orange cells got more attention in the second one, blue cells less.",
         "Compare a model with one that was trained further from it, and click the head that changed most.",
     )
-    live(
+    view(
         "attention-compare",
-        "playground.compare(element, server)",
+        "tabs/attention/compare.js",
         "pg-compare",
-        server_functions=[others, compare, head_difference],
+        functions=[others, compare, head_difference],
     )

@@ -9,9 +9,16 @@ from core.tokenizer import Tokenizer
 from playground.tabs.attention.activation_cache import MOST_CHARACTERS, MOST_TOKENS, ActivationCache, encoded, head_grid
 from playground.tabs.attention.export_html import export_html
 from playground.tabs.attention.heatmaps import heatmap
-from playground.ui.components import Page, live
+from playground.ui.components import Page, view
 from playground.ui.errors import handler, server_function
 from playground.ui.text import page_text
+
+# Of the large picture, by what it is of; the exported page fills them in, too.
+TITLES = {
+    "head": "Layer {layer}, head {head}",
+    "layer": "Layer {layer}, mean over its heads",
+    "all": "Mean over all heads",
+}
 
 
 def what_was_cut(tokenizer: Tokenizer, text: str, shown: int, context: int) -> str:
@@ -38,25 +45,26 @@ def build(looks: ActivationCache, page: Page, text: gr.Textbox) -> None:
     @server_function
     def focus_head(request: dict[str, Any]) -> dict[str, Any]:
         look, layer, head = looks.at(request["key"]), request["layer"], request["head"]
-        weights, title = {
-            "head": (look.weights[layer, head], f"Layer {layer + 1}, head {head + 1}"),
-            "layer": (look.weights[layer].mean(0), f"Layer {layer + 1}, mean over its heads"),
-            "all": (look.weights.mean((0, 1)), "Mean over all heads"),
-        }[request["over"]]
-        return heatmap(weights, look.tokens, title)
+        over = request["over"]
+        weights = {
+            "head": lambda: look.weights[layer, head],
+            "layer": lambda: look.weights[layer].mean(0),
+            "all": lambda: look.weights.mean((0, 1)),
+        }[over]()
+        return heatmap(weights, look.tokens, TITLES[over].format(layer=layer + 1, head=head + 1))
 
     @server_function
     def standalone(request: dict[str, Any]) -> dict[str, Any]:
         look = looks.at(request["key"])
         grid = head_grid(look) | {"cut": "", "key": request["key"]}
         exact = encoded(look.weights * 65535, torch.int32)
-        return {"html": export_html(grid, exact, heatmap(look.weights[0, 0], look.tokens, ""))}
+        return {"html": export_html(grid, exact, heatmap(look.weights[0, 0], look.tokens, ""), TITLES)}
 
-    heads = live(
+    heads = view(
         "attention-heads",
-        "playground.headGrid(element, props, watch, server)",
+        "tabs/attention/heads.js",
         "pg-attention",
-        server_functions=[focus_head, standalone],
+        functions=[focus_head, standalone],
     )
     gr.on(
         [text.change, page.model.change, page.tab.select],

@@ -5,7 +5,7 @@ from typing import Any
 from core.interpretability import activations
 from playground.services.services import Services
 from playground.tabs.attention.activation_cache import ActivationCache, rounded
-from playground.ui.components import intro, live
+from playground.ui.components import intro, view
 from playground.ui.errors import server_function
 from playground.ui.palette import SCALE
 
@@ -28,4 +28,4 @@ def build(looks: ActivationCache, services: Services) -> None:
         "Reading the model's state after each layer as if it were the last one shows how a guess ripens.",
         "Follow a column upwards: where does the word that really comes next (framed) first appear?",
     )
-    live("attention-lens", "playground.logitLens(element, server)", "pg-lens", server_functions=[logit_lens])
+    view("attention-lens", "tabs/attention/lens.js", "pg-lens", functions=[logit_lens])

@@ -15,7 +15,7 @@ from playground.services.services import Services
 from playground.services.training_jobs import Jobs
 from playground.tabs.attention.activation_cache import ActivationCache, ForwardPass, encoded, rounded
 from playground.tabs.attention.scaling_figures import softmax_curves, two_losses, variance_curves
-from playground.ui.components import intro, live
+from playground.ui.components import intro, view
 from playground.ui.errors import server_function
 from playground.ui.palette import SCALE
 
@@ -101,14 +101,9 @@ def build(looks: ActivationCache, services: Services) -> None:
         "only the largest, and its gradient dies. Dividing by √d_k keeps them in range (Vaswani et al. 2017, 3.2.1).",
         "Drag from no scaling to too much, and watch the largest weight and the gradient.",
     )
-    live("attention-scaling", "playground.scalingLab(element, server)", "pg-lab", server_functions=[lab, at_power])
+    view("attention-scaling", "tabs/attention/scaling_lab.js", "pg-lab", functions=[lab, at_power])
     intro(
         "Does it matter for learning? Two trainings of the same small model from the same seed, with and without √d_k.",
         "Start them and watch both losses; what you see is what happened, not what theory promises.",
     )
-    live(
-        "attention-experiment",
-        "playground.twoTrainings(element, server)",
-        "pg-experiment",
-        server_functions=[experiment, follow],
-    )
+    view("attention-experiment", "tabs/attention/two_trainings.js", "pg-experiment", functions=[experiment, follow])

@@ -5,8 +5,9 @@ from typing import Any
 from core.interpretability import activations
 from playground.services.services import Services
 from playground.tabs.attention.activation_cache import ActivationCache, rounded
-from playground.ui.components import intro, live
+from playground.ui.components import intro, view
 from playground.ui.errors import server_function
+from playground.ui.palette import DIVERGING
 
 
 def build(looks: ActivationCache, services: Services) -> None:
@@ -24,4 +25,4 @@ def build(looks: ActivationCache, services: Services) -> None:
         "A token asks with its query q, every earlier token answers with its key k; their product decides the weight.",
         "Choose a token, then follow one row from left to right; click a key to see its product, number by number.",
     )
-    live("attention-steps", "playground.steps(element, server)", "pg-steps", server_functions=[head_steps])
+    view("attention-steps", "tabs/attention/steps.js", "pg-steps", functions=[head_steps], diverging=DIVERGING)

@@ -7,7 +7,7 @@ import torch
 from core.interpretability import activations
 from playground.services.services import Services
 from playground.tabs.attention.activation_cache import ActivationCache, ForwardPass, rounded
-from playground.ui.components import intro, live
+from playground.ui.components import intro, view
 from playground.ui.errors import server_function
 from playground.ui.palette import DIVERGING
 
@@ -42,18 +42,16 @@ def build(looks: ActivationCache, services: Services) -> None:
     @server_function
     def change_of_layer(request: dict[str, Any]) -> dict[str, Any]:
         look = looks.at(request["key"])
-        return {
-            "changes": rounded(activations.ablate_layer(look.model, look.trace, request["layer"]), 5),
-            "scale": DIVERGING,
-        }
+        return {"changes": rounded(activations.ablate_layer(look.model, look.trace, request["layer"]), 5)}
 
     intro(
         "A head that is switched off adds nothing; if the model then reads this text worse, the head was of use here.",
         "Press Measure every head, then switch off the one with the strongest orange and see what would come next.",
     )
-    live(
+    view(
         "attention-switch-off",
-        "playground.switchOff(element, server)",
+        "tabs/attention/switch_off.js",
         "pg-switch-off",
-        server_functions=[without, change_of_layer],
+        functions=[without, change_of_layer],
+        diverging=DIVERGING,
     )

@@ -6,7 +6,7 @@ from core.training.run_directory import read_lines, step_number
 from playground.services.services import Services
 from playground.tabs.attention.activation_cache import ActivationCache, head_grid
 from playground.tabs.attention.timelapse_figures import timelapse
-from playground.ui.components import intro, live
+from playground.ui.components import intro, view
 from playground.ui.errors import server_function
 
 MOST_POINTS = 600
@@ -45,6 +45,4 @@ def build(looks: ActivationCache, services: Services) -> None:
         "A run keeps snapshots on its way; step through them and watch heads find their job while the loss falls.",
         "Play it: when the purple line rises, a head has learned to look at what followed last time (induction).",
     )
-    live(
-        "attention-timelapse", "playground.timelapse(element, server)", "pg-timelapse", server_functions=[begin, frame]
-    )
+    view("attention-timelapse", "tabs/attention/timelapse.js", "pg-timelapse", functions=[begin, frame])

@@ -7,7 +7,7 @@ import gradio as gr
 from core.datasets.conversations import encode_chat
 from playground.services.services import Services
 from playground.tabs.tokenizer.common import Pickers, details
-from playground.ui.components import Page, bind, intro, live
+from playground.ui.components import Page, bind, intro, view
 from playground.ui.errors import server_function
 from playground.ui.text import page_text
 
@@ -44,11 +44,11 @@ def build(services: Services, page: Page, pickers: Pickers) -> None:
             ANSWERED, label="The model answers", lines=2, max_lines=6, elem_id="turn-answered", max_length=20_000
         )
         chosen = pickers.one("turn-vocabulary", label="Vocabulary")
-    view = live(
+    shown = view(
         "chat-turn",
-        "playground.chatTurn(element, props, watch, server)",
+        "tabs/tokenizer/chat_turn.js",
         "pg-turn",
         empty="Reading the conversation …",
-        server_functions=[turn, details(services)],
+        functions=[turn, details(services)],
     )
-    bind(view, page, asked=asked, answered=answered, vocabulary=chosen, model=page.model)
+    bind(shown, page, asked=asked, answered=answered, vocabulary=chosen, model=page.model)

@@ -10,7 +10,7 @@ from core.merge_tree import boundary_merges
 from playground.services.services import Services
 from playground.tabs.tokenizer.common import Pickers, details
 from playground.tabs.tokenizer.merge_figures import stops, tokens_against_merges
-from playground.ui.components import Page, bind, intro, live
+from playground.ui.components import Page, bind, intro, view
 from playground.ui.errors import server_function
 from playground.ui.text import page_text
 
@@ -58,11 +58,11 @@ def build(services: Services, page: Page, pickers: Pickers, text: gr.Textbox) ->
     with gr.Row(elem_classes="pg-toolbar"):
         chosen = pickers.one("tokenizer-scrubbed", label="Vocabulary", scale=3)
         spaces = gr.Checkbox(False, label="Show spaces", elem_id="scrubber-spaces", container=False, min_width=140)
-    view = live(
+    shown = view(
         "merge-scrubber",
-        "playground.scrubber(element, props, watch, server)",
+        "tabs/tokenizer/scrubber.js",
         "pg-scrubber",
         empty="Following the merges …",
-        server_functions=[boundaries, details(services)],
+        functions=[boundaries, details(services)],
     )
-    bind(view, page, text=text, model=page.model, vocabulary=chosen, spaces=spaces)
+    bind(shown, page, text=text, model=page.model, vocabulary=chosen, spaces=spaces)

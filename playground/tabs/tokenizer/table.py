@@ -9,7 +9,7 @@ import numpy as np
 from core.tokenizer import Tokenizer, merge_parts
 from playground.services.services import Services
 from playground.tabs.tokenizer.common import Pickers, details
-from playground.ui.components import Page, bind, intro, live
+from playground.ui.components import Page, bind, intro, view
 from playground.ui.errors import server_function
 from playground.ui.text import page_text
 
@@ -83,11 +83,11 @@ def build(services: Services, page: Page, pickers: Pickers) -> None:
             scale=2,
         )
         order = gr.Radio(list(ORDERS), value=BY_ID, label="Order", elem_id="tokenizer-order", scale=2)
-    view = live(
+    shown = view(
         "vocabulary-table",
-        "playground.vocabularyTable(element, props, watch, server)",
+        "tabs/tokenizer/table.js",
         "pg-vocabulary",
         empty="Reading the vocabulary …",
-        server_functions=[find, details(services)],
+        functions=[find, details(services)],
     )
-    bind(view, page, vocabulary=chosen, model=page.model, search=search, order=order)
+    bind(shown, page, vocabulary=chosen, model=page.model, search=search, order=order)

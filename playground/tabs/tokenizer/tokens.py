@@ -12,7 +12,7 @@ from core.tokenizer import Tokenizer
 from playground.services.services import Services
 from playground.services.vocabularies import COUNTED_CORPUS
 from playground.tabs.tokenizer.common import Pickers, details, title
-from playground.ui.components import Page, bind, intro, live
+from playground.ui.components import Page, bind, intro, view
 from playground.ui.errors import explain, server_function
 from playground.ui.text import page_text
 
@@ -149,11 +149,11 @@ def build(services: Services, page: Page, pickers: Pickers, text: gr.Textbox) ->
         )
         ids = gr.Checkbox(True, label="Show ids", elem_id="tokenizer-ids", container=False, min_width=120)
         spaces = gr.Checkbox(False, label="Show spaces", elem_id="tokenizer-spaces", container=False, min_width=140)
-    view = live(
+    shown = view(
         "tokens",
-        "playground.tokenColumns(element, props, watch, server)",
+        "tabs/tokenizer/tokens.js",
         "pg-tokens",
         empty="Counting tokens …",
-        server_functions=[tokenize, frequencies, details(services)],
+        functions=[tokenize, frequencies, details(services)],
     )
-    bind(view, page, text=text, model=page.model, vocabularies=chosen, ids=ids, spaces=spaces)
+    bind(shown, page, text=text, model=page.model, vocabularies=chosen, ids=ids, spaces=spaces)

@@ -7,7 +7,7 @@ import gradio as gr
 
 from core.datasets.shakespeare import CORPORA
 from playground.services.services import Services
-from playground.ui.components import intro, live
+from playground.ui.components import intro, view
 from playground.ui.errors import handler, server_function
 
 
@@ -74,15 +74,16 @@ def build(services: Services) -> gr.HTML:
             with gr.Row(elem_classes="pg-toolbar"):
                 begin = gr.Button("Train the vocabulary", variant="primary", elem_id="vocabulary-start", min_width=200)
                 end = gr.Button("Stop", variant="stop", elem_id="vocabulary-stop", min_width=90)
-            view = live(
+            shown = view(
                 "vocabulary-training",
-                "playground.vocabularyTraining(element, props, watch, server, () => trigger('changed'))",
+                "tabs/tokenizer/training.js",
                 "pg-learning",
                 empty="When it is done, you find it in every picker of vocabularies, and in the Train tab's tokenizer "
                 "setting: a model can be trained on it.",
-                server_functions=[training],
+                functions=[training],
+                events=["changed"],
             )
     quiet: dict[str, Any] = {"show_progress": "hidden"}
-    begin.click(start, [corpus, upload, size, name], view, api_name="train_vocabulary", **quiet)
+    begin.click(start, [corpus, upload, size, name], shown, api_name="train_vocabulary", **quiet)
     end.click(stop, api_name="stop_vocabulary", **quiet)
-    return view
+    return shown

@@ -1,0 +1,23 @@
+// Numbers of the forward pass as text and as colours.
+
+import { cssOf } from "../../../assets/colors.js";
+
+/** A number with a true minus sign; null is minus infinity, which JSON lacks. @param {number | null} value */
+export const decimal = (value, digits = 3) =>
+  value === null
+    ? "−∞"
+    : value
+        .toFixed(digits)
+        .replace(/^-(?=[0.]*$)/, "")
+        .replace("-", "−");
+
+/**
+ * Where a number lies between -largest and largest, as a colour of a scale from less to more.
+ * @param {Uint32Array} colors 256 of them
+ * @param {number} value
+ * @param {number} largest
+ */
+export function signedColor(colors, value, largest) {
+  const share = Math.max(-1, Math.min(1, value / (largest || 1)));
+  return cssOf(colors[Math.round(127.5 * (1 + share))]);
+}

@@ -54,7 +54,8 @@ class SequenceClassifier(nn.Module):
         if idx.shape[1] > self.config.block_size:
             raise ValueError(f"{idx.shape[1]} tokens do not fit into the context of {self.config.block_size}")
         x = self.transformer(idx)  # (B, T, C)
-        return self.score(x[torch.arange(len(x), device=x.device), last]).float()
+        logits: Tensor = self.score(x[torch.arange(len(x), device=x.device), last])
+        return logits.float()
 
     def summed_loss(self, idx: Tensor, targets: Tensor) -> Tensor:
         """Cross-entropy in nats, summed over the texts. targets (B, T): the class at each text's last token."""

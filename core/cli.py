@@ -44,7 +44,8 @@ def main(argv: list[str] | None = None) -> int:
         with distributed.process_group():
             level = logging.INFO if distributed.is_main() else logging.WARNING
             logging.basicConfig(level=level, format="%(message)s", stream=sys.stdout)
-            return args.command(args)
+            status: int = args.command(args)
+            return status
     except ValueError as error:
         return complain(str(error))
     except OSError as error:

@@ -85,11 +85,11 @@ class Config:
         return cls(**chosen)
 
 
-def is_config(f: Field) -> bool:
+def is_config(f: Field[Any]) -> bool:
     return isinstance(f.type, type) and issubclass(f.type, Config)
 
 
-def leaves(cls: Any) -> Iterator[Field]:
+def leaves(cls: Any) -> Iterator[Field[Any]]:
     """Every field that holds a value, nested configurations unfolded in order."""
     for f in fields(cls):
         if is_config(f):
@@ -102,23 +102,24 @@ def names(cls: Any) -> list[str]:
     return [f.name for f in leaves(cls)]
 
 
-def setting_of(f: Field) -> Setting:
+def setting_of(f: Field[Any]) -> Setting:
     """What was said of a field with `setting`."""
     found: Setting = f.metadata["setting"]
     return found
 
 
-def value_type(f: Field) -> type:
+def value_type(f: Field[Any]) -> type:
     """int, float, bool or str: the field's type with an optional `| None` taken off."""
     options = get_args(f.type) if isinstance(f.type, types.UnionType) else (f.type,)
-    return next(t for t in options if t is not type(None))
+    kind: type = next(t for t in options if t is not type(None))
+    return kind
 
 
-def is_optional(f: Field) -> bool:
+def is_optional(f: Field[Any]) -> bool:
     return type(None) in get_args(f.type)
 
 
-def validate(f: Field, value: Any) -> Any:
+def validate(f: Field[Any], value: Any) -> Any:
     """`value` as the field's type. Raises ValueError that names the field, the value and what is allowed."""
     about = setting_of(f)
     kind = value_type(f)

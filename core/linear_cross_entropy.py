@@ -28,7 +28,8 @@ def linear_cross_entropy(x: Tensor, head: Tensor, targets: Tensor, vocab_size: i
         logits = F.linear(x, head)[:, :vocab_size].float()
         return F.cross_entropy(logits, targets, ignore_index=IGNORE_INDEX, reduction="sum")
     needs_gradient = torch.is_grad_enabled() and (x.requires_grad or head.requires_grad)
-    return PiecewiseCrossEntropy.apply(x, head, targets, vocab_size, needs_gradient)  # type: ignore[no-untyped-call]
+    total: Tensor = PiecewiseCrossEntropy.apply(x, head, targets, vocab_size, needs_gradient)  # type: ignore[no-untyped-call]
+    return total
 
 
 class PiecewiseCrossEntropy(torch.autograd.Function):

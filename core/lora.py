@@ -36,7 +36,8 @@ class LoRALinear(nn.Module):
         nn.init.normal_(self.A, std=1 / math.sqrt(linear.in_features))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.linear(x) + F.linear(F.linear(x, self.A), self.B) * self.scale
+        y: Tensor = self.linear(x)
+        return y + F.linear(F.linear(x, self.A), self.B) * self.scale
 
     @torch.no_grad()
     def merge(self) -> nn.Linear:

@@ -159,9 +159,12 @@ class Attention(nn.Module):
             k, v = cache.extend(self.layer, k, v)  # (B, nh, S, hs)
         is_causal = mask is None and q.shape[2] > 1  # a lone new token may look at everything
         dropout = self.dropout if self.training else 0.0
-        y = F.scaled_dot_product_attention(q, k, v, mask, dropout, is_causal, scale=self.scale)  # (B, nh, T, hs)
+        y: Tensor = F.scaled_dot_product_attention(  # (B, nh, T, hs)
+            q, k, v, mask, dropout, is_causal, scale=self.scale
+        )
         y = y.transpose(1, 2).flatten(2)  # (B, T, C): the heads side by side
-        return self.resid_dropout(self.c_proj(y))
+        y = self.resid_dropout(self.c_proj(y))
+        return y
 
 
 class MLP(nn.Module):
@@ -174,7 +177,8 @@ class MLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.gelu(self.c_fc(x), approximate=self.approximate)  # (B, T, 4C)
-        return self.dropout(self.c_proj(x))
+        x = self.dropout(self.c_proj(x))
+        return x
 
 
 class Block(nn.Module):
@@ -189,7 +193,8 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, cache: KVCache | None = None, mask: Tensor | None = None) -> Tensor:
         x = x + self.attn(self.ln_1(x), cache, mask)
-        return x + self.mlp(self.ln_2(x))
+        x = x + self.mlp(self.ln_2(x))
+        return x
 
 
 class Transformer(nn.Module):
@@ -210,13 +215,14 @@ class Transformer(nn.Module):
         positions, mask = layout or (torch.arange(T, device=idx.device), None)
         if cache is not None:
             positions, mask = cache.positions(T), cache.mask(T)
-        x = self.drop(self.wte(idx) + self.wpe(positions))  # (B, T, C)
+        x: Tensor = self.drop(self.wte(idx) + self.wpe(positions))  # (B, T, C)
         for block in self.h:
             again = self.recompute and self.training and cache is None  # Chen et al. 2016, arXiv:1604.06174
             x = checkpoint(block, x, None, mask, use_reentrant=False) if again else block(x, cache, mask)
         if cache is not None:
             cache.length += T
-        return self.ln_f(x)
+        x = self.ln_f(x)
+        return x
 
 
 def set_dropout(model: Any, dropout: float) -> None:
@@ -294,4 +300,5 @@ class GPT(nn.Module):
         seen, room = (cache.length, cache.capacity) if cache is not None else (0, self.config.block_size)
         if layout is None and seen + idx.shape[1] > room:
             raise ValueError(f"{seen + idx.shape[1]} tokens do not fit into the context of {room}")
-        return self.transformer(idx, cache, layout)
+        x: Tensor = self.transformer(idx, cache, layout)
+        return x

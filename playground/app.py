@@ -39,7 +39,8 @@ THEME = gr.themes.Base(
 
 
 def build(services: Services) -> gr.Blocks:
-    with gr.Blocks(title="GPT Playground", analytics_enabled=False, delete_cache=CACHE) as blocks:
+    blocks = gr.Blocks(title="GPT Playground", analytics_enabled=False, delete_cache=CACHE)
+    with blocks:
         page = header(blocks, services)
         with gr.Tabs(elem_id="tabs"):
             for name, tab in TABS.items():

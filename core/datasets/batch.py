@@ -7,7 +7,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from core.model import IGNORE_INDEX
+from core.linear_cross_entropy import IGNORE_INDEX
 
 
 @dataclass(frozen=True)

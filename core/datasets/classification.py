@@ -21,7 +21,7 @@ from core.config import describe_os_error
 from core.datasets import shakespeare
 from core.datasets.batch import Batch
 from core.datasets.length_buckets import Buckets
-from core.model import IGNORE_INDEX
+from core.linear_cross_entropy import IGNORE_INDEX
 from core.tokenizer import Tokenizer
 
 GENRE = "genre"  # the name of the built-in task

@@ -20,7 +20,7 @@ import torch
 from core.config import describe_os_error
 from core.datasets.batch import Batch
 from core.datasets.length_buckets import Buckets
-from core.model import IGNORE_INDEX
+from core.linear_cross_entropy import IGNORE_INDEX
 from core.tokenizer import ASSISTANT, END_OF_TEXT, USER, Tokenizer
 
 ROLES = {"user": USER, "assistant": ASSISTANT}

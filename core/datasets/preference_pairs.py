@@ -18,7 +18,7 @@ from core.datasets.conversations import Example, encode_chat
 from core.datasets.length_buckets import Buckets
 from core.datasets.preference_files import Preference, read_preferences
 from core.datasets.preview import SHOWN, Preview, ShownExample, show_example, show_read_at_end
-from core.model import IGNORE_INDEX
+from core.linear_cross_entropy import IGNORE_INDEX
 from core.tokenizer import Tokenizer
 
 

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from core.datasets.batch import Batch
-from core.model import IGNORE_INDEX
+from core.linear_cross_entropy import IGNORE_INDEX
 from core.tokenizer import Tokenizer
 
 

@@ -153,7 +153,7 @@ def tiny_shakespeare() -> str:
         return read_text(TINY_CACHE)
     try:
         with urllib.request.urlopen(TINY_URL, timeout=20) as response:
-            content = response.read()
+            content: bytes = response.read()
     except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
         raise ValueError(
             "tiny-shakespeare is downloaded on first use and could not be reached: connect to the internet, give the "

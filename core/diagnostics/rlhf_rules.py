@@ -28,7 +28,7 @@ class MetricSeries:
 
     def __init__(self, lines: Sequence[Mapping[str, Any]], metric: str):
         found = [(line["step"], line[metric]) for line in lines if metric in line]
-        self.steps = [step for step, _ in found]
+        self.steps: list[int] = [step for step, _ in found]
         self.values: Numbers = np.array([value for _, value in found], dtype=np.float64)
 
     @property

@@ -93,7 +93,8 @@ class RunLog:
 def running_median(values: Numbers, width: int, beginning: float) -> Numbers:
     """Median of each value and the `width` - 1 before it, (N,); `beginning` stands for those before the first."""
     padded = np.concatenate([np.full(width - 1, beginning), values])
-    return np.median(np.lib.stride_tricks.sliding_window_view(padded, width), axis=1)
+    medians: Numbers = np.median(np.lib.stride_tricks.sliding_window_view(padded, width), axis=1)
+    return medians
 
 
 def scatter(loss: Numbers) -> Numbers:
@@ -108,7 +109,7 @@ def scatter(loss: Numbers) -> Numbers:
         return np.zeros_like(loss)
     beginning = float(np.median(jumps[:SCATTER_STEPS]))
     typical = running_median(np.append(beginning, jumps), SCATTER_STEPS, beginning)
-    return 1.4826 / np.sqrt(2) * typical
+    return 1.4826 / math.sqrt(2) * typical
 
 
 def rises(log: RunLog, uniform: float | None) -> list[Rise]:
@@ -179,8 +180,9 @@ class RunState:
 
     def micro_batch_size(self) -> int:
         """Sequences that each process should have in memory at once."""
-        rows = math.ceil(self.config.get("batch_size", 1) / self.status.processes)
-        return min(self.config.get("micro_batch_size") or rows, rows)
+        rows: int = math.ceil(self.config.get("batch_size", 1) / self.status.processes)
+        wanted: int | None = self.config.get("micro_batch_size")
+        return min(wanted or rows, rows)
 
     def rate(self, factor: float) -> dict[str, Any]:
         return {"learning_rate": float(f"{self.config['learning_rate'] * factor:.2g}")}

@@ -33,7 +33,8 @@ class Scores:
     def recall(self) -> np.ndarray:
         """(L,): the share of each class's texts that were recognised; NaN for a class without a text."""
         with np.errstate(invalid="ignore"):
-            return self.confusion.diagonal() / self.confusion.sum(1)
+            shares: np.ndarray = self.confusion.diagonal() / self.confusion.sum(1)
+        return shares
 
     @property
     def f1(self) -> float:
@@ -77,7 +78,8 @@ def majority(train: Sequence[int], val: Sequence[int], n_classes: int) -> Scores
 
 def classification_loss(model: Any, batch: Batch) -> torch.Tensor:
     """Cross-entropy in nats, summed over the texts."""
-    return model.summed_loss(batch.inputs, batch.targets)
+    loss: torch.Tensor = model.summed_loss(batch.inputs, batch.targets)
+    return loss
 
 
 def evaluate_classifier(

@@ -9,7 +9,8 @@ from core.datasets.conversations import Example, collate, encode_chat, encode_pr
 from core.datasets.instructions import KINDS, Dialogue, plain_dialogues, single_instruction_dialogues, split
 from core.datasets.shakespeare import plays
 from core.generate import Model, Sampling, batch
-from core.model import GPT, IGNORE_INDEX
+from core.linear_cross_entropy import IGNORE_INDEX
+from core.model import GPT
 from core.rlhf.logprobs import answer_logprobs
 from core.tokenizer import Tokenizer
 

@@ -11,7 +11,8 @@ from core.classifier import SequenceClassifier, last_tokens
 from core.datasets.conversations import Example, collate, encode_prompt
 from core.datasets.preference_pairs import last_token_batch
 from core.generate import Sampling, batch
-from core.model import GPT, IGNORE_INDEX
+from core.linear_cross_entropy import IGNORE_INDEX
+from core.model import GPT
 from core.tokenizer import Tokenizer
 
 SIDE_BY_SIDE = 64  # texts written or read at once

@@ -13,6 +13,7 @@ import torch
 
 from core import checkpoint
 from core.checkpoint import Card, Checkpoint, is_classifier, is_reward_model, read_card, write_json
+from core.classifier import SequenceClassifier
 from core.datasets import shakespeare as corpora
 from core.datasets.classification import Labelled
 from core.datasets.prompts import held_out_prompts
@@ -21,6 +22,7 @@ from core.evaluation.instructions import evaluate_instructions, replies
 from core.evaluation.language_model import bits_per_byte
 from core.evaluation.preferences import reward_scores
 from core.generate import Sampling
+from core.model import GPT
 from core.stages.base import HELD_OUT, Metric
 from core.stages.metrics import LOOP, LOSS
 from core.stages.registry import STAGES, answers
@@ -78,7 +80,7 @@ def report(directory: Path, device: torch.device, anew: bool = False) -> Iterato
         yield what, values
 
 
-def accuracy(classifier: Checkpoint) -> dict[str, float]:
+def accuracy(classifier: Checkpoint[SequenceClassifier]) -> dict[str, float]:
     found = evaluate_classifier(classifier, held_out_texts(classifier.card))
     return {"accuracy/val": found["accuracy"], "f1/val": found["f1"]}
 
@@ -91,7 +93,7 @@ def held_out_texts(card: Card) -> Labelled:
     return stage.held_out(stage.config.from_dict(card.config))
 
 
-def reward(loaded: Checkpoint, judge: Path, device: torch.device) -> dict[str, float]:
+def reward(loaded: Checkpoint[GPT], judge: Path, device: torch.device) -> dict[str, float]:
     """The mean score of answers to held-out prompts; nothing if the reward model reads another vocabulary."""
     rater = checkpoint.load_classifier(judge, device)
     if rater.tokenizer.digest != loaded.tokenizer.digest:

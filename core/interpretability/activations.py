@@ -149,7 +149,8 @@ def next_token(model: GPT, seen: Trace, position: int = -1) -> Tensor:
 
 def unembed(model: GPT, stream: Tensor) -> Tensor:
     """Logits (..., V) that the last layer norm and the head make of a residual stream (..., C)."""
-    return model.lm_head(model.transformer.ln_f(stream))[..., : model.config.vocab_size].float()
+    logits: Tensor = model.lm_head(model.transformer.ln_f(stream))
+    return logits[..., : model.config.vocab_size].float()
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,8 @@ def weighted_scale(differences: np.ndarray) -> np.ndarray:
     """(F,): what brings the features to unit scale, and the length to a weight of its own beside all the others."""
     others = differences.shape[1] - 1
     weights = np.concatenate([np.full(others, 1 / math.sqrt(others)), [LENGTH_WEIGHT]])
-    return weights / (np.sqrt((differences**2).mean(0)) + 1e-8)
+    scale: np.ndarray = weights / (np.sqrt((differences**2).mean(0)) + 1e-8)
+    return scale
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:

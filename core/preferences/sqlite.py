@@ -79,7 +79,8 @@ class Database:
             self.open()
         elif there != getattr(self.own, "file", None):
             self.connect()
-        return self.own.connection
+        connection: sqlite3.Connection = self.own.connection
+        return connection
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:

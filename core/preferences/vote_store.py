@@ -187,7 +187,8 @@ class Votes(Database):
         self.pair(pair)
         with self.transaction() as connection:
             if row := connection.execute("SELECT id FROM votes WHERE key = ?", (key,)).fetchone():
-                return row[0]
+                known: int = row[0]
+                return known
             query = "SELECT 1 FROM standing WHERE pair = ? AND annotator = ?"
             if connection.execute(query, (pair, annotator)).fetchone():
                 raise AlreadyVoted(f"{annotator} has voted on this pair already")

@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from core.model import GPT, IGNORE_INDEX
+from core.linear_cross_entropy import IGNORE_INDEX
+from core.model import GPT
 
 
 def token_logprobs(model: GPT, inputs: Tensor, targets: Tensor) -> Tensor:

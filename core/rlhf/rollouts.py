@@ -15,7 +15,8 @@ from core import lora
 from core.datasets.batch import Batch
 from core.datasets.conversations import Example
 from core.generate import Sampling, batch
-from core.model import GPT, IGNORE_INDEX
+from core.linear_cross_entropy import IGNORE_INDEX
+from core.model import GPT
 from core.packed_model import PackedGPT
 from core.tokenizer import Tokenizer
 

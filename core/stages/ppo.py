@@ -43,7 +43,8 @@ from core.diagnostics.rlhf_rules import PPO_RULES
 from core.evaluation.instructions import replies
 from core.evaluation.preferences import response_kl, reward_scores, reward_scores_of_ids
 from core.generate import Sampling
-from core.model import GPT, IGNORE_INDEX
+from core.linear_cross_entropy import IGNORE_INDEX
+from core.model import GPT
 from core.rlhf.logprobs import token_logprobs
 from core.rlhf.policy import Policy
 from core.rlhf.ppo_loss import compute_gae, per_token_rewards, ppo_loss, updated_kl_coef, whiten

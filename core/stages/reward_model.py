@@ -25,19 +25,19 @@ from torch import Tensor
 from core.checkpoint import Card
 from core.classifier import SequenceClassifier
 from core.config import Config, setting
+from core.datasets.preference_files import Preference
 from core.datasets.preference_pairs import (
     EncodedPair,
     PairBatch,
     PairBatches,
     PairsConfig,
-    Preference,
     preview_pairs,
     read_pairs,
     score_batch,
 )
 from core.datasets.preview import Preview
 from core.huggingface import REWARD
-from core.model import IGNORE_INDEX
+from core.linear_cross_entropy import IGNORE_INDEX
 from core.rlhf.logprobs import bradley_terry
 from core.stages.base import HELD_OUT, About, Metric, Stage
 from core.stages.metrics import ACCURACY, MARGIN, REWARDS
@@ -67,7 +67,8 @@ class RewardConfig(Config):
 def pair_scores(model: SequenceClassifier, batch: PairBatch) -> Tensor:
     """(P, 2): of either answer, read at its end."""
     x = model.transformer(batch.inputs, layout=batch.layout)  # (P, T, C)
-    return model.score(x[batch.targets != IGNORE_INDEX]).float().view(-1, 2)
+    scores: Tensor = model.score(x[batch.targets != IGNORE_INDEX])
+    return scores.float().view(-1, 2)
 
 
 def pair_loss(model: SequenceClassifier, batch: PairBatch, center: float) -> Summed:

@@ -32,7 +32,7 @@ def in_bfloat16(device: torch.device, dtype: str) -> bool:
     return dtype == "bfloat16" or (dtype == "auto" and device.type == "cuda")
 
 
-def autocast(device: torch.device, dtype: str) -> AbstractContextManager:
+def autocast(device: torch.device, dtype: str) -> AbstractContextManager[object]:
     return torch.autocast(device.type, torch.bfloat16) if in_bfloat16(device, dtype) else nullcontext()
 
 

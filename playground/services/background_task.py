@@ -60,7 +60,8 @@ class BackgroundTask:
 
     @property
     def running(self) -> bool:
-        return self.values["state"] == "running"
+        state: str = self.values["state"]
+        return state == "running"
 
     def status(self) -> dict[str, Any]:
         values = self.values  # replaced as a whole, never changed: so this is one moment

@@ -53,4 +53,5 @@ def events(lines: Sequence[Line], samples: Sequence[Line]) -> Iterator[Event]:
 
 
 def time_of(line: Line) -> float:
-    return line.get("time", 0.0)
+    seconds: float = line.get("time", 0.0)
+    return seconds

@@ -18,7 +18,7 @@ NOT_DRAWN = ("step", "time", "micro_batch_size")  # of every line: the first is 
 PAUSE_SECONDS = 60  # between two steps: longer, and far longer than usual, is no work
 
 
-def table(lines: Sequence[Line], most: int) -> dict[str, dict[str, list]]:
+def table(lines: Sequence[Line], most: int) -> dict[str, dict[str, list[Any]]]:
     """The log as `columns`, {metric: values}, with None where a step has no such metric; at most about `most` rows.
 
     Where rows were left out, `means` holds for each metric of every step its mean since the row before, so that an

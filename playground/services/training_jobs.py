@@ -30,7 +30,7 @@ BEGINNING = ("created", "starting")  # a resumed run may still hold steps that i
 class Spawned(NamedTuple):
     """A process that this one has started, and where it writes why it could not."""
 
-    process: subprocess.Popen
+    process: subprocess.Popen[bytes]
     log: Path
 
 

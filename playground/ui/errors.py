@@ -4,12 +4,14 @@ import functools
 import html
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import gradio as gr
 
 from playground.error_text import describe_error
 from playground.ui.text import sentence
+
+R = TypeVar("R")
 
 
 def explain(error: Exception) -> str:
@@ -17,7 +19,7 @@ def explain(error: Exception) -> str:
     return sentence(describe_error(error))
 
 
-def handler(function: Callable) -> Callable:
+def handler(function: Callable[..., R]) -> Callable[..., R]:
     """An event handler whose errors reach the page as one sentence."""
     if inspect.isgeneratorfunction(function):
 

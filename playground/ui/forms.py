@@ -31,7 +31,7 @@ class Form(Generic[C]):
             with gr.Accordion("More settings", open=False):
                 self.lay_out(by_name.values())
 
-    def lay_out(self, wanted: Iterable[Field]) -> None:
+    def lay_out(self, wanted: Iterable[Field[Any]]) -> None:
         """Widgets in order; plain numbers, which are narrow, side by side."""
         for narrow, together in itertools.groupby(wanted, is_plain_number):
             with gr.Row(elem_classes="pg-numbers") if narrow else contextlib.nullcontext():
@@ -59,14 +59,14 @@ class Form(Generic[C]):
         return {self.widgets[name]: shown(value) for name, value in config.to_dict().items()}
 
 
-def optional_number(f: Field, typed: str) -> Any:
+def optional_number(f: Field[Any], typed: str) -> Any:
     try:
         return parse_optional(value_type(f))(str(typed).strip())
     except ValueError:
         raise ValueError(f"{f.name} must be a number or none, got {typed!r}") from None
 
 
-def is_plain_number(f: Field) -> bool:
+def is_plain_number(f: Field[Any]) -> bool:
     return value_type(f) in (int, float) and setting_of(f).step is None and not is_optional(f)
 
 
@@ -74,7 +74,7 @@ def shown(value: Any) -> Any:
     return "none" if value is None else value
 
 
-def widget(f: Field, value: Any, choices: list[Any] | None, prefix: str) -> Any:
+def widget(f: Field[Any], value: Any, choices: list[Any] | None, prefix: str) -> Any:
     """The control for a field, with the field's own explanation."""
     about = setting_of(f)
     common = {

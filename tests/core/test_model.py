@@ -13,7 +13,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from core import huggingface
-from core.model import GPT, IGNORE_INDEX, GPTConfig, KVCache
+from core.linear_cross_entropy import IGNORE_INDEX
+from core.model import GPT, GPTConfig, KVCache
 from core.presets import PRESETS
 
 

@@ -15,7 +15,8 @@ from core import checkpoint, generate, packed_model
 from core.datasets import shakespeare
 from core.datasets.pretraining import HeldOut
 from core.generate import Model, Sampling
-from core.model import GPT, IGNORE_INDEX, KVCache
+from core.linear_cross_entropy import IGNORE_INDEX
+from core.model import GPT, KVCache
 from core.packed_model import FEW_ROWS, PRECISIONS, PackedGPT, pack
 
 SHIPPED = Path(__file__).parents[2] / "checkpoints" / "bard-base"

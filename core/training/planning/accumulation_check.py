@@ -98,4 +98,4 @@ def difference(a: list[Tensor], b: list[Tensor]) -> float:
 
 
 def norm(gradients: list[Tensor]) -> float:
-    return torch.stack([gradient.norm() for gradient in gradients]).norm().item()
+    return float(torch.stack([gradient.norm() for gradient in gradients]).norm())

@@ -11,7 +11,7 @@ from core.stages.registry import STAGES
 from playground.panels.live_run.curves import curves
 from playground.panels.live_run.server import live_functions
 from playground.services.services import Services
-from playground.ui.components import Page, view
+from playground.ui.components import Page, ServerFunction, view
 from playground.ui.errors import handler, server_function
 
 
@@ -83,7 +83,7 @@ def build(services: Services, page: Page, place: Place) -> View:
     return shown
 
 
-def doctor_functions(services: Services) -> list[Callable]:
+def doctor_functions(services: Services) -> list[ServerFunction]:
     jobs = services.jobs
 
     @server_function
@@ -103,7 +103,7 @@ def doctor_functions(services: Services) -> list[Callable]:
 def wire(view: View, buttons: dict[str, gr.Button], services: Services, page: Page) -> None:
     jobs, stages, prefix = services.jobs, view.place.stages, view.place.prefix
 
-    def request(command: str) -> Callable:
+    def request(command: str) -> Callable[[str], Any]:
         return handler(lambda run: jobs.request(run, command))
 
     @handler

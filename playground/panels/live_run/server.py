@@ -1,14 +1,15 @@
 """The server functions of the live view: those that run.js calls."""
 
 import base64
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Any
 
 from playground.services.training_jobs import Jobs
+from playground.ui.components import ServerFunction
 from playground.ui.errors import server_function
 
 
-def live_functions(jobs: Jobs, stages: Collection[str]) -> list[Callable]:
+def live_functions(jobs: Jobs, stages: Collection[str]) -> list[ServerFunction]:
     """follow_run, follow_details: what is new; other_runs: what can be laid over it, of the same `stages`;
     run_history, export_run: one run, whole.
     """

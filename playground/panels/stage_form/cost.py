@@ -33,7 +33,8 @@ def fit_to_hardware(stage: str, config: Any, hardware: str) -> FitConfig:
     else:
         found = memory.suggest(shape, fit, "cuda", BUDGETS[hardware])
     rows = max(1, found.micro_batch_size // known.sequences_per_example)
-    return replace(config.fit, micro_batch_size=rows, recompute=found.recompute)
+    wanted: FitConfig = config.fit
+    return replace(wanted, micro_batch_size=rows, recompute=found.recompute)
 
 
 def planned_for(stage: Stage, config: Any) -> tuple[GPTConfig, FitConfig]:

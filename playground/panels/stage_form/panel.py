@@ -29,7 +29,7 @@ class StageForm:
 
     spec: Spec
     tab: gr.Tab
-    form: Form
+    form: Form[Any]
     size: gr.Dropdown | None  # after whose value names are suggested
     name: gr.Textbox
     begin_at: gr.Dropdown
@@ -106,7 +106,7 @@ def with_resolved(
         return look(spec.stage.name, spec.resolve(services, config, Path(scratch)))
 
 
-def cost_view(spec: Spec, services: Services, form: Form) -> gr.HTML:
+def cost_view(spec: Spec, services: Services, form: Form[Any]) -> gr.HTML:
     @server_function
     def plan(values: dict[str, Any]) -> dict[str, Any]:
         busy = services.jobs.active()
@@ -118,7 +118,7 @@ def cost_view(spec: Spec, services: Services, form: Form) -> gr.HTML:
     return view(f"{spec.id}-plan", script, "pg-plan", empty="Counting memory and time …", functions=[plan])
 
 
-def preview_view(spec: Spec, services: Services, form: Form) -> gr.HTML:
+def preview_view(spec: Spec, services: Services, form: Form[Any]) -> gr.HTML:
     @server_function
     def preview(values: dict[str, Any]) -> dict[str, Any]:
         return with_resolved(spec, services, form.parse(values), preparation.preview)

@@ -54,7 +54,7 @@ class Spec:
         named = [f for f in leaves(self.stage.config) if setting_of(f).refers and f.name not in self.depending]
         return {f.name: self.offered(f, services) for f in named}
 
-    def offered(self, f: Field, services: Services) -> list[Any]:
+    def offered(self, f: Field[Any], services: Services) -> list[Any]:
         what = setting_of(f).refers
         if what == "checkpoint":
             return [*([] if f.default else [("random weights", "")]), *self.checkpoints(services)]

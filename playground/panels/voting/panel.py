@@ -9,8 +9,8 @@ import gradio as gr
 
 from core.preferences.vote_store import CHOICES, Pair, Vote
 from playground.panels.voting.annotator_stats import score_prediction
-from playground.services.labelling.pair_pool import VotingSettings
 from playground.services.labelling.voting_session import Labelling, Offer
+from playground.services.labelling.voting_settings import VotingSettings
 from playground.ui.components import live
 from playground.ui.errors import server_function
 from playground.ui.text import page_text, sentence

@@ -58,8 +58,8 @@ class ForwardPass:
 class ActivationCache:
     def __init__(self, checkpoints: Checkpoints):
         self.checkpoints = checkpoints
-        self.passes: dict[tuple, ForwardPass] = {}
-        self.known: dict[tuple, Recognised] = {}
+        self.passes: dict[tuple[Any, ...], ForwardPass] = {}
+        self.known: dict[tuple[Any, ...], Recognised] = {}
         self.lock = threading.RLock()
 
     def at(self, key: Mapping[str, Any]) -> ForwardPass:
@@ -71,7 +71,7 @@ class ActivationCache:
                 self.passes, (model_key, text), lambda: self.make(model_key, name, text, step), KEPT_PASSES
             )
 
-    def make(self, model_key: tuple, name: str, text: str, step: int | None) -> ForwardPass:
+    def make(self, model_key: tuple[Any, ...], name: str, text: str, step: int | None) -> ForwardPass:
         checkpoints = self.checkpoints
         loaded = checkpoints.load(name) if step is None else checkpoints.load_snapshot(name, step)
         model, tokenizer = loaded.model, loaded.tokenizer
@@ -89,7 +89,7 @@ def most_tokens(model: GPT) -> int:
     return min(MOST_TOKENS, model.config.block_size)
 
 
-def recognise_heads(loaded: Checkpoint) -> Recognised:
+def recognise_heads(loaded: Checkpoint[GPT]) -> Recognised:
     """What the heads of a model do where nothing but repetition helps."""
     ids = repeated_tokens(loaded.tokenizer.vocab_size, loaded.model.config.block_size)
     return recognise(activations.attention(loaded.model, ids).float().cpu(), ids)
@@ -134,7 +134,7 @@ def encoded(weights: Tensor, dtype: torch.dtype) -> str:
     return base64.b64encode(numbers.to(dtype).numpy().tobytes()).decode()
 
 
-def rounded(numbers: Tensor, digits: int = 4) -> list:
+def rounded(numbers: Tensor, digits: int = 4) -> list[Any]:
     """Numbers for the page, of any shape; -inf, which JSON lacks, becomes None."""
     if numbers.dim() > 1:
         return [rounded(row, digits) for row in numbers]

@@ -21,7 +21,7 @@ KEPT_LOGITS = 8  # of conversations, so that a slider's move costs no forward pa
 class TokenInspector:
     def __init__(self, checkpoints: Checkpoints):
         self.checkpoints = checkpoints
-        self.logits: dict[tuple, Tensor] = {}
+        self.logits: dict[tuple[Any, ...], Tensor] = {}
         self.lock = threading.Lock()
 
     def next_token(self, name: str, conversation: Conversation, sampling: Sampling) -> dict[str, Any]:
@@ -92,7 +92,8 @@ class TokenInspector:
 @torch.inference_mode()
 def last_logits(model: GPT, ids: list[int]) -> Tensor:
     """For the token that follows `ids`: (1, V)."""
-    return model(torch.tensor([ids], device=model.device))[0][:, -1].float().cpu()
+    logits: Tensor = model(torch.tensor([ids], device=model.device))[0]
+    return logits[:, -1].float().cpu()
 
 
 @torch.inference_mode()

@@ -38,7 +38,8 @@ class Chosen:
 
     @property
     def model(self) -> gr.Dropdown:
-        return self.widgets["model"]
+        picker: gr.Dropdown = self.widgets["model"]
+        return picker
 
     def read(self, values: dict[str, Any]) -> VotingSettings:
         """Raises ValueError that says what to choose."""

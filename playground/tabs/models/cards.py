@@ -106,7 +106,7 @@ def describe_report(report: dict[str, float]) -> list[dict[str, Any]]:
     return found
 
 
-def curve(directory: Path) -> dict[str, list]:
+def curve(directory: Path) -> dict[str, list[Any]]:
     """The losses of its training, thinned: columns step, loss/train, loss/val; empty if there is no log."""
     log = Run(directory).metrics
     if not log.exists():

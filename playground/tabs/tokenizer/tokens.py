@@ -31,7 +31,8 @@ class Cut:
     @property
     def spans(self) -> np.ndarray:
         """Each token's place as one number, to compare with another vocabulary's."""
-        return self.edges[:-1] << 32 | self.edges[1:]
+        places: np.ndarray = self.edges[:-1] << 32 | self.edges[1:]
+        return places
 
 
 @lru_cache(maxsize=16)

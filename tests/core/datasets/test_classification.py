@@ -8,7 +8,7 @@ import torch
 from core.datasets import classification
 from core.datasets.classification import Encoded, Example, TextBatches, load, one_of_each, preview
 from core.datasets.shakespeare import plays
-from core.model import IGNORE_INDEX
+from core.linear_cross_entropy import IGNORE_INDEX
 
 GOOD = "text,label\n" + "".join(f'"{word}, number {n}",{word}\n' for word in ("yes", "no") for n in range(10))
 

@@ -18,7 +18,7 @@ from core.datasets.conversations import (
     examples,
     read_conversations,
 )
-from core.model import IGNORE_INDEX
+from core.linear_cross_entropy import IGNORE_INDEX
 from core.tokenizer import END_OF_TEXT, SPECIAL_TOKENS, Tokenizer
 from tests.core.test_tokenizer import GPT2, TEXTS
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from core.datasets.batch import Batch
 from core.datasets.pretraining import HeldOut, TokenBlocks
-from core.model import IGNORE_INDEX
+from core.linear_cross_entropy import IGNORE_INDEX
 
 IDS = list(range(1000, 1203))
 

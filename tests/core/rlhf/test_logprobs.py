@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.model import IGNORE_INDEX
+from core.linear_cross_entropy import IGNORE_INDEX
 from core.rlhf.logprobs import answer_logprobs, bradley_terry, token_logprobs
 
 

@@ -13,7 +13,8 @@ import torch.multiprocessing as mp
 from torch import Tensor
 
 from core.datasets.batch import Batch
-from core.model import GPT, IGNORE_INDEX, GPTConfig
+from core.linear_cross_entropy import IGNORE_INDEX
+from core.model import GPT, GPTConfig
 from core.training import distributed
 from core.training.loop import FitConfig, fit, language_model_loss
 from core.training.run_directory import Run

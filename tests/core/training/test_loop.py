@@ -17,7 +17,8 @@ from core.datasets.batch import Batch
 from core.datasets.pretraining import HeldOut, TokenBlocks
 from core.datasets.shakespeare import Corpus
 from core.evaluation.language_model import bits_per_byte
-from core.model import GPT, IGNORE_INDEX
+from core.linear_cross_entropy import IGNORE_INDEX
+from core.model import GPT
 from core.training.device import peak_memory, pick_device, total_memory
 from core.training.loop import FitConfig, NotFinite, fit, held_out_metrics, language_model_loss, optimizers_of
 from core.training.lr_schedule import learning_rate

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from core.datasets.batch import Batch
-from core.model import GPT, IGNORE_INDEX
+from core.linear_cross_entropy import IGNORE_INDEX
+from core.model import GPT
 from core.training.loop import FitConfig, language_model_loss
 from core.training.planning.accumulation_check import LayerDifference, accumulation_check
 

@@ -22,11 +22,8 @@ ROW = {part: row for row, parts in enumerate(ROWS) for part in parts}
 OF_THEIR_KIND = ("panels", "tabs")  # of which no folder imports another
 SHOWN_BELOW = ("stage_form", "live_run")  # but a training that a form begins is shown in the view of the live runs
 LAYOUT_PARTS = (  # what lays out a part of a tab, beside the modules that define `build`
-    "playground.tabs.align.methods",
-    "playground.tabs.attention.export_html",  # writes a page
     "playground.tabs.chat.talk",
     "playground.tabs.tokenizer.common",
-    "playground.tabs.train.stages",
 )
 
 

@@ -30,7 +30,7 @@ export function byKind(lines, kinds = Object.keys(KINDS)) {
  * @param {number} before how many there were
  * @param {number} now
  */
-export const followLatest = (at, before, now) => (before === 0 || at >= before - 1 ? now - 1 : at);
+export const followLatest = (at, before, now) => (at >= before - 1 ? now - 1 : at);
 
 function timeline(choose) {
   const root = make("label", "pg-choice pg-timeline", "after step");

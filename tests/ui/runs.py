@@ -20,7 +20,8 @@ EVAL_INTERVAL = 50
 def write_run(workspace: Path, name: str, steps: int, of: int = 0, state: str = "finished", **config: Any) -> Run:
     """A run that has taken `steps` steps `of` so many (0: all)."""
     run = Run.create(workspace / name, "pretrain", PretrainConfig.preset("nano", device="cpu", **config).to_dict())
-    run.write_status(Status(state, "training" if state == "running" else "all steps taken", steps, of or steps, "cpu"))
+    message = "training" if state == "running" else "all steps taken"
+    run.write_status(Status(state, message, step=steps, max_steps=of or steps, device="cpu"))
     write_json(run.directory / "references.json", {"uniform": 6.9, "unigram": 5.4})
     add_steps(run, 1, steps)
     return run
@@ -56,7 +57,7 @@ def write_aligned(
     """A run of a stage that learns from votes, with details as the stage writes them."""
     values = {"parent": str(workspace / "bard-chat"), "device": "cpu", "max_steps": steps, **config}
     run = Run.create(workspace / name, stage, CONFIGS[stage].from_dict(values).to_dict())
-    run.write_status(Status(state, "all steps taken", steps, steps, "cpu"))
+    run.write_status(Status(state, "all steps taken", step=steps, max_steps=steps, device="cpu"))
     if stage != "ppo":
         write_json(run.directory / "references.json", {"ln 2": math.log(2)})
     append_line(run.details, {"step": 0} | DETAILS[stage](0))

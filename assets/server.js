@@ -22,6 +22,9 @@ const NO_ANSWER =
  */
 export const ask = async (call) => (await call.catch(() => undefined)) ?? { error: NO_ANSWER };
 
+/** @param {number} ms */
+export const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+
 /**
  * A way to ask of which only the last answer counts: one that comes after another was asked for is undefined. With a
  * `place`, an error stands there, and null is what was answered.

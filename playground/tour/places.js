@@ -2,10 +2,10 @@
 
 import { keepText } from "../../assets/shared_text.js";
 import { setAddress } from "../../assets/address.js";
+import { sleep } from "../../assets/server.js";
 
 const SHARING = ["tokenizer", "attention", "chat"]; // the tabs whose box #TAB-text holds the shared text
 
-const sleep = (/** @type {number} */ ms) => new Promise((done) => setTimeout(done, ms));
 const tabs = () => all("#tabs > .tab-wrapper button[role=tab]");
 const textOf = (/** @type {Element} */ node) => node.textContent.trim().toLowerCase();
 const named = (nodes, name) => nodes.find((node) => textOf(node) === name.trim().toLowerCase());

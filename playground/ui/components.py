@@ -1,15 +1,13 @@
 """What tabs share of the page while it is built: the page itself, its scripts, and views that scripts draw."""
 
-import functools
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from playground.ui.scripts import ASSETS, ROUTE, plotly
+from playground.ui.scripts import ROUTE
 
 ServerFunction = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -72,42 +70,6 @@ def view(
         elem_id=elem_id,
         elem_classes="pg-flush",
         **props,
-    )
-
-
-SCRIPTS = (  # assets/NAME.js, in the order in which the page runs them
-    "playground",
-    "tokenizer",
-    "attention",
-    *("label", "label_taste", "label_table"),
-    *("chat_turns", "chat", "chat_next", "chat_inside"),
-)
-
-
-def script_paths() -> list[Path]:
-    """plotly.js, which comes with the Python package, and our own scripts, in the order in which they run."""
-    return [plotly(), *(ASSETS / f"{name}.js" for name in SCRIPTS)]
-
-
-@functools.cache
-def scripts() -> str:
-    """Script tags for the page: nothing is fetched from elsewhere."""
-    paths = script_paths()
-    gr.set_static_paths([*paths])
-    return "".join(f'<script src="/gradio_api/file={path.resolve().as_posix()}"></script>' for path in paths)
-
-
-def live(elem_id: str, script: str, css_class: str, empty: str = "", **options: Any) -> gr.HTML:
-    """A part of the page that a function of assets/playground.js draws; `empty` stands there until it does."""
-    return gr.HTML(
-        value=None,
-        html_template=f'<div class="{css_class}"><p class="pg-note">{empty}</p></div>',
-        js_on_load=script,
-        head=scripts(),
-        apply_default_css=False,
-        elem_id=elem_id,
-        elem_classes="pg-flush",
-        **options,
     )
 
 

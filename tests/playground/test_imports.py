@@ -163,7 +163,7 @@ def test_an_allowed_import_is_not_reproached(module: str, source: str) -> None:
     [
         ("playground.services.checkpoints", "import gradio as gr"),
         ("playground.security", "from gradio import Request"),
-        ("playground.tour.stops", "from playground.ui.components import live"),
+        ("playground.tour.stops", "from playground.ui.components import view"),
         ("playground.tabs.models.cards", "from playground.ui.errors import handler"),
         ("playground.panels.stage_form.cost", "from playground.panels.stage_form import panel"),
     ],

@@ -181,7 +181,7 @@ def test_what_cannot_be_written_is_one_sentence(page: Page, url: str, monkeypatc
     def missing(*_: object) -> None:
         raise RuntimeError("Didn't find engine for operation")
 
-    monkeypatch.setattr("core.packed_model.rounded_to_16_bits", missing)
+    monkeypatch.setattr("core.packed_model.round_to_16_bits", missing)
     open_chat(page, url)
     choose(page, "chat-precision", "float16")
     send(page, "Speak.")

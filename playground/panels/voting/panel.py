@@ -1,6 +1,5 @@
 """Voting, wherever the page asks for it: a prompt, two answers, and a key for each thing one may think of them."""
 
-import json
 import statistics
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +10,7 @@ from core.preferences.vote_store import CHOICES, Pair, Vote
 from playground.panels.voting.annotator_stats import score_prediction
 from playground.services.labelling.voting_session import Labelling, Offer
 from playground.services.labelling.voting_settings import VotingSettings
-from playground.ui.components import live
+from playground.ui.components import view
 from playground.ui.errors import server_function
 from playground.ui.text import page_text, sentence
 
@@ -62,17 +61,20 @@ def voting(
         offer = labelling.undo(request["window"], who, settings, request["key"])
         return describe_offer(labelling, offer, settings, who) | {"last": feedback("Taken back: vote again.")}
 
-    return live(
+    return view(
         prefix,
-        f"playground.voting({json.dumps(prefix)}, element, props, watch, server, () => trigger('changed'))",
+        "panels/voting/voting.js",
         "pg-voting",
-        empty=empty,
-        server_functions=[next_pair, cast_vote, undo_vote],
+        empty,
+        [next_pair, cast_vote, undo_vote],
+        events=["changed"],
+        prefix=prefix,
+        **controls(),
     )
 
 
 def controls() -> dict[str, Any]:
-    """What the page needs to build the buttons and boxes of a vote: see VotingControls in voting.js."""
+    """What the page needs to build the buttons and boxes of a vote: see VotingControls in screen.js."""
     choices = [
         {"choice": choice, "text": about.label, "keys": KEYS[choice][0], "hint": KEYS[choice][1]}
         for choice, about in CHOICES.items()

@@ -7,7 +7,7 @@ import gradio as gr
 from playground.services.services import Services
 from playground.tabs.chat.talk import conversation
 from playground.tabs.chat.token_inspection import TokenInspector
-from playground.ui.components import live
+from playground.ui.components import view
 from playground.ui.errors import server_function
 from playground.ui.palette import SCALE
 
@@ -18,11 +18,6 @@ def build(services: Services, foresight: TokenInspector) -> gr.HTML:
         model = request["model"]
         asked = conversation(services.checkpoints, model, request)
         layer, head = int(request["layer"]), int(request["head"])
-        return foresight.look_inside(model, asked, request["written"], layer, head) | {"scale": SCALE}
+        return foresight.look_inside(model, asked, request["written"], layer, head)
 
-    return live(
-        "chat-inside",
-        "playground.chatInside(element, server)",
-        "pg-inside",
-        server_functions=[look_inside],
-    )
+    return view("chat-inside", "tabs/chat/inside.js", "pg-inside", functions=[look_inside], palette=SCALE)

@@ -7,7 +7,7 @@ import gradio as gr
 from playground.services.services import Services
 from playground.tabs.chat.talk import ReadSampling, conversation
 from playground.tabs.chat.token_inspection import TokenInspector
-from playground.ui.components import live
+from playground.ui.components import view
 from playground.ui.errors import server_function
 
 
@@ -18,10 +18,10 @@ def build(services: Services, foresight: TokenInspector, sampling: ReadSampling)
         asked = conversation(services.checkpoints, model, request)
         return foresight.next_token(model, asked, sampling(request["wish"]))
 
-    return live(
+    return view(
         "chat-next",
-        "playground.nextToken(element, server)",
+        "tabs/chat/next_token.js",
         "pg-next",
-        empty="Type a line to see which token may come first.",
-        server_functions=[next_token],
+        "Type a line to see which token may come first.",
+        [next_token],
     )

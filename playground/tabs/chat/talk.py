@@ -1,6 +1,5 @@
 """The conversation: what is said, by one model or two side by side, as a tree of turns that the page keeps."""
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
@@ -9,19 +8,20 @@ import gradio as gr
 
 from core.conversation import Conversation, Message
 from core.generate import Sampling
-from core.preferences.vote_store import Answer, NewPair
+from core.preferences.vote_store import CHOICES, Answer, NewPair
 from core.stages import registry
 from playground.panels.voting.panel import name as annotator_name
 from playground.services.checkpoints import Checkpoints
 from playground.services.services import Services
 from playground.tabs.chat.answer_stream import AnswerStream, GenerationRequest
 from playground.tabs.chat.token_inspection import TokenInspector
-from playground.ui.components import live
+from playground.ui.components import module, view
 from playground.ui.errors import explain, server_function
 from playground.ui.palette import SCALE
 from playground.ui.text import page_text
 
 LONGEST = 200_000  # characters of a message
+VOTES = ("left", "tie", "right", "bad")  # in the order in which they stand below two answers
 
 Values = dict[str, Any]  # what the widgets hold, by name
 ReadSampling = Callable[[Values], Sampling]
@@ -96,11 +96,13 @@ def log(services: Services, foresight: TokenInspector, sampling: ReadSampling) -
         who = annotator_name(request["annotator"])
         return {"pair": pair, "vote": votes.cast(request["key"], pair, who, request["choice"], milliseconds)}
 
-    return live(
+    return view(
         "chat-log",
-        f"playground.chatLog(element, props, watch, server, {json.dumps(SCALE)})",
+        "tabs/chat/log.js",
         "pg-talk",
-        server_functions=[begin_answers, more_of_answers, stop_answers, about_conversation, vote_on_answers],
+        functions=[begin_answers, more_of_answers, stop_answers, about_conversation, vote_on_answers],
+        palette=SCALE,
+        choices=[(choice, CHOICES[choice].side_label) for choice in VOTES],
     )
 
 
@@ -114,15 +116,9 @@ def composer(text: gr.Textbox) -> None:
         send = gr.Button("Send", variant="primary", elem_id="chat-send", scale=2, min_width=140)
         stop = gr.Button("Stop", variant="stop", elem_id="chat-stop", min_width=80)
         clear = gr.Button("New conversation", elem_id="chat-clear", min_width=140)
+    conversation = f"(await {module('playground/tabs/chat/this_conversation.js')})"
+    say = f"async (text) => {conversation}.send(text)"
     does: dict[str, Any] = {"show_progress": "hidden"}
-    gr.on(
-        [send.click, text.submit],
-        None,
-        text,
-        text,
-        js="(text) => playground.chat.send(text)",
-        api_name="chat_send",
-        **does,
-    )
-    stop.click(None, None, None, js="() => playground.chat.stop()", api_name="chat_stop", **does)
-    clear.click(None, None, None, js="() => playground.chat.clear()", api_name="chat_clear", **does)
+    gr.on([send.click, text.submit], None, text, text, js=say, api_name="chat_send", **does)
+    stop.click(None, None, None, js=f"async () => {conversation}.stop()", api_name="chat_stop", **does)
+    clear.click(None, None, None, js=f"async () => {conversation}.clear()", api_name="chat_clear", **does)

@@ -4,7 +4,7 @@ from typing import Any
 
 from playground.panels.voting.annotator_stats import pairwise_kappas
 from playground.services.services import Services
-from playground.ui.components import intro, live
+from playground.ui.components import intro, view
 from playground.ui.errors import server_function
 
 
@@ -18,10 +18,10 @@ def build(services: Services) -> None:
         "Cohen's kappa says how far two people agree beyond chance: 1 is always, 0 no more than two coins.",
         "Give another name above the vote, and choose as the next pair one that others have voted on.",
     )
-    live(
+    view(
         "label-annotators",
-        "playground.annotators(element, server)",
+        "tabs/label/annotators.js",
         "pg-annotators",
-        empty="Nobody has voted yet.",
-        server_functions=[compare_annotators],
+        "Nobody has voted yet.",
+        [compare_annotators],
     )

@@ -10,7 +10,7 @@ from playground.panels.voting.annotator_stats import consistency, prediction_acc
 from playground.panels.voting.panel import name
 from playground.services.labelling.preference_predictor import ENOUGH
 from playground.services.services import Services
-from playground.ui.components import live
+from playground.ui.components import view
 from playground.ui.errors import server_function
 
 
@@ -25,12 +25,12 @@ def build(services: Services) -> None:
             "enough": ENOUGH,
         }
 
-    live(
+    view(
         "label-insight",
-        "playground.insight(element, server)",
+        "tabs/label/insight.js",
         "pg-insight",
-        empty="What your votes say about you will stand here.",
-        server_functions=[describe_annotator],
+        "What your votes say about you will stand here.",
+        [describe_annotator],
     )
 
 

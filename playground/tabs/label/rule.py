@@ -8,7 +8,7 @@ import gradio as gr
 from core.preferences.rule_annotators import RULES
 from playground.services.services import Services
 from playground.tabs.label.rule_annotator import RuleVoting
-from playground.ui.components import Page, intro, live
+from playground.ui.components import Page, intro, view
 from playground.ui.errors import handler, server_function
 
 
@@ -53,11 +53,9 @@ def build(services: Services, page: Page, model: gr.Dropdown) -> None:
         )
         begin = gr.Button("Let it vote", variant="primary", elem_id="rule-start", min_width=130)
         stop = gr.Button("Stop", variant="stop", elem_id="rule-stop", min_width=90)
-    view = live(
-        "rule-view", "playground.ruleVoting(element, props, watch, server)", "pg-rule", server_functions=[follow_rule]
-    )
+    progress = view("rule-view", "tabs/label/rule.js", "pg-rule", functions=[follow_rule])
     quiet: dict[str, Any] = {"show_progress": "hidden"}
     rule.change(explain, rule, rule, api_name="explain_rule", **quiet)
-    begin.click(start, [model, rule, count], view, api_name="let_a_rule_vote", **quiet)
+    begin.click(start, [model, rule, count], progress, api_name="let_a_rule_vote", **quiet)
     stop.click(voter.stop, None, None, api_name="stop_rule", **quiet)
-    page.blocks.load(lambda: {"begun": time.time()}, None, view, api_name="follow_rule", **quiet)
+    page.blocks.load(lambda: {"begun": time.time()}, None, progress, api_name="follow_rule", **quiet)

@@ -11,7 +11,7 @@ from core.datasets.preference_files import read_preferences, write_preferences
 from core.preferences.vote_store import CHOICES, SOURCES, Vote, Votes
 from playground.panels.voting.panel import describe_sampling
 from playground.services.services import Services
-from playground.ui.components import intro, live
+from playground.ui.components import intro, view
 from playground.ui.errors import handler, server_function
 from playground.ui.scripts import ASSETS
 from playground.ui.text import page_text
@@ -115,16 +115,18 @@ def build(services: Services) -> None:
             "Import a file (.jsonl)", file_types=[".jsonl"], elem_id="votes-import", size="sm", min_width=180
         )
         load = gr.Button("Load the example votes", elem_id="votes-example", size="sm", min_width=180)
-    view = live(
+    shown = view(
         "votes-table",
-        f"playground.voteTable(element, props, watch, server, {list(CHOICES)}, {list(SOURCES)})",
+        "tabs/label/table.js",
         "pg-votes",
-        empty="Reading the votes …",
-        server_functions=[find_votes, delete_votes, export_votes],
+        "Reading the votes …",
+        [find_votes, delete_votes, export_votes],
+        choices={choice: about.short for choice, about in CHOICES.items()},
+        sources=SOURCES,
     )
     quiet: dict[str, Any] = {"show_progress": "hidden"}
-    upload.upload(use_file, upload, view, api_name="import_votes", **quiet)
-    load.click(load_example, None, view, api_name="load_example", **quiet)
+    upload.upload(use_file, upload, shown, api_name="import_votes", **quiet)
+    load.click(load_example, None, shown, api_name="load_example", **quiet)
 
 
 def example() -> list[Any]:

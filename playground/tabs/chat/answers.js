@@ -1,0 +1,115 @@
+// Answers, and how they come in while they are written.
+
+import { ask, sleep } from "../../../assets/server.js";
+
+const LOST = "The playground was restarted while this was being written: ask for another answer.";
+const NO_ROOM = "The browser has no room to keep so long a conversation over a reload.";
+const TROUBLED = 1500; // ms until it is asked again
+
+/**
+ * An answer that is to be written, after `tokens` and `lead` that it begins with.
+ * @param {string} model
+ * @param {import("./turns.js").Answer["tokens"]} [tokens]
+ * @param {string} [lead]
+ * @returns {import("./turns.js").Answer}
+ */
+export const blankAnswer = (model, tokens = [], lead = "") => ({
+  model,
+  seed: 0,
+  lead,
+  tokens,
+  given: tokens.length,
+  name: null,
+  state: "writing",
+  note: "",
+  error: "",
+});
+
+/**
+ * Put what has been written since into an answer; null: nobody knows of it any more.
+ * @param {import("./turns.js").Answer} answer
+ * @param {any} news
+ */
+export function extend(answer, news) {
+  if (news === null) return void Object.assign(answer, { state: "failed", error: LOST });
+  answer.tokens.push(...news.tokens);
+  const { state, note, error, lead } = news;
+  Object.assign(answer, { state, note, error, lead });
+}
+
+/**
+ * What answers are shown on.
+ * @typedef {object} Screen
+ * @property {(sentence: string) => void} say
+ * @property {() => void} draw everything
+ * @property {(answer: import("./turns.js").Answer) => void} update what has come since of one answer
+ * @property {() => void} toEnd show the end
+ */
+
+/**
+ * @param {import("./conversation.js").Conversation} conversation
+ * @param {import("../../../assets/server.js").View["server"]} server
+ * @param {Screen} screen
+ */
+export function makeAnswers(conversation, server, screen) {
+  const { tree } = conversation;
+  let listening = false;
+
+  /** Something has come to rest: keep it, and show it everywhere. */
+  function settle() {
+    if (!tree.save()) screen.say(NO_ROOM);
+    screen.draw();
+    conversation.changed();
+  }
+
+  /**
+   * Let `answers` be written below `parent`; those that are finished already stay as they are.
+   * @param {import("./turns.js").Turn | null} parent
+   * @param {import("./turns.js").Answer[]} answers
+   */
+  async function begin(parent, answers) {
+    const below = parent?.id ?? null;
+    const variant = tree.children(below).length;
+    const turn = tree.add({ parent: below, role: "assistant", answers, pick: 0, vote: null });
+    const wanted = turn.answers.filter(({ state }) => state === "writing");
+    screen.draw();
+    const asked = wanted.map(({ model, tokens }) => ({ model, written: tokens.map(([id]) => id) }));
+    const request = { wish: conversation.settings(), messages: tree.messages(below), variant, answers: asked };
+    const { error, names, seed } = await ask(server.begin_answers(request));
+    wanted.forEach((one, i) => Object.assign(one, error ? { state: "failed", error } : { name: names[i], seed }));
+    if (error) settle();
+    else listen();
+  }
+
+  const awaited = () => tree.writing().filter(({ name }) => name);
+
+  /** Take what is written until there is nothing to wait for. */
+  async function listen() {
+    if (listening) return;
+    listening = true;
+    for (let all = awaited(); all.length; all = awaited()) {
+      const known = Object.fromEntries(all.map(({ name, tokens, given }) => [name, tokens.length - given]));
+      const news = await ask(server.more_of_answers({ known }));
+      screen.say(news.error ?? "");
+      if (news.error) await sleep(TROUBLED);
+      else take(all, news.answers);
+    }
+    listening = false;
+    settle();
+  }
+
+  function take(all, news) {
+    for (const answer of all) {
+      extend(answer, news[answer.name]);
+      screen.update(answer);
+    }
+    tree.save();
+  }
+
+  function stop() {
+    const names = awaited().map(({ name }) => name);
+    if (names.length) ask(server.stop_answers({ names }));
+  }
+
+  return { begin, listen, stop, settle };
+}

@@ -1,0 +1,77 @@
+// How the models read the conversation: as turns or as one scene, and how much of it.
+
+import { isVisible, make, number } from "../../../assets/dom.js";
+import { debounce, latest } from "../../../assets/server.js";
+
+/**
+ * What Python knows of a model's reading. `forgotten`: so many turns it does not read any more.
+ * @typedef {object} Reading
+ * @property {string} model
+ * @property {boolean} [answers] in turns
+ * @property {{read: number, size: number, forgotten: number} | null} [context]
+ * @property {string} [error]
+ */
+
+const REST = 120; // ms without a change until it is measured
+
+/** @param {Reading} reading */
+export function aboutText({ model, answers, error }) {
+  if (error) return error;
+  if (answers) return `${model} was taught to answer in turns.`;
+  return `${model} is a base model: it continues all of this as one scene, and does not know that it is asked.`;
+}
+
+/** @param {Reading} reading */
+export function contextText({ model, context: { read, size, forgotten } }) {
+  const turns = forgotten === 1 ? "the first turn" : `the first ${forgotten} turns`;
+  const lost = read <= size ? "" : `; the beginning has slid out${forgotten ? `, ${turns} wholly` : ""}`;
+  return `${model} reads ${number(read)} tokens of at most ${number(size)}${lost}.`;
+}
+
+/** So many turns no model reads any more. @param {Reading[]} readings */
+export const forgottenByAll = (readings) =>
+  readings.length ? Math.min(...readings.map(({ context }) => context?.forgotten ?? 0)) : 0;
+
+function bar(reading) {
+  const [line, node] = [make("p", "pg-note"), make("progress", "pg-progress")];
+  const { read, size } = reading.context;
+  Object.assign(node, { max: size, value: Math.min(read, size) });
+  node.setAttribute("aria-label", `context of ${reading.model}`);
+  line.append(node, ` ${contextText(reading)}`);
+  return line;
+}
+
+/**
+ * Measured whenever the conversation has changed, if `root` is in sight, or else once it is.
+ * @param {HTMLElement} root
+ * @param {import("./conversation.js").Conversation} conversation
+ * @param {import("../../../assets/server.js").View["server"]} server
+ * @param {() => void} onmeasured
+ */
+export function makeContext(root, conversation, server, onmeasured) {
+  const [about, bars] = [make("p", "pg-note"), make("div", "pg-context")];
+  const last = latest();
+  /** @type {Reading[]} */
+  let readings = [];
+
+  const measure = debounce(async () => {
+    if (!conversation.model() || !isVisible(root)) return;
+    const messages = conversation.upcoming(readings[0]?.answers ?? false);
+    const request = { wish: conversation.settings(), models: conversation.models(), messages };
+    const answer = await last(server.about_conversation(request));
+    if (!answer) return;
+    readings = answer.models ?? [];
+    about.textContent = answer.error ?? readings.map(aboutText).join(" ");
+    bars.replaceChildren(...readings.filter(({ context }) => context).map(bar));
+    onmeasured();
+  }, REST);
+  conversation.onChange(measure);
+  new IntersectionObserver(measure).observe(root);
+
+  return {
+    about,
+    bars,
+    forgotten: () => forgottenByAll(readings),
+    isAnswered: () => readings.some(({ answers }) => answers),
+  };
+}

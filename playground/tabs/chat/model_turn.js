@@ -1,0 +1,85 @@
+// What one model has answered, or two side by side.
+
+import { make } from "../../../assets/dom.js";
+import { plainText, xrayText } from "./answer_text.js";
+import { branchTools, copyTool, goOnTool, tool } from "./turn_tools.js";
+import { textOf } from "./turns.js";
+
+/** @typedef {import("./turns.js").Turn} Turn */
+/** @typedef {import("./turns.js").Answer} Answer */
+
+/**
+ * What all turns of models are shown with.
+ * @typedef {object} Shown
+ * @property {import("./conversation.js").Conversation} conversation
+ * @property {import("./composer.js").Composer} composer
+ * @property {[choice: string, text: string][]} choices of a vote
+ * @property {Uint32Array | null} colors of probabilities, under the X-ray
+ * @property {Map<Answer, () => void>} updates gets, of each answer, what shows what has come since
+ */
+
+const AGAIN_ABOUT = "With the next seed; this one stays on a branch of its own";
+const VOTE_ABOUT = "Kept among the votes of the Label tab; the conversation goes on from the better one";
+
+/** What is said below an answer: how it came about. @param {Answer} answer */
+export function noteOf({ state, note, tokens }) {
+  const pending = state === "writing" && !tokens.length ? "…" : "";
+  return [note || pending, state === "stopped" ? "stopped" : ""].filter(Boolean).join(" · ");
+}
+
+/** Whether one can say which answer of a turn is better. @param {Turn} turn */
+export const isComparable = ({ answers }) =>
+  answers.length > 1 && answers.every(({ state, tokens }) => state !== "writing" && tokens.length > 0);
+
+/** @param {Turn} turn @param {number} lane which answer @param {Shown} shown */
+function bubble(turn, lane, { conversation, colors, updates }) {
+  const answer = turn.answers[lane];
+  const isPicked = turn.answers.length > 1 && turn.pick === lane;
+  const head = make("p", "pg-said-who", answer.model + (isPicked ? " · the conversation goes on from here" : ""));
+  const inspect = (index) => conversation.inspect({ node: turn, lane, answer, index });
+  const text = colors ? xrayText(answer, colors, inspect) : plainText(answer);
+  const [frame, tools] = [make("div", "pg-said pg-said-model"), make("div", "pg-said-tools")];
+  const [note, error] = [make("p", "pg-note pg-said-note"), make("p", "pg-error")];
+  tools.append(copyTool(`${turn.id}-${lane}-copy`, () => textOf(answer).trim()));
+  frame.append(head, text.root, error, note, tools);
+  const update = () => {
+    text.update();
+    frame.dataset.state = answer.state;
+    note.textContent = noteOf(answer);
+    error.textContent = answer.error;
+  };
+  updates.set(answer, update);
+  update();
+  return frame;
+}
+
+function voteTools(turn, { composer, choices }) {
+  if (!isComparable(turn)) return [];
+  turn.since ??= Date.now();
+  const voteTool = ([choice, text]) => {
+    const node = tool(`${turn.id}-${choice}`, text, () => composer.vote(turn, choice), VOTE_ABOUT);
+    node.setAttribute("aria-pressed", String(turn.vote?.choice === choice));
+    return node;
+  };
+  return [make("span", "pg-note", "Which is better?"), ...choices.map(voteTool)];
+}
+
+/**
+ * @param {Turn} turn
+ * @param {Shown} shown
+ * @returns {HTMLElement}
+ */
+export function modelTurn(turn, shown) {
+  const { tree } = shown.conversation;
+  const frame = make("article", turn.answers.length > 1 ? "pg-said-pair" : "pg-said-single");
+  const tools = make("div", "pg-said-tools");
+  const answerAgain = () => shown.composer.answerAgain(turn);
+  tools.append(
+    ...branchTools(turn, tree.siblings(turn), shown.composer.show),
+    tool(`${turn.id}-again`, "Another answer", answerAgain, AGAIN_ABOUT),
+    ...(tree.leaf() === turn ? [] : [goOnTool(turn, shown.composer.goTo)]),
+    ...voteTools(turn, shown),
+  );
+  frame.append(...turn.answers.map((_, lane) => bubble(turn, lane, shown)), tools);
+  return frame;
+}

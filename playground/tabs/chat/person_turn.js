@@ -1,0 +1,39 @@
+// What a person has said.
+
+import { button, make } from "../../../assets/dom.js";
+import { branchTools, copyTool, goOnTool, tool } from "./turn_tools.js";
+
+/** @typedef {import("./turns.js").Turn} Turn */
+
+function editBox(turn, send, cancel) {
+  const [box, row] = [make("textarea", "pg-said-edit"), make("div", "pg-said-tools")];
+  Object.assign(box, { value: turn.text, rows: Math.min(10, turn.text.split("\n").length + 1) });
+  box.setAttribute("aria-label", "Your line, to be edited");
+  row.append(button("Send as a new branch", () => send(box.value), "pg-button pg-primary pg-small"));
+  row.append(button("Cancel", cancel, "pg-button pg-small"));
+  return { box, row };
+}
+
+/**
+ * @param {Turn} turn
+ * @param {import("./turns.js").Turns} tree
+ * @param {import("./composer.js").Composer} composer
+ * @param {() => void} draw everything
+ * @returns {HTMLElement}
+ */
+export function personTurn(turn, tree, composer, draw) {
+  const [frame, tools] = [make("article", "pg-said pg-said-person"), make("div", "pg-said-tools")];
+  const edit = () => {
+    const { box, row } = editBox(turn, (text) => composer.edit(turn, text), draw);
+    frame.replaceChildren(box, row);
+    box.focus();
+  };
+  tools.append(
+    ...branchTools(turn, tree.siblings(turn), composer.show),
+    tool(`${turn.id}-edit`, "Edit", edit),
+    copyTool(`${turn.id}-copy`, () => turn.text),
+  );
+  if (tree.leaf() !== turn) tools.append(goOnTool(turn, composer.goTo));
+  frame.append(make("div", "pg-said-text", turn.text.replace(/\n+$/, "")), tools);
+  return frame;
+}

@@ -1,0 +1,133 @@
+// All votes: to search, to delete, to take away as a file.
+
+import { button, choice, headCell, make, number, pager } from "../../../assets/dom.js";
+import { download } from "../../../assets/files.js";
+import { ask, debounce, follow, latest } from "../../../assets/server.js";
+import { announceVotes } from "../../../assets/votes.js";
+import { carefulButton, cell, voteRow } from "./vote_row.js";
+import { whenVotesChange } from "./when_votes_change.js";
+
+const PATIENCE = 300; // ms without a key before the search begins
+const TITLES = ["annotator", "prompt", "A", "B", "vote", ""];
+const EMPTY = "No votes here yet: vote above, load the example, or search for something else.";
+const FILE_ABOUT = "TRL's prompt, chosen, rejected; of the annotator and kind chosen here";
+
+/** @param {number} count */
+export const deletedText = (count) => `${number(count)} ${count === 1 ? "vote" : "votes"} deleted.`;
+
+// Options of a choice below "all"; what was chosen stays chosen if it is still there.
+function offer(select, options) {
+  const chosen = select.value;
+  select.replaceChildren(new Option("all", ""), ...options.map(([value, text]) => new Option(text, value)));
+  select.value = options.some(([value]) => value === chosen) ? chosen : "";
+}
+
+// What is looked for; `change` is called when that is something else.
+function makeSearch(choices, sources, change) {
+  const [annotator, vote, source] = ["annotator", "vote", "kind"].map((label) => choice(label, [["", "all"]], change));
+  offer(vote.select, Object.entries(choices));
+  offer(source.select, Object.entries(sources));
+  const word = Object.assign(make("input", "pg-vote-name"), { type: "search", placeholder: "a word in it" });
+  word.oninput = debounce(change, PATIENCE);
+  const searching = make("label", "pg-choice", "search");
+  searching.append(word);
+  const wanted = () => ({
+    annotator: annotator.select.value,
+    choice: vote.select.value,
+    source: source.select.value,
+    search: word.value.toWellFormed(),
+  });
+  const offerAnnotators = (all) =>
+    offer(
+      annotator.select,
+      all.map(([name, count]) => [name, `${name} (${number(count)})`]),
+    );
+  return { parts: [annotator, vote, source, searching], wanted, offerAnnotators };
+}
+
+function makeTable() {
+  const [root, table, head] = [make("div", "pg-table-around"), make("table", "pg-table pg-votes-table"), make("thead")];
+  const [titles, body] = [make("tr"), make("tbody")];
+  titles.append(...TITLES.map((title) => headCell(title)));
+  head.append(titles);
+  table.append(head, body);
+  root.append(table);
+  const show = (rows) => {
+    body.replaceChildren(...rows);
+    if (rows.length) return;
+    const row = make("tr");
+    row.append(Object.assign(cell("pg-note", EMPTY), { colSpan: TITLES.length }));
+    body.append(row);
+  };
+  return { root, show };
+}
+
+// The box beside the button that saves: votes that prefer neither answer too?
+function makeTies() {
+  const [root, box] = [make("label", "pg-choice"), Object.assign(make("input"), { type: "checkbox" })];
+  root.append(box, "ties too");
+  return { root, wanted: () => box.checked };
+}
+
+// What is said of what has been done.
+function makeReport() {
+  const root = make("p", "pg-votes-said");
+  root.setAttribute("role", "status");
+  const say = (text, failed = false) =>
+    Object.assign(root, { textContent: text, className: `pg-votes-said${failed ? " pg-error" : ""}` });
+  return { root, say };
+}
+
+/** @param {import("../../../assets/server.js").View} view */
+export function mount({ element, props, watch, server }) {
+  /** @type {HTMLElement} */
+  const root = element.querySelector(".pg-votes");
+  const [{ root: report, say }, table, ties, last] = [makeReport(), makeTable(), makeTies(), latest()];
+  let page = 0;
+  const goTo = (to) => {
+    page = to;
+    draw();
+  };
+  const search = makeSearch(props.choices, props.sources, () => goTo(0));
+
+  async function remove(what) {
+    const answer = await ask(server.delete_votes({ ...search.wanted(), ...what, key: crypto.randomUUID() }));
+    say(answer.error ?? deletedText(answer.deleted), Boolean(answer.error));
+    announceVotes();
+  }
+
+  async function save() {
+    const answer = await ask(server.export_votes({ ...search.wanted(), ties: ties.wanted() }));
+    if (answer.error) return say(answer.error, true);
+    download(answer.file, answer.content, "application/jsonl");
+    say(`${number(answer.count)} votes exported as prompt, chosen and rejected, one JSON object a line.`);
+  }
+
+  const found = make("span", "pg-note");
+  const all = carefulButton("Delete all found", "Sure? All of them", () => remove({}));
+  const saving = Object.assign(button("Export (.jsonl)", save), { title: FILE_ABOUT });
+  const [tools, pages] = [make("div", "pg-tools"), pager(goTo)];
+  tools.append(...search.parts, found, all, saving, ties.root);
+
+  function show(answer) {
+    if (answer.trouble) say(answer.trouble, true);
+    if (!tools.isConnected) root.replaceChildren(tools, report, table.root, pages.root);
+    page = answer.page;
+    search.offerAnnotators(answer.annotators);
+    found.textContent = `${number(answer.count)} votes`;
+    table.show(answer.rows.map((vote) => voteRow(vote, props.choices, props.sources, (id) => remove({ id }))));
+    all.disabled = !answer.count;
+    pages.set(answer.page, answer.pages);
+    root.dataset.count = answer.count;
+  }
+
+  const draw = whenVotesChange(root, async () => {
+    const answer = await last(server.find_votes({ ...search.wanted(), page }));
+    if (answer?.error) say(answer.error, true);
+    else if (answer) show(answer);
+  });
+  follow(props, watch, ({ note }) => {
+    say(note);
+    announceVotes();
+  });
+}

@@ -1,0 +1,79 @@
+// A vote in the table of all votes.
+
+import { button, make } from "../../../assets/dom.js";
+import { debounce } from "../../../assets/server.js";
+
+const SURE = 3000; // ms in which a second press acts
+
+/**
+ * A button that asks once more before it acts.
+ * @param {string} text
+ * @param {string} question
+ * @param {() => unknown} act
+ */
+export function carefulButton(text, question, act) {
+  const node = button(text, () => {
+    if (node.dataset.asked) return act();
+    node.dataset.asked = "yes";
+    node.textContent = question;
+    calmDown();
+  });
+  const calmDown = debounce(() => {
+    delete node.dataset.asked;
+    node.textContent = text;
+  }, SURE);
+  return node;
+}
+
+/** When a vote was given, as it is said; what is no time stays as it is. @param {string} created */
+export function timeText(created) {
+  const when = new Date(created);
+  if (Number.isNaN(when.getTime())) return String(created);
+  return when.toLocaleString("en-GB", { dateStyle: "short", timeStyle: "short" });
+}
+
+/** A cell of a table. @param {string} className @param {...(Node | string)} parts */
+export function cell(className, ...parts) {
+  const node = make("td", className);
+  node.append(...parts);
+  return node;
+}
+
+const small = (text) => make("div", "pg-vote-small", text);
+
+function answerCell([text, model], isChosen) {
+  const shown = make("div", "pg-vote-cell-text", `${isChosen ? "✓ " : ""}${text}`);
+  return cell(`pg-vote-cell${isChosen ? " pg-vote-chosen" : ""}`, shown, small(model));
+}
+
+function choiceCell({ choice, seconds, again, note }, choices) {
+  const node = cell("", make("strong", "", choices[choice]), small(seconds ? `${seconds.toFixed(1)} s` : ""));
+  if (again) node.append(small("came back swapped"));
+  if (note) node.append(make("div", "pg-vote-cell-note", note));
+  return node;
+}
+
+/**
+ * @param {any} vote
+ * @param {Record<string, string>} choices what is said of each
+ * @param {Record<string, string>} sources
+ * @param {(id: number) => unknown} remove
+ */
+export function voteRow(vote, choices, sources, remove) {
+  const row = make("tr");
+  row.dataset.vote = vote.id;
+  const source = Object.assign(small(sources[vote.source]), { title: vote.origin });
+  const [left, right] = vote.answers;
+  row.append(
+    cell("pg-vote-by", make("div", "", vote.annotator), small(timeText(vote.created))),
+    cell("pg-vote-cell", make("div", "pg-vote-cell-text", vote.prompt), source),
+    answerCell(left, vote.choice === "left"),
+    answerCell(right, vote.choice === "right"),
+    choiceCell(vote, choices),
+    cell(
+      "",
+      carefulButton("Delete", "Sure?", () => remove(vote.id)),
+    ),
+  );
+  return row;
+}

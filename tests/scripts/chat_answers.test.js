@@ -171,7 +171,9 @@ test("another token begins a branch, which is looked into", async () => {
   await settle();
   assert.equal(tree.siblings(turn).length, 2);
   assert.equal(conversation.inspected().node, tree.leaf());
-  assert.deepEqual([asked[0][1].variant, asked[0][1].answers], [1, [{ model: "a", written: [9] }]]);
+  const [begin, more] = asked.map(([, request]) => request);
+  assert.deepEqual([begin.variant, begin.answers], [1, [{ model: "a", written: [9] }]]);
+  assert.deepEqual(more.known, { "answer-0": 0 }, "what it was begun with is not counted as written");
 });
 
 test("a vote tells both texts and the time it took, and takes back the one before", () => {

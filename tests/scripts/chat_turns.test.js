@@ -122,8 +122,11 @@ test("what the browser has no room for, or did not write, is no conversation", (
   const turns = makeTurns(keepIn(storage({}, 10), storage()));
   turns.add(said(null, "long"));
   assert.equal(turns.save(), false);
-  for (const kept of ["{", '"text"', '{"nodes": {}}'])
-    assert.equal(makeTurns(keepIn(storage({ "pg-conversation": kept }), storage())).leaf(), null);
+  for (const kept of ["{", '"text"', '{"nodes": {}}']) {
+    const found = makeTurns(keepIn(storage({ "pg-conversation": kept }), storage()));
+    assert.equal(found.leaf(), null);
+    assert.equal(found.add(said(null, "Who?")).id, 1);
+  }
 });
 
 test("an answer that had not been begun when the page was reloaded has failed; one that was is waited for", () => {

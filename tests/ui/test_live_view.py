@@ -139,7 +139,7 @@ def test_panels_are_those_of_the_log_and_a_failure_is_a_sentence(page: Page, url
     titles = page.evaluate(
         f"Object.entries({PLOT}.layout).filter(([k]) => k.startsWith('yaxis')).map(([, a]) => a.title.text)"
     )
-    assert titles == ["loss (nats per token)", "bits per byte", "accuracy (share)", "tone"]
+    assert titles == ["loss (nats per token)", "bits per byte", "accuracy/val", "tone"]
     (target,) = page.evaluate(f"{PLOT}.layout.shapes.map(({{ y0, label }}) => [y0, label.text])")
     assert target == [pytest.approx(2.120, abs=1e-3), "nanoGPT: 2.120"]
     expect(page.locator(".pg-run > .pg-note")).to_contain_text("github.com/karpathy/nanoGPT")

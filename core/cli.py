@@ -37,6 +37,9 @@ from core.stages.registry import STAGES
 from core.training import distributed
 from core.training.run_directory import Run
 
+Command = Callable[[argparse.Namespace], int]
+Add = Callable[[str, Command, str], argparse.ArgumentParser]  # name, what it does, help
+
 
 def main(argv: list[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
@@ -58,7 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m core", description="Make, train and use GPTs, without the page.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def add(name: str, command: Callable[[argparse.Namespace], int], help: str) -> argparse.ArgumentParser:
+    def add(name: str, command: Command, help: str) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=help, description=help)
         sub.set_defaults(command=command)
         return sub
@@ -66,6 +69,14 @@ def build_parser() -> argparse.ArgumentParser:
     for stage in STAGES.values():
         add_stage(add(stage.name, partial(run_stage, stage), f"{stage.summary} Ctrl-C saves and stops."), stage)
 
+    add_use(add)
+    add_house(add)
+    add_material(add)
+    return parser
+
+
+def add_use(add: Add) -> None:
+    """What is done with a run or a model."""
     sub = add("run", run_run, "Execute the run in a directory, or resume it from its last saved step.")
     sub.add_argument("directory", type=Path, nargs="+", help="several are trained in turn")
 
@@ -93,6 +104,9 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("--anew", action="store_true", help="--report: measure what is on the card once more")
     sub.add_argument("--instructions", type=int, default=0, help=f"{about}the true reply likelier than another [0]")
 
+
+def add_house(add: Add) -> None:
+    """What is kept: votes and models."""
     sub = add(
         "votes",
         run_votes,
@@ -123,6 +137,9 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("names", nargs="*", help="the model, and its new name")
     sub.add_argument("--directory", type=Path, default=Path("checkpoints"), help="where models live [%(default)s]")
 
+
+def add_material(add: Add) -> None:
+    """What trainings begin with: vocabularies, others' weights, room in memory, texts."""
     sub = add("tokenizer", run_tokenizer, "Learn a vocabulary and save it, for pretrain --tokenizer DIRECTORY.")
     sub.add_argument("directory", type=Path)
     sub.add_argument("--corpus", default="shakespeare", help="a corpus's name, or the path of a text [shakespeare]")
@@ -153,7 +170,6 @@ def build_parser() -> argparse.ArgumentParser:
     sub = add("corpus", run_corpus, "Write a corpus as train.txt and val.txt, to carry it to another machine.")
     sub.add_argument("name", help=f"{', '.join(corpora.CORPORA)}, or the path of a text")
     sub.add_argument("directory", type=Path)
-    return parser
 
 
 def add_writer(sub: argparse.ArgumentParser) -> None:

@@ -209,6 +209,7 @@ def test_from_votes_to_before_and_after(page: Page, url: str, workspace: Path) -
     open_tab(page, "Align")
     open_tab(page, "Before and after")
     expect(page.locator(".pg-exchange")).to_have_count(3)  # still there
+    expect(page.locator("#compare-before input")).to_have_value("bard-chat")
     choose(page, "compare-before", "dpo-1")
     page.locator("#compare-start").click()
     expect(page.locator(".toast-body")).to_contain_text("choose two different models".capitalize())

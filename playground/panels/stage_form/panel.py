@@ -167,7 +167,7 @@ def wire(c: StageForm, services: Services, page: Page, view: View) -> None:
     @handler
     def fit_into(values: dict[Any, Any]) -> dict[Any, Any]:
         if values[c.hardware] == AS_SET:
-            return {}
+            return dict.fromkeys(sizes, gr.skip())
 
         def find(_: str, config: Any) -> dict[str, Any]:
             return vars(preparation.fit_to_hardware(stage.name, config, values[c.hardware]))

@@ -103,12 +103,14 @@ export function mount({ element, props, watch, server }) {
     if (isOn) conversation.changed();
     else conversation.inspect(null);
   });
-  connect(composer);
 
   const head = make("div", "pg-tools");
   head.append(...xray.parts, ...saving);
   root.replaceChildren(context.about, head, scene.root, trouble, context.bars);
   draw();
   answers.listen();
-  follow(props, watch, conversation.want);
+  follow(props, watch, (value) => {
+    conversation.want(value);
+    connect(composer);
+  });
 }

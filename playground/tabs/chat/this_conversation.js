@@ -5,18 +5,20 @@ import { keepIn, makeTurns } from "./turns.js";
 
 export const conversation = makeConversation(makeTurns(keepIn(sessionStorage, localStorage)));
 
-/** @type {import("./composer.js").Composer | null} */
-let composer = null; // until the log is there
+/** @type {(composer: import("./composer.js").Composer) => void} */
+let connected;
+/** @type {Promise<import("./composer.js").Composer>} what is pressed before the log is there waits for it */
+const composer = new Promise((resolve) => (connected = resolve));
 
-/** @param {typeof composer} made */
-export const connect = (made) => void (composer = made);
+/** The log is there and knows the models. @param {import("./composer.js").Composer} made */
+export const connect = (made) => connected(made);
 
 /** Say something. Returns what stays in the box. @param {string} text */
-export const send = (text) => composer?.send(text) ?? text;
+export const send = async (text) => (await composer).send(text);
 
-export const stop = () => composer?.stop();
+export const stop = async () => (await composer).stop();
 
-export const clear = () => composer?.clear();
+export const clear = async () => (await composer).clear();
 
 /** Another token at a place, and whatever follows. @type {import("./composer.js").Composer["takeInstead"]} */
-export const takeInstead = (place, token) => composer?.takeInstead(place, token);
+export const takeInstead = async (place, token) => (await composer).takeInstead(place, token);

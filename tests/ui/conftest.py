@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from playground.__main__ import launch
 from playground.services.services import Services
@@ -20,6 +20,7 @@ CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 QUIET = ("background-networking", "component-update", "gpu", "quic", "sync")
 # How Gradio's client tells of requests that were under way when the page was reloaded.
 INTERRUPTED = ("AbortError: signal is aborted", "Unexpected error Connection errored out")
+expect.set_options(timeout=20_000)  # ms; a busy machine is no fault of the page
 FLAGS = ["--no-sandbox", "--no-first-run", *(f"--disable-{what}" for what in QUIET)]
 
 

@@ -141,7 +141,7 @@ def test_inside_a_token_another_one_can_be_taken_instead(page: Page, url: str) -
 
     second = inside.locator("tr").nth(2)
     wanted = second.locator("td").first.inner_text()
-    second.get_by_role("button").press("Enter")
+    second.get_by_role("button").click()
     expect(page.locator("#chat-log")).to_contain_text("2 of 2")
     expect(page.locator('.pg-said-model[data-state="writing"]')).to_have_count(0)
     after = shown.all_inner_texts()

@@ -19,15 +19,18 @@ import importlib.util
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import count, pairwise
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import regex
 import tiktoken
+
+from core.added_words import AddedWord, AddedWords
 
 END_OF_TEXT, USER, ASSISTANT = "<|endoftext|>", "<|user|>", "<|assistant|>"
 SPECIAL_TOKENS = (END_OF_TEXT, USER, ASSISTANT)
@@ -61,19 +64,31 @@ class Token:
 
 
 class Tokenizer:
-    """A vocabulary: `ranks` (bytes -> id, lower merges first) and special tokens after them."""
+    """A vocabulary: `ranks` (bytes -> id, lower merges first), special tokens after them, and added words.
 
-    def __init__(self, ranks: dict[bytes, int], special_tokens: Iterable[str] = SPECIAL_TOKENS):
+    Special tokens have the ids after the ranks that no added word has.
+    """
+
+    def __init__(
+        self,
+        ranks: dict[bytes, int],
+        special_tokens: Iterable[str] = SPECIAL_TOKENS,
+        words: Mapping[AddedWord, int] | None = None,
+    ):
         self.ranks = ranks
-        self.special_tokens = {text: len(ranks) + i for i, text in enumerate(special_tokens)}
+        self.words = AddedWords(words or {})
+        free = (id for id in count(len(ranks)) if id not in self.words.ids.values())
+        self.special_tokens = dict(zip(special_tokens, free, strict=False))
+        beyond = {word.content: id for word, id in self.words.ids.items() if id >= len(ranks)}
+        self.added = self.special_tokens | beyond  # all that no merge makes
         self.encoding = tiktoken.Encoding(
-            "gpt-playground", pat_str=SPLIT_PATTERN, mergeable_ranks=ranks, special_tokens=self.special_tokens
+            "gpt-playground", pat_str=SPLIT_PATTERN, mergeable_ranks=ranks, special_tokens=self.added
         )
 
     @property
     def vocab_size(self) -> int:
         """Number of ids, special tokens included."""
-        return len(self.ranks) + len(self.special_tokens)
+        return len(self.ranks) + len(self.added)
 
     @property
     def eot(self) -> int:
@@ -86,12 +101,21 @@ class Tokenizer:
         content = hashlib.sha256(json.dumps(list(self.special_tokens.items())).encode())
         for token in self.ranks:
             content.update(len(token).to_bytes(4, "little") + token)
+        if self.words.ids:
+            content.update(json.dumps(self.words.to_json()).encode())
         return content.hexdigest()
 
     # --- text <-> ids -----------------------------------------------------------------------------------------
 
     def encode(self, text: str) -> list[int]:
         """Ids of `text`. What looks like a special token in it is ordinary text and stays so."""
+        ids: list[int] = []
+        for part, id in self.words.cut(text):
+            ids += self.encode_merged(part) if id is None else [id]
+        return ids
+
+    def encode_merged(self, text: str) -> list[int]:
+        """Ids of a text without added words."""
         # A lone surrogate has no UTF-8 form; Python's "surrogatepass" bytes keep it, three byte tokens each.
         ids: list[int] = []
         for piece in LONE_SURROGATE.split(text):
@@ -111,6 +135,7 @@ class Tokenizer:
     def decode(self, ids: Iterable[int]) -> str:
         """Text of `ids`: the inverse of `encode`; bytes that are no UTF-8 become U+FFFD.
 
+        Blanks that an added word took along do not come back.
         Raises ValueError for an id outside the vocabulary.
         """
         return self.decode_bytes(ids).decode("utf-8", errors="surrogate_or_replace")
@@ -128,10 +153,11 @@ class Tokenizer:
     def inspect(self, text: str) -> list[Token]:
         """The tokens of `text` with their bytes and byte offsets."""
         tokens, start = [], 0
-        for id in self.encode(text):
-            token = self.token_bytes(id)
-            tokens.append(Token(id, token, start))
-            start += len(token)
+        for part, word in self.words.cut(text):
+            for id in self.encode_merged(part) if word is None else [word]:
+                token = self.token_bytes(id)
+                tokens.append(Token(id, token, start))
+                start += len(token) if word is None else len(part.encode("utf-8", "surrogatepass"))
         return tokens
 
     def merges(self) -> list[tuple[bytes, bytes]]:
@@ -189,7 +215,7 @@ class Tokenizer:
             "version": "1.0",
             "truncation": None,
             "padding": None,
-            "added_tokens": added,
+            "added_tokens": sorted([*added, *self.words.to_json()], key=itemgetter("id")),
             "normalizer": None,
             "pre_tokenizer": byte_level,
             "post_processor": None,
@@ -203,7 +229,7 @@ class Tokenizer:
                 "fuse_unk": False,
                 "byte_fallback": False,
                 "ignore_merges": False,
-                "vocab": vocab | self.special_tokens,
+                "vocab": vocab | self.added,
                 "merges": [[to_visible(a), to_visible(b)] for a, b in self.merges()],
             },
         }
@@ -229,18 +255,22 @@ class Tokenizer:
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             if in_two_files:
-                content = as_one_file(content, merges_path.read_text(encoding="utf-8"))
+                content = as_one_file(content, merges_path.read_text(encoding="utf-8"), path.parent)
             require_plain_byte_level(content)
             merges = [tuple(m.split(" ") if isinstance(m, str) else m) for m in content["model"]["merges"]]
             ranks = ranks_of([(from_visible(a), from_visible(b)) for a, b in merges])
-            special = sorted(content["added_tokens"], key=lambda token: token["id"])
-            tokenizer = cls(ranks, [token["content"] for token in special])
+            added = {token["content"]: token for token in sorted(content["added_tokens"], key=itemgetter("id"))}
+            special = [text for text, token in added.items() if token.get("special", True) or text == END_OF_TEXT]
+            words = {AddedWord.from_json(token): token["id"] for text, token in added.items() if text not in special}
+            tokenizer = cls(ranks, special, words)
             ids = {
-                from_visible(t): id for t, id in content["model"]["vocab"].items() if t not in tokenizer.special_tokens
+                from_visible(t): id for t, id in content["model"]["vocab"].items() if t not in added or id < len(ranks)
             }
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise ValueError(f"{path} is not a byte-level BPE vocabulary ({type(error).__name__}: {error})") from error
-        if ids != ranks or any(token["id"] != tokenizer.special_tokens[token["content"]] for token in special):
+        known = tokenizer.added | {word.content: id for word, id in tokenizer.words.ids.items()}
+        wrong = any(token["id"] != known[token["content"]] for token in content["added_tokens"])
+        if ids != ranks or wrong or max(known.values()) >= tokenizer.vocab_size:
             raise ValueError(f"{path}: the ids do not follow the order of the merges, so they cannot be trusted")
         return tokenizer
 
@@ -353,13 +383,33 @@ def ranks_of(merges: Iterable[tuple[bytes, ...]]) -> dict[bytes, int]:
     return ranks
 
 
-def as_one_file(vocab: dict[str, int], merges: str) -> dict[str, Any]:
-    """`vocab.json` and `merges.txt`, the two files in which GPT-2 was published, as a `tokenizer.json` says it."""
+def as_one_file(vocab: dict[str, int], merges: str, directory: Path) -> dict[str, Any]:
+    """`vocab.json` and `merges.txt`, the two files in which GPT-2 was published, as a `tokenizer.json` says it; what
+    was added to them lies in `added_tokens.json`, and which of that is special in the two files about the tokenizer."""
+    ids = {END_OF_TEXT: vocab[END_OF_TEXT]} | read_object(directory / "added_tokens.json")
+    about = read_object(directory / "tokenizer_config.json").get("added_tokens_decoder", {})
+    flags = {token["content"]: token for token in about.values()}
+    names = flat_texts(read_object(directory / "special_tokens_map.json"))
+    added = [{"special": text in names, **flags.get(text, {}), "content": text, "id": id} for text, id in ids.items()]
     return {
         "pre_tokenizer": {"type": "ByteLevel"},
-        "added_tokens": [{"id": vocab[END_OF_TEXT], "content": END_OF_TEXT}],
+        "added_tokens": added,
         "model": {"vocab": vocab, "merges": [m for m in merges.splitlines() if m and not m.startswith("#version")]},
     }
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The object in a JSON file, empty if there is no such file. Raises ValueError or TypeError if it holds none."""
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+
+
+def flat_texts(value: Any) -> set[str]:
+    """The tokens in a `special_tokens_map.json`: texts, objects with a "content", or lists of them."""
+    if isinstance(value, str):
+        return {value}
+    if isinstance(value, dict) and "content" in value:
+        return {value["content"]}
+    return {text for part in (value.values() if isinstance(value, dict) else value) for text in flat_texts(part)}
 
 
 def require_plain_byte_level(content: dict[str, Any]) -> None:

@@ -25,7 +25,7 @@ from core.preferences.pair_generation import PAIR_SAMPLING, Writer, simulate
 from core.preferences.vote_store import Votes
 from core.stages import pretrain
 from core.stages.pretrain import PretrainConfig
-from core.stages.registry import answers, stage_of, train
+from core.stages.registry import answers, check_data, stage_of, train
 from core.tokenizer import Tokenizer
 from core.training.device import pick_device
 from core.training.planning import memory
@@ -137,6 +137,8 @@ def run_evaluate(args: argparse.Namespace) -> int:
     if checkpoint.is_classifier(args.checkpoint):
         return measure_classifier(args)
     loaded = checkpoint.load(args.checkpoint, pick_device(args.device))
+    if loaded.card.config.get("corpus") == args.corpus:  # its end was held out, of the text as it was then
+        check_data(loaded.card)
     corpus = corpora.load(args.corpus)
     log.info("%s on %s: %.4f bits per byte", args.checkpoint, corpus.name, bits_per_byte(loaded, corpus))
     if args.instructions:

@@ -16,7 +16,8 @@ from typing import Any, Self, get_args
 # What the value of a setting may name: the path of a checkpoint, of a checkpoint for its vocabulary, of a reward model;
 # votes; or a text, by its name or path.
 CHECKPOINTS = ("checkpoint", "vocabulary", "reward model")
-REFERS = (*CHECKPOINTS, "votes", "corpus")
+DATA = ("votes", "corpus")
+REFERS = (*CHECKPOINTS, *DATA)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from core.generate import Sampling
 from core.model import GPT
 from core.stages.base import HELD_OUT, Metric
 from core.stages.metrics import LOOP, LOSS
-from core.stages.registry import STAGES, answers
+from core.stages.registry import STAGES, answers, check_data
 
 CORPUS = "shakespeare"  # whose held-out plays no model here has learned from
 EACH = 50  # instructions of each kind
@@ -86,11 +86,18 @@ def accuracy(classifier: Checkpoint[SequenceClassifier]) -> dict[str, float]:
 
 
 def held_out_texts(card: Card) -> Labelled:
-    """The texts that a classifier has not learned from. Raises ValueError if that is not known."""
+    """The texts that a classifier has not learned from. Raises ValueError if that is not known any more."""
     stage = STAGES.get(card.stage)
     if stage is None or stage.held_out is None:
         raise ValueError("this classifier was not trained here, so that it is not known which texts it has not seen")
-    return stage.held_out(stage.config.from_dict(card.config))
+    check_data(card)
+    found = stage.held_out(stage.config.from_dict(card.config))
+    if card.data.get("sha256", found.digest) != found.digest:  # of cards on which no file is noted, or read otherwise
+        raise ValueError(
+            f"the texts of {found.name} are no longer divided as they were when this classifier learned from them, so "
+            "that it is not known which it has not seen: train a new one"
+        )
+    return found
 
 
 def reward(loaded: Checkpoint[GPT], judge: Path, device: torch.device) -> dict[str, float]:

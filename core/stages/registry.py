@@ -1,15 +1,22 @@
 """The stages by name, and what is looked up in them."""
 
+import logging
 from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from core.checkpoint import Card
+import torch
+
+from core.checkpoint import Card, read_card
 from core.config import CHECKPOINTS
 from core.stages import classify, dpo, ppo, pretrain, reward_model, sft
 from core.stages.base import Stage
+from core.stages.data_files import NOTED, check_unchanged, noted_on
 from core.training.run_directory import Run, Status
-from core.training.runner import execute
+from core.training.runner import Job, Progress, execute
 
+log = logging.getLogger(__name__)
 STAGES: dict[str, Stage] = {
     stage.name: stage for stage in (pretrain.STAGE, sft.STAGE, classify.STAGE, reward_model.STAGE, dpo.STAGE, ppo.STAGE)
 }
@@ -34,7 +41,27 @@ def stage_of(run: Run) -> tuple[Stage, Any]:
 def train(run: Run) -> Status:
     """Execute or resume a run, whatever its stage."""
     stage, config = stage_of(run)
-    return execute(run, config.fit, lambda saved, device, say: stage.prepare(config, saved, device, say))
+    return execute(run, config.fit, lambda saved, device, say: prepare(stage, config, saved, device, say))
+
+
+def prepare(stage: Stage, config: Any, saved: Path | None, device: torch.device, say: Progress) -> Job:
+    """The stage's job, whose card notes which files it learns from.
+
+    Raises ValueError if one of them is not the one from which the run has learned up to the step `saved`.
+    """
+    noted = noted_on(read_card(saved / "card.json")) if saved else {}
+    if noted is None:
+        log.info("this run is older than the notes on files: whether its data are still the same cannot be told")
+    files = check_unchanged(stage, config, noted or {}, "or begin a new run")
+    job = stage.prepare(config, saved, device, say)
+    return replace(job, card=replace(job.card, data=job.card.data | {NOTED: files}))
+
+
+def check_data(card: Card) -> None:
+    """Raise ValueError if a file that the model has learned from has changed: what was held out of it is not known."""
+    if noted := noted_on(card):
+        stage = stage_called(card.stage)
+        check_unchanged(stage, stage.config.from_dict(card.config), noted, "or train a new model on the new one")
 
 
 def answers(card: Card) -> bool:

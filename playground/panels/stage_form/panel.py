@@ -1,7 +1,6 @@
 """One form a stage, with what the training will cost and what the model will see below it."""
 
 import json
-import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +12,8 @@ import gradio as gr
 from core.training.run_directory import step_number
 from playground.panels.live_run.panel import View
 from playground.panels.stage_form import cost as preparation
-from playground.panels.stage_form.spec import Spec, paths, uploads, with_same_vocabulary
+from playground.panels.stage_form.spec import Spec, data_directory, paths, with_same_vocabulary
+from playground.services import uploads
 from playground.services.services import Services
 from playground.ui.components import Page, bind, view
 from playground.ui.errors import handler, server_function
@@ -45,7 +45,7 @@ class StageForm:
 
     def read(self, values: dict[Any, Any], services: Services) -> Any:
         """The configuration to train with, from an event's {widget: value}. Raises ValueError in words."""
-        return self.spec.resolve(services, self.form.read(values), uploads(services))
+        return self.spec.resolve(services, self.form.read(values), data_directory(services))
 
 
 def lay_out(spec: Spec, services: Services, tab: gr.Tab) -> StageForm:
@@ -82,17 +82,6 @@ def lay_out(spec: Spec, services: Services, tab: gr.Tab) -> StageForm:
         )
     preview = preview_view(spec, services, form)
     return StageForm(spec, tab, form, size, name, begin_at, hardware, upload, start, plan, preview)
-
-
-# --- own data -------------------------------------------------------------------------------------------------
-
-
-def keep_upload(path: str, services: Services) -> str:
-    """Copy an uploaded file to where a training that outlives the page can read it, also when it is resumed."""
-    kept = uploads(services) / Path(path).name
-    kept.parent.mkdir(exist_ok=True)
-    shutil.copy(path, kept)
-    return str(kept)
 
 
 # --- what it costs, what the model sees -----------------------------------------------------------------------
@@ -177,7 +166,7 @@ def wire(c: StageForm, services: Services, page: Page, view: View) -> None:
 
     @handler
     def use_file(path: str) -> dict[Any, Any]:
-        kept = keep_upload(path, services)
+        kept = str(uploads.keep(path, data_directory(services)))
         return {form.widgets[stage.data]: gr.update(choices=spec.choices(services)[stage.data], value=kept)}
 
     quiet: dict[str, Any] = {"show_progress": "hidden"}

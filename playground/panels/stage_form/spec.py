@@ -9,6 +9,7 @@ from core.stages.base import Stage
 from core.tokenizer import Tokenizer
 from playground.panels.stage_form import vote_files
 from playground.panels.stage_form.compatibility import check_answers, check_same_vocabulary
+from playground.services import uploads
 from playground.services.services import Services
 
 
@@ -61,7 +62,7 @@ class Spec:
         if what == "vocabulary":
             return ["train", "gpt2", *services.vocabularies.paths()]
         built_in = vote_files.vote_choices(services.preferences) if what == "votes" else self.stage.offers
-        return [*built_in, *uploaded(self.stage.files, services)]
+        return [*built_in, *uploads.kept(data_directory(services), self.stage.files)]
 
     def checkpoints(self, services: Services) -> list[tuple[str, str]]:
         """The models from which the stage can start."""
@@ -111,11 +112,6 @@ def paths(names: list[str], services: Services) -> list[tuple[str, str]]:
     return [(name, str(services.checkpoints.directory / name)) for name in names]
 
 
-def uploads(services: Services) -> Path:
+def data_directory(services: Services) -> Path:
+    """Where the files lie that a person gave to a form, and votes that were written as one."""
     return services.checkpoints.directory / "data"
-
-
-def uploaded(files: tuple[str, ...], services: Services) -> list[str]:
-    """The paths of the uploaded files of these kinds."""
-    found = uploads(services).glob("*") if uploads(services).is_dir() else []
-    return sorted(str(path) for path in found if path.suffix in files)

@@ -1,6 +1,5 @@
 """What is voted on: whose answers, to which prompts, drawn how, and in which order."""
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from core.config import leaves
 from core.datasets.prompts import read_prompts
 from core.generate import Sampling
 from core.preferences.pair_generation import PAIR_SAMPLING
+from playground.services import uploads
 from playground.services.labelling.voting_settings import LEAST_SURE, OTHERS, PLAYS, RANDOM, TYPED, VotingSettings
 from playground.services.services import Services
 from playground.ui.components import Page
@@ -51,7 +51,7 @@ class Chosen:
         if missing := [name for name in DRAWN if values[name] is None]:
             raise ValueError(f"{missing[0]} is empty: type a number")
         prompts = values["prompts"]
-        if prompts not in (PLAYS, TYPED, *uploaded(self.services)):
+        if prompts not in [path for _, path in lists(self.services)]:
             raise ValueError("this list of prompts is not there any more: choose another one")
         return VotingSettings(
             (model, other),
@@ -63,17 +63,12 @@ class Chosen:
         )
 
 
-def uploads(services: Services) -> Path:
+def prompts_directory(services: Services) -> Path:
     return services.checkpoints.directory / "data" / "prompts"
 
 
-def uploaded(services: Services) -> list[str]:
-    found = uploads(services).glob("*") if uploads(services).is_dir() else []
-    return sorted(str(path) for path in found if path.suffix in FILES)
-
-
 def lists(services: Services) -> list[tuple[str, str]]:
-    own = [(Path(path).name, path) for path in uploaded(services)]
+    own = uploads.kept(prompts_directory(services), FILES)
     return [("from the plays", PLAYS), ("typed by you", TYPED), *own]
 
 
@@ -132,10 +127,8 @@ def wire(chosen: Chosen, services: Services, page: Page, upload: gr.UploadButton
     @handler
     def use_file(path: str) -> Any:
         read_prompts(Path(path))
-        kept = uploads(services) / Path(path).name
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, kept)
-        return gr.update(choices=lists(services), value=str(kept))
+        kept = str(uploads.keep(path, prompts_directory(services)))
+        return gr.update(choices=lists(services), value=kept)
 
     quiet: dict[str, Any] = {"show_progress": "hidden"}
     for event in (page.blocks.load, page.tab.select, model.focus, other.focus):

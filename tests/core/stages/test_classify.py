@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,12 @@ from sklearn.metrics import accuracy_score, f1_score, recall_score
 
 from core import checkpoint
 from core.__main__ import main
-from core.checkpoint import Card
+from core.checkpoint import Card, write_json
 from core.classifier import SequenceClassifier
 from core.datasets import classification
 from core.evaluation.classification import Scores, confusion, evaluate_classifier, majority
 from core.stages.classify import ClassifyConfig, prepare
+from core.stages.data_files import NOTED
 from core.stages.registry import train
 from core.training.loop import fit
 from core.training.run_directory import Run, read_lines
@@ -131,6 +133,10 @@ def test_a_run_does_not_go_on_with_what_is_no_longer_the_same(tmp_path, place, m
     assert "lora_rank cannot change in a run" in train(wider).message
     data.write_text(text.replace(",yes", ",perhaps"), encoding="utf-8")
     other_labels = run.fork(tmp_path / "labels", 10, values)
+    assert "toy.csv, which has changed since" in train(other_labels).message
+    card = checkpoint.read_card(other_labels.saved_steps()[-1] / "card.json")
+    older = {key: value for key, value in card.data.items() if key != NOTED}
+    write_json(other_labels.saved_steps()[-1] / "card.json", asdict(replace(card, data=older)))
     assert "are no longer those that were learned" in train(other_labels).message
     data.write_text(text, encoding="utf-8")
     checkpoint.save(parent, make_model(std=0.2), tokenizer, Card())

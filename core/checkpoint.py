@@ -47,6 +47,7 @@ from core.tokenizer import END_OF_TEXT, Tokenizer
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"  # the index says which of several files holds what
 FILES = ("config.json", WEIGHTS, "tokenizer.json")  # without these a directory is no checkpoint of ours
+BESIDE = ("card.json", "tokenizer_config.json", "generation_config.json")  # what else a checkpoint may hold
 LIE = 20  # times the weights in the file: a config.json that describes more would fill the memory
 PICKLED = (".bin", ".pt", ".pth", ".ckpt")
 
@@ -196,6 +197,11 @@ def read_config(path: Path) -> GPTConfig:
 
 def is_checkpoint(directory: Path) -> bool:
     return all((directory / name).is_file() for name in FILES)
+
+
+def is_part(name: str) -> bool:
+    """Does a file of that name belong to the checkpoint itself, not to its log or its saved steps?"""
+    return name in (*FILES, INDEX, *BESIDE) or name.endswith(".safetensors")
 
 
 def is_classifier(directory: Path) -> bool:

@@ -15,6 +15,7 @@ from core.commands import (
     run_chat,
     run_corpus,
     run_evaluate,
+    run_export,
     run_generate,
     run_import,
     run_memory,
@@ -27,6 +28,7 @@ from core.commands import (
 from core.config import add_flags, describe_os_error
 from core.datasets import shakespeare as corpora
 from core.generate import Sampling
+from core.gguf_file import TYPES
 from core.packed_model import PRECISIONS
 from core.preferences.rule_annotators import RULES
 from core.preferences.vote_store import FILE
@@ -158,6 +160,8 @@ def add_material(add: Add) -> None:
         "[a fixed one for gpt2, gpt2-medium, gpt2-large and gpt2-xl, main for others]",
     )
 
+    add_export(add)
+
     sub = add(
         "memory",
         run_memory,
@@ -170,6 +174,22 @@ def add_material(add: Add) -> None:
     sub = add("corpus", run_corpus, "Write a corpus as train.txt and val.txt, to carry it to another machine.")
     sub.add_argument("name", help=f"{', '.join(corpora.CORPORA)}, or the path of a text")
     sub.add_argument("directory", type=Path)
+
+
+def add_export(add: Add) -> None:
+    sub = add(
+        "export",
+        run_export,
+        "Write a checkpoint as other programs take it: GGUF for llama.cpp and Ollama, a zip, or a model on the hub.",
+    )
+    sub.add_argument("checkpoint", type=Path)
+    sub.add_argument("file", type=Path, nargs="?", help="NAME.gguf, beside which a Modelfile is written, or NAME.zip")
+    about = "; ".join(f"{name}: {what}" for name, what in TYPES.items())
+    sub.add_argument("--type", choices=tuple(TYPES), default="f32", help=f"of the weights in a GGUF; {about} [f32]")
+    sub.add_argument("--force", action="store_true", help="replace a file, or add to a model, that is there already")
+    sub.add_argument("--push", metavar="OWNER/NAME", help="upload it to huggingface.co, with the token in HF_TOKEN")
+    sub.add_argument("--private", action="store_true", help="--push: for your eyes only")
+    sub.add_argument("--license", default="", help="for the model card, e.g. mit [that of a shipped model, or none]")
 
 
 def add_writer(sub: argparse.ArgumentParser) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from core import checkpoint, hub
+from core import checkpoint, hub, hub_upload
 from core.checkpoint import Checkpoint
 from core.config import Config, names
 from core.conversation import Conversation, Message, generate_reply
@@ -18,6 +18,7 @@ from core.evaluation.classification import evaluate_classifier, majority_class
 from core.evaluation.instructions import evaluate_instructions
 from core.evaluation.language_model import bits_per_byte
 from core.evaluation.report_card import held_out_texts, report
+from core.export import export
 from core.generate import Model, Sampling, TextStep, stream_text
 from core.model import GPT
 from core.packed_model import PackedGPT
@@ -224,6 +225,18 @@ def run_tokenizer(args: argparse.Namespace) -> int:
 
 def run_import(args: argparse.Namespace) -> int:
     hub.import_model(args.source, args.directory, args.revision)
+    return 0
+
+
+def run_export(args: argparse.Namespace) -> int:
+    if (args.file is None) == (args.push is None):
+        raise ValueError("say where to: a FILE that ends with .gguf or .zip, or --push OWNER/NAME")
+    if args.push is not None:
+        address = hub_upload.push(args.checkpoint, args.push, "", args.private, args.force, args.license)
+        log.info("%s was uploaded to %s", args.checkpoint.name, address)
+        return 0
+    for sentence in export(args.checkpoint, args.file, args.type, args.force, args.license):
+        log.info("%s", sentence)
     return 0
 
 

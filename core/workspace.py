@@ -8,7 +8,6 @@ import math
 import os
 import shutil
 import time
-import zipfile
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -173,23 +172,6 @@ class Workspace:
             if run.name == name or name in uses:
                 what = "it is being trained" if run.name == name else f"{run.name} is learning from it"
                 raise ValueError(f"{name} cannot be moved while {what}: stop that training first")
-
-    # --- to take along ----------------------------------------------------------------------------------------
-
-    def pack(self, name: str, target: Path) -> None:
-        """The checkpoint's own files, without its log and saved steps, as an archive."""
-        path = self.path(name)
-        if not (path / "tokenizer.json").exists():
-            raise ValueError(f"{name} has no weights yet: train it to its end first")
-        with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:  # weights hardly shrink
-            for file in sorted(path.iterdir()):
-                if file.is_file() and is_part(file.name):
-                    archive.write(file, f"{name}/{file.name}")
-
-
-def is_part(name: str) -> bool:
-    """Does a file of that name belong to the checkpoint itself?"""
-    return name in (*FILES, INDEX, "card.json", "tokenizer_config.json") or name.endswith(".safetensors")
 
 
 def thrown(path: Path) -> Thrown:

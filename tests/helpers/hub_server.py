@@ -1,5 +1,7 @@
-"""The hub on 127.0.0.1: as much of its protocol as a download needs, so that the real `huggingface_hub` talks to it."""
+"""The hub on 127.0.0.1: what of its protocol a download or an upload needs, so that the real `huggingface_hub` talks to
+it."""
 
+import base64
 import hashlib
 import json
 import threading
@@ -13,6 +15,7 @@ from urllib.parse import unquote
 class FakeHub(ThreadingHTTPServer):
     """Serves `models` {id: (commit, directory)}; `redirects` {short id: id}; `refusals` {id: (status, error code)}.
 
+    Whoever has a token may write models of the owner "me": `uploads` {id: {file name: content}}.
     `requests` holds what it was asked, as "GET /path". With `breaks_off` it hangs up in the middle of weights; what it
     `says` instead, if anything, is a page as a wireless network's gate shows it.
     """
@@ -23,6 +26,7 @@ class FakeHub(ThreadingHTTPServer):
         self.models: dict[str, tuple[str, Path]] = {}
         self.redirects: dict[str, str] = {}
         self.refusals: dict[str, tuple[int, str]] = {}
+        self.uploads: dict[str, dict[str, bytes]] = {}
         self.requests: list[str] = []
         self.breaks_off = False
         self.says = b""
@@ -52,9 +56,37 @@ class Handler(BaseHTTPRequestHandler):
         elif path.startswith("/api/models/"):
             model, _, revision = path.removeprefix("/api/models/").partition("/revision/")
             self.describe(model, revision or "main")
+        elif path.startswith("/api/"):
+            self.answer(404)
         else:
             model, _, rest = path.removeprefix("/").partition("/resolve/")
             self.give_file(model, *rest.split("/", 1))
+
+    def do_POST(self) -> None:
+        """What an upload asks in turn: to make the model, how to send its files, and to take them."""
+        content = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.requests.append(f"POST {self.path}")
+        if self.path == "/api/repos/create":
+            asked = json.loads(content)
+            model = f"{asked['organization']}/{asked['name']}"
+            if asked["organization"] != "me" or not self.headers["Authorization"].startswith("Bearer hf_"):
+                return self.answer(403, b"{}")
+            if model in self.server.uploads:
+                return self.answer(409, b"{}")
+            self.server.uploads[model] = {}
+            return self.answer(200, json.dumps({"url": f"{self.server.url}/{model}", "id": model}).encode())
+        if self.path == "/api/validate-yaml":
+            return self.answer(200, b'{"errors": [], "warnings": []}')
+        model = "/".join(self.path.removeprefix("/api/models/").split("/")[:2])
+        if "/preupload/" in self.path:
+            files = [file | {"uploadMode": "regular", "shouldIgnore": False} for file in json.loads(content)["files"]]
+            return self.answer(200, json.dumps({"files": files}).encode())
+        for line in content.splitlines():
+            item = json.loads(line)
+            if item["key"] == "file":
+                self.server.uploads[model][item["value"]["path"]] = base64.b64decode(item["value"]["content"])
+        done = {"success": True, "commitOid": "0" * 40, "commitUrl": f"{self.server.url}/{model}/commit/{'0' * 40}"}
+        self.answer(200, json.dumps(done).encode())
 
     def describe(self, model: str, revision: str) -> None:
         if model in self.server.redirects:
@@ -87,7 +119,7 @@ class Handler(BaseHTTPRequestHandler):
         for name, value in ({"Content-Length": str(len(content))} | (headers or {})).items():
             self.send_header(name, value)
         self.end_headers()
-        if self.command == "GET":
+        if self.command != "HEAD":
             cut = self.server.breaks_off and self.path.endswith(".safetensors")
             self.wfile.write(content[: len(content) // 2] if cut else content)
 

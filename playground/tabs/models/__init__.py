@@ -23,4 +23,4 @@ def build(services: Services, page: Page) -> None:
         with gr.Tab("Blind arena", id="arena", elem_id="models-part-arena") as tab:
             arena.build(services, page, tab, cards)
         with gr.Tab("Bring and take", id="bring", elem_id="models-part-bring"):
-            import_export.build(services, page, library, tasks, shown)
+            import_export.build(services, page, tasks, shown)

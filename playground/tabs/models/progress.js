@@ -1,4 +1,4 @@
-// What goes on in the background: a model is measured or imported.
+// What goes on in the background: a model is measured, imported or uploaded.
 
 import { button, make } from "../../../assets/dom.js";
 import { ask, poll } from "../../../assets/server.js";

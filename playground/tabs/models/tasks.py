@@ -1,4 +1,4 @@
-"""Background tasks on checkpoints: measuring one, importing one.
+"""Background tasks on checkpoints: measuring one, importing one, uploading one.
 
 What was measured is on the card as soon as it is there, so that who stops goes on later with what is missing.
 """
@@ -6,7 +6,7 @@ What was measured is on the card as soon as it is there, so that who stops goes 
 from pathlib import Path
 from typing import Any
 
-from core import hub
+from core import hub, hub_upload
 from core.evaluation.report_card import report
 from core.training.run_directory import check_name
 from playground.services.background_task import BackgroundTask
@@ -38,6 +38,11 @@ class ModelTasks:
             raise ValueError(f"there is already something called {name}: choose another name")
         self.task.start(lambda: self.read_model(source.strip(), target), "beginning", name=name)
 
+    def upload(self, name: str | None, model: str, token: str, license: str, private: bool) -> None:
+        """Begin to upload a checkpoint to the hub. Raises ValueError if it is gone, or something else is going on."""
+        directory = self.checkpoints.path(name)
+        self.task.start(lambda: self.push(directory, model, token, license, private), "beginning", name=directory.name)
+
     def stop(self) -> None:
         self.task.stop("it ends after what it is doing just now")
 
@@ -65,3 +70,7 @@ class ModelTasks:
         self.task.report(f"reading {source}: from the hub this can take minutes")
         hub.import_model(source, target)
         return f"{source} was imported as {target.name}"
+
+    def push(self, directory: Path, model: str, token: str, license: str, private: bool) -> str:
+        self.task.report(f"uploading to {model}: this can take minutes")
+        return f"uploaded to {hub_upload.push(directory, model, token, private, license=license)}"

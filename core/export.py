@@ -1,0 +1,134 @@
+"""A checkpoint for other programs: GGUF with a Modelfile for Ollama, a zip, or a repository on the hub.
+
+What is there already is not overwritten unless that is asked for, and a file is whole or not there at all.
+"""
+
+import os
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+from core import checkpoint, gguf_file
+from core.checkpoint import Checkpoint, is_checkpoint, is_part, read_json
+from core.datasets.conversations import encode_chat, turn_ends
+from core.generate import Sampling
+from core.model import GPT
+from core.model_card import model_card
+from core.stages.registry import answers
+from core.tokenizer import Tokenizer
+
+SUFFIXES = (".gguf", ".zip")
+MODELFILE = ".Modelfile"  # behind the name of the GGUF beside which it lies
+NOTICEABLE = 1e-4  # nats a token; below, no text that is drawn shows it
+
+
+def export(directory: Path, target: Path, type: str = "f32", force: bool = False, license: str = "") -> list[str]:
+    """Write the checkpoint in `directory` as `target`, a .gguf or a .zip; returns sentences about what was written.
+
+    type: of a GGUF's weights, one of gguf_file.TYPES. force: replace what is there already.
+    Raises ValueError in words if the checkpoint cannot be exported so, or something is there; OSError of the disk.
+    """
+    directory = directory.resolve()  # whose name the model bears
+    if target.suffix not in SUFFIXES:
+        raise ValueError(f"{target} must end with {' or '.join(SUFFIXES)}, which says what is written")
+    if not is_checkpoint(directory):
+        raise ValueError(f"{directory} has no weights yet, or is no checkpoint: choose one that is complete")
+    if target.suffix == ".zip":
+        with_card = model_card(directory, license)
+        write_whole(target, lambda path: write_zip(directory, path, with_card), force)
+        return [f"{directory.name} was written to {target}"]
+    return export_gguf(directory, target, type, force)
+
+
+def export_gguf(directory: Path, target: Path, type: str, force: bool) -> list[str]:
+    loaded = checkpoint.load(directory)
+    modelfile = target.with_suffix(MODELFILE)
+    refuse_existing(modelfile, force)
+    chat_template = str(read_json(directory / "tokenizer_config.json").get("chat_template") or "")
+    coarser: list[str] = []
+
+    def write(path: Path) -> None:
+        coarser.extend(gguf_file.write(path, loaded.model, loaded.tokenizer, type, directory.name, chat_template))
+
+    write_whole(target, write, force)
+    checkpoint.write_text(modelfile, modelfile_text(target.name, loaded))
+    said = [f"{directory.name} was written to {target}, and {modelfile.name} beside it, for Ollama"]
+    if coarser:
+        said.append(
+            f"{len(coarser)} matrices are float16: {type} needs rows of a multiple of {gguf_file.Q8_0_BLOCK} weights"
+        )
+    if loaded.model.config.activation_function == "gelu":
+        moved = gguf_file.gelu_difference(loaded.model, loaded.tokenizer)
+        size = "far less than is noticed" if moved < NOTICEABLE else "which may be noticed"
+        said.append(
+            "this model was trained with the exact GELU; llama.cpp computes the tanh form, which moves its predictions "
+            f"by {moved:.1g} nats a token (KL divergence), {size}"
+        )
+    return said
+
+
+# --- Ollama ---------------------------------------------------------------------------------------------------
+
+
+def modelfile_text(gguf: str, loaded: Checkpoint[GPT]) -> str:
+    """The Modelfile for Ollama: how a prompt is put, where an answer ends, and how tokens are drawn."""
+    tokenizer, sampling = loaded.tokenizer, Sampling()
+    ends = turn_ends(tokenizer) if answers(loaded.card) else {tokenizer.eot}
+    parameters = {
+        "num_ctx": loaded.model.config.block_size,
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "top_k": sampling.top_k,
+        "min_p": sampling.min_p,
+        "repeat_penalty": sampling.repetition_penalty,
+    }
+    lines = [
+        f"FROM ./{gguf}",
+        f'TEMPLATE """{ollama_template(tokenizer) if answers(loaded.card) else "{{ .Prompt }}"}"""',
+        *(f"PARAMETER {name} {value}" for name, value in parameters.items()),
+        *(f'PARAMETER stop "{tokenizer.token_bytes(id).decode()}"' for id in sorted(ends)),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def ollama_template(tokenizer: Tokenizer) -> str:
+    """One exchange in the chat format, as a template of Go's: Ollama repeats it for each, and cuts it at the answer.
+
+    A system text heads the first question, as everywhere here.
+    """
+    question = "{{ if .System }}{{ .System }}\n\n{{ end }}{{ .Prompt }}"
+    messages = [{"role": "user", "content": question}, {"role": "assistant", "content": "{{ .Response }}"}]
+    return tokenizer.decode(encode_chat(tokenizer, messages)[0])
+
+
+# --- files ----------------------------------------------------------------------------------------------------
+
+
+def write_zip(directory: Path, target: Path, readme: str) -> None:
+    """The checkpoint's own files, without its log and saved steps, and its model card."""
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:  # weights hardly shrink
+        archive.writestr(f"{directory.name}/README.md", readme)
+        for file in own_files(directory):
+            archive.write(file, f"{directory.name}/{file.name}")
+
+
+def own_files(directory: Path) -> list[Path]:
+    """The files that make up the checkpoint itself."""
+    return sorted(path for path in directory.iterdir() if path.is_file() and is_part(path.name))
+
+
+def write_whole(target: Path, write: Callable[[Path], None], force: bool) -> None:
+    """Let `write` make a file of another name, which then becomes `target`."""
+    refuse_existing(target, force)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        write(temporary)
+        checkpoint.sync(temporary)
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def refuse_existing(target: Path, force: bool) -> None:
+    if target.is_dir() or (target.exists() and not force):
+        raise ValueError(f"there is already something called {target}: choose another name, or replace it with --force")

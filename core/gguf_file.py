@@ -37,7 +37,7 @@ NAMES = {  # of our tensors, in GGUF
     "mlp.c_fc": "ffn_up",
     "mlp.c_proj": "ffn_down",
 }
-NORMAL, CONTROL, UNUSED = 1, 3, 5  # llama.cpp's types of tokens
+NORMAL, CONTROL, USER_DEFINED, UNUSED = 1, 3, 4, 5  # llama.cpp's types of tokens; added words are user-defined
 TEXT_TOKENS = 128  # of a text that the model writes, on which two forms of GELU are compared
 
 
@@ -85,17 +85,15 @@ def describe(writer: Any, model: GPT, name: str) -> None:
 
 
 def describe_vocabulary(writer: Any, tokenizer: Tokenizer, n_rows: int, chat_template: str) -> None:
-    """Tokens, merges and special tokens; rows of the embedding that no token has are called unused."""
-    texts, types = [], []
-    special = {id: text for text, id in tokenizer.special_tokens.items()}
-    ordinary = {id: to_visible(token) for token, id in tokenizer.ranks.items()}
-    for id in range(n_rows):
-        texts.append(special.get(id) or ordinary.get(id) or f"[PAD{id}]")
-        types.append(CONTROL if id in special else NORMAL if id in ordinary else UNUSED)
+    """Tokens, merges, special tokens and added words; rows of the embedding that no token has are called unused."""
+    texts = {id: to_visible(token) for token, id in tokenizer.ranks.items()}
+    texts |= {id: text for text, id in tokenizer.added.items()}
+    types = dict.fromkeys(texts, NORMAL) | dict.fromkeys(tokenizer.special_tokens.values(), CONTROL)
+    types |= dict.fromkeys(tokenizer.words.ids.values(), USER_DEFINED)
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("gpt-2")  # by which pattern text is cut before the merges
-    writer.add_token_list(texts)
-    writer.add_token_types(types)
+    writer.add_token_list([texts.get(id, f"[PAD{id}]") for id in range(n_rows)])
+    writer.add_token_types([types.get(id, UNUSED) for id in range(n_rows)])
     writer.add_token_merges([f"{to_visible(a)} {to_visible(b)}" for a, b in tokenizer.merges()])
     writer.add_bos_token_id(tokenizer.eot)
     writer.add_eos_token_id(tokenizer.eot)

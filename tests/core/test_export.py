@@ -13,6 +13,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from core import checkpoint, gguf_file, hub_upload
 from core.__main__ import main
+from core.added_words import AddedWord
 from core.checkpoint import Card
 from core.classifier import SequenceClassifier
 from core.datasets.conversations import encode_chat
@@ -20,6 +21,7 @@ from core.export import export, ollama_template
 from core.huggingface import REWARD
 from core.model import GPT
 from core.model_card import model_card
+from core.tokenizer import Tokenizer
 from tests.helpers.hub_server import serve
 
 IDS = torch.tensor([[3, 141, 59, 26, 297, 5, 35, 89, 79, 3]])
@@ -134,6 +136,14 @@ def test_the_vocabulary_gives_the_same_ids_and_knows_its_special_tokens(save, tm
     assert fields["tokenizer.ggml.eos_token_id"] == fields["tokenizer.ggml.bos_token_id"] == tokenizer.eot
     assert fields["tokenizer.ggml.pre"] == "gpt-2" and fields["tokenizer.chat_template"] == "{{ messages }}"
     assert fields["gpt2.context_length"] == model.config.block_size
+
+
+def test_added_words_and_rows_without_a_token_are_called_what_they_are(tmp_path, make_model, tokenizer):
+    words = Tokenizer(tokenizer.ranks, tokenizer.special_tokens, {AddedWord("covid19"): 300})
+    gguf_file.write(tmp_path / "mine.gguf", make_model(vocab_size=303), words, "f32", "mine")
+    fields = {name: field.contents() for name, field in GGUFReader(tmp_path / "mine.gguf").fields.items()}
+    assert fields["tokenizer.ggml.tokens"][300:] == ["covid19", "[PAD301]", "[PAD302]"]
+    assert fields["tokenizer.ggml.token_type"][296:] == [1, 3, 3, 3, 4, 5, 5]
 
 
 def test_what_the_tanh_form_changes_is_measured_and_said(save, tmp_path, make_model, tokenizer):

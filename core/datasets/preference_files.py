@@ -1,53 +1,96 @@
-"""Preferences in files, as TRL reads and writes them: JSON lines with "prompt", "chosen" and "rejected".
+"""Preferences in files: a prompt, and of two answers to it the preferred one and the other.
 
     {"prompt": "What is the hour?", "chosen": "Is it not noon?", "rejected": "Twelve."}
 
-Each may also be a list of {"role", "content"} messages. A line may say "tie": true, which is ours: then neither answer
-is the better one, and which is called chosen means nothing.
+This is how TRL has them, and how they are written here; a prompt of several turns is a list of messages. `LAYOUTS` says
+what else is read. An object may say "tie": true, which is ours: then neither answer is the better one, and which is
+called chosen means nothing.
 """
 
-import hashlib
 import json
 import random
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from core.checkpoint import write_text
-from core.config import describe_os_error
+from core.datasets.messages import (
+    Messages,
+    check_turns,
+    describe_messages,
+    is_transcript,
+    message,
+    read_history,
+    read_messages,
+    text_of,
+    with_system,
+)
+from core.datasets.records import NothingToLearn, Recognised, parse_records, read_records
+
+Turns = tuple[tuple[str, str], ...]  # (role, content) of messages
 
 
 @dataclass(frozen=True)
 class Preference:
-    prompt: str
+    prompt: str  # the last thing that the user says
     chosen: str
     rejected: str
     tie: bool = False
+    history: Turns = ()  # what was said before the prompt
+
+    @property
+    def asked(self) -> tuple[Turns, str]:
+        """All that is answered: preferences on the same are on one prompt."""
+        return self.history, self.prompt
+
+    @property
+    def messages(self) -> Messages:
+        """All that is answered."""
+        return prompt_messages(self.prompt, self.history)
+
+    @property
+    def prompt_text(self) -> str:
+        """All that is answered, for people to read."""
+        return describe_messages(self.messages)
+
+
+def prompt_messages(prompt: str, history: Turns = ()) -> Messages:
+    return [message(role, content) for role, content in (*history, ("user", prompt))]
 
 
 @dataclass(frozen=True)
 class Preferences:
-    """What a file holds, and what in it could not be used, by line."""
+    """What a file holds, and how it was read."""
 
     name: str
     pairs: list[Preference]
     digest: str  # sha256 of the file
-    problems: list[str] = field(default_factory=list)
+    recognised: Recognised = field(default_factory=Recognised)
+
+    @property
+    def problems(self) -> list[str]:
+        """What was left out, guessed or changed, in words."""
+        return self.recognised.sentences
+
+    @property
+    def why_none(self) -> str:
+        """Why nothing could be used of a file that is not empty."""
+        left_out = self.recognised.left_out
+        return f" that can be used: {left_out[0]} ({len(left_out)} left out)" if left_out and not self.pairs else ""
 
     def split(self, share: float, seed: int) -> tuple[list[Preference], list[Preference]]:
         """(to learn from, held out), by prompt: what is asked on one side is never asked on the other.
 
         Each side has at least one pair that is no tie. Raises ValueError, in words, if that cannot be.
         """
-        decided = [pair.prompt for pair in self.pairs if not pair.tie]
+        decided = [pair.asked for pair in self.pairs if not pair.tie]
         if not decided:
             raise ValueError(
                 f"all {len(self.pairs)} votes of {self.name} are ties: nothing can be learned from them; "
                 "vote on until one answer is better"
                 if self.pairs
-                else f"{self.name} holds no votes: vote in the Label tab first, or load the example set there"
+                else f"{self.name} holds no votes{self.why_none}: vote in the Label tab first, or load the example"
             )
         prompts = list(dict.fromkeys(decided))
         if len(prompts) < 2:
@@ -57,70 +100,172 @@ class Preferences:
             )
         chance = random.Random(seed)
         held_out = set(chance.sample(prompts, min(max(1, round(share * len(prompts))), len(prompts) - 1)))
-        only_ties = sorted({pair.prompt for pair in self.pairs} - set(prompts))
+        only_ties = sorted({pair.asked for pair in self.pairs} - set(prompts))
         held_out |= {prompt for prompt in only_ties if chance.random() < share}
-        sides = ([pair for pair in self.pairs if (pair.prompt in held_out) == side] for side in (False, True))
+        sides = ([pair for pair in self.pairs if (pair.asked in held_out) == side] for side in (False, True))
         learned, measured = sides
         return learned, measured
 
 
 def read_preferences(path: str | Path, skip_bad_lines: bool = False) -> Preferences:
-    """Raises ValueError that names the first bad line, unless those are to be skipped; then `problems` names all."""
-    path = Path(path).expanduser()
-    try:
-        content = path.read_bytes()
-        text = content.decode("utf-8-sig")
-    except OSError as error:
-        raise ValueError(f"votes {describe_os_error(error)}") from error
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path.name} is not UTF-8 text (byte {error.start:,} cannot be read)") from error
-    pairs: list[Preference] = []
-    problems: list[str] = []
-    for number, line in enumerate(text.split("\n"), 1):  # JSON strings may hold other ends of lines, such as U+2028
-        if not line.strip():
-            continue
-        try:
-            pairs.append(parse_preference(line))
-        except ValueError as error:
-            problems.append(f"line {number}: {error}")
-            if not skip_bad_lines:
-                hint = "mend it, or switch skip_bad_lines on"
-                raise ValueError(f"{path.name}, {problems[0]}; {hint}") from error
-    return Preferences(path.name, pairs, hashlib.sha256(content).hexdigest(), problems)
+    """Pairs in any of LAYOUTS, as JSON lines, a JSON list, a table or parquet.
+
+    Raises ValueError that names the first bad line, unless those are to be skipped. Two answers that are the same are
+    left out in either case.
+    """
+    found = read_records(path, "votes")
+    pairs, recognised = parse_records(found, parse_preference, skip_bad_lines)
+    return Preferences(found.file.name, [pair for _, pair in pairs], found.file.digest, recognised)
 
 
-def parse_preference(line: str) -> Preference:
-    """One line. Raises ValueError that says what is missing or of the wrong kind."""
-    try:
-        item = json.loads(line)
-    except ValueError as error:
-        raise ValueError(f"this is no JSON ({error})") from None
+# --- layouts --------------------------------------------------------------------------------------------------
+
+PAIR = {"chosen": "Noon.", "rejected": "No."}
+QUESTION = {"role": "user", "content": "What is the hour?"}
+ANSWERS = {name: [{"role": "assistant", "content": text}] for name, text in PAIR.items()}
+WHOLE = {name: [QUESTION, *said] for name, said in ANSWERS.items()}
+LAYOUTS: dict[str, dict[str, Any]] = {  # what is recognised, with an example of each
+    "TRL": {"prompt": "What is the hour?"} | PAIR,
+    "TRL, conversational": {"prompt": [QUESTION]} | ANSWERS,
+    "TRL, implicit prompt": WHOLE,
+    "HH-RLHF": {name: f"\n\nHuman: What is the hour?\n\nAssistant: {text}" for name, text in PAIR.items()},
+    "UltraFeedback": {"prompt": "What is the hour?"} | WHOLE,
+    "Alpaca with two answers": {"instruction": "Translate.", "input": "Uhr"} | PAIR,
+    "Alpaca with two outputs": {"instruction": "Translate.", "input": "Uhr", "output": ["Clock.", "Ear."]},
+    "ShareGPT with two answers": {
+        "conversations": [{"from": "human", "value": "What is the hour?"}],
+        "chosen": {"from": "gpt", "value": "Noon."},
+        "rejected": {"from": "gpt", "value": "No."},
+    },
+    "messages with two answers": {"messages": [QUESTION]} | PAIR,
+    "question with two answers": {"system": "Be brief.", "question": "What is the hour?"} | PAIR,
+}
+BY_PROMPT = {  # the key of the prompt, and how the layout is called
+    "prompt": "TRL",
+    "instruction": "Alpaca with two answers",
+    "question": "question with two answers",
+    "query": "question with two answers",
+    "conversations": "ShareGPT with two answers",
+    "conversation": "ShareGPT with two answers",
+    "messages": "messages with two answers",
+}
+ANSWER_KEYS = (
+    ("chosen", "rejected"),
+    ("chosen_response", "rejected_response"),
+    ("response_chosen", "response_rejected"),
+    ("preferred", "dispreferred"),
+    ("accepted", "rejected"),
+    ("better", "worse"),
+    ("winner", "loser"),
+)
+KTO = (("completion", "label"), ("response", "label"), ("output", "label"), ("messages", "label"), ("kto_tag",))
+
+
+def parse_preference(item: Any) -> tuple[Preference, str]:
+    """(preference, name of its layout) of one record.
+
+    Raises ValueError that says what is missing or of the wrong kind, NothingToLearn for two answers that are the same.
+    """
     if not isinstance(item, dict):
         raise ValueError("this is no object in braces")
-    if missing := [name for name in ("prompt", "chosen", "rejected") if name not in item]:
-        hint = "; preferences without a prompt of their own cannot be used" if missing == ["prompt"] else ""
-        raise ValueError(f"{' and '.join(missing)} missing{hint}")
-    tie = item.get("tie", False)
+    item = {str(key).strip().lower(): value for key, value in item.items()}
+    answers = find_answers(item)
+    if answers is None:
+        raise ValueError(what_is_missing(item))
+    key = next((key for key in BY_PROMPT if item.get(key) is not None), "")
+    layout = layout_name(item, key, answers[0])
+    given = read_prompt(item, key) if key else []
+    spaced = is_transcript(item.get(key))  # "Assistant:" and a blank stand before the answer
+    chosen, rejected = (read_answer(a, name, given, spaced) for a, name in zip(answers, PAIR, strict=True))
+    if chosen == rejected:
+        raise NothingToLearn("chosen and rejected are the same", layout)
+    return part_ways(chosen, rejected, read_tie(item)), layout
+
+
+def find_answers(item: Mapping[str, Any]) -> tuple[Any, Any] | None:
+    """(preferred, other), by any of their usual names."""
+    for names in ANSWER_KEYS:
+        if all(name in item for name in names):
+            return item[names[0]], item[names[1]]
+    both = item.get("output")
+    return (both[0], both[1]) if isinstance(both, list) and len(both) == 2 else None
+
+
+def layout_name(item: Mapping[str, Any], key: str, chosen: Any) -> str:
+    if not key:
+        return "HH-RLHF" if isinstance(chosen, str) else "TRL, implicit prompt"
+    if key == "instruction" and isinstance(item.get("output"), list):
+        return "Alpaca with two outputs"
+    if key != "prompt" or not isinstance(chosen, list):
+        return BY_PROMPT[key]
+    return "TRL, conversational" if isinstance(item[key], list) else "UltraFeedback"
+
+
+def what_is_missing(item: Mapping[str, Any]) -> str:
+    if any(all(key in item for key in keys) for keys in KTO):
+        return (
+            "it is a single answer with a label, as KTO learns from; DPO and reward models need two answers to a "
+            "prompt: chosen and rejected"
+        )
+    missing = [key for key in ("chosen", "rejected") if key not in item]
+    return f"{' and '.join(missing)} missing"
+
+
+def read_tie(item: Mapping[str, Any]) -> bool:
+    tie = item.get("tie") or False
     if not isinstance(tie, bool):
         raise ValueError(f"tie must be true or false, got {tie!r}")
-    chosen, rejected = (message_text(item[name], name, "assistant") for name in ("chosen", "rejected"))
-    return Preference(message_text(item["prompt"], "prompt", "user"), chosen, rejected, tie)
+    return tie
 
 
-def message_text(value: Any, name: str, role: str) -> str:
-    """The text itself, or what the last message of a conversation says."""
-    if isinstance(value, list):
-        last = value[-1] if value else None
-        if not isinstance(last, dict) or last.get("role") != role:
-            raise ValueError(f'the last message of {name} is not by the role "{role}"')
-        value = last.get("content")
-    if not isinstance(value, str):
-        raise ValueError(f"{name} is neither a text nor a list of messages")
-    if not value.strip():
-        raise ValueError(f"{name} is empty")
-    if re.search("[\ud800-\udfff]", value):
-        raise ValueError(f"{name} holds half of a character, which no file can keep")
-    return value.strip()
+def read_prompt(item: Mapping[str, Any], key: str) -> Messages:
+    """What was asked, in turns."""
+    value = item[key]
+    if isinstance(value, list | dict) or is_transcript(value):
+        said = read_messages(value, key)
+    else:
+        given = str(item.get("input") or "") if key == "instruction" else ""
+        said = [message("user", "\n\n".join([text_of(value, key), *([given] if given.strip() else [])]))]
+    said = [*read_history(item.get("history")), *said]
+    system = item.get("system") or item.get("system_prompt")
+    return with_system(system, said) if said[0]["role"] != "system" else said
+
+
+def read_answer(value: Any, name: str, asked: Messages, spaced: bool) -> Messages:
+    """The whole conversation that ends with this answer."""
+    if not asked and isinstance(value, str) and not is_transcript(value):
+        raise ValueError("prompt missing: it stands neither by itself nor at the beginning of both answers")
+    if asked and not isinstance(value, list | dict):
+        answer = text_of(value, name)
+        return [*asked, message("assistant", answer.removeprefix(" ") if spaced else answer)]
+    said = read_messages(value, name)
+    if said[-1]["role"] != "assistant":
+        raise ValueError(f'the last message of {name} is not by the role "assistant"')
+    if said[0]["role"] == "assistant":
+        return [*asked, *said]
+    has_own = said[0]["role"] == "system"
+    whole = [*(m for m in asked[:1] if m["role"] == "system" and not has_own), *said]
+    before, spoken = (
+        [(m["role"], m["content"].strip()) for m in part if m["role"] != "system"] for part in (asked, whole)
+    )
+    if before != spoken[: len(before)]:
+        raise ValueError(f"{name} begins with other messages than those of the prompt")
+    return whole
+
+
+def part_ways(chosen: Messages, rejected: Messages, tie: bool) -> Preference:
+    """What both share is the prompt, and the one message that follows in either is an answer to it."""
+    shared = next((i for i, (a, b) in enumerate(zip(chosen, rejected, strict=False)) if a != b), 0)
+    if len(chosen) != shared + 1 or len(rejected) != shared + 1:
+        raise ValueError("the two conversations part before their last message: their answers answer two things")
+    prompt = chosen[:shared]
+    if not prompt:
+        raise ValueError("prompt missing: it stands neither by itself nor at the beginning of both answers")
+    if prompt[-1]["role"] != "user":
+        raise ValueError('the last message of prompt is not by the role "user"')
+    check_turns(prompt)
+    history = tuple((m["role"], m["content"]) for m in prompt[:-1])
+    return Preference(prompt[-1]["content"], chosen[-1]["content"], rejected[-1]["content"], tie, history)
 
 
 def write_preferences(path: str | Path, pairs: Iterable[Preference], ties: bool = True) -> None:
@@ -129,6 +274,7 @@ def write_preferences(path: str | Path, pairs: Iterable[Preference], ties: bool 
     for pair in pairs:
         if pair.tie and not ties:
             continue
-        item: dict[str, Any] = {"prompt": pair.prompt, "chosen": pair.chosen, "rejected": pair.rejected}
+        prompt = pair.messages if pair.history else pair.prompt
+        item: dict[str, Any] = {"prompt": prompt, "chosen": pair.chosen, "rejected": pair.rejected}
         lines.append(json.dumps(item | ({"tie": True} if pair.tie else {}), ensure_ascii=False) + "\n")
     write_text(Path(path), "".join(lines))

@@ -14,9 +14,10 @@ from torch import Tensor
 from core.checkpoint import read_config
 from core.config import Config, setting
 from core.datasets.batch import Batch
-from core.datasets.conversations import Example, encode_chat
+from core.datasets.conversations import Example, encode_chat, encode_prompt
 from core.datasets.length_buckets import Buckets
-from core.datasets.preference_files import Preference, read_preferences
+from core.datasets.messages import Messages, message
+from core.datasets.preference_files import Preference, prompt_messages, read_preferences
 from core.datasets.preview import SHOWN, Preview, ShownExample, show_example, show_read_at_end
 from core.linear_cross_entropy import IGNORE_INDEX
 from core.tokenizer import Tokenizer
@@ -104,8 +105,8 @@ class Pairs:
     left_out: list[str]  # in words
 
     @property
-    def val_prompts(self) -> list[str]:
-        return list(dict.fromkeys(pair.prompt for pair in self.val_texts))
+    def val_prompts(self) -> list[Messages]:
+        return [prompt_messages(prompt, history) for history, prompt in dict.fromkeys(p.asked for p in self.val_texts)]
 
 
 def read_pairs(config: PairsConfig, tokenizer: Tokenizer, block_size: int, seed: int) -> Pairs:
@@ -138,7 +139,7 @@ def encode_pairs(
     """
     encoded, too_long = [], []
     for pair in pairs:
-        both = [Example(*encode_chat(tokenizer, messages(pair.prompt, a))) for a in (pair.chosen, pair.rejected)]
+        both = [encode_answer(tokenizer, pair.messages, answer) for answer in (pair.chosen, pair.rejected)]
         if max(len(example.ids) for example in both) > block_size:
             too_long.append(pair)
         else:
@@ -146,8 +147,11 @@ def encode_pairs(
     return encoded, too_long
 
 
-def messages(prompt: str, answer: str) -> list[dict[str, str]]:
-    return [{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}]
+def encode_answer(tokenizer: Tokenizer, asked: Messages, answer: str) -> Example:
+    """The prompt with an answer, the only one that counts: earlier ones are part of the prompt."""
+    begin = len(encode_prompt(tokenizer, asked))
+    ids, mask = encode_chat(tokenizer, [*asked, message("assistant", answer)])
+    return Example(ids, [False] * begin + mask[begin:])
 
 
 def likelihood_batch(pairs: Sequence[EncodedPair]) -> PairBatch:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from core.classifier import SequenceClassifier, last_tokens
 from core.datasets.conversations import Example, collate, encode_prompt
+from core.datasets.messages import Messages
 from core.datasets.preference_pairs import last_token_batch
 from core.generate import Sampling, batch
 from core.linear_cross_entropy import IGNORE_INDEX
@@ -40,7 +41,7 @@ def reward_scores_of_ids(model: SequenceClassifier, texts: Sequence[Sequence[int
 
 @torch.inference_mode()
 def response_kl(
-    policy: GPT, reference: GPT, tokenizer: Tokenizer, prompts: Sequence[str], seed: int, max_new_tokens: int = 64
+    policy: GPT, reference: GPT, tokenizer: Tokenizer, prompts: Sequence[Messages], seed: int, max_new_tokens: int = 64
 ) -> float:
     """KL(policy || reference) in nats a response: how far the policy has moved from where it began.
 
@@ -50,7 +51,7 @@ def response_kl(
     block_size = policy.config.block_size
     max_new_tokens = min(max_new_tokens, block_size // 2)
     sampling = Sampling(max_new_tokens=max_new_tokens, temperature=1.0, top_p=1.0, seed=seed)
-    asked = [encode_prompt(tokenizer, [{"role": "user", "content": prompt}]) for prompt in prompts]
+    asked = [encode_prompt(tokenizer, prompt) for prompt in prompts]
     asked = [ids[-(block_size - max_new_tokens) :] for ids in asked]
     total = 0.0
     for first in range(0, len(asked), SIDE_BY_SIDE):

@@ -108,4 +108,4 @@ def simulate(
 
 def pair_content(pair: NewPair) -> tuple[str, frozenset[Answer]]:
     """A pair whichever way round it stands."""
-    return pair.prompt, frozenset((pair.left, pair.right))
+    return pair.prompt_text, frozenset((pair.left, pair.right))

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from core.datasets.conversations import encode_chat
-from core.datasets.preference_pairs import messages
+from core.datasets.messages import Messages, message
 from core.model import GPT
 from core.tokenizer import Tokenizer
 
@@ -30,7 +30,7 @@ STEPS = 8  # of Newton's method, which is then at the minimum
 
 
 @torch.inference_mode()
-def features(model: GPT, tokenizer: Tokenizer, prompts: Sequence[str], answers: Sequence[str]) -> np.ndarray:
+def features(model: GPT, tokenizer: Tokenizer, prompts: Sequence[Messages], answers: Sequence[str]) -> np.ndarray:
     """(n, 3 C + 1): the embeddings of the answer's tokens on average; what the last layer holds over them on average,
     and at their end; log of their number.
 
@@ -41,7 +41,7 @@ def features(model: GPT, tokenizer: Tokenizer, prompts: Sequence[str], answers: 
     size, found = model.config.block_size, []
     texts = []
     for prompt, answer in zip(prompts, answers, strict=True):
-        ids, mask = encode_chat(tokenizer, messages(prompt, answer))
+        ids, mask = encode_chat(tokenizer, [*prompt, message("assistant", answer)])
         texts.append((ids[-size:], mask[-size:]))
     for first in range(0, len(texts), AT_ONCE):
         some = texts[first : first + AT_ONCE]

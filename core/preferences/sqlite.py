@@ -2,7 +2,7 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,13 +13,15 @@ DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 class Database:
-    """The tables of `schema` at `path`. `trouble` says in a sentence that a damaged file was put aside, if one was.
+    """The tables of `schema` at `path`. `added`: columns (table, name, declaration) that earlier versions did not have.
+
+    `trouble` says in a sentence that a damaged file was put aside, if one was.
 
     Raises ValueError if the file cannot be used.
     """
 
-    def __init__(self, path: str | Path, schema: str):
-        self.path, self.schema, self.trouble = Path(path), schema, ""
+    def __init__(self, path: str | Path, schema: str, added: Sequence[tuple[str, str, str]] = ()):
+        self.path, self.schema, self.added, self.trouble = Path(path), schema, added, ""
         self.own = threading.local()  # SQLite's connections are not shared between threads
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.open()
@@ -39,6 +41,9 @@ class Database:
         connection = self.connect()
         connection.execute("PRAGMA journal_mode = WAL")  # readers do not wait for who writes
         connection.executescript(self.schema)
+        for table, name, declaration in self.added:
+            if name not in [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]:
+                connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} {declaration}")
         if (found := connection.execute("PRAGMA quick_check").fetchone()[0]) != "ok":
             raise sqlite3.DatabaseError(found)
         self.own.file = self.identity()

@@ -13,11 +13,12 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from core.datasets.preference_files import Preference
+from core.datasets.messages import Messages, describe_messages
+from core.datasets.preference_files import Preference, Turns, prompt_messages
 from core.preferences.sqlite import Database
 
 FILE = "preferences.db"  # beside the checkpoints
@@ -54,7 +55,8 @@ CREATE TABLE IF NOT EXISTS pairs (
     id INTEGER PRIMARY KEY, prompt TEXT NOT NULL,
     left_text TEXT NOT NULL, left_model TEXT NOT NULL, left_seed INTEGER NOT NULL,
     right_text TEXT NOT NULL, right_model TEXT NOT NULL, right_seed INTEGER NOT NULL,
-    sampling TEXT NOT NULL, source TEXT NOT NULL, swaps INTEGER REFERENCES pairs (id), created TEXT NOT NULL
+    sampling TEXT NOT NULL, source TEXT NOT NULL, swaps INTEGER REFERENCES pairs (id), created TEXT NOT NULL,
+    history TEXT NOT NULL DEFAULT '[]'
 );
 CREATE TABLE IF NOT EXISTS votes (
     id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, pair INTEGER NOT NULL REFERENCES pairs (id),
@@ -67,8 +69,11 @@ CREATE TABLE IF NOT EXISTS withdrawals (
 );
 CREATE VIEW IF NOT EXISTS standing AS SELECT * FROM votes WHERE id NOT IN (SELECT vote FROM withdrawals);
 """
+# Of earlier versions of this program: (table, column, its declaration).
+ADDED = (("pairs", "history", "TEXT NOT NULL DEFAULT '[]'"),)
 PAIR = (
-    "pairs.id, prompt, left_text, left_model, left_seed, right_text, right_model, right_seed, sampling, source, swaps"
+    "pairs.id, prompt, left_text, left_model, left_seed, right_text, right_model, right_seed, sampling, source, swaps, "
+    "history"
 )
 
 
@@ -87,12 +92,23 @@ class Answer:
 class NewPair:
     """Two answers to a prompt, on the sides on which they will be seen."""
 
-    prompt: str
+    prompt: str  # the last thing that the user says
     left: Answer
     right: Answer
     sampling: dict[str, Any]  # how both were drawn
     source: str  # one of SOURCES
     swaps: int | None = None  # the pair of which this is a repetition with its sides swapped
+    history: Turns = field(default=(), kw_only=True)  # what was said before the prompt
+
+    @property
+    def messages(self) -> Messages:
+        """All that is answered."""
+        return prompt_messages(self.prompt, self.history)
+
+    @property
+    def prompt_text(self) -> str:
+        """All that is answered, for people to read."""
+        return describe_messages(self.messages)
 
 
 @dataclass(frozen=True)
@@ -130,7 +146,7 @@ class Votes(Database):
     """The store. `trouble` says in a sentence that a damaged file was put aside when it was opened."""
 
     def __init__(self, path: str | Path):
-        super().__init__(path, SCHEMA)
+        super().__init__(path, SCHEMA, ADDED)
 
     # --- pairs ------------------------------------------------------------------------------------------------
 
@@ -250,7 +266,7 @@ class Votes(Database):
         """
         votes = self.standing()
         return [
-            Preference(vote.pair.prompt, vote.chosen.text, vote.rejected.text, not vote.decided)
+            Preference(vote.pair.prompt, vote.chosen.text, vote.rejected.text, not vote.decided, vote.pair.history)
             for vote in votes
             if vote.choice != "skip"
             and (annotators is None or vote.annotator in annotators)
@@ -271,7 +287,8 @@ class Votes(Database):
                 known[sort_tie(pair)] -= 1
                 continue
             sides, swapped = [Answer(pair.chosen), Answer(pair.rejected)], len(new) % 2 == 1
-            new.append(NewPair(pair.prompt, sides[swapped], sides[not swapped], {}, source))
+            left, right = sides[swapped], sides[not swapped]
+            new.append(NewPair(pair.prompt, left, right, {}, source, history=pair.history))
             choices.append("tie" if pair.tie else "right" if swapped else "left")
         self.add_voted(new, choices, annotator)
         return len(new)
@@ -295,7 +312,7 @@ def insert_pair(connection: sqlite3.Connection, pair: NewPair) -> int:
     if pair.source not in SOURCES:
         raise ValueError(f"source must be one of {', '.join(SOURCES)}, got {pair.source!r}")
     sides = [value for side in (pair.left, pair.right) for value in (side.text, side.model, side.seed)]
-    values = (pair.prompt, *sides, json.dumps(pair.sampling), pair.source, pair.swaps, now())
+    values = (pair.prompt, *sides, json.dumps(pair.sampling), pair.source, pair.swaps, now(), json.dumps(pair.history))
     return insert_row(connection, f"INSERT INTO pairs VALUES (NULL, {', '.join('?' * len(values))})", values)
 
 
@@ -311,7 +328,8 @@ def insert_row(connection: sqlite3.Connection, query: str, values: tuple[Any, ..
 
 def read_pair(row: Sequence[Any]) -> Pair:
     left, right = Answer(*row[2:5]), Answer(*row[5:8])
-    return Pair(row[1], left, right, json.loads(row[8]), row[9], row[10], row[0])
+    history = tuple((role, content) for role, content in json.loads(row[11]))
+    return Pair(row[1], left, right, json.loads(row[8]), row[9], row[10], row[0], history=history)
 
 
 def now() -> str:

@@ -140,7 +140,8 @@ def prepare(config: DPOConfig, saved: Path | None, device: torch.device, say: Pr
 
     def details(model: GPT, step: int) -> dict[str, Any]:
         moved = log_ratios(model, val[:SHOWN_PAIRS], fit.dtype).tolist()
-        texts = [asdict(text) for text in data.val_texts[:SHOWN_PAIRS]] if step == 0 else []
+        shown = data.val_texts[:SHOWN_PAIRS] if step == 0 else []
+        texts = [asdict(text) | {"prompt": text.prompt_text} for text in shown]
         return {"pairs": [{"chosen": c, "rejected": r} for c, r in moved]} | ({"texts": texts} if texts else {})
 
     def loss(model: GPT, batch: PairBatch) -> Summed:
@@ -243,6 +244,6 @@ STAGE = Stage(
     ),
     doctor_rules=(*LOSS_RULES, *MACHINE_RULES, *DPO_RULES),
     main_settings=("parent", "data", "beta", "max_steps", "learning_rate"),
-    files=(".jsonl",),
+    files=(".json", ".jsonl"),
     preview=preview,
 )

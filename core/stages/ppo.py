@@ -30,6 +30,7 @@ from core.classifier import SequenceClassifier
 from core.config import Config, setting
 from core.datasets.conversations import Example, collate
 from core.datasets.length_buckets import Buckets
+from core.datasets.preference_files import prompt_messages
 from core.datasets.preview import Preview
 from core.datasets.prompts import (
     OF_OWN_PROMPTS,
@@ -151,8 +152,10 @@ def prepare(config: PPOConfig, saved: Path | None, device: torch.device, say: Pr
     if saved:
         ppo.load_state(saved)
 
+    asked = list(map(prompt_messages, measured))
+
     def evaluate(policy: Policy) -> dict[str, float]:
-        moved = response_kl(policy.gpt, reference, tokenizer, measured, fit.seed, config.max_new_tokens)
+        moved = response_kl(policy.gpt, reference, tokenizer, asked, fit.seed, config.max_new_tokens)
         sampling = Sampling(max_new_tokens=config.max_new_tokens, temperature=config.temperature, top_p=1.0)
         answers = replies(policy.gpt, tokenizer, measured, sampling)
         scores = reward_scores(reward_model, tokenizer, measured, answers)

@@ -190,7 +190,8 @@ def describe(texts: Sequence[Preference], scores: Tensor) -> str:
     lines = []
     for text, (chosen, rejected) in zip(texts, scores.tolist(), strict=True):
         verdict = "tie" if text.tie else "preferred"
-        lines.append(f"{text.prompt}\n  {chosen:+.2f} ({verdict}) {text.chosen}\n  {rejected:+.2f} {text.rejected}")
+        scored = f"  {chosen:+.2f} ({verdict}) {text.chosen}\n  {rejected:+.2f} {text.rejected}"
+        lines.append(f"{text.prompt_text}\n{scored}")
     return "\n\n".join(lines)
 
 
@@ -229,6 +230,6 @@ STAGE = Stage(
         *ACCURACY,
     ),
     main_settings=("parent", "data", "max_steps", "learning_rate"),
-    files=(".jsonl",),
+    files=(".json", ".jsonl"),
     preview=preview,
 )

@@ -7,7 +7,7 @@ from typing import Any
 from core import checkpoint
 from core.checkpoint import Checkpoint
 from core.datasets import shakespeare
-from core.datasets.preference_files import write_preferences
+from core.datasets.preference_files import prompt_messages, write_preferences
 from core.datasets.prompts import held_out_prompts
 from core.evaluation.instructions import replies
 from core.evaluation.language_model import bits_per_byte
@@ -66,7 +66,13 @@ def measured(
     rate = sum(map(RULES[rule].holds, answers)) / len(answers)
     words = sum(len(answer.split()) for answer in answers) / len(answers)
     same = model is reference  # then there is nothing to count
-    moved = 0.0 if same else response_kl(model.model, reference.model, model.tokenizer, prompts[:100], seed=0)
+    moved = (
+        0.0
+        if same
+        else response_kl(
+            model.model, reference.model, model.tokenizer, list(map(prompt_messages, prompts[:100])), seed=0
+        )
+    )
     corpus = shakespeare.load("shakespeare")
     unseen = replace(corpus, val=tuple(play[:characters] for play in corpus.val))
     return Measured(rate, len(answers), words, moved, bits_per_byte(model, unseen))

@@ -144,7 +144,7 @@ def test_what_cannot_be_learned_from_is_said_before_the_start(page: Page, url: s
     bad = workspace / "bad.jsonl"
     bad.write_text(json.dumps({"prompt": "a", "chosen": "b"}) + "\n", encoding="utf-8")
     fill(page, "dpo-data", str(bad))
-    expect(plan).to_contain_text("bad.jsonl, line 1: rejected missing; mend it, or switch skip_bad_lines on")
+    expect(plan).to_contain_text("bad.jsonl, line 1: rejected missing; correct it, or switch skip_bad_lines on")
     fill(page, "dpo-parent", str(workspace / "bard-base"))
     expect(plan).to_contain_text("bard-base continues texts instead of answering")
 

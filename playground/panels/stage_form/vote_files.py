@@ -40,7 +40,7 @@ def read_votes(votes: Votes, data: str, skip_bad_lines: bool = False) -> list[Pr
 
 def describe_votes(pairs: Sequence[Preference]) -> str:
     """How many they are, and whether that is enough. Raises ValueError in words if nothing can be learned from them."""
-    ties, prompts = sum(pair.tie for pair in pairs), len({pair.prompt for pair in pairs})
+    ties, prompts = sum(pair.tie for pair in pairs), len({pair.asked for pair in pairs})
     decided = [pair for pair in pairs if not pair.tie]
     if not pairs:
         raise ValueError(
@@ -51,7 +51,7 @@ def describe_votes(pairs: Sequence[Preference]) -> str:
             f"{plural(len(pairs), 'vote')}, and none of them says that one answer is better: "
             "from ties alone nothing can be learned, so vote on in the Label tab"
         )
-    if len({pair.prompt for pair in decided}) < 2:
+    if len({pair.asked for pair in decided}) < 2:
         raise ValueError(
             f"{plural(len(decided), 'vote')} with a better answer, on one prompt only: at least 2 prompts are needed, "
             "one to learn from and one to measure on, so vote on in the Label tab"

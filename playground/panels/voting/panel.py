@@ -104,7 +104,7 @@ def describe_pair(pair: Pair) -> dict[str, Any]:
     written = "Two models, whose names come after your vote" if blind else f"Both by {pair.left.model}"
     return {
         "id": pair.id,
-        "prompt": pair.prompt,
+        "prompt": pair.prompt_text,
         "left": pair.left.text,
         "right": pair.right.text,
         "origin": f"{written} · {describe_sampling(pair)}",

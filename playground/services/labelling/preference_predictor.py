@@ -46,7 +46,7 @@ class PreferencePredictor:
         for first in range(0, len(new), SIDE_BY_SIDE):
             some = new[first : first + SIDE_BY_SIDE]
             loaded = self.checkpoints.load(model)
-            prompts = [pair.prompt for pair in some] * 2
+            prompts = [pair.messages for pair in some] * 2
             answers = [pair.left.text for pair in some] + [pair.right.text for pair in some]
             values = features(loaded.model, loaded.tokenizer, prompts, answers)  # (2n, F)
             differences = (values[: len(some)] - values[len(some) :]).astype(np.float32)

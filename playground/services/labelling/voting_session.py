@@ -205,7 +205,7 @@ class Labelling:
         if not old:
             return None
         pair = self.random.choice(old)
-        swapped = NewPair(pair.prompt, pair.right, pair.left, pair.sampling, pair.source, pair.id)
+        swapped = NewPair(pair.prompt, pair.right, pair.left, pair.sampling, pair.source, pair.id, history=pair.history)
         return self.votes.pair(self.votes.add_pairs([swapped])[0])
 
     def pair_of_others(self, annotator: str, holding: int | None) -> Pair:

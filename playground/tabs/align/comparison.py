@@ -9,6 +9,7 @@ from core.checkpoint import Checkpoint
 from core.classifier import SequenceClassifier
 from core.datasets import shakespeare
 from core.datasets.instructions import words
+from core.datasets.preference_files import prompt_messages
 from core.datasets.prompts import held_out_prompts
 from core.evaluation.instructions import replies
 from core.evaluation.language_model import bits_per_byte
@@ -140,7 +141,7 @@ class Comparison:
         before, after = models
         if result.comparable:
             self.task.report("measuring how far the model has moved")
-            prompts = [row.prompt for row in result.rows[:KL_PROMPTS]]
+            prompts = [prompt_messages(row.prompt) for row in result.rows[:KL_PROMPTS]]
             kl = response_kl(after.model, before.model, after.tokenizer, prompts, result.question.seed)
             result = replace(result, kl=kl)
             self.task.update(result=result)

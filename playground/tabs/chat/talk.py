@@ -85,10 +85,13 @@ def log(services: Services, foresight: TokenInspector, sampling: ReadSampling) -
         """A vote between two answers to the same conversation; one that was given before is taken back."""
         left, right = (Answer(page_text(side["text"]), side["model"], side["seed"]) for side in request["sides"])
         read = conversation(checkpoints, left.model, request)
-        prompt = replace(read, answers=True).turns[-1].content  # as an imported conversation: its last line
+        *before, last = replace(read, answers=True).turns
+        history = tuple((message.role, message.content) for message in before)
         pair = (
             request["pair"]
-            or votes.add_pairs([NewPair(prompt, left, right, asdict(sampling(request["wish"])), "chat")])[0]
+            or votes.add_pairs(
+                [NewPair(last.content, left, right, asdict(sampling(request["wish"])), "chat", history=history)]
+            )[0]
         )
         if request["vote"]:
             votes.withdraw(f"{request['key']}-before", request["vote"], "undo")

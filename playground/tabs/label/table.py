@@ -31,7 +31,15 @@ def found(votes: Votes, request: dict[str, Any]) -> list[Vote]:
 
 def searched(vote: Vote) -> str:
     pair = vote.pair
-    parts = (pair.prompt, pair.left.text, pair.right.text, pair.left.model, pair.right.model, vote.note, vote.annotator)
+    parts = (
+        pair.prompt_text,
+        pair.left.text,
+        pair.right.text,
+        pair.left.model,
+        pair.right.model,
+        vote.note,
+        vote.annotator,
+    )
     return "\n".join(parts).lower()
 
 
@@ -44,7 +52,7 @@ def row(vote: Vote) -> dict[str, Any]:
         "choice": vote.choice,
         "seconds": vote.milliseconds / 1000,
         "note": vote.note,
-        "prompt": pair.prompt,
+        "prompt": pair.prompt_text,
         "answers": [[answer.text, answer.model] for answer in (pair.left, pair.right)],
         "source": pair.source,
         "origin": describe_sampling(pair),
@@ -112,7 +120,11 @@ def build(services: Services) -> None:
     )
     with gr.Row(elem_classes="pg-toolbar"):
         upload = gr.UploadButton(
-            "Import a file (.jsonl)", file_types=[".jsonl"], elem_id="votes-import", size="sm", min_width=180
+            "Import a file (.json, .jsonl)",
+            file_types=[".json", ".jsonl"],
+            elem_id="votes-import",
+            size="sm",
+            min_width=180,
         )
         load = gr.Button("Load the example votes", elem_id="votes-example", size="sm", min_width=180)
     shown = view(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.datasets.preference_files import Preference, Preferences, read_preferences, write_preferences
+from core.datasets.preference_files import LAYOUTS, Preference, Preferences, read_preferences, write_preferences
 from core.datasets.prompts import held_out_prompts, learning_prompts, read_prompts
 from core.preferences.rule_annotators import RULES, prefer
 
@@ -26,17 +26,115 @@ def test_what_is_written_is_read_again_and_trl_gets_no_ties(tmp_path):
     assert len(lines) == 16 and all(set(line) == {"prompt", "chosen", "rejected"} for line in lines)
 
 
-def test_conversations_count_by_their_last_message(tmp_path):
-    user, assistant = (
-        (lambda text: {"role": "user", "content": text}),
-        (lambda text: {"role": "assistant", "content": text}),
-    )
-    line = {
-        "prompt": [user("Hm."), assistant("Yes?"), user("Who?")],
-        "chosen": [assistant("I.")],
-        "rejected": [assistant("He.")],
-    }
-    assert read_preferences(written(tmp_path / "a.jsonl", line)).pairs == [Preference("Who?", "I.", "He.")]
+def said(*texts: str):
+    """Messages by turns, the user's first."""
+    return [{"role": ("user", "assistant")[n % 2], "content": text} for n, text in enumerate(texts)]
+
+
+def shared(from_human: str, *texts: str):
+    return [{"from": (from_human, "gpt")[n % 2], "value": text} for n, text in enumerate(texts)]
+
+
+SYSTEM = {"role": "system", "content": "Be brief."}
+TWO = {"chosen": "Noon.", "rejected": "No."}
+ASKED = Preference("What hour?", "Noon.", "No.")
+LATER = Preference("And now?", "Noon.", "No.", history=(("user", "What hour?"), ("assistant", "Eleven.")))
+TOLD = Preference("What hour?", "Noon.", "No.", history=(("system", "Be brief."),))
+
+
+@pytest.mark.parametrize(
+    ("item", "expected", "layout"),
+    [
+        ({"prompt": "What hour?"} | TWO, ASKED, "TRL"),
+        ({"Prompt": "What hour?", "Chosen": "Noon.", "Rejected": "No."}, ASKED, "TRL"),
+        ({"prompt": said("What hour?", "Eleven.", "And now?")} | TWO, LATER, "TRL"),
+        ({"prompt": "What hour?", "chosen_response": "Noon.", "rejected_response": "No."}, ASKED, "TRL"),
+        ({"system": "Be brief.", "question": "What hour?"} | TWO, TOLD, "question with two answers"),
+        ({"instruction": "What hour?", "input": ""} | TWO, ASKED, "Alpaca with two answers"),
+        (
+            {"instruction": "And now?", "history": [["What hour?", "Eleven."]], "system": ""} | TWO,
+            LATER,
+            "Alpaca with two answers",
+        ),
+        (
+            {"instruction": "Say", "input": "the hour", "output": ["Noon.", "No."]},
+            Preference("Say\n\nthe hour", "Noon.", "No."),
+            "Alpaca with two outputs",
+        ),
+        (
+            {
+                "prompt": [SYSTEM, *said("What hour?")],
+                "chosen": [{"role": "assistant", "content": "Noon."}],
+                "rejected": [{"role": "assistant", "content": [{"type": "text", "text": "No."}]}],
+            },
+            TOLD,
+            "TRL, conversational",
+        ),
+        (
+            {name: [SYSTEM, *said("What hour?", text)] for name, text in TWO.items()},
+            TOLD,
+            "TRL, implicit prompt",
+        ),
+        (
+            {"prompt": "What hour?", "messages": said("What hour?", "Noon.")}
+            | {name: said("What hour?", "Eleven.", "And now?", text) for name, text in TWO.items()},
+            LATER,
+            "UltraFeedback",
+        ),
+        (
+            {
+                name: f"\n\nHuman: What hour?\n\nAssistant: Eleven.\n\nHuman: And now?\n\nAssistant: {text}"
+                for name, text in TWO.items()
+            },
+            LATER,
+            "HH-RLHF",
+        ),
+        (
+            {"prompt": "\n\nHuman: What hour?\n\nAssistant:", "chosen": " Noon.", "rejected": " No."},
+            ASKED,
+            "TRL",
+        ),
+        (
+            {"conversations": shared("human", "What hour?", "Eleven.", "And now?")}
+            | {name: {"from": "gpt", "value": text} for name, text in TWO.items()},
+            LATER,
+            "ShareGPT with two answers",
+        ),
+    ],
+)
+def test_every_layout_keeps_all_that_was_asked(item, expected, layout, tmp_path):
+    found = read_preferences(written(tmp_path / "a.jsonl", item))
+    assert found.pairs == [expected] and found.recognised.layout == f"{layout} (JSON lines)"
+    write_preferences(tmp_path / "again.jsonl", found.pairs)
+    assert read_preferences(tmp_path / "again.jsonl").pairs == [expected]
+
+
+def test_a_list_over_several_lines_and_a_table_are_read_like_lines(tmp_path):
+    rows = [
+        {"instruction": f"Say {n}.", "input": "", "output": "x", "rejected": "No.", "chosen": f"{n}"} for n in range(3)
+    ]
+    expected = [Preference(f"Say {n}.", f"{n}", "No.") for n in range(3)]
+    path = written(tmp_path / "book.json", json.dumps(rows, indent=4))
+    found = read_preferences(path)
+    assert found.pairs == expected and found.recognised.layout == "Alpaca with two answers (JSON list)"
+    table = written(tmp_path / "a.csv", "prompt,chosen,rejected", *(f"Say {n}.,{n},No." for n in range(3)))
+    assert read_preferences(table).pairs == expected
+    assert read_preferences(written(tmp_path / "w.json", {"train": rows, "test": rows})).recognised.notes
+
+
+def test_the_examples_of_the_layouts_are_read_as_what_they_are(tmp_path):
+    for name, example in LAYOUTS.items():
+        assert read_preferences(written(tmp_path / "a.jsonl", example)).recognised.layout == f"{name} (JSON lines)"
+
+
+def test_blanks_in_answers_are_kept_and_two_equal_answers_are_left_out_and_counted(tmp_path):
+    code = {"prompt": "body:", "chosen": "    return 1\n", "rejected": "return 1"}
+    found = read_preferences(written(tmp_path / "a.jsonl", code, code | {"rejected": "    return 1\n"}, code))
+    assert [(pair.chosen, pair.rejected) for pair in found.pairs] == [("    return 1\n", "return 1")] * 2
+    assert found.problems == ["line 2: chosen and rejected are the same"]
+    none = read_preferences(written(tmp_path / "none.jsonl", *[code | {"chosen": "return 1"}] * 2))
+    with pytest.raises(ValueError, match=r"none\.jsonl holds no votes that can be used: line 1: chosen and rejected"):
+        none.split(0.2, 0)
 
 
 GOOD = {"prompt": "p", "chosen": "c", "rejected": "r"}
@@ -48,12 +146,20 @@ GOOD = {"prompt": "p", "chosen": "c", "rejected": "r"}
         ("{", "line 2: this is no JSON"),
         ([1], "no object in braces"),
         ({"prompt": "p", "chosen": "c"}, "rejected missing"),
-        ({"chosen": "c", "rejected": "r"}, "prompt missing; preferences without a prompt of their own"),
+        ({"chosen": "c", "rejected": "r"}, "prompt missing: it stands neither by itself"),
+        ({"prompt": "p", "completion": "c", "label": True}, "as KTO learns from"),
         (GOOD | {"chosen": " "}, "chosen is empty"),
-        (GOOD | {"rejected": 3}, "rejected is neither a text nor a list"),
+        (GOOD | {"rejected": None}, "rejected is empty"),
         (
-            GOOD | {"prompt": [{"role": "assistant", "content": "x"}]},
-            'the last message of prompt is not by the role "user"',
+            GOOD | {"rejected": [{"role": "user", "content": "x"}]},
+            "the last message of rejected is not by",
+        ),
+        (GOOD | {"prompt": said("a", "b")}, 'the last message of prompt is not by the role "user"'),
+        (GOOD | {"prompt": [{"role": "narrator", "content": "x"}]}, "not 'narrator'"),
+        (GOOD | {"chosen": said("another", "x")}, "chosen begins with other messages than those of the prompt"),
+        (
+            {"chosen": said("a", "b", "c", "d"), "rejected": said("a", "x", "c", "d")},
+            "part before their last message",
         ),
         (GOOD | {"tie": "yes"}, "tie must be true or false"),
         (GOOD | {"chosen": "\ud83d"}, "chosen holds half of a character"),
@@ -61,11 +167,21 @@ GOOD = {"prompt": "p", "chosen": "c", "rejected": "r"}
 )
 def test_a_bad_line_is_named_or_left_out(line, sentence, tmp_path):
     path = written(tmp_path / "v.jsonl", GOOD, line, GOOD)
-    with pytest.raises(ValueError, match=r"v\.jsonl, line 2: .*mend it") as error:
+    with pytest.raises(ValueError, match=r"v\.jsonl, line 2: .*correct it, or switch skip_bad_lines on") as error:
         read_preferences(path)
     assert sentence in str(error.value)
     found = read_preferences(path, skip_bad_lines=True)
     assert len(found.pairs) == 2 and len(found.problems) == 1
+
+
+def test_a_broken_value_of_a_list_never_hides_the_others(tmp_path):
+    rows = [json.dumps(GOOD | {"prompt": f"p{n}"}, indent=2) for n in range(4)]
+    rows[1] = rows[1].replace('"c"', "oops")
+    path = written(tmp_path / "list.json", "[", ",\n".join(rows), "]")
+    with pytest.raises(ValueError, match=r"line 7: this is no JSON \("):
+        read_preferences(path)
+    found = read_preferences(path, skip_bad_lines=True)
+    assert [pair.prompt for pair in found.pairs] == ["p0", "p2", "p3"] and len(found.problems) == 1
 
 
 @given(st.lists(st.tuples(st.integers(0, 8), st.booleans()), min_size=1, max_size=30), st.floats(0.01, 0.9))

@@ -8,6 +8,7 @@ import pytest
 
 from core import checkpoint
 from core.__main__ import main
+from core.datasets.preference_files import prompt_messages
 from core.datasets.prompts import learning_prompts
 from core.evaluation.instructions import replies
 from core.generate import Sampling
@@ -103,6 +104,7 @@ def test_a_taste_is_known_after_thirty_votes_and_refitted_in_milliseconds(chat, 
     found = [pair for n in range(6) for pair in answer_pairs(writer, writer, prompts[64 * n :][:64], PAIR_SAMPLING, n)]
     asked = [prompt for prompt, _, _ in found]
     left, right = ([pair[side].text for pair in found] for side in (1, 2))
+    asked = list(map(prompt_messages, asked))
     differences = features(chat.model, chat.tokenizer, asked, left) - features(chat.model, chat.tokenizer, asked, right)
     choices = {name: [prefer(rule, a, b) for a, b in zip(left, right, strict=True)] for name, rule in RULES.items()}
     for name, least in {"question": 0.94, "thou": 0.89, "shorter": 0.89}.items():  # measured: 98, 94, 92
@@ -139,6 +141,7 @@ def test_features_do_not_depend_on_who_stands_beside(chat):
         ["Who's there?", "What say you, my lord?"],
         ["Friends.", "I know not what to say to that, my lord."],
     )
+    prompts = list(map(prompt_messages, prompts))
     both = features(chat.model, chat.tokenizer, prompts, answers)
     alone = np.concatenate(
         [features(chat.model, chat.tokenizer, [p], [a]) for p, a in zip(prompts, answers, strict=True)]

@@ -25,7 +25,7 @@ from core.preferences.agreement import (
     wilson,
     win_rate,
 )
-from core.preferences.vote_store import AlreadyVoted, Answer, NewPair, Vote, Votes
+from core.preferences.vote_store import SCHEMA, AlreadyVoted, Answer, NewPair, Vote, Votes
 
 
 def pairs(count: int, models: tuple[str, str] = ("m", "m"), source: str = "label") -> list[NewPair]:
@@ -163,6 +163,25 @@ def test_of_a_pair_that_several_voted_on_every_vote_is_exported_and_imported(vot
     turned = [replace(pair, chosen=pair.rejected, rejected=pair.chosen) if pair.tie else pair for pair in given]
     assert votes.import_preferences(turned, "file") == 0
     assert [(p.chosen, p.tie) for p in votes.preferences(["file"])] == [(p.chosen, p.tie) for p in given]
+
+
+HISTORY = (("system", "Be brief."), ("user", "Hm?"), ("assistant", "Yes?"))
+
+
+def test_what_was_said_before_is_kept_and_a_store_of_an_earlier_version_gets_a_place_for_it(tmp_path):
+    old = SCHEMA.replace(",\n    history TEXT NOT NULL DEFAULT '[]'", "")
+    assert old != SCHEMA
+    with closing(sqlite3.connect(tmp_path / "preferences.db")) as connection:
+        connection.executescript(old)
+        values = ("Who?", "I.", "", 0, "He.", "", 0, "{}", "import", None, "2026-01-01T00:00:00Z")
+        connection.execute(f"INSERT INTO pairs VALUES (7, {', '.join('?' * len(values))})", values)
+        connection.commit()
+    votes = Votes(tmp_path / "preferences.db")
+    votes.cast("k", 7, "Ann", "left", 1)
+    given = [Preference("Who?", "I.", "He.", history=HISTORY), Preference("Who?", "I.", "He.")]
+    assert votes.import_preferences(given, "Bob") == 2 and votes.import_preferences(given, "Bob") == 0
+    assert Votes(votes.path).preferences() == [given[1], *given]
+    assert votes.standing("Bob")[0].pair.prompt_text.startswith("System: Be brief.\n\nUser: Hm?")
 
 
 # --- many at once ---------------------------------------------------------------------------------------------

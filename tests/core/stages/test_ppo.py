@@ -10,6 +10,7 @@ import torch
 from core import checkpoint
 from core.checkpoint import Card
 from core.classifier import SequenceClassifier
+from core.datasets.preference_files import prompt_messages
 from core.datasets.prompts import fitting_prompts
 from core.evaluation.preferences import response_kl
 from core.huggingface import REWARD
@@ -170,7 +171,10 @@ def test_response_kl_is_zero_to_itself_and_grows_with_distance(place):
         near.transformer.h[0].mlp.c_proj.weight.mul_(1.1)
         far.transformer.h[0].mlp.c_proj.weight.mul_(1.5)
     prompts = [f"Who, {n}?" for n in range(8)]
-    found = [response_kl(m, reference.model, reference.tokenizer, prompts, 0, 8) for m in (reference.model, near, far)]
+    found = [
+        response_kl(m, reference.model, reference.tokenizer, list(map(prompt_messages, prompts)), 0, 8)
+        for m in (reference.model, near, far)
+    ]
     assert found[0] == 0 and 0 < found[1] < found[2]
 
 

@@ -13,8 +13,9 @@ from core import checkpoint
 from core.checkpoint import Card
 from core.classifier import SequenceClassifier
 from core.datasets.conversations import collate, encode_chat
+from core.datasets.messages import message
 from core.datasets.preference_files import Preference
-from core.datasets.preference_pairs import encode_pairs, likelihood_batch, messages, score_batch
+from core.datasets.preference_pairs import encode_pairs, likelihood_batch, score_batch
 from core.evaluation.preferences import reward_scores, reward_scores_of_ids
 from core.rlhf.logprobs import answer_logprobs
 from core.stages import dpo, reward_model
@@ -89,7 +90,7 @@ def test_log_probabilities_are_summed_over_the_answer_alone(make_model, tokenize
     (encoded,), _ = encode_pairs(tokenizer, [pair], 64)
     found = dpo.log_ratios(model, [encoded], "float32")[0]
     for logp, answer in zip(found.tolist(), (pair.chosen, pair.rejected), strict=True):
-        ids, mask = encode_chat(tokenizer, messages(pair.prompt, answer))
+        ids, mask = encode_chat(tokenizer, [*pair.messages, message("assistant", answer)])
         with torch.no_grad():
             likely = model(torch.tensor([ids[:-1]]))[0][0].log_softmax(-1)
         assert logp == pytest.approx(sum(likely[i - 1, ids[i]].item() for i in range(len(ids)) if mask[i]), abs=1e-3)
@@ -112,6 +113,16 @@ def test_a_prompt_that_is_read_once_changes_nothing(make_model, tokenizer):
     classifier = SequenceClassifier.from_language_model(model, ["reward"], seed=0)
     scores = torch.cat([reward_scores_of_ids(classifier, [example.ids]) for example in rows]).view(2, 2)
     torch.testing.assert_close(reward_model.pair_scores(classifier, score_batch(encoded)), scores, rtol=1e-4, atol=1e-5)
+
+
+def test_what_was_said_before_is_read_and_only_the_last_answer_counts(tokenizer):
+    history = (("user", "Hm?"), ("assistant", "Yes?"))
+    (pair,), _ = encode_pairs(tokenizer, [Preference("Who?", "I.", "He.", history=history)], 100)
+    text = tokenizer.decode(pair.chosen.ids)
+    assert text == "<|user|>Hm?<|assistant|>Yes?<|endoftext|><|user|>Who?<|assistant|>I.<|endoftext|>"
+    counted = [id for id, counts in zip(pair.chosen.ids, pair.chosen.mask, strict=True) if counts]
+    assert tokenizer.decode(counted) == "I.<|endoftext|>"
+    assert pair.shared == len(pair.chosen.ids) - len(counted) - 1
 
 
 def test_in_a_batch_a_pair_stays_together_when_it_is_split(tokenizer):

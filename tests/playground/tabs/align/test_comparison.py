@@ -10,6 +10,7 @@ import torch
 from core import checkpoint
 from core.checkpoint import Card
 from core.classifier import SequenceClassifier
+from core.datasets.preference_files import prompt_messages
 from core.datasets.prompts import held_out_prompts
 from core.evaluation.instructions import replies
 from core.evaluation.preferences import response_kl, reward_scores
@@ -70,7 +71,9 @@ def test_both_answer_the_same_prompts_with_the_same_seeds_and_wins_are_counted(c
     by_rule = status["rates"][0]
     assert by_rule["share"] * COUNT == pytest.approx(verdicts.count("after") + verdicts.count("tie") / 2)
     measured = {name: (before, after) for name, before, after in status["table"]}
-    kl = response_kl(models["after"].model, models["before"].model, rater.tokenizer, prompts, seed=7)
+    kl = response_kl(
+        models["after"].model, models["before"].model, rater.tokenizer, list(map(prompt_messages, prompts)), seed=7
+    )
     assert measured["KL from the model before (nats a response)"] == ("0", f"{kl:.1f}")
     assert set(measured) == {
         "mean length (words)",

@@ -111,12 +111,6 @@ def read_history(value: Any) -> Messages:
     ]
 
 
-def check_turns(messages: Sequence[Mapping[str, str]]) -> None:
-    """Raise ValueError unless system text stands first alone."""
-    if any(message["role"] == "system" for message in messages[1:]):
-        raise ValueError("a system message stands behind the first message")
-
-
 def describe_messages(messages: Sequence[Mapping[str, str]]) -> str:
     """For people to read: a question alone as it is, several messages with who says each."""
     if len(messages) == 1:

@@ -17,7 +17,6 @@ from typing import Any
 from core.checkpoint import write_text
 from core.datasets.messages import (
     Messages,
-    check_turns,
     describe_messages,
     is_transcript,
     message,
@@ -263,7 +262,6 @@ def part_ways(chosen: Messages, rejected: Messages, tie: bool) -> Preference:
         raise ValueError("prompt missing: it stands neither by itself nor at the beginning of both answers")
     if prompt[-1]["role"] != "user":
         raise ValueError('the last message of prompt is not by the role "user"')
-    check_turns(prompt)
     history = tuple((m["role"], m["content"]) for m in prompt[:-1])
     return Preference(prompt[-1]["content"], chosen[-1]["content"], rejected[-1]["content"], tie, history)
 

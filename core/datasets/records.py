@@ -9,7 +9,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -20,6 +20,7 @@ WRAPPERS = ("train", "data", "rows", "examples", "instances", "records", "items"
 OTHER_PARTS = ("validation", "valid", "val", "dev", "test")  # keys of lists that are held out beside "train"
 SEPARATORS = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar"}
 LOOKED_AT = 50  # lines by which a format is recognised
+NAMED = 3  # lines, where many are left out for the same reason
 LONGEST_FIELD = 10_000_000  # characters; the csv module alone would stop at 131,072
 T = TypeVar("T")
 
@@ -33,6 +34,21 @@ class LeftOut:
 
     def __str__(self) -> str:
         return f"line {self.line}: {self.why}"
+
+
+def group(left_out: Sequence[LeftOut]) -> list[str]:
+    """In words; those with the same reason together, if they are many."""
+    lines: dict[str, list[int]] = {}
+    for one in left_out:
+        lines.setdefault(one.why, []).append(one.line)
+    found = []
+    for why, numbers in lines.items():
+        if len(numbers) <= NAMED:
+            found += [str(LeftOut(number, why)) for number in numbers]
+        else:
+            named = ", ".join(map(str, numbers[:NAMED]))
+            found.append(f"{len(numbers):,} records, in lines {named}, ...: {why}")
+    return found
 
 
 class NothingToLearn(ValueError):
@@ -71,11 +87,14 @@ class Recognised:
     left_out: Sequence[LeftOut] = ()
     notes: Sequence[str] = field(default=())  # what else was guessed or changed
 
+    def with_left_out(self, more: Sequence[LeftOut]) -> "Recognised":
+        return replace(self, left_out=sorted([*self.left_out, *more], key=lambda one: one.line)) if more else self
+
     @property
     def sentences(self) -> list[str]:
-        """What was guessed, changed and left out."""
+        """What was guessed, changed and left out; what is left out many times for the same reason, in one sentence."""
         plain = self.encoding in ("utf-8", "")
-        return [*([] if plain else [f"read as {self.encoding}"]), *self.notes, *map(str, self.left_out)]
+        return [*([] if plain else [f"the text is read as {self.encoding}"]), *self.notes, *group(self.left_out)]
 
 
 def read_records(path: str | Path, what: str) -> Records:

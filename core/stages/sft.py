@@ -17,7 +17,8 @@ import torch
 from core.checkpoint import Card, read_config
 from core.config import Config, setting
 from core.datasets import shakespeare as corpora
-from core.datasets.conversations import ChatBatches, Conversations, Example, collate, examples, read_conversations
+from core.datasets.conversation_files import Conversations, read_conversations
+from core.datasets.conversations import ChatBatches, Example, collate, examples
 from core.datasets.instructions import KINDS, dialogues, split
 from core.datasets.preview import SHOWN, Preview, show_example
 from core.evaluation.instructions import evaluate_instructions, replies
@@ -43,7 +44,7 @@ class SFTConfig(Config):
 
     data: str = setting(
         PLAYS,
-        "plays = dialogues from Shakespeare with checkable instructions; or an Alpaca .json or a chat .jsonl file",
+        "plays = dialogues from Shakespeare with checkable instructions; or a file of conversations in any usual layout",
         refers="corpus",
         fixed=True,
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from core.datasets.conversations import read_conversations
+from core.datasets.conversation_files import read_conversations
 from core.packed_model import PRECISIONS
 from core.preferences.vote_store import Votes
 from tests.ui.steps import choose, choose_model, open_page, open_tab

@@ -47,7 +47,7 @@ def test_fine_tuning_on_conversations_of_ones_own(page: Page, url: str, workspac
     lines = [json.dumps({"messages": [said("user", a), said("assistant", b)]}) for a, b in TALK]
     lines[1] = json.dumps({"messages": [said("user", "Well?"), said("assistant", " ")]})
     use_file(page, "sft", tmp_path / "talk.jsonl", "\n".join(lines))
-    expect(preview).to_contain_text("talk.jsonl, line 2: the answer is empty; mend it, or switch skip_bad_lines on")
+    expect(preview).to_contain_text("talk.jsonl, line 2: the answer is empty; correct it, or switch skip_bad_lines on")
     page.locator("#tabs").get_by_role("button", name="More settings").and_(page.locator(":visible")).click()
     page.locator("#sft-skip_bad_lines input").check()
     expect(preview).to_contain_text("line 2: the answer is empty")

@@ -11,7 +11,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from core import checkpoint, lora
 from core.checkpoint import Card
-from core.datasets.conversations import encode_chat, read_conversations
+from core.datasets.conversation_files import read_conversations
+from core.datasets.conversations import encode_chat
 from core.datasets.shakespeare import HELD_OUT, Play, Speech
 from core.evaluation import instructions
 from core.evaluation.instructions import replies
@@ -36,10 +37,14 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory, make_model, tokenizer) -> Path:
-    """A directory with a language model, `parent`, and conversations that can be learned by heart, `toy.jsonl`."""
+    """A directory with a language model, `parent`, and conversations that can be learned by heart, `toy.jsonl`.
+
+    With the seed of FitConfig the last one is held out; what is there eight times is all on one side.
+    """
     directory = tmp_path_factory.mktemp("sft")
     checkpoint.save(directory / "parent", make_model(std=0.3, block_size=96), tokenizer, Card())
     lines = [{"instruction": question, "output": answer} for question, answer in ANSWERS.items()] * 8
+    lines.append({"instruction": "Who? ", "output": "He said."})
     (directory / "toy.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
     return directory
 
@@ -65,7 +70,7 @@ def test_it_learns_to_answer_and_makes_a_plain_checkpoint(method, tmp_path, plac
     assert replies(made.model, made.tokenizer, list(ANSWERS), Sampling(temperature=0)) == list(ANSWERS.values())
     assert (made.card.stage, made.card.parent, made.card.step) == ("sft", "parent", 250)
     assert made.card.data["parent_sha256"] == checkpoint.weights_digest(place / "parent")
-    assert made.card.report["loss/val"] < 0.4
+    assert "loss/val" in made.card.report and read_lines(run.metrics)[0][-1]["loss/train"] < 0.4
     said = replies(made.model, made.tokenizer, ["Who?"])[0]
     assert read_lines(run.samples)[0][-1] == {"step": 250, "prompt": "Who?\n\n", "text": said}
     theirs = AutoModelForCausalLM.from_pretrained(run.directory).eval()

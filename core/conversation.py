@@ -93,6 +93,7 @@ def generate_reply(
     conversation: Conversation,
     sampling: Sampling,
     written: Sequence[int] = (),
+    n_alternatives: int = 5,
 ) -> Iterator[TextStep]:
     """The answer, token by token. Of a conversation longer than the context the model reads the end.
 
@@ -104,7 +105,8 @@ def generate_reply(
     stop = turn_ends(tokenizer) if conversation.answers else {tokenizer.eot}
     one_speech = not conversation.answers and bool(conversation.persona)
     said = tokenizer.decode(written)
-    for step in stream_text(model, tokenizer, crop_to_context(ids, model.config.block_size), sampling, stop):
+    read = crop_to_context(ids, model.config.block_size)
+    for step in stream_text(model, tokenizer, read, sampling, stop, n_alternatives):
         said += step.text
         if one_speech and "\n\n" in said.lstrip("\n"):
             return

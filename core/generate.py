@@ -238,7 +238,12 @@ def describe_step(id: int, logits: Tensor, n_alternatives: int) -> Step:
 
 
 def stream_text(
-    model: Model, tokenizer: Tokenizer, ids: list[int], sampling: Sampling, stop: Collection[int] | None = None
+    model: Model,
+    tokenizer: Tokenizer,
+    ids: list[int],
+    sampling: Sampling,
+    stop: Collection[int] | None = None,
+    n_alternatives: int = 5,
 ) -> Iterator[TextStep]:
     """Continue the prompt `ids`; ends before `<|endoftext|>` unless `stop` says otherwise.
 
@@ -248,6 +253,6 @@ def stream_text(
     """
     ids = ids or [tokenizer.eot]
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    for step in stream(model, ids, sampling, {tokenizer.eot} if stop is None else stop):
+    for step in stream(model, ids, sampling, {tokenizer.eot} if stop is None else stop, n_alternatives):
         text = decoder.decode(tokenizer.token_bytes(step.id))
         yield TextStep(step.id, step.probability, step.alternatives, text=text)

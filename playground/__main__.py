@@ -13,7 +13,8 @@ import gradio as gr
 from core.config import describe_os_error
 from core.training.device import pick_device
 from playground.app import THEME, build
-from playground.security import middleware, parse_auth
+from playground.openai_api import server
+from playground.security import middleware, parse_auth, parse_token
 from playground.services.services import Services
 from playground.ui import scripts
 
@@ -27,9 +28,10 @@ def main(argv: list[str] | None = None) -> int:
     args = parse(argv)
     try:
         auth = parse_auth(args.host, args.auth or os.environ.get("PLAYGROUND_AUTH") or None)
+        api_token = parse_token(args.api_token or os.environ.get("PLAYGROUND_API_TOKEN") or None) if args.api else None
         refuse_taken_port(args.host, args.port)
         services = Services.open(args.checkpoints, pick_device(args.device))
-        launch(services, args.host, args.port, browser=args.browser, auth=auth)
+        launch(services, args.host, args.port, browser=args.browser, auth=auth, api_token=api_token)
     except (ValueError, OSError) as error:
         sys.stderr.write(f"error: {describe_os_error(error) if isinstance(error, OSError) else error}\n")
         return 1
@@ -44,6 +46,12 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         "--auth",
         metavar="NAME:PASSWORD",
         help="who may open the page; needed for every other --host [PLAYGROUND_AUTH in the environment, or nobody]",
+    )
+    parser.add_argument(
+        "--api", action="store_true", help="let programs use the models at /v1, by OpenAI's protocol, with a token"
+    )
+    parser.add_argument(
+        "--api-token", metavar="TOKEN", help="the token [PLAYGROUND_API_TOKEN in the environment, or a new one]"
     )
     parser.add_argument("--no-browser", dest="browser", action="store_false", help="do not open the browser")
     parser.add_argument(
@@ -71,9 +79,18 @@ def refuse_taken_port(host: str, port: int) -> None:
 
 
 def launch(
-    services: Services, host: str, port: int, browser: bool, wait: bool = True, auth: str | None = None
+    services: Services,
+    host: str,
+    port: int,
+    browser: bool,
+    wait: bool = True,
+    auth: str | None = None,
+    api_token: str | None = None,
 ) -> gr.Blocks:
-    """Serve the page; returns when it is stopped, or at once if not told to `wait`. `auth` is NAME:PASSWORD."""
+    """Serve the page; returns when it is stopped, or at once if not told to `wait`.
+
+    auth: NAME:PASSWORD. api_token: for programs that use the models by OpenAI's protocol; None serves no such.
+    """
     os.environ.setdefault("GRADIO_TEMP_DIR", str(Path(tempfile.gettempdir()) / "gpt-playground"))
     blocks = build(services)
     blocks.launch(
@@ -93,12 +110,16 @@ def launch(
         strict_cors=True,
         max_file_size=MAX_UPLOAD,
         app_kwargs={
-            "middleware": middleware(host, auth),
-            "routes": [scripts.route()],
+            "middleware": middleware(host, auth, server.PREFIX if api_token else None),
+            "routes": [scripts.route(), *([server.route(services.checkpoints, api_token)] if api_token else [])],
             **dict.fromkeys(("openapi_url", "docs_url", "redoc_url")),
         },
     )
     log.info("GPT Playground is open at http://%s:%s (Ctrl-C ends it; trainings go on)", host, port)
+    if api_token:
+        log.info(
+            "Programs reach its models at http://%s:%s%s with the API key %s", host, port, server.PREFIX, api_token
+        )
     if wait:
         blocks.block_thread()
     return blocks

@@ -16,7 +16,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOCAL_HOSTS = ("127.0.0.1", "localhost")
-SHORTEST = 8  # characters of a password
+SHORTEST = 8  # characters of a password or token
 STARTED = "/gradio_api/startup-events"  # what Gradio asks its own server when it starts; it tells nothing
 HEADERS = {
     "Content-Security-Policy": "frame-ancestors 'none'",
@@ -41,16 +41,25 @@ def parse_auth(host: str, auth: str | None) -> str | None:
     return auth
 
 
-def middleware(host: str, auth: str | None = None) -> list[Middleware]:
-    """For a server that listens on the address `host`."""
-    return [Middleware(Guard, is_local=host in LOCAL_HOSTS, auth=auth)]
+def middleware(host: str, auth: str | None = None, keyed: str | None = None) -> list[Middleware]:
+    """For a server that listens on the address `host`; what is below the path `keyed` asks for a key of its own."""
+    return [Middleware(Guard, is_local=host in LOCAL_HOSTS, auth=auth, keyed=keyed)]
+
+
+def parse_token(token: str | None) -> str:
+    """The token for programs: the one given, or a new one. Raises ValueError if it is too short to be a secret."""
+    if token is None:
+        return secrets.token_urlsafe(24)
+    if len(token) < SHORTEST or not token.isascii() or not token.isprintable() or " " in token:
+        raise ValueError(f"--api-token must have at least {SHORTEST} letters, digits or signs, and no blanks")
+    return token
 
 
 class Guard:
     """Refuse what another origin asks for or who has no password, and forbid other pages to frame this one."""
 
-    def __init__(self, app: ASGIApp, is_local: bool, auth: str | None):
-        self.app, self.is_local = app, is_local
+    def __init__(self, app: ASGIApp, is_local: bool, auth: str | None, keyed: str | None):
+        self.app, self.is_local, self.keyed = app, is_local, keyed
         self.password = None if auth is None else b"Basic " + base64.b64encode(auth.encode())
         self.names = {*LOCAL_HOSTS} if is_local else {*LOCAL_HOSTS, socket.gethostname().lower()}
 
@@ -67,7 +76,7 @@ class Guard:
             return PlainTextResponse("Refused: this is not the address of the playground.", 400)
         if not is_own(headers, method):
             return PlainTextResponse("Refused: this request comes from another page.", 403)
-        if self.password is None or path == STARTED:
+        if self.password is None or path == STARTED or (self.keyed and path.startswith(f"{self.keyed}/")):
             return None
         if secrets.compare_digest(headers.get("authorization", "").encode(), self.password):
             return None

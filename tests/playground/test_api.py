@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import torch
 from gradio_client import Client
@@ -78,6 +79,10 @@ def test_a_program_chats_as_the_page_does(client: Client, workspace: Path) -> No
         client.predict("one", "", api_name="/chat")
     with pytest.raises(Exception, match="is not there any more"):
         client.predict("../one", "Ay?", api_name="/chat")
+
+
+def test_the_server_of_openais_protocol_is_off_unless_asked_for(client: Client) -> None:
+    assert httpx.get(f"{client.src}v1/models").status_code == 404
 
 
 @pytest.mark.slow

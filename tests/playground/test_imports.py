@@ -14,7 +14,7 @@ ROWS = (
     ("ui", "services"),
     ("panels", "tour"),
     ("tabs",),
-    ("api",),
+    ("api", "openai_api"),
     ("app",),
     ("__main__",),
 )

@@ -36,4 +36,6 @@ def test_help_names_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])
     text = capsys.readouterr().out
-    assert all(flag in text for flag in ("--port", "--host", "--auth", "--no-browser", "--checkpoints", "--device"))
+    assert all(
+        flag in text for flag in ("--port", "--host", "--auth", "--no-browser", "--checkpoints", "--device", "--api")
+    )

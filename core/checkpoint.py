@@ -7,8 +7,9 @@
     card.json                           lineage (parent, stage, configuration, data, seed, versions) and measurements
 
 Read are also the directories of others in that layout: GPT-2 as it lies on the hub, with weights in several files, in
-half precision, under names without "transformer.". Nothing is pickled, and nothing pickled is opened. A directory is
-written under a temporary name first and renamed when it is complete and on disk.
+half precision, under names without "transformer."; other layouts by an import (core/foreign_weights.py). Nothing is
+pickled, and nothing pickled is opened. A directory is written under a temporary name first and renamed when it is
+complete and on disk.
 """
 
 import hashlib
@@ -34,13 +35,15 @@ from core.huggingface import (
     CLASSIFIER,
     REWARD,
     Model,
+    Note,
     class_settings,
     config_of,
-    fill,
     huggingface_config,
     huggingface_tensors,
     labels_of,
     padding_token,
+    read_model,
+    saved_rows,
 )
 from core.model import GPT, GPTConfig
 from core.tokenizer import END_OF_TEXT, Tokenizer
@@ -48,7 +51,6 @@ from core.tokenizer import END_OF_TEXT, Tokenizer
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"  # the index says which of several files holds what
 FILES = ("config.json", WEIGHTS, "tokenizer.json")  # without these a directory is no checkpoint of ours
 BESIDE = ("card.json", "tokenizer_config.json", "generation_config.json")  # what else a checkpoint may hold
-LIE = 20  # times the weights in the file: a config.json that describes more would fill the memory
 PICKLED = (".bin", ".pt", ".pth", ".ckpt")
 
 M = TypeVar("M", bound=Model)
@@ -77,6 +79,7 @@ class Checkpoint(Generic[M]):
     model: M
     tokenizer: Tokenizer
     card: Card
+    notes: tuple[Note, ...] = ()  # of how it was read
 
 
 def save(
@@ -94,7 +97,8 @@ def write_files(
     directory: Path, model: Model, tokenizer: Tokenizer, card: Card, dtype: torch.dtype | None = None
 ) -> None:
     classes = class_settings(model, tokenizer) if isinstance(model, SequenceClassifier) else {}
-    write_json(directory / "config.json", huggingface_config(model.config, tokenizer) | classes)
+    rows = {"vocab_size": saved_rows(model)}
+    write_json(directory / "config.json", huggingface_config(model.config, tokenizer) | rows | classes)
     tokenizer.save(directory)
     write_json(
         directory / "tokenizer_config.json",
@@ -136,23 +140,12 @@ def load_any(directory: str | Path, device: str | torch.device = "cpu") -> Check
     if not directory.is_dir():
         raise ValueError(f"there is no checkpoint directory {directory}")
     names = required_files({path.name for path in directory.iterdir() if path.is_file()}, directory)
-    tokenizer = Tokenizer.load(directory)
-    config = read_config(directory / "config.json")
-    if tokenizer.vocab_size != config.vocab_size:
-        raise ValueError(
-            f"{directory}: the vocabulary has {tokenizer.vocab_size} tokens, but config.json says {config.vocab_size}"
-        )
+    described = directory / "config.json"
+    content, tokenizer = read_json(described), Tokenizer.load(directory)
+    config_of(content, described)  # refuses before the weights are read
     tensors = read_weights(directory, names)
-    there = sum(tensor.numel() for tensor in tensors.values())
-    if config.n_params > LIE * there:  # said before so many are made; a smaller disagreement is told in detail
-        raise ValueError(
-            f"{directory / 'config.json'} describes {config.n_params:,} weights, but the file holds {there:,}"
-        )
-    model: Model = GPT(config)
-    if is_classifier(directory):
-        model = SequenceClassifier(config, labels(directory))
-    fill(model, tensors, directory / WEIGHTS)
-    return Checkpoint(model.to(device).eval(), tokenizer, read_card(directory / "card.json"))
+    model, tokenizer, notes = read_model(content, tokenizer, tensors, directory / WEIGHTS, described)
+    return Checkpoint(model.to(device).eval(), tokenizer, read_card(directory / "card.json"), tuple(notes))
 
 
 def required_files(names: Collection[str], place: str | Path) -> list[str]:
@@ -167,8 +160,8 @@ def required_files(names: Collection[str], place: str | Path) -> list[str]:
     pickled = sorted(name for name in names if name.endswith(PICKLED) and "/" not in name)
     if WEIGHTS in missing and pickled:
         raise ValueError(
-            f"{place} has no {WEIGHTS}, only {', '.join(pickled)}, which is never read because opening such a file can "
-            "run any program: save the model anew with transformers, which writes safetensors"
+            f"{place} has no {WEIGHTS}, only {', '.join(pickled)}, which is read when it is imported and never else: "
+            "import it under another name first"
         )
     if missing:
         raise ValueError(f"{place} is not a complete checkpoint: {', '.join(missing)} missing")
@@ -316,18 +309,21 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 def read_weights(directory: Path, names: Collection[str]) -> dict[str, Tensor]:
     """The tensors in `directory`, which holds the files `names`: those of one file, or of all that the index lists."""
-    if INDEX not in names:
-        return read_tensors(directory / WEIGHTS)
-    index = read_json(directory / INDEX).get("weight_map")
-    if not isinstance(index, dict):
-        raise ValueError(f"{directory / INDEX} is damaged: it has no weight_map")
-    parts = set(map(str, index.values()))
-    if missing := sorted(parts - set(names)):
-        raise ValueError(f"{directory} is not a complete checkpoint: {', '.join(missing)} missing")
     tensors: dict[str, Tensor] = {}
-    for name in sorted(parts):
+    for name in shards(directory / INDEX, names) if INDEX in names else [WEIGHTS]:
         tensors |= read_tensors(directory / name)
     return tensors
+
+
+def shards(index: Path, names: Collection[str]) -> list[str]:
+    """The files that an index lists, all of which must be among `names`."""
+    weight_map = read_json(index).get("weight_map")
+    if not isinstance(weight_map, dict):
+        raise ValueError(f"{index} is damaged: it has no weight_map")
+    parts = set(map(str, weight_map.values()))
+    if missing := sorted(parts - set(names)):
+        raise ValueError(f"{index.parent} is not a complete checkpoint: {', '.join(missing)} missing")
+    return sorted(parts)
 
 
 def sync(path: Path) -> None:

@@ -150,15 +150,20 @@ def add_material(add: Add) -> None:
     sub = add(
         "import",
         run_import,
-        "Make a checkpoint of a GPT-2 that lies in a directory or on the hub, huggingface.co.",
+        "Make a checkpoint of a GPT-2 that lies in a directory, in a file or on the hub, huggingface.co.",
     )
-    sub.add_argument("source", help="a directory in Hugging Face's layout, or a model's id: gpt2-xl, owner/name, ...")
+    sub.add_argument(
+        "source",
+        help="a directory or file in the layout of Hugging Face, Raschka's book (model.pth) or nanoGPT (ckpt.pt), or a "
+        "model's id: gpt2-xl, owner/name, ...",
+    )
     sub.add_argument("directory", type=Path, help="where the checkpoint goes, e.g. checkpoints/gpt2")
     sub.add_argument(
         "--revision",
         help="branch, tag or commit on the hub; the card keeps the commit "
         "[a fixed one for gpt2, gpt2-medium, gpt2-large and gpt2-xl, main for others]",
     )
+    sub.add_argument("--n-head", type=int, help="heads, where the weights do not say it [n_embd / 64, as in GPT-2]")
 
     add_export(add)
 

@@ -224,7 +224,7 @@ def run_tokenizer(args: argparse.Namespace) -> int:
 
 
 def run_import(args: argparse.Namespace) -> int:
-    hub.import_model(args.source, args.directory, args.revision)
+    hub.import_model(args.source, args.directory, args.revision, args.n_head)
     return 0
 
 

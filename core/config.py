@@ -9,7 +9,7 @@ a fit): to JSON, to the command line and to the form such a tree is flat, so nam
 import argparse
 import math
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any, Self, get_args
 
@@ -186,3 +186,9 @@ def parse_optional(kind: type) -> Any:
 def describe_os_error(error: OSError) -> str:
     """`path: No such file or directory`, the part of an OSError that a person needs."""
     return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+
+
+def listed(names: Sequence[str], shown: int = 3) -> str:
+    """The first of the names, and how many more there are."""
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + more

@@ -1,16 +1,18 @@
-"""Import GPT-2 as a checkpoint of ours: from a Hugging Face directory, or from the hub, huggingface.co.
+"""Import GPT-2 as a checkpoint of ours: from a directory or a file, or from the hub, huggingface.co.
 
-JSON, text and safetensors are read, never a pickle, so what comes over the network cannot run anything here. What is
-downloaded is one commit, not a branch that may move; the card names it.
+What comes over the network cannot run anything here: JSON, text, safetensors and, in a process of their own, PyTorch's
+files as far as they hold nothing but weights. What is downloaded is one commit, not a branch that may move; the card
+names it.
 """
 
 import json
 import logging
 import re
+from dataclasses import replace
 from pathlib import Path
 
-from core import checkpoint
-from core.checkpoint import Card
+from core import checkpoint, foreign_weights
+from core.huggingface import KINDS, Note
 
 log = logging.getLogger(__name__)
 
@@ -26,30 +28,36 @@ OR_BY_PATH = "or download the model's directory elsewhere and import it by its p
 TIMEOUT = 10  # seconds without an answer after which the hub counts as out of reach
 
 
-def import_model(source: str, directory: Path, revision: str | None = None) -> None:
-    """Write the GPT-2 in the directory `source`, or else the hub's model of that id, to `directory` as a checkpoint.
+def import_model(source: str, directory: Path, revision: str | None = None, n_head: int | None = None) -> list[Note]:
+    """Write the GPT-2 at the path `source`, or else the hub's model of that id, to `directory` as a checkpoint.
 
     revision: branch, tag or commit on the hub; None means the commit in REVISIONS, or main as it is now.
+    n_head: of weights that do not say it. Returns what a person should know of how it was read; the card keeps it.
     Raises ValueError in words if it cannot be found, reached or computed, or if `directory` holds something already.
     """
     if directory.is_file() or (directory.is_dir() and any(directory.iterdir())):
         raise ValueError(f"there is already something called {directory}: choose another name, or remove it first")
     found, parent = find(source, revision)
     log.info("reading %s", parent)
-    loaded = checkpoint.load(found)
-    checkpoint.save(directory, loaded.model, loaded.tokenizer, Card("imported", parent))
+    loaded = foreign_weights.read(found, directory.parent, n_head)
+    said = {kind: "; ".join(note.what for note in loaded.notes if note.kind == kind) for kind in KINDS}
+    card = replace(loaded.card, parent=parent, data={kind: what for kind, what in said.items() if what})
+    checkpoint.save(directory, loaded.model, loaded.tokenizer, card)
+    for note in loaded.notes:
+        log.info("%s: %s", note.kind, note.what)
     log.info("%s weights saved in %s", f"{loaded.model.config.n_params:,}", directory)
+    return list(loaded.notes)
 
 
 def find(source: str, revision: str | None) -> tuple[Path, str]:
-    """The directory with the files of `source`, downloaded if need be, and the name by which a card calls them."""
+    """The directory or file of `source`, downloaded if need be, and the name by which a card calls it."""
     path = Path(source).expanduser()
-    if path.is_dir():
+    if path.exists():
         if revision is not None:
-            raise ValueError(f"{source} is a directory here, which has no revision {revision}: leave --revision out")
+            raise ValueError(f"{source} is a path here, which has no revision {revision}: leave --revision out")
         return path, source
-    if path.exists() or not MODEL_ID.fullmatch(source):
-        raise ValueError(f"{source} is neither a directory nor a model's id on the hub, such as gpt2 or owner/name")
+    if not MODEL_ID.fullmatch(source):
+        raise ValueError(f"{source} is neither a path here nor a model's id on the hub, such as gpt2 or owner/name")
     known = f"openai-community/{source}"
     return download(known if known in REVISIONS else source, revision)
 
@@ -72,7 +80,11 @@ def download(model: str, revision: str | None) -> tuple[Path, str]:
     try:
         info = hub.model_info(model, revision=revision or REVISIONS.get(model), timeout=TIMEOUT)
         name = f"{info.id}@{info.sha}"
-        files = checkpoint.required_files([file.rfilename for file in info.siblings or []], name)
+        there = [file.rfilename for file in info.siblings or []]
+        if "config.json" not in there:
+            raise ValueError(f"{name} is not a complete checkpoint: config.json missing")
+        weights = foreign_weights.weight_files(there, name)
+        files = ["config.json", *weights, *foreign_weights.vocabulary_files(there)]
         config = Path(hub.hf_hub_download(info.id, "config.json", revision=info.sha))
         checkpoint.read_config(config)
         log.info("downloading %s: %s", name, ", ".join(files))

@@ -1,6 +1,10 @@
-"""A model as Hugging Face's GPT-2, there and back: its config.json, and its weights by name and orientation."""
+"""A model as Hugging Face's GPT-2, there and back: its config.json, and its weights by name and orientation.
 
-from dataclasses import fields
+What others wrote need not fit together to the last row. Where it is clear what is meant it is read, and a `Note` says
+what was left out, kept, changed or guessed.
+"""
+
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +12,7 @@ import torch
 from torch import Tensor
 
 from core.classifier import SequenceClassifier
+from core.config import listed
 from core.model import GPT, GPTConfig
 from core.tokenizer import END_OF_TEXT, USER, Tokenizer
 
@@ -21,6 +26,19 @@ DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 REWARD = "reward"  # the one label of a reward model
 CLASSIFIER = "GPT2ForSequenceClassification"  # the architecture by which a config.json says that it is one
 SHAPE = ("n_layer", "n_head", "n_embd", "n_positions", "vocab_size")  # what a config.json must say itself
+# Heads that other trainings leave in a file: of values (TRL), of classes, of multiple choice (GPT2DoubleHeadsModel).
+OTHER_HEADS = ("v_head.", "value_head.", "score.", "multiple_choice_head.", "lm_head.")
+LIE = 20  # times the weights in the file: a config.json that describes more would fill the memory
+QKV_BIAS = "attn.c_attn.bias"
+KINDS = ("left out", "kept", "changed", "guessed")
+
+
+@dataclass(frozen=True)
+class Note:
+    """What a person should know of how weights were read."""
+
+    kind: str  # one of KINDS
+    what: str  # with its count
 
 
 # --- config.json ----------------------------------------------------------------------------------------------
@@ -66,7 +84,7 @@ def padding_token(tokenizer: Tokenizer) -> str:
     return USER if USER in tokenizer.special_tokens else END_OF_TEXT
 
 
-def labels_of(content: dict[str, Any], path: Path) -> list[str]:
+def labels_of(content: dict[str, Any], path: str | Path) -> list[str]:
     """The classes in a config.json; Hugging Face leaves them out where there are two without names."""
     labels = content.get("id2label", {"0": "LABEL_0", "1": "LABEL_1"})
     numbers = [str(index) for index in range(len(labels))]
@@ -75,7 +93,7 @@ def labels_of(content: dict[str, Any], path: Path) -> list[str]:
     return [str(labels[number]) for number in numbers]
 
 
-def config_of(content: dict[str, Any], path: Path) -> GPTConfig:
+def config_of(content: dict[str, Any], path: str | Path) -> GPTConfig:
     """A `config.json` as ours. Raises ValueError if it describes what this GPT does not compute."""
     if content.get("model_type") != "gpt2":
         raise ValueError(f"{path} describes a model of type {content.get('model_type')!r}; only gpt2 can be opened")
@@ -102,21 +120,35 @@ def config_of(content: dict[str, Any], path: Path) -> GPTConfig:
 
 
 def huggingface_tensors(model: Model) -> dict[str, Tensor]:
-    """The model's weights in Hugging Face's names and orientation, without padding rows: views, not copies."""
-    tensors = {name: huggingface_view(name, tensor, model.config) for name, tensor in model.state_dict().items()}
-    if model.config.tie_word_embeddings:
-        tensors.pop("lm_head.weight", None)  # a classifier has none
+    """The model's weights in Hugging Face's names and orientation, with `saved_rows` of padding: views, not copies."""
+    tensors = huggingface_views(model, saved_rows(model))
     if not model.config.qkv_bias:
         for layer, block in enumerate(model.blocks):
-            tensors[f"transformer.h.{layer}.attn.c_attn.bias"] = torch.zeros(block.attn.c_attn.out_features)
+            tensors[f"transformer.h.{layer}.{QKV_BIAS}"] = torch.zeros(block.attn.c_attn.out_features)
     return tensors
 
 
-def huggingface_view(name: str, tensor: Tensor, config: GPTConfig) -> Tensor:
+def huggingface_views(model: Model, rows: int) -> dict[str, Tensor]:
+    """The weights that the model itself has, with so many rows in embedding and head."""
+    tensors = {name: huggingface_view(name, tensor, rows) for name, tensor in model.state_dict().items()}
+    if model.config.tie_word_embeddings:
+        tensors.pop("lm_head.weight", None)  # a classifier has none
+    return tensors
+
+
+def huggingface_view(name: str, tensor: Tensor, rows: int) -> Tensor:
     """A tensor of our model as Hugging Face sees it."""
     if name.endswith(TRANSPOSED):
         return tensor.T
-    return tensor[: config.vocab_size] if name in PADDED else tensor
+    return tensor[:rows] if name in PADDED else tensor
+
+
+def saved_rows(model: Model) -> int:
+    """Rows of embedding and head in a file: those of the vocabulary, and padding if it came with the weights; padding
+    that is made here is zero."""
+    state, vocab_size = model.state_dict(), model.config.vocab_size
+    came = any(state[name][vocab_size:].any() for name in PADDED if name in state)
+    return model.config.padded_vocab_size if came else vocab_size
 
 
 def huggingface_name(name: str) -> str:
@@ -124,32 +156,97 @@ def huggingface_name(name: str) -> str:
     return f"transformer.{name}" if name.startswith(("wte.", "wpe.", "h.", "ln_f.")) else name
 
 
-def fill(model: Model, tensors: dict[str, Tensor], source: Path) -> None:
-    """Copy Hugging Face's tensors into the model. Raises ValueError if a name, a shape or a value does not fit."""
-    tensors = {huggingface_name(name): tensor for name, tensor in tensors.items() if not name.endswith(MASKS)}
-    own = huggingface_tensors(model)
-    head = tensors.pop("lm_head.weight", None) if model.config.tie_word_embeddings else None
-    if difference := set(own) ^ set(tensors):
+def read_model(
+    content: dict[str, Any], tokenizer: Tokenizer, tensors: dict[str, Tensor], source: str | Path, described: str | Path
+) -> tuple[Model, Tokenizer, list[Note]]:
+    """The model that the content of a config.json describes, with weights in Hugging Face's names; and its vocabulary.
+
+    source and described: where the weights and the content come from, for sentences. Raises ValueError if they
+    describe what this GPT does not compute, or disagree in a way that leaves open what is meant.
+    """
+    config = config_of(content, described)
+    rows = config.vocab_size
+    config, tokenizer, notes = match_vocabulary(config, tokenizer, described)
+    masks = [name for name in tensors if name.endswith(MASKS)]
+    if masks:
+        notes.append(Note("left out", f"{len(masks)} causal masks, which are made anew"))
+    tensors = {huggingface_name(name): tensor for name, tensor in tensors.items() if name not in masks}
+    biases = [name for name in tensors if name.endswith(QKV_BIAS)]
+    if not config.qkv_bias and any(tensors[name].any() for name in biases):
+        config = replace(config, qkv_bias=True)
+        notes.append(Note("changed", f"qkv_bias is on: {len(biases)} biases are not zero, whatever {described} says"))
+    if not config.qkv_bias:
+        tensors = {name: tensor for name, tensor in tensors.items() if name not in biases}
+    there = sum(tensor.numel() for tensor in tensors.values())
+    if config.n_params > LIE * there:  # said before so many are made; a smaller disagreement is told in detail
+        raise ValueError(f"{described} describes {config.n_params:,} weights, but the file holds {there:,}")
+    is_classifier = CLASSIFIER in (content.get("architectures") or [])
+    model: Model = SequenceClassifier(config, labels_of(content, described)) if is_classifier else GPT(config)
+    notes += fill(model, tensors, rows, source, described)
+    return model, tokenizer, notes
+
+
+def match_vocabulary(
+    config: GPTConfig, tokenizer: Tokenizer, described: str | Path
+) -> tuple[GPTConfig, Tokenizer, list[Note]]:
+    """The configuration with the vocabulary's size, and the vocabulary, where rows and tokens are not equally many.
+
+    Rows beyond the vocabulary are padding; special tokens beyond the rows are never in a text. Raises ValueError if
+    it must be another model's vocabulary.
+    """
+    rows, tokens = config.vocab_size, tokenizer.vocab_size
+    if rows == tokens:
+        return config, tokenizer, []
+    if lacking := [name for name, id in tokenizer.special_tokens.items() if id >= rows and name != END_OF_TEXT]:
+        tokenizer = tokenizer.without(lacking)
+    fitted = replace(config, vocab_size=tokenizer.vocab_size)
+    room, surplus = fitted.padded_vocab_size, rows - fitted.vocab_size
+    is_padding = rows % 8 == 0 and rows <= room
+    if surplus < 0 or (surplus > fitted.vocab_size // 10 and not is_padding):
         raise ValueError(
-            f"{source} and its config.json disagree about {min(difference)} (and {len(difference)} in all)"
+            f"the vocabulary has {tokens:,} tokens, but {described} says {rows:,}: it must be another model's"
         )
-    for name, tensor in tensors.items():
-        check_tensor(name, tensor, own[name].shape, source)
+    notes = []
+    if lacking:
+        notes.append(Note("left out", f"{len(lacking)} special tokens that have no row ({listed(lacking)})"))
+    if surplus:
+        kept = min(rows, room) - fitted.vocab_size
+        notes.append(Note("kept", f"{kept} rows beyond the vocabulary, which are never drawn"))
+    if rows > room:
+        notes.append(Note("left out", f"{rows - room} rows still further beyond"))
+    return fitted, tokenizer, notes
+
+
+def fill(model: Model, tensors: dict[str, Tensor], rows: int, source: str | Path, described: str | Path) -> list[Note]:
+    """Copy Hugging Face's tensors into the model; says which were left out.
+
+    rows: of embedding and head in the file. Raises ValueError if a name, a shape or a value does not fit.
+    """
+    kept = min(rows, model.config.padded_vocab_size)
+    own = huggingface_views(model, kept)
+    head = tensors.pop("lm_head.weight", None) if model.config.tie_word_embeddings and isinstance(model, GPT) else None
+    if missing := sorted(set(own) - set(tensors)):
+        raise ValueError(f"{source} lacks {listed(missing)}, which {described} calls for")
+    surplus = sorted(set(tensors) - set(own))
+    if others := [name for name in surplus if not name.startswith(OTHER_HEADS)]:
+        raise ValueError(f"{source} holds {listed(others)}, which is no part of the GPT-2 in {described}")
+    with torch.no_grad():
+        for name, view in own.items():
+            tensor = tensors[name]
+            shape = torch.Size([rows, *view.shape[1:]]) if name in PADDED else view.shape
+            check_tensor(name, tensor, shape, source, described)
+            view.copy_(tensor[:kept] if name in PADDED else tensor)
     if head is not None and not torch.equal(head.float(), tensors["transformer.wte.weight"].float()):
         raise ValueError(
-            f"{source} has a head that differs from the token embedding, but by its config.json "
-            "(tie_word_embeddings) they are one: either the weights or that setting is wrong"
+            f"{source} has a head that differs from the token embedding, but by {described} (tie_word_embeddings) they "
+            "are one: either the weights or that setting is wrong"
         )
-    with torch.no_grad():
-        for name, tensor in tensors.items():
-            if not model.config.qkv_bias and name.endswith("attn.c_attn.bias") and tensor.any():
-                raise ValueError(f"{source}: {name} is not zero, but config.json says that there is no qkv_bias")
-            own[name].copy_(tensor)
+    return [Note("left out", f"{len(surplus)} tensors of another head ({listed(surplus)})")] if surplus else []
 
 
-def check_tensor(name: str, tensor: Tensor, shape: torch.Size, source: Path) -> None:
+def check_tensor(name: str, tensor: Tensor, shape: torch.Size, source: str | Path, described: str | Path) -> None:
     if tensor.shape != shape:
-        raise ValueError(f"{source}: {name} is {tuple(tensor.shape)}, but config.json makes it {tuple(shape)}")
+        raise ValueError(f"{source}: {name} is {tuple(tensor.shape)}, but {described} makes it {tuple(shape)}")
     if tensor.dtype not in DTYPES:
         raise ValueError(f"{source}: {name} holds {tensor.dtype} numbers, which mean nothing without their scale")
     if not torch.isfinite(tensor).all():

@@ -19,7 +19,7 @@ import importlib.util
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import count, pairwise
@@ -199,6 +199,12 @@ class Tokenizer:
         lines = content.decode("utf-8").splitlines()[1:]  # the first line is the file's version
         merges = [tuple(map(from_visible, line.split(" "))) for line in lines]
         return cls(ranks_of(merges), special_tokens=[END_OF_TEXT])
+
+    def without(self, special_tokens: Collection[str]) -> "Tokenizer":
+        """This vocabulary without those of its special tokens, which must be its last ids."""
+        return Tokenizer(
+            self.ranks, [name for name in self.special_tokens if name not in special_tokens], self.words.ids
+        )
 
     # --- files ------------------------------------------------------------------------------------------------
 

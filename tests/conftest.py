@@ -51,7 +51,8 @@ def make_model() -> Callable[..., GPT]:
             for name, parameter in model.named_parameters():
                 is_gain = "ln_" in name and name.endswith("weight")
                 parameter.normal_(1.0 if is_gain else 0.0, std, generator=generator)
-            model.transformer.wte.weight[model.config.vocab_size :] = 0
+            for table in (model.transformer.wte, model.lm_head):
+                table.weight[model.config.vocab_size :] = 0
         return model.eval()
 
     return make

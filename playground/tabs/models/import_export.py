@@ -21,9 +21,9 @@ QUIET: dict[str, Any] = {"show_progress": "hidden"}
 
 def build(services: Services, page: Page, tasks: ModelTasks, shelf: gr.HTML) -> None:
     intro(
-        "GPT-2 as Hugging Face keeps it becomes a model here; a model from here becomes a zip that Hugging Face opens, "
-        "or a GGUF for llama.cpp, LM Studio and Ollama.",
-        "Import the directory of a GPT-2 that you have, or, connected to the internet, gpt2 by its name.",
+        "GPT-2 from Hugging Face, Raschka's book or nanoGPT becomes a model here; a model from here becomes a zip that "
+        "Hugging Face opens, or a GGUF for llama.cpp, LM Studio and Ollama.",
+        "Import a directory or file that you have, or, connected to the internet, gpt2 by its name.",
     )
     build_import(tasks, shelf)
     with gr.Row(elem_classes="pg-numbers"):
@@ -56,7 +56,7 @@ def build_import(tasks: ModelTasks, shelf: gr.HTML) -> None:
     with gr.Row(elem_classes="pg-numbers"):
         source = gr.Textbox(
             label="source",
-            info="A directory on this machine, or a model's id on huggingface.co",
+            info="A directory or file on this machine, or a model's id on huggingface.co",
             elem_id="models-source",
             max_lines=1,
             max_length=4096,

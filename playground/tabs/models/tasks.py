@@ -68,8 +68,8 @@ class ModelTasks:
 
     def read_model(self, source: str, target: Path) -> str:
         self.task.report(f"reading {source}: from the hub this can take minutes")
-        hub.import_model(source, target)
-        return f"{source} was imported as {target.name}"
+        notes = hub.import_model(source, target)
+        return ". ".join([f"{source} was imported as {target.name}", *(f"{note.kind}: {note.what}" for note in notes)])
 
     def push(self, directory: Path, model: str, token: str, license: str, private: bool) -> str:
         self.task.report(f"uploading to {model}: this can take minutes")

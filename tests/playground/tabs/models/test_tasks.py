@@ -93,7 +93,7 @@ def test_what_cannot_be_done_is_a_sentence(tasks: ModelTasks, tmp_path: Path) ->
     with pytest.raises(ValueError, match="already something called"):
         tasks.import_model("gpt2", "base")
     tasks.import_model(str(tmp_path / "nothing here"), "new")
-    assert "neither a directory nor a model's id" in ended(tasks)["error"]
+    assert "neither a path here nor a model's id" in ended(tasks)["error"]
 
 
 def test_a_directory_of_hugging_faces_becomes_a_model_here(tasks: ModelTasks, tmp_path: Path) -> None:

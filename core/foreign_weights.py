@@ -27,15 +27,16 @@ VOCABULARIES = (("tokenizer.json",), ("vocab.json", "merges.txt"))
 ABOUT_TOKENS = ("added_tokens.json", "special_tokens_map.json", "tokenizer_config.json")
 GPT2_ROWS = range(50257, 50304 + 1)  # of an embedding to which GPT-2's vocabulary belongs, if no other is there
 
+AGAIN, FROM = "save them with transformers as safetensors", "import the model that it was made from"
 # Ends of files' names that are refused: what they are, and what to do instead.
 OTHER_FILES = {
-    ".ckpt.index": ("a checkpoint of TensorFlow's, as OpenAI published GPT-2", "import gpt2 by its name instead"),
-    ".h5": ("weights for TensorFlow", "save them with transformers as safetensors"),
-    ".msgpack": ("weights for Flax", "save them with transformers as safetensors"),
-    ".gguf": ("a GGUF file, made for llama.cpp", "import the model that it was made from"),
-    ".onnx": ("an ONNX file", "import the model that it was made from"),
+    ".ckpt.index": ("a checkpoint of TensorFlow's, as OpenAI published GPT-2", "import gpt2 by its name"),
+    ".h5": ("weights for TensorFlow", AGAIN),
+    ".msgpack": ("weights for Flax", AGAIN),
+    ".npz": ("arrays of NumPy's", "save them as safetensors, in the names of a layout that is read"),
+    ".gguf": ("a model for llama.cpp", FROM),
+    ".onnx": ("a model for ONNX", FROM),
     ".pkl": ("a pickle, which could run any program", "save the weights with torch.save(model.state_dict(), ...)"),
-    ".npz": ("arrays of NumPy's", "save them as safetensors, in the names of one of the layouts that are read"),
 }
 
 

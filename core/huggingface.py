@@ -26,6 +26,7 @@ DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 REWARD = "reward"  # the one label of a reward model
 CLASSIFIER = "GPT2ForSequenceClassification"  # the architecture by which a config.json says that it is one
 SHAPE = ("n_layer", "n_head", "n_embd", "n_positions", "vocab_size")  # what a config.json must say itself
+UNSUPPORTED = ("scale_attn_by_inverse_layer_idx", "add_cross_attention")  # settings that must be off
 # Heads that other trainings leave in a file: of values (TRL), of classes, of multiple choice (GPT2DoubleHeadsModel).
 OTHER_HEADS = ("v_head.", "value_head.", "score.", "multiple_choice_head.", "lm_head.")
 LIE = 20  # times the weights in the file: a config.json that describes more would fill the memory
@@ -99,7 +100,7 @@ def config_of(content: dict[str, Any], path: str | Path) -> GPTConfig:
         raise ValueError(f"{path} describes a model of type {content.get('model_type')!r}; only gpt2 can be opened")
     if missing := [name for name in SHAPE if name not in content]:
         raise ValueError(f"{path} does not say {', '.join(missing)}")
-    for name in ("scale_attn_by_inverse_layer_idx", "add_cross_attention"):
+    for name in UNSUPPORTED:
         if content.get(name):
             raise ValueError(f"{path}: {name} is not supported")
     ours = {f.name for f in fields(GPTConfig)}

@@ -8,7 +8,7 @@ Shapes: C n_embd.
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -21,18 +21,28 @@ from core.huggingface import CLASSIFIER, MASKS, TRANSPOSED, Note, huggingface_na
 WRAPPERS = ("_orig_mod.", "module.", "pretrained_model.", "model.")
 HEAD_SIZE = 64  # of every GPT-2 that was published
 
-# A part of a name by which another architecture is known.
+
+@dataclass(frozen=True)
+class Other:
+    """What is not read."""
+
+    what: str
+    instead: str
+
+
+GPT2_ALONE = "only GPT-2 is computed here"
+# A part of a tensor's name by which what is no GPT-2 is known.
 OTHERS = {
-    "lora_": "a LoRA adapter, which is no model of its own: merge it into its model first (merge_and_unload)",
-    "model.layers.": "LLaMA, Mistral, Qwen or a relative",
-    "gpt_neox.": "GPT-NeoX or Pythia",
-    "model.decoder.": "OPT or BART",
-    "attn.attention.": "GPT-Neo",
-    "attn.q_proj.": "GPT-J",
-    "word_embeddings.": "BLOOM, Falcon or BERT",
-    "encoder.block.": "T5",
-    "backbone.layers.": "Mamba",
-    "attn.W_Q": "a model of TransformerLens",
+    "lora_": Other("a LoRA adapter, no model of its own", "merge it into its model first (`merge_and_unload`)"),
+    "model.layers.": Other("LLaMA, Mistral, Qwen or a relative", GPT2_ALONE),
+    "gpt_neox.": Other("GPT-NeoX or Pythia", GPT2_ALONE),
+    "model.decoder.": Other("OPT or BART", GPT2_ALONE),
+    "attn.attention.": Other("GPT-Neo", GPT2_ALONE),
+    "attn.q_proj.": Other("GPT-J", GPT2_ALONE),
+    "word_embeddings.": Other("BLOOM, Falcon or BERT", GPT2_ALONE),
+    "encoder.block.": Other("T5", GPT2_ALONE),
+    "backbone.layers.": Other("Mamba", GPT2_ALONE),
+    "attn.W_Q": Other("a model of TransformerLens", "import the model that it was made from"),
 }
 
 # The book's names, "GPTModel" of "Build a Large Language Model (From Scratch)"; its linear layers are nn.Linear.
@@ -67,7 +77,7 @@ class Layout:
     files: str  # in which people have it
     activation: str  # that it computes, where no config.json says another
     says: str  # what is known of the model besides its weights
-    missing: tuple[str, ...] = field(default=())  # settings that have to be guessed
+    guessed: tuple[str, ...]  # settings that nothing says
 
 
 HUGGINGFACE = Layout(
@@ -76,15 +86,15 @@ HUGGINGFACE = Layout(
     "`model.safetensors` or `pytorch_model.bin`, whole or in several files with their index",
     "gelu_new",
     "`config.json`; without one, the shapes",
-    ("n_head",),
+    ("n_head", "activation_function"),
 )
 MINGPT = Layout(
     "minGPT",
     "attn.bias",
-    "any `.pt`, `.pth`, `.bin` or `.safetensors`",
+    "one `.pt`, `.pth`, `.bin`, `.ckpt` or `.safetensors`",
     "gelu_new",
     "the shapes",
-    ("n_head",),
+    ("n_head", "activation_function"),
 )
 NANOGPT = Layout(
     "nanoGPT",
@@ -97,7 +107,7 @@ NANOGPT = Layout(
 RASCHKA = Layout(
     "Raschka's book",
     "tok_emb.weight",
-    "`model.pth`, or `model_and_optimizer.pth`, of which the optimiser is left out",
+    "`model.pth`; `model_and_optimizer.pth` without its optimiser",
     "gelu_new",
     "the shapes",
     ("n_head",),
@@ -107,9 +117,9 @@ LAYOUTS = (HUGGINGFACE, RASCHKA, NANOGPT, MINGPT)
 
 def unwrap(tensors: Mapping[str, Tensor], source: object) -> dict[str, Tensor]:
     """The tensors without what wrappers put before their names. Raises ValueError if they are no GPT-2's."""
-    for mark, name in OTHERS.items():
-        if any(mark in tensor for tensor in tensors):
-            raise ValueError(f"{source} holds the weights of {name}; only GPT-2 can be read")
+    for mark, other in OTHERS.items():
+        if any(mark in name for name in tensors):
+            raise ValueError(f"{source} holds the weights of {other.what}: {other.instead}")
     found = {bare(name): tensor for name, tensor in tensors.items()}
     if not any(name.endswith((HUGGINGFACE.mark, RASCHKA.mark)) for name in found):
         raise ValueError(f"{source} holds no GPT-2: its tensors are {listed(sorted(found))}")
@@ -209,7 +219,7 @@ def describe(
             )
         heads = width // HEAD_SIZE
         notes.append(Note("guessed", f"{heads} heads of {HEAD_SIZE} numbers each, as GPT-2 has them"))
-    if layout in (NANOGPT, MINGPT):
+    if "activation_function" in layout.guessed:
         notes.append(Note("guessed", f"activation_function {layout.activation}, as {layout.name} computes it"))
     head, score = tensors.get("lm_head.weight"), tensors.get("score.weight")
     content = {

@@ -4,6 +4,8 @@
                                             AutoModelForSequenceClassification those of a classifier
     tokenizer.json  tokenizer_config.json   transformers.AutoTokenizer.from_pretrained(dir) gives the same ids, but for
                                             text that looks like a special token: see split_special_tokens there
+    generation_config.json              of a model that answers: the tokens that end its turn; `apply_chat_template`
+                                            of the tokenizer gives the ids that our chat gives (core/chat_template.py)
     card.json                           lineage (parent, stage, configuration, data, seed, versions) and measurements
 
 Read are also the directories of others in that layout: GPT-2 as it lies on the hub, with weights in several files, in
@@ -29,6 +31,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from core.chat_template import known_template
 from core.classifier import SequenceClassifier
 from core.config import describe_os_error
 from core.huggingface import (
@@ -38,15 +41,16 @@ from core.huggingface import (
     Note,
     class_settings,
     config_of,
+    generation_config,
     huggingface_config,
     huggingface_tensors,
     labels_of,
-    padding_token,
     read_model,
     saved_rows,
+    tokenizer_config,
 )
 from core.model import GPT, GPTConfig
-from core.tokenizer import END_OF_TEXT, Tokenizer
+from core.tokenizer import Tokenizer
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"  # the index says which of several files holds what
 FILES = ("config.json", WEIGHTS, "tokenizer.json")  # without these a directory is no checkpoint of ours
@@ -100,20 +104,17 @@ def write_files(
     rows = {"vocab_size": saved_rows(model)}
     write_json(directory / "config.json", huggingface_config(model.config, tokenizer) | rows | classes)
     tokenizer.save(directory)
-    write_json(
-        directory / "tokenizer_config.json",
-        {
-            "tokenizer_class": "PreTrainedTokenizerFast",
-            "model_max_length": model.config.block_size,
-            "bos_token": END_OF_TEXT,
-            "eos_token": END_OF_TEXT,
-            "clean_up_tokenization_spaces": False,
-        }
-        | ({"pad_token": padding_token(tokenizer)} if classes else {}),
-    )
+    write_chat_files(directory, model.config, tokenizer)
     write_json(directory / "card.json", asdict(card))
     tensors = huggingface_tensors(model)
     write_tensors(directory / WEIGHTS, {name: t.to("cpu", dtype).contiguous() for name, t in tensors.items()})
+
+
+def write_chat_files(directory: Path, config: GPTConfig, tokenizer: Tokenizer) -> None:
+    """How texts are prepared, and how it is chatted with what was taught to answer, or to rate answers."""
+    write_json(directory / "tokenizer_config.json", tokenizer_config(config, tokenizer))
+    if tokenizer.chat_template is not None and known_template(tokenizer):
+        write_json(directory / "generation_config.json", generation_config(tokenizer))
 
 
 def load(directory: str | Path, device: str | torch.device = "cpu") -> Checkpoint[GPT]:

@@ -1,16 +1,16 @@
 """Chat, a conversation as a model reads it: in turns if it was taught to answer, else as one scene that grows.
 
-A model that answers (core/datasets/conversations.py) reads each message behind a special token, the instruction "as
-HAMLET" in the last line and the system text before the first one: its template knows no system turn. A base model reads
-one text: the persona is the name above the speech it is to write.
+A model that answers reads each message with the marks of its template (core/chat_template.py), the instruction "as
+HAMLET" in the last line. A base model reads one text: the persona is the name above the speech it is to write.
 """
 
 import functools
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import accumulate
 
-from core.datasets.conversations import encode_chat, encode_prompt, turn_ends
+from core.chat_template import encode_prompt, encode_turns, turn_ends
 from core.datasets.instructions import NAME, Instruction, instruction_sentence
 from core.datasets.shakespeare import plays
 from core.generate import Model, Sampling, TextStep, context_start, stream_text
@@ -52,29 +52,26 @@ class Conversation:
         return scene(self.messages, self.system)
 
     @property
-    def turns(self) -> list[Message]:
-        """The messages that a model reads which answers: stripped, with system text and persona in them."""
-        turns = [replace(message, content=message.content.strip()) for message in self.messages]
-        if self.system.strip():
-            turns[0] = replace(turns[0], content=f"{self.system.strip()}\n\n{turns[0].content}")
+    def turns(self) -> list[dict[str, str]]:
+        """The messages that a model reads which answers: stripped, the system text before them, the persona in them."""
+        turns = [{"role": message.role, "content": message.content.strip()} for message in self.messages]
         if self.persona:
-            wish = instruction_sentence([Instruction("speaker", self.persona.upper())])
-            turns[-1] = replace(turns[-1], content=f"{turns[-1].content}\n\n{wish}")
-        return turns
+            turns[-1]["content"] += f"\n\n{instruction_sentence([Instruction('speaker', self.persona.upper())])}"
+        system = self.system.strip()
+        return [{"role": "system", "content": system}, *turns] if system else turns
 
     def encode(self, tokenizer: Tokenizer) -> list[int]:
         """Ids of all that the model reads before it writes."""
         if not self.answers:
             return tokenizer.encode(self.text.rstrip() + self.lead if self.lead else self.text)
-        return encode_prompt(tokenizer, [vars(message) for message in self.turns])
+        return encode_prompt(tokenizer, self.turns)
 
     def ends(self, tokenizer: Tokenizer) -> list[int]:
         """After how many tokens each message ends."""
-        counts = range(1, len(self.messages) + 1)
         if not self.answers:
+            counts = range(1, len(self.messages) + 1)
             return [len(tokenizer.encode(scene(self.messages[:count], self.system))) for count in counts]
-        turns = [vars(message) for message in self.turns]
-        return [len(encode_chat(tokenizer, turns[:count])[0]) for count in counts]
+        return [*accumulate(len(ids) for ids, _ in encode_turns(tokenizer, self.turns))]
 
 
 def scene(messages: Sequence[Message], system: str) -> str:

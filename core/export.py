@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from core import checkpoint, gguf_file
+from core.chat_template import encode_chat, turn_ends
 from core.checkpoint import Checkpoint, is_checkpoint, is_part, read_json
-from core.datasets.conversations import encode_chat, turn_ends
 from core.generate import Sampling
 from core.model import GPT
 from core.model_card import model_card

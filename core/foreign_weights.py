@@ -24,7 +24,7 @@ SAFE, PICKLED = ".safetensors", (".bin", ".pt", ".pth", ".ckpt")
 # Files that trainings leave beside the weights.
 NO_WEIGHTS = ("training_args.bin", "optimizer.bin", "optimizer.pt", "scheduler.pt", "scaler.pt", "rng_state.pth")
 VOCABULARIES = (("tokenizer.json",), ("vocab.json", "merges.txt"))
-ABOUT_TOKENS = ("added_tokens.json", "special_tokens_map.json", "tokenizer_config.json")
+ABOUT_TOKENS = ("added_tokens.json", "special_tokens_map.json", "tokenizer_config.json", "chat_template.jinja")
 GPT2_ROWS = range(50257, 50304 + 1)  # of an embedding to which GPT-2's vocabulary belongs, if no other is there
 
 AGAIN, FROM = "save them with transformers as safetensors", "import the model that it was made from"

@@ -11,10 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from core.chat_template import padding_token, turn_ends
 from core.classifier import SequenceClassifier
 from core.config import listed
 from core.model import GPT, GPTConfig
-from core.tokenizer import END_OF_TEXT, USER, Tokenizer
+from core.tokenizer import END_OF_TEXT, Tokenizer
 
 Model = GPT | SequenceClassifier
 
@@ -68,6 +69,25 @@ def huggingface_config(config: GPTConfig, tokenizer: Tokenizer) -> dict[str, Any
     }
 
 
+def tokenizer_config(config: GPTConfig, tokenizer: Tokenizer) -> dict[str, Any]:
+    """The content of a `tokenizer_config.json`."""
+    template = {} if tokenizer.chat_template is None else {"chat_template": tokenizer.chat_template}
+    return {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_max_length": config.block_size,
+        "bos_token": END_OF_TEXT,
+        "eos_token": END_OF_TEXT,
+        "pad_token": padding_token(tokenizer),
+        "clean_up_tokenization_spaces": False,
+    } | template
+
+
+def generation_config(tokenizer: Tokenizer) -> dict[str, Any]:
+    """The content of a `generation_config.json` of a model that answers: with which tokens it has answered."""
+    padding = tokenizer.special_tokens[padding_token(tokenizer)]
+    return {"bos_token_id": tokenizer.eot, "eos_token_id": sorted(turn_ends(tokenizer)), "pad_token_id": padding}
+
+
 def class_settings(model: SequenceClassifier, tokenizer: Tokenizer) -> dict[str, Any]:
     """What a classifier's config.json says besides: the pad token tells Hugging Face where a text of a batch ends."""
     return {
@@ -77,12 +97,6 @@ def class_settings(model: SequenceClassifier, tokenizer: Tokenizer) -> dict[str,
         "label2id": {label: index for index, label in enumerate(model.labels)},
         "pad_token_id": tokenizer.special_tokens[padding_token(tokenizer)],
     }
-
-
-def padding_token(tokenizer: Tokenizer) -> str:
-    """By it Hugging Face's classifier sees where a text of a batch ends, so no text may end with it: an answer ends
-    with <|endoftext|>, nothing with <|user|>."""
-    return USER if USER in tokenizer.special_tokens else END_OF_TEXT
 
 
 def labels_of(content: dict[str, Any], path: str | Path) -> list[str]:

@@ -264,6 +264,20 @@ class GPT(nn.Module):
             for table in (module.transformer.wte, module.lm_head):
                 nn.init.zeros_(table.weight.data[self.config.vocab_size :])
 
+    @torch.no_grad()
+    def grow_vocabulary(self, vocab_size: int) -> None:
+        """More tokens: their rows start at the mean of the others, so that they are neither likely nor unlikely."""
+        embedding, head, known = self.transformer.wte, self.lm_head, self.config.vocab_size
+        self.config = replace(self.config, vocab_size=vocab_size)
+        for table in (embedding, head):
+            rows = table.weight.new_zeros(self.config.padded_vocab_size, self.config.n_embd)
+            rows[: len(table.weight)] = table.weight
+            rows[known:vocab_size] = rows[:known].mean(0)
+            table.weight = nn.Parameter(rows)
+        embedding.num_embeddings = head.out_features = self.config.padded_vocab_size
+        if self.config.tie_word_embeddings:
+            head.weight = embedding.weight
+
     @property
     def blocks(self) -> list[Block]:
         return [block for block in self.transformer.h if isinstance(block, Block)]

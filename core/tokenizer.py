@@ -34,6 +34,7 @@ from core.added_words import AddedWord, AddedWords
 
 END_OF_TEXT, USER, ASSISTANT = "<|endoftext|>", "<|user|>", "<|assistant|>"
 SPECIAL_TOKENS = (END_OF_TEXT, USER, ASSISTANT)
+PAD = "<|pad|>"
 
 # GPT-2's split pattern, in the possessive form that cannot backtrack (same matches, linear time).
 SPLIT_PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"
@@ -67,6 +68,7 @@ class Tokenizer:
     """A vocabulary: `ranks` (bytes -> id, lower merges first), special tokens after them, and added words.
 
     Special tokens have the ids after the ranks that no added word has.
+    chat_template: how its model was taught to tell whose turn it is, as Hugging Face writes it: core/chat_template.py.
     """
 
     def __init__(
@@ -74,8 +76,9 @@ class Tokenizer:
         ranks: dict[bytes, int],
         special_tokens: Iterable[str] = SPECIAL_TOKENS,
         words: Mapping[AddedWord, int] | None = None,
+        chat_template: str | None = None,
     ):
-        self.ranks = ranks
+        self.ranks, self.chat_template = ranks, chat_template
         self.words = AddedWords(words or {})
         free = (id for id in count(len(ranks)) if id not in self.words.ids.values())
         self.special_tokens = dict(zip(special_tokens, free, strict=False))
@@ -202,9 +205,13 @@ class Tokenizer:
 
     def without(self, special_tokens: Collection[str]) -> "Tokenizer":
         """This vocabulary without those of its special tokens, which must be its last ids."""
-        return Tokenizer(
-            self.ranks, [name for name in self.special_tokens if name not in special_tokens], self.words.ids
-        )
+        special = [name for name in self.special_tokens if name not in special_tokens]
+        return Tokenizer(self.ranks, special, self.words.ids, self.chat_template)
+
+    def extended(self, special_tokens: Iterable[str], chat_template: str | None) -> "Tokenizer":
+        """This vocabulary with those of the special tokens that it lacks, behind all others, and with a template."""
+        special = dict.fromkeys([*self.special_tokens, *special_tokens])
+        return Tokenizer(self.ranks, special, self.words.ids, chat_template)
 
     # --- files ------------------------------------------------------------------------------------------------
 
@@ -251,7 +258,7 @@ class Tokenizer:
     def load(cls, directory: str | Path) -> "Tokenizer":
         """Read `tokenizer.json`, or else `vocab.json` and `merges.txt`: byte-level BPE with GPT-2's split.
 
-        Raises ValueError that says what is wrong with the file.
+        The chat template is that of `tokenizer_config.json`. Raises ValueError that says what is wrong with the file.
         """
         path, merges_path = Path(directory) / "tokenizer.json", Path(directory) / "merges.txt"
         if in_two_files := not path.is_file() and merges_path.is_file():
@@ -268,7 +275,7 @@ class Tokenizer:
             added = {token["content"]: token for token in sorted(content["added_tokens"], key=itemgetter("id"))}
             special = [text for text, token in added.items() if token.get("special", True) or text == END_OF_TEXT]
             words = {AddedWord.from_json(token): token["id"] for text, token in added.items() if text not in special}
-            tokenizer = cls(ranks, special, words)
+            tokenizer = cls(ranks, special, words, read_chat_template(path.parent))
             ids = {
                 from_visible(t): id for t, id in content["model"]["vocab"].items() if t not in added or id < len(ranks)
             }
@@ -407,6 +414,17 @@ def as_one_file(vocab: dict[str, int], merges: str, directory: Path) -> dict[str
 def read_object(path: Path) -> dict[str, Any]:
     """The object in a JSON file, empty if there is no such file. Raises ValueError or TypeError if it holds none."""
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+
+
+def read_chat_template(directory: Path) -> str | None:
+    """The Jinja text in a file of its own, as Hugging Face writes it, or in `tokenizer_config.json`; of several the
+    one called default. Raises ValueError or TypeError if that file holds no object."""
+    if (path := directory / "chat_template.jinja").is_file():
+        return path.read_text(encoding="utf-8")
+    found = read_object(directory / "tokenizer_config.json").get("chat_template")
+    if isinstance(found, list):
+        found = {named["name"]: named["template"] for named in found}.get("default")
+    return found
 
 
 def flat_texts(value: Any) -> set[str]:

@@ -11,10 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from core.chat_template import encode_chat, encode_prompt, with_template
 from core.checkpoint import read_config
 from core.config import Config, setting
 from core.datasets.batch import Batch
-from core.datasets.conversations import Example, encode_chat, encode_prompt
+from core.datasets.conversations import Example
 from core.datasets.length_buckets import Buckets
 from core.datasets.messages import Messages, message
 from core.datasets.preference_files import Preference, prompt_messages, read_preferences
@@ -165,8 +166,13 @@ def likelihood_batch(pairs: Sequence[EncodedPair]) -> PairBatch:
 
 
 def score_batch(pairs: Sequence[EncodedPair]) -> PairBatch:
-    """To ask how good the answers are: each is read at its last token, its one target."""
-    return collate_pairs(pairs, lambda example: (example.ids, [*[IGNORE_INDEX] * (len(example.ids) - 1), 0]))
+    """To ask how good the answers are: each is read at the token that ends it, its one target."""
+
+    def asked(example: Example) -> tuple[list[int], list[int]]:
+        length = len(example.ids) - example.mask[::-1].index(True)
+        return example.ids[:length], [*[IGNORE_INDEX] * (length - 1), 0]
+
+    return collate_pairs(pairs, asked)
 
 
 def collate_pairs(pairs: Sequence[EncodedPair], asked: Callable[[Example], tuple[list[int], list[int]]]) -> PairBatch:
@@ -224,7 +230,8 @@ def preview_pairs(config: PairsConfig, parent: str, note: str, read_at_end: str 
 
     Raises ValueError in words, as the training would.
     """
-    tokenizer, block_size = Tokenizer.load(parent), read_config(Path(parent) / "config.json").block_size
+    tokenizer = with_template(Tokenizer.load(parent))
+    block_size = read_config(Path(parent) / "config.json").block_size
     found = read_preferences(config.data, config.skip_bad_lines)
     usable = [pair for pair in found.pairs if config.ties == "half" or not pair.tie]
     encoded, too_long = encode_pairs(tokenizer, usable, block_size)

@@ -5,9 +5,10 @@ import random
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from core.chat_template import encode_prompt, with_template
 from core.checkpoint import read_config
 from core.config import describe_os_error
-from core.datasets.conversations import Example, encode_prompt
+from core.datasets.conversations import Example
 from core.datasets.instructions import exchanges, instruction_sentence, satisfied_instructions, split
 from core.datasets.preview import SHOWN, Preview, show_example
 from core.datasets.shakespeare import Play, plays
@@ -96,7 +97,8 @@ def fitting_prompts(
 
 def preview_prompts(prompts: Sequence[str], parent: str, max_new_tokens: int, note: str) -> Preview:
     """What the model at `parent` will be asked. Raises ValueError in words if no prompt leaves room for an answer."""
-    tokenizer, block_size = Tokenizer.load(parent), read_config(Path(parent) / "config.json").block_size
+    tokenizer = with_template(Tokenizer.load(parent))
+    block_size = read_config(Path(parent) / "config.json").block_size
     fitting = fitting_prompts(tokenizer, prompts, max_new_tokens, block_size)
     lengths = [len(ids) for ids in fitting]
     counts = zip(OF_OWN_PROMPTS, (len(fitting), len(prompts) - len(fitting)), strict=True)

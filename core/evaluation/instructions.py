@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from core.datasets.conversations import Example, collate, encode_chat, encode_prompt, turn_ends
+from core.chat_template import encode_chat, encode_prompt, turn_ends
+from core.datasets.conversations import Example, collate
 from core.datasets.instructions import KINDS, Dialogue, plain_dialogues, single_instruction_dialogues, split
 from core.datasets.shakespeare import plays
 from core.generate import Model, Sampling, batch

@@ -7,8 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from core.chat_template import answer_end, encode_prompt
 from core.classifier import SequenceClassifier, last_tokens
-from core.datasets.conversations import Example, collate, encode_prompt
+from core.datasets.conversations import Example, collate
 from core.datasets.messages import Messages
 from core.datasets.preference_pairs import last_token_batch
 from core.generate import Sampling, batch
@@ -24,7 +25,7 @@ def reward_scores(
 ) -> list[float]:
     """What the reward model thinks of each answer to its prompt; of a text longer than the context it reads the end."""
     asked = [encode_prompt(tokenizer, [{"role": "user", "content": prompt}]) for prompt in prompts]
-    whole = [ids + tokenizer.encode(a) + [tokenizer.eot] for ids, a in zip(asked, answers, strict=True)]
+    whole = [ids + tokenizer.encode(a) + [answer_end(tokenizer)] for ids, a in zip(asked, answers, strict=True)]
     return reward_scores_of_ids(model, [ids[-model.config.block_size :] for ids in whole]).tolist()
 
 
@@ -53,12 +54,12 @@ def response_kl(
     sampling = Sampling(max_new_tokens=max_new_tokens, temperature=1.0, top_p=1.0, seed=seed)
     asked = [encode_prompt(tokenizer, prompt) for prompt in prompts]
     asked = [ids[-(block_size - max_new_tokens) :] for ids in asked]
-    total = 0.0
+    end, total = answer_end(tokenizer), 0.0
     for first in range(0, len(asked), SIDE_BY_SIDE):
         some = asked[first : first + SIDE_BY_SIDE]
         seeded = replace(sampling, seed=seed + first)
-        said = batch(policy, some, seeded, {tokenizer.eot})
-        ends = [[tokenizer.eot] if len(ids) < max_new_tokens else [] for ids in said]
+        said = batch(policy, some, seeded, {end})
+        ends = [[end] if len(ids) < max_new_tokens else [] for ids in said]
         rows = collate(
             [
                 Example(prompt + ids + end, [False] * len(prompt) + [True] * len(ids + end))

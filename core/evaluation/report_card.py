@@ -12,6 +12,7 @@ from statistics import mean
 import torch
 
 from core import checkpoint
+from core.chat_template import reads
 from core.checkpoint import Card, Checkpoint, is_classifier, is_reward_model, read_card, write_json
 from core.classifier import SequenceClassifier
 from core.datasets import shakespeare as corpora
@@ -103,7 +104,7 @@ def held_out_texts(card: Card) -> Labelled:
 def reward(loaded: Checkpoint[GPT], judge: Path, device: torch.device) -> dict[str, float]:
     """The mean score of answers to held-out prompts; nothing if the reward model reads another vocabulary."""
     rater = checkpoint.load_classifier(judge, device)
-    if rater.tokenizer.digest != loaded.tokenizer.digest:
+    if not reads(rater.tokenizer, loaded.tokenizer):
         return {}
     sampling, count = PROMPTS
     prompts = held_out_prompts(count)

@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 
-from core.datasets.conversations import encode_prompt, turn_ends
+from core.chat_template import encode_prompt, turn_ends
 from core.datasets.prompts import learning_prompts
 from core.generate import Model, Sampling, batch
 from core.preferences.rule_annotators import annotator_of, prefer, rule_of

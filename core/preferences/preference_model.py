@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from core.datasets.conversations import encode_chat
+from core.chat_template import encode_chat
 from core.datasets.messages import Messages, message
 from core.model import GPT
 from core.tokenizer import Tokenizer

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from core import checkpoint
+from core.chat_template import reads
 from core.checkpoint import Checkpoint
 from core.classifier import SequenceClassifier
 from core.datasets.conversations import Example
@@ -21,10 +22,10 @@ def read_reward_model(directory: str, tokenizer: Tokenizer, device: torch.device
     if path.is_dir() and not checkpoint.is_reward_model(path):
         raise ValueError(f"{directory} is no reward model: choose one that the stage `reward` made")
     reward_model = checkpoint.load_classifier(path, device)
-    if reward_model.tokenizer.digest != tokenizer.digest:
+    if not reads(reward_model.tokenizer, tokenizer):
         raise ValueError(
-            f"the reward model {path.name} reads another vocabulary than the policy writes: "
-            "train it from the same parent as the policy, or from one with the same vocabulary"
+            f"the reward model {path.name} reads another vocabulary, or another chat template, than the policy writes: "
+            "train it from the same parent as the policy, or from one with the same vocabulary and template"
         )
     reward_model.model.requires_grad_(False)
     return reward_model

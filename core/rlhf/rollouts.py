@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from core import lora
+from core.chat_template import answer_end, question
 from core.datasets.batch import Batch
 from core.datasets.conversations import Example
 from core.generate import Sampling, batch
@@ -68,10 +69,9 @@ class Rollouts(Batch):
         for row in range(min(count, len(self))):
             mask = self.mask[row]
             first = int(mask.int().argmax())  # the position that predicts the answer's first token
-            prompt = self.inputs[row, 1:first].tolist()  # without the tokens that say whose turn it is
             found.append(
                 {
-                    "prompt": tokenizer.decode(prompt),
+                    "prompt": question(tokenizer, self.inputs[row, : first + 1].tolist()),
                     "tokens": [tokenizer.token_bytes(id).hex() for id in self.targets[row][mask].tolist()],
                     "score": self.scores[row].item(),
                     "kl": self.kl[row][mask].tolist(),
@@ -93,11 +93,12 @@ def generate_responses(
 ) -> tuple[list[Example], Tensor]:
     """Prompts with the answers that `gpt` gives to them, as tokens, and whether each answer ended in time, (N,)."""
     writer = PackedGPT(lora.merge_adapters(gpt)) if gpt.device.type == "cpu" else gpt
+    end = answer_end(tokenizer)
     with torch.compiler.set_stance("force_eager"):  # a text that grows would be compiled again and again
-        answers = batch(writer, [list(prompt) for prompt in prompts], sampling, {tokenizer.eot})
+        answers = batch(writer, [list(prompt) for prompt in prompts], sampling, {end})
     ended = [len(answer) < sampling.max_new_tokens for answer in answers]
     rows = []
     for prompt, answer, done in zip(prompts, answers, ended, strict=True):
-        said = answer + [tokenizer.eot] * done
+        said = answer + [end] * done
         rows.append(Example([*prompt, *said], [False] * len(prompt) + [True] * len(said)))
     return rows, torch.tensor(ended)

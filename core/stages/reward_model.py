@@ -91,7 +91,7 @@ def prepare(config: RewardConfig, saved: Path | None, device: torch.device, say:
     """The training that `config` describes, from its parent or from a saved step."""
     fit, parent = config.fit, Path(config.adapt.parent)
     say(f"reading the model {parent}")
-    start = classifier(config.adapt, [REWARD], saved, device, fit.seed)
+    start = classifier(config.adapt, [REWARD], saved, device, fit.seed, rates_answers=True)
     say(f"reading the votes {config.pairs.data}")
     data = read_pairs(config.pairs, start.tokenizer, start.model.config.block_size, fit.seed)
     for problem in data.left_out:

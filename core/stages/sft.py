@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from core.chat_template import ALPACA, AUTO, CHAT, with_template
 from core.checkpoint import Card, read_config
 from core.config import Config, setting
 from core.datasets import shakespeare as corpora
@@ -44,7 +45,7 @@ class SFTConfig(Config):
 
     data: str = setting(
         PLAYS,
-        "plays = dialogues from Shakespeare with checkable instructions; or a file of conversations in any usual layout",
+        "plays = dialogues from Shakespeare with checkable instructions; or a file of conversations in a usual layout",
         refers="corpus",
         fixed=True,
     )
@@ -54,6 +55,13 @@ class SFTConfig(Config):
     val_share: float = setting(0.05, "Own file: share of the conversations held out", low=0.001, high=0.5, fixed=True)
     skip_bad_lines: bool = setting(
         False, "Own file: leave out lines that cannot be read instead of stopping", fixed=True
+    )
+    template: str = setting(
+        AUTO,
+        "What stands around each message: chat = special tokens, added to a vocabulary that lacks them; alpaca = plain "
+        "text, ### Instruction: and ### Response:; auto = as the parent was taught, else chat",
+        choices=(AUTO, CHAT.name, ALPACA.name),
+        fixed=True,
     )
     sample_prompt: str = setting(
         'What say you, my lord?\n\nAnswer as "HAMLET", in two lines.', "What the model is asked at each evaluation"
@@ -77,7 +85,7 @@ def prepare(config: SFTConfig, saved: Path | None, device: torch.device, say: Pr
     """The fine-tuning that `config` describes, from its parent or from a saved step."""
     fit = config.fit
     say(f"reading the model {config.adapt.parent}")
-    start = language_model(config.adapt, saved, device, fit.seed)
+    start = language_model(config.adapt, saved, device, fit.seed, config.template)
     tokenizer = start.tokenizer
     say(f"reading the conversations: {config.data}")
     data = read(config, tokenizer, start.model.config.block_size)
@@ -151,12 +159,17 @@ def from_plays(config: SFTConfig, tokenizer: Tokenizer, block_size: int) -> Data
 def preview(config: SFTConfig) -> Preview:
     path = Path(config.data).expanduser()
     changed = path.stat().st_mtime_ns if path.is_file() else 0
-    return cached_preview(config.data, config.adapt.parent, changed, config.skip_bad_lines, config.val_share)
+    return cached_preview(
+        config.data, config.adapt.parent, config.template, changed, config.skip_bad_lines, config.val_share
+    )
 
 
 @functools.lru_cache(maxsize=8)
-def cached_preview(data: str, parent: str, changed: int, skip_bad_lines: bool, val_share: float) -> Preview:
-    tokenizer, block_size = Tokenizer.load(parent), read_config(Path(parent) / "config.json").block_size
+def cached_preview(
+    data: str, parent: str, template: str, changed: int, skip_bad_lines: bool, val_share: float
+) -> Preview:
+    tokenizer = with_template(Tokenizer.load(parent), template)
+    block_size = read_config(Path(parent) / "config.json").block_size
     if data == PLAYS:
         learned, _ = split(corpora.plays())
         few = [dialogue.messages for dialogue in dialogues(learned[:2], seed=0)]
@@ -198,7 +211,7 @@ STAGE = Stage(
         Metric("context", "true pairs likelier", "share", HELD_OUT, "true replies told from swapped ones", late=True),
         *(Metric(f"follow/{kind}", f"followed: {kind}", "share", HELD_OUT, late=True) for kind in KINDS),
     ),
-    main_settings=("parent", "data", "method", "max_steps", "learning_rate"),
+    main_settings=("parent", "data", "template", "method", "max_steps", "learning_rate"),
     offers=(PLAYS,),
     files=(".json", ".jsonl"),
     preview=preview,

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from core.chat_template import encode_prompt
 from core.conversation import Conversation, Message, context_of_next, crop_to_context, generate_reply, personas
-from core.datasets.conversations import encode_prompt
 from core.generate import Sampling
 
 SAID = (Message("user", "To be?"), Message("assistant", "Not to be."), Message("user", " And now? "))

@@ -14,9 +14,9 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from core import checkpoint, gguf_file, hub_upload
 from core.__main__ import main
 from core.added_words import AddedWord
+from core.chat_template import CHAT, encode_chat
 from core.checkpoint import Card
 from core.classifier import SequenceClassifier
-from core.datasets.conversations import encode_chat
 from core.export import export, ollama_template
 from core.huggingface import REWARD
 from core.model import GPT
@@ -125,7 +125,7 @@ def test_weights_that_float16_cannot_write_are_refused(save, tmp_path, model):
 def test_the_vocabulary_gives_the_same_ids_and_knows_its_special_tokens(save, tmp_path, model, tokenizer):
     directory = save(model)
     settings = json.loads((directory / "tokenizer_config.json").read_text())
-    (directory / "tokenizer_config.json").write_text(json.dumps(settings | {"chat_template": "{{ messages }}"}))
+    (directory / "tokenizer_config.json").write_text(json.dumps(settings | {"chat_template": CHAT.jinja}))
     export(directory, tmp_path / "mine.gguf")
     opened = AutoTokenizer.from_pretrained(tmp_path, gguf_file="mine.gguf")
     text = "Tomorrow, and tomorrow;  the Käfer was 漢字 🙂\n\n it's 42"
@@ -134,7 +134,7 @@ def test_the_vocabulary_gives_the_same_ids_and_knows_its_special_tokens(save, tm
     types = fields["tokenizer.ggml.token_type"]
     assert [id for id, type in enumerate(types) if type == gguf_file.CONTROL] == [297, 298, 299]
     assert fields["tokenizer.ggml.eos_token_id"] == fields["tokenizer.ggml.bos_token_id"] == tokenizer.eot
-    assert fields["tokenizer.ggml.pre"] == "gpt-2" and fields["tokenizer.chat_template"] == "{{ messages }}"
+    assert fields["tokenizer.ggml.pre"] == "gpt-2" and fields["tokenizer.chat_template"] == CHAT.jinja
     assert fields["gpt2.context_length"] == model.config.block_size
 
 

@@ -14,7 +14,7 @@ FILES = sorted(path.relative_to(REPO).as_posix() for path in (REPO / "core").rgl
 ROWS = (
     ("added_words",),
     ("config", "tokenizer", "linear_cross_entropy", "presets"),
-    ("model", "merge_tree", "pytorch_files"),
+    ("model", "merge_tree", "chat_template", "pytorch_files"),
     ("packed_model", "classifier"),
     ("huggingface",),
     ("checkpoint", "generate", "weight_layouts"),

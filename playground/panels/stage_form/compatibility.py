@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from core.chat_template import reads
 from core.checkpoint import Card, read_card
 from core.stages.registry import answers
 from core.tokenizer import Tokenizer
@@ -27,9 +28,10 @@ def check_same_vocabulary(reward_model: str, parent: str, chosen: Sequence[str])
             else f"there is no reward model with the vocabulary of {Path(parent).name} yet: train one on your votes "
             "first, under Reward model"
         )
-    if Tokenizer.load(reward_model).digest != Tokenizer.load(parent).digest:
+    if not reads(Tokenizer.load(reward_model), Tokenizer.load(parent)):
         raise ValueError(
-            f"the reward model {Path(reward_model).name} reads another vocabulary than {Path(parent).name} writes: "
+            f"the reward model {Path(reward_model).name} reads another vocabulary, or another chat template, than "
+            f"{Path(parent).name} writes: "
             "choose one that was trained from the same parent, or from one with the same vocabulary"
         )
 

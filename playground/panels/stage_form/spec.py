@@ -4,6 +4,7 @@ from dataclasses import Field, dataclass
 from pathlib import Path
 from typing import Any
 
+from core.chat_template import reads
 from core.config import leaves, setting_of
 from core.stages.base import Stage
 from core.tokenizer import Tokenizer
@@ -100,11 +101,11 @@ class Spec:
 def with_same_vocabulary(parent: str, services: Services) -> list[tuple[str, str]]:
     """The reward models that read what the parent writes."""
     try:
-        digest = Tokenizer.load(parent).digest
+        writer = Tokenizer.load(parent)
     except ValueError:  # that the parent cannot be read is said when it is planned
         return []
     rewards = paths(services.checkpoints.reward_models(), services)
-    return [(name, path) for name, path in rewards if Tokenizer.load(path).digest == digest]
+    return [(name, path) for name, path in rewards if reads(Tokenizer.load(path), writer)]
 
 
 def paths(names: list[str], services: Services) -> list[tuple[str, str]]:

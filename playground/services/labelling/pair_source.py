@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from core.datasets.conversations import encode_prompt
+from core.chat_template import encode_prompt
 from core.datasets.prompts import held_out_prompts, learning_prompts, read_prompts
 from core.preferences.pair_generation import Writer, answer_pairs, shuffle_sides
 from core.preferences.vote_store import Pair, Votes

@@ -86,11 +86,11 @@ def log(services: Services, foresight: TokenInspector, sampling: ReadSampling) -
         left, right = (Answer(page_text(side["text"]), side["model"], side["seed"]) for side in request["sides"])
         read = conversation(checkpoints, left.model, request)
         *before, last = replace(read, answers=True).turns
-        history = tuple((message.role, message.content) for message in before)
+        history = tuple((message["role"], message["content"]) for message in before)
         pair = (
             request["pair"]
             or votes.add_pairs(
-                [NewPair(last.content, left, right, asdict(sampling(request["wish"])), "chat", history=history)]
+                [NewPair(last["content"], left, right, asdict(sampling(request["wish"])), "chat", history=history)]
             )[0]
         )
         if request["vote"]:

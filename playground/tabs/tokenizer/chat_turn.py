@@ -4,7 +4,7 @@ from typing import Any
 
 import gradio as gr
 
-from core.datasets.conversations import encode_chat
+from core.chat_template import encode_chat
 from playground.services.services import Services
 from playground.tabs.tokenizer.common import Pickers, details
 from playground.ui.components import Page, bind, intro, view

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from core.datasets.conversations import ChatBatches, Example, encode_chat
+from core.chat_template import encode_chat
+from core.datasets.conversations import ChatBatches, Example
 from core.datasets.instructions import Dialogue, Instruction
 from core.evaluation import instructions
 from core.evaluation.instructions import REPLY, context_accuracy, instruction_following, reply_losses

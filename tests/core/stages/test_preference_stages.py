@@ -10,9 +10,10 @@ import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from core import checkpoint
+from core.chat_template import encode_chat
 from core.checkpoint import Card
 from core.classifier import SequenceClassifier
-from core.datasets.conversations import collate, encode_chat
+from core.datasets.conversations import collate
 from core.datasets.messages import message
 from core.datasets.preference_files import Preference
 from core.datasets.preference_pairs import encode_pairs, likelihood_batch, score_batch

@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from core import checkpoint, lora
+from core.chat_template import encode_chat
 from core.checkpoint import Card
 from core.datasets.conversation_files import read_conversations
-from core.datasets.conversations import encode_chat
 from core.datasets.shakespeare import HELD_OUT, Play, Speech
 from core.evaluation import instructions
 from core.evaluation.instructions import replies
@@ -32,6 +32,7 @@ ANSWERS = {
 FIT = dict(max_steps=60, batch_size=4, warmup_steps=0, learning_rate=1e-2, eval_interval=30, save_interval=10)
 FIT |= dict(device="cpu", snapshots=0, keep_steps=0, lora_rank=8, lora_alpha=16.0, weight_decay=0.0, val_share=0.01)
 FIT |= dict(save_dtype="float32", sample_prompt="Who?")
+TURN = [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "He said."}]
 CPU = torch.device("cpu")
 
 
@@ -149,14 +150,44 @@ def test_the_seed_decides_how_a_change_begins(place):
     assert torch.equal(a, b) and not torch.equal(a, c)
 
 
+# --- GPT-2's vocabulary, which knows no turns -----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def gpt2(tmp_path_factory, make_model) -> Path:
+    """A model with GPT-2's vocabulary, tiny otherwise, as one that is imported."""
+    directory = tmp_path_factory.mktemp("sft") / "gpt2"
+    model = make_model(n_layer=1, n_embd=16, block_size=64, vocab_size=GPT2.vocab_size)
+    checkpoint.save(directory, model, GPT2, Card("imported"))
+    return directory
+
+
+def test_gpt2_gets_the_chat_tokens_at_the_mean_of_the_others(tmp_path, place, gpt2):
+    job = prepare(settings(place, "full", parent=str(gpt2)), None, CPU, silent)
+    rows, before = job.model.transformer.wte.weight.detach(), checkpoint.load(gpt2).model.transformer.wte.weight
+    assert rows.shape == (50304, 16) and torch.equal(rows[:50257], before[:50257])
+    assert job.model.config.vocab_size == 50259 and job.model.lm_head.weight is job.model.transformer.wte.weight
+    torch.testing.assert_close(rows[50257:50259], before[:50257].mean(0).expand(2, -1), rtol=1e-4, atol=1e-6)
+    assert not rows[50259:].any()
+
+
+@pytest.mark.parametrize(
+    ("template", "ends", "pads"), [("chat", [50256, 50257, 50258], 50257), ("alpaca", [50256], 50256)]
+)
+def test_what_gpt2_became_is_chatted_with_alike_elsewhere(template, ends, pads, tmp_path, place, gpt2):
+    run = new_run(tmp_path / "run", place, "full", parent=str(gpt2), template=template, max_steps=2, eval_interval=2)
+    assert train(run).state == "finished", run.status().message
+    made, tokenizer = checkpoint.load(run.directory), AutoTokenizer.from_pretrained(run.directory)
+    theirs = AutoModelForCausalLM.from_pretrained(run.directory).eval()
+    ids, _ = encode_chat(made.tokenizer, TURN)
+    assert tokenizer.apply_chat_template(TURN)["input_ids"] == ids
+    assert theirs.generation_config.eos_token_id == ends and tokenizer.pad_token_id == pads
+    with torch.no_grad():
+        idx = torch.tensor([ids])
+        torch.testing.assert_close(made.model(idx)[0], theirs(idx).logits, rtol=1e-4, atol=1e-4)
+
+
 # --- refusals -------------------------------------------------------------------------------------------------
-
-
-def test_a_vocabulary_without_turns_is_refused(tmp_path, place, make_model):
-    checkpoint.save(tmp_path / "gpt2", make_model(n_layer=1, vocab_size=GPT2.vocab_size), GPT2, Card())
-    status = train(new_run(tmp_path / "run", place, "full", parent=str(tmp_path / "gpt2")))
-    assert status.state == "failed"
-    assert status.message.startswith("this vocabulary has no <|user|> and no <|assistant|>")
 
 
 def test_conversations_longer_than_the_context_are_refused(tmp_path, place, make_model, tokenizer):

@@ -145,7 +145,7 @@ def test_what_does_not_fit_together_is_said_before_a_training(tmp_path: Path, vo
     with pytest.raises(ValueError, match=r"choose a reward model; with the vocabulary of bard-tiny there is: a, b"):
         check_same_vocabulary("", str(TINY), ["x/a", "x/b"])
     Tokenizer.train("a small text", 265).save(tmp_path / "other")
-    with pytest.raises(ValueError, match=r"the reward model other reads another vocabulary than bard-tiny writes"):
+    with pytest.raises(ValueError, match="the reward model other reads another vocabulary, or another"):
         check_same_vocabulary(str(tmp_path / "other"), str(TINY), [])
     write_preferences(votes, [Preference("Why? " * 400, "So.", "Thus.")])
     with pytest.raises(ValueError, match="all 1 votes are longer than the context"):

@@ -1,26 +1,25 @@
-"""Labelled texts: speeches of Shakespeare's plays with their genre, or any CSV with the columns text and label.
+"""Labelled texts: speeches of Shakespeare's plays with their genre, or a file (core/datasets/labelled_files.py).
 
 Texts are read from their first token to their last, and classified there. Of a text that is longer than the context the
 end is cut off.
 """
 
-import csv
 import hashlib
-import io
 import json
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from core.config import describe_os_error
 from core.datasets import shakespeare
 from core.datasets.batch import Batch
+from core.datasets.labelled_files import ANY, Columns, normal, read_labelled
 from core.datasets.length_buckets import Buckets
+from core.datasets.records import Recognised
 from core.linear_cross_entropy import IGNORE_INDEX
 from core.tokenizer import Tokenizer
 
@@ -28,7 +27,6 @@ GENRE = "genre"  # the name of the built-in task
 GENRES = ("comedy", "history", "tragedy")
 MIN_CHARACTERS = 100  # of a speech: "Ay, my lord" is said in every genre
 MOST_CLASSES = 100
-LONGEST_FIELD = 10_000_000  # characters; the csv module alone would stop at 131,072
 
 # The division of the First Folio of 1623, "Mr. William Shakespeares Comedies, Histories, & Tragedies". Its catalogue
 # decides where later critics speak of Roman plays, problem plays and romances. Troilus and Cressida, which it forgot,
@@ -66,7 +64,9 @@ class Labelled:
     labels: tuple[str, ...]
     train: tuple[Example, ...]
     val: tuple[Example, ...]
-    problems: tuple[str, ...] = ()  # what was left out and why, in words
+    problems: tuple[str, ...] = ()  # what was guessed, changed and left out, in words
+    test: tuple[Example, ...] = ()  # to measure on at the end alone: no choice is made on them
+    recognised: Recognised = field(default_factory=Recognised)
 
     @property
     def digest(self) -> str:
@@ -79,34 +79,75 @@ class Labelled:
         return {label: (parts[0][index], parts[1][index]) for index, label in enumerate(self.labels)}
 
 
-def load(name: str, val_share: float = 0.1, seed: int = 1337, skip_bad_lines: bool = False) -> Labelled:
-    """The genre task, which always holds out the same plays, or the CSV at the path `name`, with a share held out.
+def load(
+    name: str,
+    val_share: float = 0.1,
+    seed: int = 1337,
+    skip_bad_lines: bool = False,
+    columns: Columns = ANY,
+    val_data: str = "",
+    test_data: str = "",
+) -> Labelled:
+    """The genre task, which always holds out the same plays, or the file at the path `name`, with a share held out.
 
-    Raises ValueError in words if it cannot be read, has a bad line (unless these are skipped) or a single class.
+    val_data, test_data: files of their own to measure on, while it learns and when it has. Raises ValueError in words
+    if one cannot be read, has a bad line (unless these are skipped) or a single class.
     """
     if name == GENRE:
         return genre()
-    path = Path(name).expanduser()
-    rows, problems = read_csv(path, skip_bad_lines)
-    labels = sorted({label for _, label in rows})
+    read = read_labelled(Path(name).expanduser(), columns, skip_bad_lines)
+    labels = sorted({label for _, label in read.rows})
     if len(labels) < 2:
         found = f"only {labels[0]!r}" if labels else "none"
-        raise ValueError(f"{path} must have at least two different labels to tell apart, it has {found}")
+        raise ValueError(f"{read.name} must have at least two different labels to tell apart, it has {found}")
     if len(labels) > MOST_CLASSES:
         raise ValueError(
-            f"{path} has {len(labels)} different labels; at most {MOST_CLASSES} can be told apart: "
-            "check that the column label holds a class and not, for example, a number of its own for every text"
+            f"{read.name} has {len(labels)} different labels; at most {MOST_CLASSES} can be told apart: "
+            "check that label_column holds a class and not, for example, a number of its own for every text"
         )
-    train, val = split([Example(text, labels.index(label)) for text, label in rows], val_share, seed)
+    examples = [Example(text, labels.index(label)) for text, label in read.rows]
+    problems = read.recognised.sentences
+    if val_data:
+        train = tuple(examples)
+        val, left_out = held_out_file(val_data, columns, skip_bad_lines, labels, train)
+        problems += left_out
+    else:
+        train, val = split(examples, val_share, seed)
     if not val:
-        raise ValueError(f"{path} must have at least two texts of some label: one is held out to measure on")
+        raise ValueError(f"{read.name} must have at least two texts of some label: one is held out to measure on")
     measured = {example.label for example in val}
+    why = f"no text in {Path(val_data).name}" if val_data else "a single text, which is learned from"
     problems += [
-        f"the label {label!r} has a single text, which is learned from: nothing is left to measure it on"
+        f"the label {label!r} has {why}: nothing is left to measure it on"
         for index, label in enumerate(labels)
         if index not in measured
     ]
-    return Labelled(path.name, tuple(labels), train, val, tuple(problems))
+    test: tuple[Example, ...] = ()
+    if test_data:
+        test, left_out = held_out_file(test_data, columns, skip_bad_lines, labels, (*train, *val))
+        problems += left_out
+    return Labelled(read.name, tuple(labels), train, val, tuple(problems), test, read.recognised)
+
+
+def held_out_file(
+    name: str, columns: Columns, skip_bad_lines: bool, labels: Sequence[str], known: Sequence[Example]
+) -> tuple[tuple[Example, ...], list[str]]:
+    """The texts of a file to measure on that are not among those `known`, and what was left out, in words.
+
+    Raises ValueError for a label that is not learned.
+    """
+    read = read_labelled(Path(name).expanduser(), columns, skip_bad_lines)
+    numbers = {normal(label): number for number, label in enumerate(labels)}
+    if strange := sorted({label for _, label in read.rows if normal(label) not in numbers}):
+        raise ValueError(f"{read.name} has the label {strange[0]!r}, which the texts to learn from do not have")
+    before = {example.text for example in known}
+    fresh = tuple(Example(text, numbers[normal(label)]) for text, label in read.rows if text not in before)
+    left_out = [f"{read.name}, {sentence}" for sentence in read.recognised.sentences]
+    if repeats := len(read.rows) - len(fresh):
+        left_out.append(f"{read.name}: {repeats:,} texts are left out that stand in another file of this training")
+    if not fresh:
+        raise ValueError(f"{read.name} holds no text that is not learned from: give others to measure on")
+    return fresh, left_out
 
 
 def genre() -> Labelled:
@@ -145,74 +186,6 @@ def split(examples: Sequence[Example], val_share: float, seed: int) -> tuple[tup
         held_out |= set(random.permutation(own)[:count].tolist())
     train = tuple(example for index, example in enumerate(examples) if index not in held_out)
     return train, tuple(examples[index] for index in sorted(held_out))
-
-
-# --- CSV ------------------------------------------------------------------------------------------------------
-
-
-def read_csv(path: Path, skip_bad_lines: bool) -> tuple[list[tuple[str, str]], list[str]]:
-    """(text, label) of every line that is good, and what was left out. Raises ValueError as `load` says."""
-    rows: list[tuple[str, str]] = []
-    bad: list[str] = []
-    first_seen: dict[str, tuple[str, int]] = {}
-    repeats = 0
-    for line, row, problem in parse(path):
-        if row and not problem and row[0] in first_seen:
-            label, before = first_seen[row[0]]
-            repeats += label == row[1]  # left out, so that no text is both learned from and measured on
-            if label != row[1]:
-                problem = f"the text of line {before} stands there again with another label, {row[1]!r}"
-        elif row and not problem:
-            first_seen[row[0]] = (row[1], line)
-            rows.append(row)
-        if problem:
-            bad.append(f"line {line}: {problem}")
-    if bad and not skip_bad_lines:
-        others = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
-        raise ValueError(f"{path}, {bad[0]}{others}: correct it, or turn on skip_bad_lines")
-    left_out = [f"{sentence}; skipped" for sentence in bad]
-    if repeats:
-        left_out.append(f"texts that occur again with the same label: {repeats}; each counts once")
-    return rows, left_out
-
-
-def parse(path: Path) -> Iterator[tuple[int, tuple[str, str] | None, str]]:
-    """(number of its first line, (text, label), problem) of every row; the problem is empty where all is well."""
-    csv.field_size_limit(LONGEST_FIELD)
-    reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
-    header = [name.strip().lower() for name in next(reader, [])]
-    if missing := [name for name in ("text", "label") if header.count(name) != 1]:
-        raise ValueError(
-            f"the first line of {path} must name the columns, text and label, with a comma between them; "
-            f"it has no single {' and no single '.join(missing)}"
-        )
-    while True:
-        line = reader.line_num + 1
-        try:
-            row = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield line, None, f"it cannot be read as CSV ({error})"
-            continue
-        if not row:
-            continue  # an empty line
-        if len(row) != len(header):
-            yield line, None, f"it has {len(row)} columns instead of {len(header)} (put a text with commas in quotes)"
-            continue
-        text, label = (row[header.index(name)].strip() for name in ("text", "label"))
-        yield line, (text, label), "" if text and label else f"the {'label' if text else 'text'} is empty"
-
-
-def read_text(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise ValueError(f"labelled texts {describe_os_error(error)}; the built-in ones are called {GENRE}") from error
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{path} is not UTF-8 text (byte {error.start:,} cannot be read): save it as CSV in UTF-8 first"
-        ) from error
 
 
 # --- tokens ---------------------------------------------------------------------------------------------------

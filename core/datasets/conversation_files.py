@@ -86,7 +86,7 @@ def read_conversations(path: str | Path, skip_bad_lines: bool = False) -> Conver
     if not read:
         problem = f"; {recognised.left_out[0]}" if recognised.left_out else ""
         raise ValueError(f"{found.file.name} holds no conversation{problem}")
-    cut = [LeftOut(line, CUT) for line, (_, is_cut) in read if is_cut]
+    cut = [LeftOut(line, CUT, in_part=True) for line, (_, is_cut) in read if is_cut]
     return Conversations(found.file.name, [messages for _, (messages, _) in read], recognised.with_left_out(cut))
 
 

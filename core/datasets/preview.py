@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.datasets.conversations import Example
+from core.datasets.records import Recognised
 from core.tokenizer import Tokenizer
 
 SHOWN = 3  # examples
@@ -34,6 +35,14 @@ class Preview:
     text: str = ""  # of data that has no tokens yet
     mean_length: float = 0.0  # tokens of a sequence; 0 = each is as long as the context
     longest: int = 0  # tokens; 0 = up to the context
+
+
+def read_facts(recognised: Recognised) -> list[tuple[str, str]]:
+    """How a file was read; nothing of what is no file."""
+    if not recognised.records:
+        return []
+    used = recognised.records - len({one.line for one in recognised.left_out if not one.in_part})
+    return [("layout", recognised.layout), ("records read", f"{used:,} of {recognised.records:,}")]
 
 
 def show_example(

@@ -31,9 +31,18 @@ class LeftOut:
 
     line: int  # where it begins; in a parquet file its number
     why: str
+    in_part: bool = False  # the rest of it is used
 
     def __str__(self) -> str:
         return f"line {self.line}: {self.why}"
+
+
+def describe_encoding(encoding: str) -> list[str]:
+    """In words, if it is worth a word; "" is no text."""
+    if encoding in ("", "utf-8", "utf-8-sig"):
+        return []
+    guess = "" if encoding.startswith("utf") else ": it is no UTF-8, and charset-normalizer finds that likeliest"
+    return [f"the text is read as {encoding}{guess}"]
 
 
 def group(left_out: Sequence[LeftOut]) -> list[str]:
@@ -66,6 +75,9 @@ class Record:
     problem: str = ""  # why it cannot be read
 
 
+NameRows = Callable[[Sequence[Record]], Iterable[Record]]
+
+
 @dataclass(frozen=True)
 class Records:
     """All that a file holds."""
@@ -93,12 +105,15 @@ class Recognised:
     @property
     def sentences(self) -> list[str]:
         """What was guessed, changed and left out; what is left out many times for the same reason, in one sentence."""
-        plain = self.encoding in ("utf-8", "")
-        return [*([] if plain else [f"the text is read as {self.encoding}"]), *self.notes, *group(self.left_out)]
+        return [*describe_encoding(self.encoding), *self.notes, *group(self.left_out)]
 
 
-def read_records(path: str | Path, what: str) -> Records:
-    """Raises ValueError in words if the file cannot be read at all. what: it should hold, for the error."""
+def read_records(path: str | Path, what: str, name_rows: NameRows | None = None) -> Records:
+    """Raises ValueError in words if the file cannot be read at all.
+
+    what: it should hold, for the error. name_rows: makes {column: cell} of the rows of a table, by its first row if
+    not told otherwise.
+    """
     file = read_file(path, what)
     if file.is_parquet:
         return Records(file, "parquet", "", read_parquet(file))
@@ -111,7 +126,7 @@ def read_records(path: str | Path, what: str) -> Records:
     if len(rows) < 2 or rows[0].problem or len(rows[0].value) < 2:
         why = "it holds neither JSON nor a table with named columns"
         return Records(file, "unknown", encoding, [Record(row.line, problem=why) for row in rows])
-    return Records(file, f"{SEPARATORS[separator]}-separated", encoding, list(name_columns(rows)))
+    return Records(file, f"{SEPARATORS[separator]}-separated", encoding, list((name_rows or name_columns)(rows)))
 
 
 def parse_records(
@@ -277,31 +292,41 @@ def read_rows(text: str, separator: str) -> list[Record]:
 
 
 def parse_rows(text: str, separator: str, quoting: Literal[0, 3]) -> list[Record]:
+    """The rows; where a quote is not closed, or closes rows later, one line is bad and the next begins a row again."""
     csv.field_size_limit(LONGEST_FIELD)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, quoting=quoting, strict=True)
+    lines = list(io.StringIO(text, newline=""))  # with their ends: \n, \r\n or \r
     rows: list[Record] = []
-    while True:
-        line = reader.line_num + 1
+    begin = 0
+    while begin < len(lines):
+        reader = csv.reader(islice(lines, begin, None), delimiter=separator, quoting=quoting, strict=True)
+        width, start = len(rows[0].value) if rows and rows[0].value else 0, begin
         try:
-            row = next(reader)
-        except StopIteration:
+            for row in reader:
+                after = begin + reader.line_num
+                if after > start + 1 and width and len(row) != width:
+                    raise csv.Error("a quote is not closed")
+                if any(cell.strip() for cell in row):
+                    rows.append(Record(start + 1, row))
+                width, start = width or len(row), after
             return rows
         except csv.Error as error:
-            rows.append(Record(line, problem=f"it cannot be read as a table ({error})"))
-            continue
-        if any(cell.strip() for cell in row):
-            rows.append(Record(line, row))
+            rows.append(Record(start + 1, problem=f"it cannot be read as a table ({error})"))
+            begin = start + 1
+    return rows
 
 
 def faults(rows: Sequence[Record]) -> int:
     """Rows that cannot be read, or are not as wide as the first one."""
-    return sum(bool(row.problem) or len(row.value) != len(rows[0].value) for row in rows)
+    width = len(rows[0].value or ()) if rows else 0
+    return sum(bool(row.problem) or len(row.value) != width for row in rows)
 
 
 def name_columns(rows: Iterable[Record]) -> Iterator[Record]:
     """Rows as {column: field}, by the names in the first one."""
     first, *others = rows
     header = [name.strip() for name in first.value]
+    if twice := next((name for name in header if name and header.count(name) > 1), ""):
+        raise ValueError(f"two columns are called {twice!r}: rename one")
     for row in others:
         if row.problem:
             yield row
@@ -309,7 +334,9 @@ def name_columns(rows: Iterable[Record]) -> Iterator[Record]:
             why = f"it has {len(row.value)} columns instead of {len(header)} (put a text with separators in quotes)"
             yield Record(row.line, problem=why)
         else:
-            yield Record(row.line, {name: cell for name, cell in zip(header, row.value, strict=True) if name})
+            unnamed = "".join(cell for name, cell in zip(header, row.value, strict=True) if not name)
+            cells = {name: cell for name, cell in zip(header, row.value, strict=True) if name}
+            yield Record(row.line, cells | ({"": unnamed} if unnamed.strip() else {}))
 
 
 def read_parquet(file: File) -> list[Record]:

@@ -16,8 +16,9 @@ from core.classifier import SequenceClassifier
 from core.config import Config, setting
 from core.datasets import classification
 from core.datasets.classification import Encoded, Example, Labelled, TextBatches, one_of_each
+from core.datasets.labelled_files import Columns
 from core.datasets.pretraining import unigram_entropy
-from core.datasets.preview import Preview, show_read_at_end
+from core.datasets.preview import Preview, read_facts, show_read_at_end
 from core.evaluation.classification import classification_loss, majority, score
 from core.stages.base import HELD_OUT, Metric, Presets, Stage
 from core.tokenizer import Tokenizer
@@ -50,9 +51,19 @@ class ClassifyConfig(Config):
     )
     data: str = setting(
         "genre",
-        "genre = speeches of Shakespeare's plays; or the path of a CSV with text and label",
+        "genre = speeches of Shakespeare's plays; or a file of texts with labels: a table, JSON or parquet",
         refers="corpus",
         fixed=True,
+    )
+    text_column: str = setting(
+        "", "Column of the texts, or several with + between; empty = the one with a usual name", fixed=True
+    )
+    label_column: str = setting("", "Column of the labels; empty = the one with a usual name", fixed=True)
+    val_data: str = setting(
+        "", "File of texts to measure on while it learns; empty = a share of data", refers="corpus", fixed=True
+    )
+    test_data: str = setting(
+        "", "File of texts to measure on once, at the end; empty = none", refers="corpus", fixed=True
     )
     train_what: str = setting(
         "all",
@@ -64,9 +75,9 @@ class ClassifyConfig(Config):
     lora_rank: int = setting(8, "LoRA: rank of the change of a matrix", low=1, high=1024, fixed=True)
     lora_alpha: float = setting(16.0, "LoRA: the change counts alpha / rank times", low=0.0, high=10_000, fixed=True)
     dropout: float = setting(0.1, "Share of activations zeroed in training against overfitting", low=0.0, high=0.9)
-    val_share: float = setting(0.1, "Share of a CSV's texts held out to measure on", low=0.01, high=0.9, fixed=True)
+    val_share: float = setting(0.1, "Share of a file's texts held out to measure on", low=0.01, high=0.9, fixed=True)
     skip_bad_lines: bool = setting(
-        False, "Leave out a CSV's lines that cannot be used instead of refusing the file", fixed=True
+        False, "Leave out lines that cannot be used instead of refusing the file", fixed=True
     )
     max_tokens: int = setting(
         128, "Longest text; of a longer one the end is cut off. 0 = the whole context", low=0, fixed=True
@@ -115,6 +126,13 @@ def prepare(config: ClassifyConfig, saved: Path | None, device: torch.device, sa
     def sample(model: SequenceClassifier) -> dict[str, str]:
         return {"prompt": "", "text": describe(model, tokenizer, labelled, one_of_each(labelled.val)[:SHOWN])}
 
+    def report(model: SequenceClassifier) -> dict[str, float]:
+        measured = evaluate(model)
+        if labelled.test:
+            last = score(model, Encoded(labelled.test, tokenizer, max_tokens).all(EVALUATED_AT_ONCE), fit.dtype)
+            measured |= {"accuracy/test": last.accuracy, "f1/test": last.f1}
+        return measured
+
     references = {"uniform": math.log(n_classes), "majority": unigram_entropy(train.labels)}
     batches = TextBatches(train, fit.batch_size, fit.seed)
     return Job(
@@ -127,11 +145,20 @@ def prepare(config: ClassifyConfig, saved: Path | None, device: torch.device, sa
         evaluate=evaluate,
         sample=sample,
         references=references,
+        report=report if labelled.test else None,
     )
 
 
 def read(config: ClassifyConfig) -> Labelled:
-    return classification.load(config.data, config.val_share, config.fit.seed, config.skip_bad_lines)
+    return classification.load(
+        config.data,
+        config.val_share,
+        config.fit.seed,
+        config.skip_bad_lines,
+        Columns(config.text_column, config.label_column),
+        config.val_data,
+        config.test_data,
+    )
 
 
 def starting_model(
@@ -180,18 +207,19 @@ def describe(model: SequenceClassifier, tokenizer: Tokenizer, labelled: Labelled
 
 
 def preview(config: ClassifyConfig) -> Preview:
-    path = Path(config.data).expanduser()
-    changed = path.stat().st_mtime_ns if path.is_file() else 0
-    return cached_preview(config.data, config.parent, changed, config.skip_bad_lines, config.val_share)
+    files = (Path(name).expanduser() for name in (config.data, config.val_data, config.test_data))
+    changed = tuple(path.stat().st_mtime_ns if path.is_file() else 0 for path in files)
+    return cached_preview(replace(config, fit=STAGE.config().fit), changed)
 
 
 @functools.lru_cache(maxsize=8)
-def cached_preview(data: str, parent: str, changed: int, skip_bad_lines: bool, val_share: float) -> Preview:
-    labelled = classification.load(data, val_share, skip_bad_lines=skip_bad_lines)
+def cached_preview(config: ClassifyConfig, changed: tuple[int, ...]) -> Preview:
+    labelled, parent = read(config), config.parent
     tokenizer, block_size = Tokenizer.load(parent), checkpoint.read_config(Path(parent) / "config.json").block_size
     found = classification.preview(labelled, tokenizer, min(ClassifyConfig.max_tokens, block_size))
     return Preview(
         [
+            *read_facts(labelled.recognised),
             *((label, f"{learned:,} + {held_out:,}") for label, (learned, held_out) in found.counts.items()),
             ("too long, their end cut off", found.n_too_long),
         ],
@@ -227,8 +255,10 @@ STAGE = Stage(
         ),
         # from 0 to 1, but no share of anything
         Metric("f1/val", "macro F1 (share)", "", HELD_OUT, "macro F1", "macro F1", late=True),
+        Metric("accuracy/test", "accuracy", "share", HELD_OUT, "accuracy on the test file", "test file", late=True),
+        Metric("f1/test", "macro F1 (share)", "", HELD_OUT, "macro F1 on the test file", "test file", late=True),
     ),
-    main_settings=("parent", "data", "train_what", "max_steps", "learning_rate"),
+    main_settings=("parent", "data", "text_column", "label_column", "train_what", "max_steps", "learning_rate"),
     offers=(classification.GENRE,),
     files=(".csv",),
     presets=Presets("train_what", RECIPES, ClassifyConfig.train_what),

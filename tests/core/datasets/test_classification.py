@@ -1,4 +1,4 @@
-"""Labelled texts: the plays' genres by the First Folio, CSV files good and bad, a fair split, right-padded batches."""
+"""Labelled texts: the plays' genres by the First Folio, files, a fair split, right-padded batches."""
 
 from collections import Counter
 
@@ -48,10 +48,10 @@ def test_no_speech_of_a_held_out_play_is_learned_from():
     assert labelled.digest == load("genre").digest
 
 
-# --- CSV ------------------------------------------------------------------------------------------------------
+# --- files ----------------------------------------------------------------------------------------------------
 
 
-def test_a_csv_is_split_by_label_and_the_same_way_for_the_same_seed(write):
+def test_a_file_is_split_by_label_and_the_same_way_for_the_same_seed(write):
     labelled = load(write(GOOD), val_share=0.3, seed=1)
     assert labelled.labels == ("no", "yes") and labelled.problems == ()
     assert labelled.counts() == {"no": (7, 3), "yes": (7, 3)}
@@ -62,58 +62,10 @@ def test_a_csv_is_split_by_label_and_the_same_way_for_the_same_seed(write):
     assert other.val != labelled.val and other.digest != labelled.digest
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        GOOD.encode("utf-8-sig"),
-        GOOD.replace("\n", "\r\n"),
-        GOOD.replace("\n", "\n\n"),
-        GOOD.replace("text,label", " Text , LABEL"),
-        "label,id,text\n" + "".join(f"{w},7,{w} {n}\n" for w in ("yes", "no") for n in range(10)),
-    ],
-    ids=["bom", "windows", "empty_lines", "header_in_capitals", "other_order_and_more_columns"],
-)
-def test_csv_files_as_programs_write_them_are_read(write, content):
-    assert load(write(content)).counts() == {"no": (9, 1), "yes": (9, 1)}
-
-
-def test_quoted_texts_keep_their_lines_and_errors_count_them(write):
-    content = 'text,label\n"two\nlines",a\nother,b\n,c\n'
-    with pytest.raises(ValueError, match="line 5: the text is empty"):
-        load(write(content))
-    labelled = load(write(content + "\n1,a\n2,b\n"), skip_bad_lines=True)
-    assert "two\nlines" in {example.text for example in labelled.train + labelled.val}
-
-
-BAD = {
-    "empty_text": ("  ,yes\n", "line 22: the text is empty"),
-    "empty_label": ("word,\n", "line 22: the label is empty"),
-    "a_column_too_many": ("well, well,yes\n", "line 22: it has 3 columns instead of 2 .put a text with commas"),
-    "a_quote_that_does_not_end": ('"well,yes\nmore,no\n', "line 22: it cannot be read as CSV"),
-    "a_text_with_two_labels": ('"no, number 3",yes\n', "line 22: the text of line 15 stands there again with another"),
-}
-
-
-@pytest.mark.parametrize("name", BAD)
-def test_a_bad_line_is_named_and_can_be_skipped(write, name):
-    line, sentence = BAD[name]
-    path = write(GOOD + line)
-    with pytest.raises(ValueError, match=sentence + ".*: correct it, or turn on skip_bad_lines") as error:
-        load(path)
-    assert path in str(error.value) and "\n" not in str(error.value)
-    labelled = load(path, skip_bad_lines=True)
-    assert labelled.counts() == {"no": (9, 1), "yes": (9, 1)}
-    (problem,) = labelled.problems
-    assert problem.startswith("line 22") and problem.endswith("; skipped")
-
-
 REFUSED = {
-    "no_file": (None, "No such file or directory; the built-in ones are called genre"),
-    "empty": ("", "the first line of .* must name the columns, text and label"),
-    "no_header": ("well,yes\n", "no single text and no single label"),
-    "semicolons": ("text;label\na;b\n", "with a comma between them"),
-    "latin_1": ("text,label\nKäfer,a\n".encode("latin-1"), r"not UTF-8 text \(byte 12 cannot be read\)"),
-    "no_texts": ("text,label\n", "at least two different labels to tell apart, it has none"),
+    "no_file": (None, "labelled texts .*absent.csv: No such file or directory"),
+    "empty": ("", "holds no table with a column of texts and one of labels"),
+    "no_texts": ("text,label\n", "holds no table with a column of texts and one of labels"),
     "one_class": ("text,label\na,x\nb,x\n", "at least two different labels to tell apart, it has only 'x'"),
     "a_label_each": ("text,label\n" + "".join(f"{n},{n}\n" for n in range(200)), "200 different labels; at most 100"),
     "one_text_each": ("text,label\na,x\nb,y\n", "at least two texts of some label"),
@@ -133,10 +85,23 @@ def test_a_label_with_a_single_text_is_learned_and_said(write):
     assert "the label 'rare' has a single text" in labelled.problems[0]
 
 
-def test_a_text_that_is_there_twice_counts_once(write):
-    labelled = load(write(GOOD + '"no, number 3",no\n'))
-    assert labelled.counts() == {"no": (9, 1), "yes": (9, 1)}
-    assert labelled.problems == ("texts that occur again with the same label: 1; each counts once",)
+def test_files_of_their_own_are_measured_on_and_hold_nothing_that_is_learned(write, tmp_path):
+    val, test = tmp_path / "validation.csv", tmp_path / "test.csv"
+    val.write_text('text,label\n"no, number 3",no\nnever,NO\nindeed,yes\n')
+    test.write_text("text,label\nindeed,yes\nsurely,yes\n")
+    labelled = load(write(GOOD), val_data=str(val), test_data=str(test))
+    assert labelled.counts() == {"no": (10, 1), "yes": (10, 1)}
+    assert [example.text for example in labelled.test] == ["surely"]
+    assert labelled.problems == (
+        "validation.csv, the labels 'no', 'NO' are taken as one, 'no'",
+        "validation.csv: 1 texts are left out that stand in another file of this training",
+        "test.csv: 1 texts are left out that stand in another file of this training",
+    )
+    test.write_text("text,label\nwho knows,perhaps\n")
+    with pytest.raises(
+        ValueError, match=r"test\.csv has the label 'perhaps', which the texts to learn from do not have"
+    ):
+        load(write(GOOD), test_data=str(test))
 
 
 # --- tokens ---------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from core.datasets.conversations import Example
 from core.datasets.length_buckets import Buckets
 from core.datasets.messages import Messages, message
 from core.datasets.preference_files import Preference, prompt_messages, read_preferences
-from core.datasets.preview import SHOWN, Preview, ShownExample, show_example, show_read_at_end
+from core.datasets.preview import SHOWN, Preview, ShownExample, read_facts, show_example, show_read_at_end
 from core.linear_cross_entropy import IGNORE_INDEX
 from core.tokenizer import Tokenizer
 
@@ -241,6 +241,7 @@ def preview_pairs(config: PairsConfig, parent: str, note: str, read_at_end: str 
     decided = [pair for pair in encoded if pair.outcome == 1] or encoded
     return Preview(
         [
+            *read_facts(found.recognised),
             ("votes", len(encoded)),
             ("tokens in an answer with its prompt, on average", round(sum(lengths) / len(lengths))),
             ("longer than the context, left out", len(too_long)),

@@ -21,7 +21,8 @@ from core.datasets import shakespeare as corpora
 from core.datasets.conversation_files import Conversations, read_conversations
 from core.datasets.conversations import ChatBatches, Example, collate, examples
 from core.datasets.instructions import KINDS, dialogues, split
-from core.datasets.preview import SHOWN, Preview, show_example
+from core.datasets.preview import SHOWN, Preview, read_facts, show_example
+from core.datasets.records import Recognised
 from core.evaluation.instructions import evaluate_instructions, replies
 from core.model import GPT
 from core.stages.base import HELD_OUT, Metric, Stage
@@ -79,6 +80,7 @@ class Data:
     too_long: int
     problems: list[str]
     measure: Callable[[GPT, int], dict[str, float]]  # obedience, with so many instructions of each kind
+    recognised: Recognised = field(default_factory=Recognised)  # how a file was read
 
 
 def prepare(config: SFTConfig, saved: Path | None, device: torch.device, say: Progress) -> Job:
@@ -144,7 +146,7 @@ def from_file(config: SFTConfig, tokenizer: Tokenizer, block_size: int) -> Data:
     (train, long), (val, _) = (
         examples(tokenizer, part, block_size) for part in found.split(config.val_share, config.fit.seed)
     )
-    return Data(train, val[:MOST_HELD_OUT], long, found.problems, lambda model, count: {})
+    return Data(train, val[:MOST_HELD_OUT], long, found.problems, lambda model, count: {}, found.recognised)
 
 
 def from_plays(config: SFTConfig, tokenizer: Tokenizer, block_size: int) -> Data:
@@ -174,13 +176,16 @@ def cached_preview(
         learned, _ = split(corpora.plays())
         few = [dialogue.messages for dialogue in dialogues(learned[:2], seed=0)]
         chosen, too_long = examples(tokenizer, few, block_size)
-        counts = [("plays to learn from", len(learned)), ("dialogues in the first two", len(few))]
+        counts: list[tuple[str, int | str]] = [
+            ("plays to learn from", len(learned)),
+            ("dialogues in the first two", len(few)),
+        ]
         problems: list[str] = []
     else:
         config = SFTConfig.from_dict({"data": data, "skip_bad_lines": skip_bad_lines, "val_share": val_share})
         found = read(config, tokenizer, block_size)
         chosen, too_long, problems = found.train, found.too_long, found.problems
-        counts = [("to learn from", len(found.train)), ("held out", len(found.val))]
+        counts = [*read_facts(found.recognised), ("to learn from", len(found.train)), ("held out", len(found.val))]
     targets, tokens = sum(sum(e.mask) for e in chosen), sum(len(e.ids) for e in chosen)
     return Preview(
         [

@@ -16,6 +16,7 @@ complete and on disk.
 
 import hashlib
 import json
+import logging
 import os
 import platform
 import shutil
@@ -51,6 +52,8 @@ from core.huggingface import (
 )
 from core.model import GPT, GPTConfig
 from core.tokenizer import Tokenizer
+
+log = logging.getLogger(__name__)
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"  # the index says which of several files holds what
 FILES = ("config.json", WEIGHTS, "tokenizer.json")  # without these a directory is no checkpoint of ours
@@ -146,6 +149,9 @@ def load_any(directory: str | Path, device: str | torch.device = "cpu") -> Check
     config_of(content, described)  # refuses before the weights are read
     tensors = read_weights(directory, names)
     model, tokenizer, notes = read_model(content, tokenizer, tensors, directory / WEIGHTS, described)
+    if not (directory / "card.json").is_file():  # else an import has said it
+        for note in notes:
+            log.warning("%s: %s: %s", directory, note.kind, note.what)
     return Checkpoint(model.to(device).eval(), tokenizer, read_card(directory / "card.json"), tuple(notes))
 
 

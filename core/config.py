@@ -192,3 +192,8 @@ def listed(names: Sequence[str], shown: int = 3) -> str:
     """The first of the names, and how many more there are."""
     more = f" and {len(names) - shown} more" if len(names) > shown else ""
     return ", ".join(names[:shown]) + more
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """`1 vote`, `2,000 votes`."""
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from core import pytorch_files
 from core.checkpoint import INDEX, WEIGHTS, Card, Checkpoint, read_json, read_tensors, shards
-from core.config import listed
+from core.config import listed, plural
 from core.huggingface import CLASSIFIER, REWARD, Note, read_model
 from core.pytorch_files import PyTorchFile
 from core.tokenizer import Tokenizer
@@ -59,7 +59,12 @@ def read(path: Path, beside: Path, n_head: int | None = None) -> Checkpoint[Any]
     content, described, more = configuration(tensors, layout, found, names, source, n_head)
     notes += more
     if found.left_out:
-        notes.append(Note("left out", f"{len(found.left_out)} entries beside the weights ({listed(found.left_out)})"))
+        notes.append(
+            Note(
+                "left out",
+                f"{plural(len(found.left_out), 'entry', 'entries')} beside the weights ({listed(found.left_out)})",
+            )
+        )
     notes += told_of_types(tensors)
     tokenizer, more = vocabulary(directory, names, content)
     notes += more
@@ -157,4 +162,8 @@ def told_of_types(tensors: dict[str, Tensor]) -> list[Note]:
     types = Counter(
         str(tensor.dtype).removeprefix("torch.") for tensor in tensors.values() if tensor.is_floating_point()
     )
-    return [Note("changed", f"{n} tensors of {name} are float32") for name, n in types.items() if name != "float32"]
+    return [
+        Note("changed", f"{plural(n, 'tensor')} of {name}: float32 here")
+        for name, n in types.items()
+        if name != "float32"
+    ]

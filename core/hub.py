@@ -39,7 +39,8 @@ def import_model(source: str, directory: Path, revision: str | None = None, n_he
         raise ValueError(f"there is already something called {directory}: choose another name, or remove it first")
     found, parent = find(source, revision)
     log.info("reading %s", parent)
-    loaded = foreign_weights.read(found, directory.parent, n_head)
+    beside = next(path for path in directory.absolute().parents if path.is_dir())
+    loaded = foreign_weights.read(found, beside, n_head)
     said = {kind: "; ".join(note.what for note in loaded.notes if note.kind == kind) for kind in KINDS}
     card = replace(loaded.card, parent=parent, data={kind: what for kind, what in said.items() if what})
     checkpoint.save(directory, loaded.model, loaded.tokenizer, card)

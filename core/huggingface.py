@@ -13,7 +13,7 @@ from torch import Tensor
 
 from core.chat_template import padding_token, turn_ends
 from core.classifier import SequenceClassifier
-from core.config import listed
+from core.config import listed, plural
 from core.model import GPT, GPTConfig
 from core.tokenizer import END_OF_TEXT, Tokenizer
 
@@ -26,10 +26,12 @@ MASKS = (".attn.bias", ".attn.masked_bias")  # old files hold the causal mask of
 DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 REWARD = "reward"  # the one label of a reward model
 CLASSIFIER = "GPT2ForSequenceClassification"  # the architecture by which a config.json says that it is one
+# Other names of the same functions.
+SAME_ACTIVATION = {"gelu_pytorch_tanh": "gelu_new", "gelu_fast": "gelu_new", "gelu_python": "gelu"}
 SHAPE = ("n_layer", "n_head", "n_embd", "n_positions", "vocab_size")  # what a config.json must say itself
 UNSUPPORTED = ("scale_attn_by_inverse_layer_idx", "add_cross_attention")  # settings that must be off
 # Heads that other trainings leave in a file: of values (TRL), of classes, of multiple choice (GPT2DoubleHeadsModel).
-OTHER_HEADS = ("v_head.", "value_head.", "score.", "multiple_choice_head.", "lm_head.")
+OTHER_HEADS = ("v_head.", "value_head.", "score.", "multiple_choice_head.")
 LIE = 20  # times the weights in the file: a config.json that describes more would fill the memory
 QKV_BIAS = "attn.c_attn.bias"
 KINDS = ("left out", "kept", "changed", "guessed")
@@ -120,6 +122,8 @@ def config_of(content: dict[str, Any], path: str | Path) -> GPTConfig:
     ours = {f.name for f in fields(GPTConfig)}
     values = {name: value for name, value in content.items() if name in ours}
     values |= {"block_size": content["n_positions"], "dropout": content.get("resid_pdrop", 0.0)}
+    if (activation := content.get("activation_function")) in SAME_ACTIVATION:
+        values["activation_function"] = SAME_ACTIVATION[activation]
     if not content.get("scale_attn_weights", True):
         values.setdefault("attn_scale", 1.0)
     try:
@@ -184,12 +188,14 @@ def read_model(
     config, tokenizer, notes = match_vocabulary(config, tokenizer, described)
     masks = [name for name in tensors if name.endswith(MASKS)]
     if masks:
-        notes.append(Note("left out", f"{len(masks)} causal masks, which are made anew"))
+        notes.append(Note("left out", f"{plural(len(masks), 'causal mask')}, made anew here"))
     tensors = {huggingface_name(name): tensor for name, tensor in tensors.items() if name not in masks}
     biases = [name for name in tensors if name.endswith(QKV_BIAS)]
     if not config.qkv_bias and any(tensors[name].any() for name in biases):
         config = replace(config, qkv_bias=True)
-        notes.append(Note("changed", f"qkv_bias is on: {len(biases)} biases are not zero, whatever {described} says"))
+        notes.append(
+            Note("changed", f"qkv_bias is on, as {plural(len(biases), 'bias', 'biases')} of {described} are not zero")
+        )
     if not config.qkv_bias:
         tensors = {name: tensor for name, tensor in tensors.items() if name not in biases}
     there = sum(tensor.numel() for tensor in tensors.values())
@@ -223,12 +229,12 @@ def match_vocabulary(
         )
     notes = []
     if lacking:
-        notes.append(Note("left out", f"{len(lacking)} special tokens that have no row ({listed(lacking)})"))
+        notes.append(Note("left out", f"{plural(len(lacking), 'special token')} without a row ({listed(lacking)})"))
     if surplus:
         kept = min(rows, room) - fitted.vocab_size
-        notes.append(Note("kept", f"{kept} rows beyond the vocabulary, which are never drawn"))
+        notes.append(Note("kept", f"{plural(kept, 'row')} beyond the vocabulary, never drawn"))
     if rows > room:
-        notes.append(Note("left out", f"{rows - room} rows still further beyond"))
+        notes.append(Note("left out", f"{plural(rows - room, 'row')} still further beyond"))
     return fitted, tokenizer, notes
 
 
@@ -243,7 +249,8 @@ def fill(model: Model, tensors: dict[str, Tensor], rows: int, source: str | Path
     if missing := sorted(set(own) - set(tensors)):
         raise ValueError(f"{source} lacks {listed(missing)}, which {described} calls for")
     surplus = sorted(set(tensors) - set(own))
-    if others := [name for name in surplus if not name.startswith(OTHER_HEADS)]:
+    needless = OTHER_HEADS if isinstance(model, GPT) else (*OTHER_HEADS, "lm_head.")
+    if others := [name for name in surplus if not name.startswith(needless)]:
         raise ValueError(f"{source} holds {listed(others)}, which is no part of the GPT-2 in {described}")
     with torch.no_grad():
         for name, view in own.items():
@@ -256,7 +263,9 @@ def fill(model: Model, tensors: dict[str, Tensor], rows: int, source: str | Path
             f"{source} has a head that differs from the token embedding, but by {described} (tie_word_embeddings) they "
             "are one: either the weights or that setting is wrong"
         )
-    return [Note("left out", f"{len(surplus)} tensors of another head ({listed(surplus)})")] if surplus else []
+    return (
+        [Note("left out", f"{plural(len(surplus), 'tensor')} of another head ({listed(surplus)})")] if surplus else []
+    )
 
 
 def check_tensor(name: str, tensor: Tensor, shape: torch.Size, source: str | Path, described: str | Path) -> None:

@@ -53,7 +53,6 @@ def read(paths: Sequence[Path], beside: Path) -> PyTorchFile:
     """
     names = ", ".join(str(path) for path in paths)
     seconds = SECONDS + sum(path.stat().st_size for path in paths) // BYTES_A_SECOND
-    beside.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".weights.", suffix=".tmp", dir=beside) as temporary:
         command = [sys.executable, "-m", __name__, temporary, *(str(path.resolve()) for path in paths)]
         above = Path(__file__).parents[1]  # from here `-m` finds this package, and no file of the person's instead
@@ -108,13 +107,14 @@ def unpickle(path: Path) -> Any:
     """What is in one file. Raises ValueError if it is no file of PyTorch's, is damaged or would run a program."""
     try:
         is_zip = zipfile.is_zipfile(path)  # as torch has written since 1.6
-        if is_zip and (programs := torch.serialization.get_unsafe_globals_in_checkpoint(path)):
-            raise ValueError(f"{path} holds more than weights ({listed(sorted(programs))}): {NOT_OPENED}")
-        return torch.load(path, "cpu", weights_only=True, mmap=is_zip)
+        programs = torch.serialization.get_unsafe_globals_in_checkpoint(path) if is_zip else []
+        if not programs:
+            return torch.load(path, "cpu", weights_only=True, mmap=is_zip)
     except UnpicklingError as error:
         raise ValueError(f"{path} is damaged or holds more than weights: {NOT_OPENED}") from error
-    except (RuntimeError, EOFError, KeyError, TypeError, AttributeError, IndexError, zipfile.BadZipFile) as error:
+    except (RuntimeError, ValueError, LookupError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} is truncated or damaged, or no file of PyTorch's: {first_line(error)}") from error
+    raise ValueError(f"{path} holds more than weights ({listed(sorted(programs))}): {NOT_OPENED}")
 
 
 def unpack(loaded: Any, path: Path) -> PyTorchFile:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from core.config import listed
+from core.config import listed, plural
 from core.huggingface import CLASSIFIER, MASKS, TRANSPOSED, Note, huggingface_name
 
 # What torch.compile, DataParallel, TRL and Lightning put before every name.
@@ -121,6 +121,11 @@ def unwrap(tensors: Mapping[str, Tensor], source: object) -> dict[str, Tensor]:
         if any(mark in name for name in tensors):
             raise ValueError(f"{source} holds the weights of {other.what}: {other.instead}")
     found = {bare(name): tensor for name, tensor in tensors.items()}
+    if RASCHKA.mark in found and "out_head.bias" in found:
+        raise ValueError(
+            f"{source} is a classifier as the book's chapter 6 makes it, which reads the padding behind a text; only "
+            "language models are read of the book: import one, and train a classifier on it here"
+        )
     if not any(name.endswith((HUGGINGFACE.mark, RASCHKA.mark)) for name in found):
         raise ValueError(f"{source} holds no GPT-2: its tensors are {listed(sorted(found))}")
     return found
@@ -152,13 +157,13 @@ def to_huggingface(tensors: dict[str, Tensor], layout: Layout) -> tuple[dict[str
         masks = [name for name in tensors if name.endswith("att.mask")]
         tensors = from_book({name: tensor for name, tensor in tensors.items() if name not in masks})
         if masks:
-            notes.append(Note("left out", f"{len(masks)} causal masks, which are made anew"))
+            notes.append(Note("left out", f"{plural(len(masks), 'causal mask')}, made anew here"))
     found = {huggingface_name(name): tensor for name, tensor in tensors.items()}
     found = {name: tensor.T if name.endswith(TRANSPOSED) else tensor for name, tensor in found.items()}
     if layout is not RASCHKA and not any(name.endswith("ln_f.bias") for name in found):
         added = zero_biases(found)
         found |= added
-        notes.append(Note("changed", f"{len(added)} biases, without which it was trained, are zeros"))
+        notes.append(Note("changed", f"{plural(len(added), 'bias', 'biases')} that it was trained without are zeros"))
     return found, notes
 
 
@@ -218,7 +223,7 @@ def describe(
                 "python -m core import FILE DIRECTORY --n-head 4"
             )
         heads = width // HEAD_SIZE
-        notes.append(Note("guessed", f"{heads} heads of {HEAD_SIZE} numbers each, as GPT-2 has them"))
+        notes.append(Note("guessed", f"{plural(heads, 'head')} of {HEAD_SIZE} numbers each, as GPT-2 has them"))
     if "activation_function" in layout.guessed:
         notes.append(Note("guessed", f"activation_function {layout.activation}, as {layout.name} computes it"))
     head, score = tensors.get("lm_head.weight"), tensors.get("score.weight")
@@ -237,5 +242,7 @@ def describe(
     if score is not None and head is None:
         labels = {str(index): f"LABEL_{index}" for index in range(len(score))}
         content |= {"architectures": [CLASSIFIER], "id2label": labels}
-        notes.append(Note("guessed", f"{len(labels)} classes without names, as it has scores and no head"))
+        notes.append(
+            Note("guessed", f"{plural(len(labels), 'class', 'classes')} without names, as it has scores and no head")
+        )
     return content, notes

@@ -84,6 +84,7 @@ PLAIN: dict[str, tuple[dict, dict]] = {  # settings of the model, other keys of 
     "distil, with fewer layers and old keys": ({"n_layer": 1}, {"_num_labels": 1, "id2label": {"0": "LABEL_0"}}),
     "n_ctx and summary": ({}, {"n_ctx": 32, "summary_type": "cls_index", "task_specific_params": {"x": {}}}),
     "reorder_and_upcast_attn": ({"reorder_and_upcast_attn": True}, {}),
+    "gelu under another name": ({"activation_function": "gelu_pytorch_tanh"}, {}),
     "exact gelu": ({"activation_function": "gelu"}, {}),
     "n_inner given": ({"n_inner": 64}, {}),
     "scale_attn_weights off": ({"scale_attn_weights": False}, {}),
@@ -102,7 +103,7 @@ for dtype in (torch.float16, torch.bfloat16, torch.float64):
 
     def other_type(directory: Path, tokenizer: Tokenizer, dtype: torch.dtype = dtype) -> Case:
         case = saved(directory, tokenizer, random_gpt2().to(dtype))
-        case.notes["changed"] = rf"28 tensors of {str(dtype).removeprefix('torch.')} are float32"
+        case.notes["changed"] = rf"28 tensors of {str(dtype).removeprefix('torch.')}: float32 here"
         return case
 
     kind(str(dtype).removeprefix("torch."))(other_type)
@@ -164,7 +165,7 @@ def trained_on(directory: Path, tokenizer: Tokenizer) -> Case:
     theirs.load_state_dict(random_gpt2().state_dict())
     case = saved(directory, tokenizer, theirs)
     assert json.loads((directory / "config.json").read_text(encoding="utf-8"))["qkv_bias"] is False
-    case.notes["changed"] = "qkv_bias is on: 2 biases are not zero"
+    case.notes["changed"] = "qkv_bias is on, as 2 biases of"
     return case
 
 
@@ -205,7 +206,7 @@ def slow_of(directory: Path, tokenizer: Tokenizer, added: dict[str, int]) -> Cas
 @kind("pad token without a row (h09)")
 def pad_token(directory: Path, tokenizer: Tokenizer) -> Case:
     case = saved(directory, Tokenizer(tokenizer.ranks, [*tokenizer.special_tokens, "[PAD]"]))
-    case.notes["left out"] = r"1 special tokens that have no row \(\[PAD\]\)"
+    case.notes["left out"] = r"1 special token without a row \(\[PAD\]\)"
     return case
 
 
@@ -213,7 +214,7 @@ def pad_token(directory: Path, tokenizer: Tokenizer) -> Case:
 def padded_rows(directory: Path, tokenizer: Tokenizer) -> Case:
     case = saved(directory, None, random_gpt2(vocab_size=50304))
     write_vocabulary(directory, "on the hub")
-    case.notes["kept"] = "47 rows beyond the vocabulary, which are never drawn"
+    case.notes["kept"] = "47 rows beyond the vocabulary, never drawn"
     return case
 
 
@@ -305,7 +306,7 @@ def wrapped(directory: Path, tokenizer: Tokenizer) -> Case:
     state = {f"pretrained_model.{name}": tensor for name, tensor in load_file(directory / "model.safetensors").items()}
     (directory / "model.safetensors").unlink()
     torch.save(state | {"v_head.summary.weight": torch.ones(1, 16)}, directory / "pytorch_model.bin")
-    case.notes["left out"] = "1 tensors of another head"
+    case.notes["left out"] = "1 tensor of another head"
     return case
 
 
@@ -339,7 +340,7 @@ def book_with_optimizer(directory: Path, tokenizer: Tokenizer) -> Case:
     state = torch.load(case.path)
     case.path = directory / "model_and_optimizer.pth"
     torch.save({"model_state_dict": state, "optimizer_state_dict": {"state": {}, "param_groups": []}}, case.path)
-    case.notes["left out"] = r"1 entries beside the weights \(optimizer_state_dict\)"
+    case.notes["left out"] = r"1 entry beside the weights \(optimizer_state_dict\)"
     return case
 
 
@@ -368,7 +369,7 @@ def nano(directory: Path, tokenizer: Tokenizer) -> Case:
 @kind("nanoGPT's ckpt.pt, compiled, without biases, 50,304 rows")
 def nano_compiled(directory: Path, tokenizer: Tokenizer) -> Case:
     case = nanogpt(directory, tokenizer, "_orig_mod.", 50304, bias=False)
-    case.notes |= {"changed": "11 biases, without which it was trained, are zeros", "kept": "47 rows"}
+    case.notes |= {"changed": "11 biases that it was trained without are zeros", "kept": "47 rows"}
     return case
 
 

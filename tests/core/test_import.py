@@ -28,6 +28,7 @@ from core.model import GPTConfig
 from core.tokenizer import Tokenizer
 from tests.helpers.gpt2 import (
     GPT2_124M,
+    BookGPT,
     assert_same,
     change_json,
     change_tensors,
@@ -156,6 +157,19 @@ def test_gpt2_as_it_lies_on_the_hub_comes_in(form, dtype, tmp_path):
     assert loaded.tokenizer.digest == Tokenizer.gpt2().digest
 
 
+def test_what_was_done_to_the_weights_is_said_and_kept(source, tmp_path, caplog):
+    caplog.set_level("INFO")
+    change_tensors(source / "model.safetensors", lambda tensors: tensors.update({"v_head.weight": torch.ones(1, 16)}))
+    assert main(["import", str(source), str(tmp_path / "made" / "new")]) == 0
+    assert "left out: 1 tensor of another head (v_head.weight)" in caplog.messages
+    assert checkpoint.load(tmp_path / "made" / "new").card.data == {
+        "left out": "1 tensor of another head (v_head.weight)"
+    }
+    caplog.clear()
+    checkpoint.load(source)  # opened as it is
+    assert caplog.messages == [f"{source}: left out: 1 tensor of another head (v_head.weight)"]
+
+
 # --- what is refused ------------------------------------------------------------------------------------------
 
 WTE, BIAS = "transformer.wte.weight", "transformer.h.1.attn.c_attn.bias"
@@ -205,6 +219,11 @@ def publish_tensorflow(directory: Path) -> None:
         (directory / name).touch()
 
 
+def book_classifier(directory: Path) -> None:
+    state = BookGPT(300).state | {"out_head.weight": torch.ones(2, 128), "out_head.bias": torch.ones(2)}
+    save_file(state, directory / "model.safetensors")
+
+
 def rename(name: str):
     """Damage: one tensor of that name, and no other."""
     return lambda directory: save_file({name: torch.ones(2, 2)}, directory / "model.safetensors")
@@ -251,7 +270,9 @@ BAD = {
         rename("model.layers.0.self_attn.q_proj.weight"),
         "holds the weights of LLaMA, Mistral, Qwen or a r",
     ),
+    "book_classifier": (book_classifier, "is a classifier as the book's chapter 6 makes it"),
     "no_gpt2": (rename("encoder.weight"), "holds no GPT-2: its tensors are encoder.weight"),
+    "head_bias": (put("lm_head.bias", lambda t: t[:, 0].clone()), "holds lm_head.bias, which is no part of the GPT-2"),
     "several_labels": (configure(problem_type="multi_label_classification"), "several labels at once is not supported"),
     "n_inner": (configure(n_inner=32), "n_inner must be 4 n_embd, which is 64, got 32"),
 }

@@ -26,6 +26,7 @@ def test_weights_come_through_a_process_of_their_own(tmp_path: Path) -> None:
     tied = {"model": STATE | {"head": STATE["a.weight"]}}
     torch.save(tied | rest, tmp_path / "ckpt.pt")
     torch.save({"c": torch.zeros(3)}, tmp_path / "other.bin")
+    (tmp_path / "beside").mkdir()
     found = read([tmp_path / "ckpt.pt", tmp_path / "other.bin"], tmp_path / "beside")
     assert same(found.tensors, STATE | {"head": STATE["a.weight"], "c": torch.zeros(3)})
     assert (found.arguments, found.left_out) == ({"n_head": 2}, ["optimizer", "iter_num"])
@@ -85,6 +86,22 @@ def test_what_is_no_file_of_weights_is_refused_in_a_sentence(name: str, tmp_path
         merge([tmp_path / "model.pth"])
     assert str(tmp_path / "model.pth") in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("is_zip", [True, False])
+def test_damage_anywhere_is_told_of_or_harmless(is_zip: bool, tmp_path: Path) -> None:
+    path = tmp_path / "model.pth"
+    torch.save(STATE, path, _use_new_zipfile_serialization=is_zip)
+    whole, refused = path.read_bytes(), []
+    for place in torch.randint(len(whole), (60,), generator=torch.Generator().manual_seed(0)).tolist():
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 255]) + whole[place + 1 :])
+        try:
+            merge([path])
+        except ValueError as error:
+            refused.append(str(error))
+    assert refused
+    assert all(str(path) in sentence for sentence in refused)
 
 
 def test_time_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

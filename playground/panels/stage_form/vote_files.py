@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from core.config import plural
 from core.datasets.preference_files import Preference, read_preferences, write_preferences
 from core.preferences.vote_store import Votes
 
@@ -63,10 +64,6 @@ def describe_votes(pairs: Sequence[Preference]) -> str:
             f"chance: some {FEW} or more are better, and 200 are good."
         )
     return said
-
-
-def plural(count: int, what: str) -> str:
-    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
 def write_votes(votes: Votes, data: str, directory: Path) -> str:

@@ -15,6 +15,7 @@ from playground.services.checkpoints import Checkpoints
 from playground.services.training_jobs import Jobs
 from playground.tabs.models.cards import ModelCards
 from playground.tabs.models.tasks import ModelTasks
+from tests.helpers.gpt2 import change_tensors
 
 
 @pytest.fixture
@@ -97,8 +98,11 @@ def test_what_cannot_be_done_is_a_sentence(tasks: ModelTasks, tmp_path: Path) ->
 
 
 def test_a_directory_of_hugging_faces_becomes_a_model_here(tasks: ModelTasks, tmp_path: Path) -> None:
+    change_tensors(
+        tmp_path / "base" / "model.safetensors", lambda tensors: tensors.update({"v_head.bias": torch.ones(1)})
+    )
     tasks.import_model(str(tmp_path / "base"), "copy")
-    assert "was imported as copy" in ended(tasks)["message"]
+    assert "was imported as copy. left out: 1 tensor of another head (v_head.bias)" in ended(tasks)["message"]
     assert read_card(tmp_path / "copy" / "card.json").stage == "imported"
 
 

@@ -124,6 +124,7 @@ def add_house(add: Add) -> None:
     sub.add_argument("--rule", choices=tuple(RULES), default="question", help="whose taste the rule is [question]")
     sub.add_argument("--count", type=int, default=200, help="votes of the rule [200]")
     sub.add_argument("--seed", type=int, default=0, help="the same seed gives the same pairs [0]")
+    sub.add_argument("--ties", action="store_true", help="export: write ties as well, to FILE-ties")
     sub.add_argument("--annotator", action="append", help="export: votes of this annotator; may be repeated [all]")
 
     sub = add(

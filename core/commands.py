@@ -13,7 +13,7 @@ from core.checkpoint import Checkpoint
 from core.config import Config, names
 from core.conversation import Conversation, Message, generate_reply
 from core.datasets import shakespeare as corpora
-from core.datasets.preference_files import read_preferences, write_preferences
+from core.datasets.preference_files import export_preferences, read_preferences
 from core.evaluation.classification import evaluate_classifier, majority_class
 from core.evaluation.instructions import evaluate_instructions
 from core.evaluation.language_model import bits_per_byte
@@ -37,7 +37,7 @@ from core.workspace import Workspace
 log = logging.getLogger("core")
 VOTES = {
     "simulate": "a rule votes on pairs of answers by the model MODEL",
-    "export": "write the votes to FILE, as TRL reads them, with ties marked",
+    "export": "write the votes to FILE, as conversations that TRL reads",
     "import": "read votes from FILE",
     "list": "count the votes of each annotator",
 }
@@ -180,8 +180,10 @@ def run_votes(args: argparse.Namespace) -> int:
             log.info("%d of %d votes", voted, args.count)
     elif args.action == "export":
         pairs = votes.preferences(args.annotator)
-        write_preferences(args.path, pairs)
-        log.info("%d votes, %d of them ties, written to %s", len(pairs), sum(pair.tie for pair in pairs), args.path)
+        for path, count in export_preferences(args.path, pairs, args.ties).items():
+            log.info("%d votes written to %s", count, path)
+        if not args.ties and (ties := sum(pair.tie for pair in pairs)):
+            log.info("%d ties left out: --ties writes them to a file of their own", ties)
     elif args.action == "import":
         added = votes.import_preferences(read_preferences(args.path).pairs, f"file: {args.path.name}")
         log.info("%d votes added; those that were there already are left out", added)

@@ -2,14 +2,14 @@
 
     {"prompt": "What is the hour?", "chosen": "Is it not noon?", "rejected": "Twelve."}
 
-This is how TRL has them, and how they are written here; a prompt of several turns is a list of messages. `LAYOUTS` says
-what else is read. An object may say "tie": true, which is ours: then neither answer is the better one, and which is
+This is how TRL has them; here each is written as a list of messages, which TRL reads as well. `LAYOUTS` says what else
+is read. An object may say "tie": true, which is ours: then neither answer is the better one, and which is
 called chosen means nothing.
 """
 
 import json
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -266,13 +266,27 @@ def part_ways(chosen: Messages, rejected: Messages, tie: bool) -> Preference:
     return Preference(prompt[-1]["content"], chosen[-1]["content"], rejected[-1]["content"], tie, history)
 
 
-def write_preferences(path: str | Path, pairs: Iterable[Preference], ties: bool = True) -> None:
-    """One object a line. TRL knows no ties: they are left out unless asked for."""
+def write_preferences(path: str | Path, pairs: Iterable[Preference]) -> None:
+    """One object a line, of message lists: TRL then puts the same marks around them as our chat does."""
     lines = []
     for pair in pairs:
-        if pair.tie and not ties:
-            continue
-        prompt = pair.messages if pair.history else pair.prompt
-        item: dict[str, Any] = {"prompt": prompt, "chosen": pair.chosen, "rejected": pair.rejected}
-        lines.append(json.dumps(item | ({"tie": True} if pair.tie else {}), ensure_ascii=False) + "\n")
+        answers = {"chosen": [message("assistant", pair.chosen)], "rejected": [message("assistant", pair.rejected)]}
+        item = {"prompt": pair.messages, **answers} | ({"tie": True} if pair.tie else {})
+        lines.append(json.dumps(item, ensure_ascii=False) + "\n")
     write_text(Path(path), "".join(lines))
+
+
+def export_preferences(path: Path, pairs: Sequence[Preference], ties: bool = False) -> dict[Path, int]:
+    """Write the pairs of which one answer is better to `path`, and those that are ties, if asked for, to a file beside
+    it: other tools would take each for a preference. Returns how many stand in each file.
+
+    Raises ValueError if there is nothing to write.
+    """
+    files = {path: [pair for pair in pairs if not pair.tie]}
+    if ties:
+        files[path.with_stem(f"{path.stem}-ties")] = [pair for pair in pairs if pair.tie]
+    if not any(files.values()):
+        raise ValueError("there is no vote that prefers an answer yet: nothing to export")
+    for file, some in files.items():
+        write_preferences(file, some)
+    return {file: len(some) for file, some in files.items()}

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from core import checkpoint
+from core.chat_template import encode_prompt, turn_ends
 from core.datasets import shakespeare as corpora
 from core.datasets.prompts import held_out_prompts
 from core.evaluation.instructions import evaluate_instructions, replies
@@ -43,6 +44,15 @@ def test_hugging_face_opens_it_with_the_same_ids_and_logits(directory):
     idx = torch.tensor([ids])
     with torch.inference_mode():
         assert (ours.model(idx)[0] - theirs(idx).logits).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("directory", [CHAT, ALIGNED], ids=lambda path: path.name)
+def test_what_answers_says_how_it_is_chatted_with(directory):
+    ours, theirs = checkpoint.load(directory), AutoTokenizer.from_pretrained(directory)
+    asked = [{"role": "system", "content": "It is night."}, {"role": "user", "content": "Who's there?"}]
+    prompt = theirs.apply_chat_template(asked, add_generation_prompt=True)["input_ids"]
+    assert prompt == encode_prompt(ours.tokenizer, asked)
+    assert set(GenerationConfig.from_pretrained(directory).eos_token_id) == turn_ends(ours.tokenizer)
 
 
 def test_all_of_them_fit_into_git():

@@ -1,17 +1,28 @@
-"""TRL's own trainers, which ours are compared with."""
+"""TRL's own trainers on our directories as they are: nothing is told them but where the model lies."""
 
+import json
 import logging
 import os
 import warnings
 from pathlib import Path
 from typing import Any
 
-from core.datasets.preference_files import Preference
-from core.tokenizer import ASSISTANT, USER
+from core.datasets.preference_files import Preference, write_preferences
+
+QUIET: dict[str, Any] = dict(use_cpu=True, bf16=False, report_to="none", save_strategy="no")
 
 
 def trl_trainer(stage: str, parent: Path, pairs: list[Preference], output: Path, **options: Any) -> Any:
-    """TRL's trainer of a checkpoint, `stage` dpo or reward, in float32 on the CPU."""
+    """TRL's trainer of a checkpoint, `stage` dpo or reward, in float32 on the CPU, on exported votes."""
+    write_preferences(output.with_suffix(".jsonl"), pairs)
+    lines = output.with_suffix(".jsonl").read_text(encoding="utf-8").split("\n")
+    made = trainer_of(stage, parent, [json.loads(line) for line in lines if line], output, **options)
+    made.current_gradient_accumulation_steps = 1  # train() would set it
+    return made
+
+
+def trainer_of(stage: str, parent: Path, rows: list[dict[str, Any]], output: Path, **options: Any) -> Any:
+    """TRL's trainer `stage`, one of sft, dpo and reward, of the model in the directory `parent`."""
     os.environ["TQDM_DISABLE"] = "1"
     logging.disable(logging.WARNING)
     warnings.simplefilter("ignore")
@@ -21,17 +32,11 @@ def trl_trainer(stage: str, parent: Path, pairs: list[Preference], output: Path,
 
     datasets.disable_progress_bars()
     transformers.logging.disable_progress_bar()
-    kinds = {"dpo": (trl.DPOTrainer, trl.DPOConfig), "reward": (trl.RewardTrainer, trl.RewardConfig)}
+    kinds = {
+        "sft": (trl.SFTTrainer, trl.SFTConfig),
+        "dpo": (trl.DPOTrainer, trl.DPOConfig),
+        "reward": (trl.RewardTrainer, trl.RewardConfig),
+    }
     trainer, settings = kinds[stage]
-    tokenizer = transformers.AutoTokenizer.from_pretrained(parent)
-    tokenizer.pad_token = USER  # no text ends with it: TRL reads a reward before the padding
-    args = settings(output_dir=str(output), **dict[str, Any](use_cpu=True, bf16=False, report_to="none") | options)
-    rows = [{"prompt": USER + p.prompt + ASSISTANT, "chosen": p.chosen, "rejected": p.rejected} for p in pairs]
-    made = trainer(
-        str(parent),
-        args=args,
-        train_dataset=datasets.Dataset.from_list(rows),
-        processing_class=tokenizer,
-    )
-    made.current_gradient_accumulation_steps = 1  # train() would set it
-    return made
+    args = settings(output_dir=str(output), **QUIET | options)
+    return trainer(str(parent), args=args, train_dataset=datasets.Dataset.from_list(rows))

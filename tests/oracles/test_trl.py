@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from core import checkpoint, huggingface
+from core.chat_template import with_template
 from core.checkpoint import Card
 from core.classifier import SequenceClassifier
 from core.datasets.preference_files import Preference
@@ -64,7 +65,7 @@ def batch_of(trainer: Any) -> dict[str, Tensor]:
 )
 def test_dpo_is_trls(pairs, ours, theirs, factor, tmp_path, make_model, tokenizer):
     model, parent = make_model(std=0.1, block_size=64), make_model(std=0.07, block_size=64)
-    checkpoint.save(tmp_path / "parent", parent, tokenizer, Card("sft"))
+    checkpoint.save(tmp_path / "parent", parent, with_template(tokenizer), Card("sft"))
     trainer = trl_trainer("dpo", tmp_path / "parent", pairs, tmp_path / "trl", **theirs)
     trainer.model.load_state_dict(huggingface.huggingface_tensors(model), strict=False)  # the head is the embedding
     encoded, _ = encode_pairs(tokenizer, pairs, 64)
@@ -78,7 +79,7 @@ def test_dpo_is_trls(pairs, ours, theirs, factor, tmp_path, make_model, tokenize
 @pytest.mark.parametrize("center", [0.0, 0.05])
 def test_the_reward_models_loss_is_trls(center, tmp_path, make_model, tokenizer):
     model = SequenceClassifier.from_language_model(make_model(std=0.1, block_size=64), ["reward"], seed=0)
-    checkpoint.save(tmp_path / "parent", model, tokenizer, Card("reward"))
+    checkpoint.save(tmp_path / "parent", model, with_template(tokenizer), Card("reward"))
     trainer = trl_trainer("reward", tmp_path / "parent", PAIRS, tmp_path / "trl", center_rewards_coefficient=center)
     loss = reward_model.pair_loss(model, score_batch(encode_pairs(tokenizer, PAIRS, 64)[0]), center).loss / len(PAIRS)
     check(loss, model, trainer.compute_loss(trainer.model, batch_of(trainer)), trainer.model)

@@ -129,7 +129,8 @@ def test_votes_are_found_deleted_exported_and_imported(page: Page, url: str, wor
     rows = [json.loads(line) for line in download.value.path().read_text(encoding="utf-8").splitlines()]
     assert [set(row) for row in rows] == [{"prompt", "chosen", "rejected"}] * 2
     first = standing(workspace)[0]
-    assert rows[0] == {"prompt": first.pair.prompt, "chosen": first.pair.left.text, "rejected": first.pair.right.text}
+    said = {name: rows[0][name][-1]["content"] for name in rows[0]}
+    assert said == {"prompt": first.pair.prompt, "chosen": first.pair.left.text, "rejected": first.pair.right.text}
 
     delete = table.locator("tbody tr").first.get_by_role("button")
     delete.click()

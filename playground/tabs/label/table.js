@@ -99,8 +99,10 @@ export function mount({ element, props, watch, server }) {
   async function save() {
     const answer = await ask(server.export_votes({ ...search.wanted(), ties: ties.wanted() }));
     if (answer.error) return say(answer.error, true);
-    download(answer.file, answer.content, "application/jsonl");
-    say(`${number(answer.count)} votes exported as prompt, chosen and rejected, one JSON object a line.`);
+    for (const [name, content] of answer.files) download(name, content, "application/jsonl");
+    const written = answer.files.map(([name, , count]) => `${number(count)} in ${name}`).join(", ");
+    const left = answer.ties ? ` ${number(answer.ties)} ties left out.` : "";
+    say(`Votes exported as conversations: ${written}.${left}`);
   }
 
   const found = make("span", "pg-note");

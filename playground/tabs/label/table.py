@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from core.datasets.preference_files import read_preferences, write_preferences
+from core.datasets.preference_files import export_preferences, read_preferences
 from core.preferences.vote_store import CHOICES, SOURCES, Vote, Votes
 from playground.panels.voting.panel import describe_sampling
 from playground.services.services import Services
@@ -90,13 +90,10 @@ def build(services: Services) -> None:
     def export_votes(request: dict[str, Any]) -> dict[str, Any]:
         chosen = [[request[name]] if request[name] else None for name in ("annotator", "source")]
         pairs = votes.preferences(annotators=chosen[0], sources=chosen[1])
-        pairs = [pair for pair in pairs if request["ties"] or not pair.tie]
-        if not pairs:
-            raise ValueError("there is no vote that prefers an answer yet: nothing to export")
         with tempfile.TemporaryDirectory() as directory:
-            path = Path(directory) / "votes.jsonl"
-            write_preferences(path, pairs, request["ties"])
-            return {"file": path.name, "content": path.read_text(encoding="utf-8"), "count": len(pairs)}
+            written = export_preferences(Path(directory) / "votes.jsonl", pairs, request["ties"])
+            files = [[path.name, path.read_text(encoding="utf-8"), count] for path, count in written.items()]
+        return {"files": files, "ties": 0 if request["ties"] else sum(pair.tie for pair in pairs)}
 
     @handler
     def use_file(path: str) -> dict[str, Any]:

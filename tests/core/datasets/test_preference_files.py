@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.datasets.preference_files import LAYOUTS, Preference, Preferences, read_preferences, write_preferences
+from core.datasets.preference_files import (
+    LAYOUTS,
+    Preference,
+    Preferences,
+    export_preferences,
+    read_preferences,
+    write_preferences,
+)
 from core.datasets.prompts import held_out_prompts, learning_prompts, read_prompts
 from core.preferences.rule_annotators import RULES, prefer
 
@@ -18,12 +25,24 @@ def written(path, *lines: object):
     return path
 
 
-def test_what_is_written_is_read_again_and_trl_gets_no_ties(tmp_path):
-    write_preferences(tmp_path / "all.jsonl", PAIRS)
-    assert read_preferences(tmp_path / "all.jsonl").pairs == PAIRS
-    write_preferences(tmp_path / "trl.jsonl", PAIRS, ties=False)
-    lines = [json.loads(line) for line in (tmp_path / "trl.jsonl").read_text(encoding="utf-8").split("\n") if line]
-    assert len(lines) == 16 and all(set(line) == {"prompt", "chosen", "rejected"} for line in lines)
+def test_what_is_written_is_read_again(tmp_path):
+    write_preferences(tmp_path / "all.jsonl", [*PAIRS, LATER, TOLD])
+    assert read_preferences(tmp_path / "all.jsonl").pairs == [*PAIRS, LATER, TOLD]
+
+
+def test_an_export_holds_conversations_and_ties_in_a_file_of_their_own(tmp_path):
+    decided, ties = tmp_path / "votes.jsonl", tmp_path / "votes-ties.jsonl"
+    assert export_preferences(decided, PAIRS) == {decided: 16} and not ties.exists()
+    assert export_preferences(decided, PAIRS, ties=True) == {decided: 16, ties: 4}
+    line = json.loads(decided.read_text(encoding="utf-8").split("\n")[0])
+    assert line == {
+        "prompt": [{"role": "user", "content": "Who, 0?"}],
+        "chosen": [{"role": "assistant", "content": "Music 🙂\u2028plays."}],
+        "rejected": [{"role": "assistant", "content": "<b>No</b>"}],
+    }
+    assert [pair.tie for path in (decided, ties) for pair in read_preferences(path).pairs] == [False] * 16 + [True] * 4
+    with pytest.raises(ValueError, match="no vote that prefers an answer yet"):
+        export_preferences(tmp_path / "none.jsonl", [PAIRS[4]])
 
 
 def said(*texts: str):

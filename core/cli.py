@@ -14,6 +14,7 @@ from core.commands import (
     execute,
     run_chat,
     run_corpus,
+    run_data,
     run_evaluate,
     run_export,
     run_generate,
@@ -125,6 +126,7 @@ def add_house(add: Add) -> None:
     sub.add_argument("--count", type=int, default=200, help="votes of the rule [200]")
     sub.add_argument("--seed", type=int, default=0, help="the same seed gives the same pairs [0]")
     sub.add_argument("--ties", action="store_true", help="export: write ties as well, to FILE-ties")
+    sub.add_argument("--skip-bad-lines", action="store_true", help="import: leave out lines that cannot be read")
     sub.add_argument("--annotator", action="append", help="export: votes of this annotator; may be repeated [all]")
 
     sub = add(
@@ -143,6 +145,17 @@ def add_house(add: Add) -> None:
 
 def add_material(add: Add) -> None:
     """What trainings begin with: vocabularies, others' weights, room in memory, texts."""
+    sub = add("data", run_data, "Look at a file before training: what is recognised and left out, the first examples.")
+    sub.add_argument("file", type=Path, help="a file of data; for pretrain also a directory of texts")
+    looks = tuple(stage.name for stage in STAGES.values() if stage.look)
+    sub.add_argument("--stage", choices=looks, required=True, help="what is to be trained on it")
+    sub.add_argument("--text-column", default="", help="column of the texts [the one with a usual name]")
+    sub.add_argument("--label-column", default="", help="column of the labels [the one with a usual name]")
+    sub.add_argument(
+        "--parent", default="", help="the model whose vocabulary shows tokens [the stage's parent, or gpt2]"
+    )
+    sub.add_argument("--json", action="store_true", help="as JSON, for programs")
+
     sub = add("tokenizer", run_tokenizer, "Learn a vocabulary and save it, for pretrain --tokenizer DIRECTORY.")
     sub.add_argument("directory", type=Path)
     sub.add_argument("--corpus", default="shakespeare", help="a corpus's name, or the path of a text [shakespeare]")

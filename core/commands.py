@@ -1,6 +1,7 @@
 """What the commands of the command line do that are no stage; cli.py says how they are called."""
 
 import argparse
+import json
 import logging
 import math
 import sys
@@ -13,6 +14,8 @@ from core.checkpoint import Checkpoint
 from core.config import Config, names
 from core.conversation import Conversation, Message, generate_reply
 from core.datasets import shakespeare as corpora
+from core.datasets.labelled_files import Columns
+from core.datasets.look import Look, describe_example
 from core.datasets.preference_files import export_preferences, read_preferences
 from core.evaluation.classification import evaluate_classifier, majority_class
 from core.evaluation.instructions import evaluate_instructions
@@ -25,8 +28,9 @@ from core.packed_model import PackedGPT
 from core.preferences.pair_generation import PAIR_SAMPLING, Writer, simulate
 from core.preferences.vote_store import Votes
 from core.stages import pretrain
+from core.stages.base import Stage
 from core.stages.pretrain import PretrainConfig
-from core.stages.registry import answers, check_data, stage_of, train
+from core.stages.registry import STAGES, answers, check_data, stage_of, train
 from core.tokenizer import Tokenizer
 from core.training.device import pick_device
 from core.training.planning import memory
@@ -185,12 +189,54 @@ def run_votes(args: argparse.Namespace) -> int:
         if not args.ties and (ties := sum(pair.tie for pair in pairs)):
             log.info("%d ties left out: --ties writes them to a file of their own", ties)
     elif args.action == "import":
-        added = votes.import_preferences(read_preferences(args.path).pairs, f"file: {args.path.name}")
-        log.info("%d votes added; those that were there already are left out", added)
+        found = read_preferences(args.path, args.skip_bad_lines)
+        added = votes.import_preferences(found.pairs, f"file: {args.path.name}")
+        for problem in found.problems:
+            log.info("- %s", problem)
+        records = f"{found.recognised.records:,}"
+        log.info("%d votes of %s added; those that were there already are left out", added, records)
     else:
         for annotator, count in votes.annotators().items():
             log.info("%6d  %s", count, annotator)
     return 0
+
+
+def run_data(args: argparse.Namespace) -> int:
+    stage = STAGES[args.stage]
+    assert stage.look is not None
+    found = stage.look(args.file, Columns(args.text_column, args.label_column))
+    if args.json:
+        sys.stdout.write(json.dumps(found.to_dict(), ensure_ascii=False, indent=2) + "\n")
+    else:
+        describe_data(found, stage, args)
+    if not found.count:
+        first = f": {found.recognised.left_out[0]}" if found.recognised.left_out else ""
+        return complain(f"{found.name} holds nothing that `{stage.name}` can learn from{first}")
+    return 0
+
+
+def describe_data(found: Look, stage: Stage, args: argparse.Namespace) -> None:
+    """How the file was read, the first examples as text, and as tokens where there is a vocabulary."""
+    log.info("%s: %s", found.name, found.recognised.layout)
+    log.info("%s of %s records are read", f"{found.count:,}", f"{found.recognised.records:,}")
+    for sentence in found.recognised.sentences:
+        log.info("- %s", sentence)
+    for number, example in enumerate(found.examples, 1):
+        log.info("\nExample %d\n%s", number, describe_example(example))
+    if not found.count or stage.preview is None:
+        return
+    given: dict[str, Any] = {stage.data: str(args.file), "skip_bad_lines": True}
+    given |= {name: vars(args)[name] for name in ("text_column", "label_column") if name in names(stage.config)}
+    parents, vocabularies = map(stage.settings_that_name, ("checkpoint", "vocabulary"))
+    given |= dict.fromkeys(parents, args.parent) if args.parent else dict.fromkeys(vocabularies, "gpt2")
+    try:
+        seen = stage.preview(stage.configure(given))
+    except ValueError as error:
+        log.info("\nNot shown as tokens: %s. --parent names the model whose vocabulary is asked.", error)
+        return
+    for shown in seen.examples:
+        log.info("\n%s as tokens, [those that count in the loss]\n%s", shown.title or "An example", shown.text)
+    log.info("\n%s", seen.note)
 
 
 def run_models(args: argparse.Namespace) -> int:

@@ -81,13 +81,19 @@ def read_conversations(path: str | Path, skip_bad_lines: bool = False) -> Conver
     Raises ValueError that names the first bad line, unless those are to be skipped, and if nothing is left. A question
     at the end is left out in either case, and counted.
     """
+    found = find_conversations(path, skip_bad_lines)
+    if not found.messages:
+        left_out = found.recognised.left_out
+        raise ValueError(f"{found.name} holds no conversation{f'; {left_out[0]}' if left_out else ''}")
+    return found
+
+
+def find_conversations(path: str | Path, skip_bad_lines: bool) -> Conversations:
+    """The same of a file in which there may be none."""
     found = read_records(path, "conversations")
     read, recognised = parse_records(found, parse_conversation, skip_bad_lines)
-    if not read:
-        problem = f"; {recognised.left_out[0]}" if recognised.left_out else ""
-        raise ValueError(f"{found.file.name} holds no conversation{problem}")
-    cut = [LeftOut(line, CUT, in_part=True) for line, (_, is_cut) in read if is_cut]
-    return Conversations(found.file.name, [messages for _, (messages, _) in read], recognised.with_left_out(cut))
+    trimmed = [LeftOut(line, CUT, in_part=True) for line, (_, is_cut) in read if is_cut]
+    return Conversations(found.file.name, [messages for _, (messages, _) in read], recognised.with_left_out(trimmed))
 
 
 def parse_conversation(item: Any) -> tuple[tuple[Messages, bool], str]:

@@ -18,6 +18,7 @@ BOMS = {  # longest first: that of UTF-32 begins like that of UTF-16
     b"\xff\xfe": "utf-16",
     b"\xfe\xff": "utf-16",
 }
+CONTROLS = re.compile(r"[\0-\x08\x0e-\x1a\x1c-\x1f]")  # that no text in an old encoding holds
 SEEN = 4096  # bytes at the beginning by which UTF-16 is recognised
 ARCHIVES = {b"PK\x03\x04": "a zip archive", b"BZh": "a bzip2 archive", b"\xfd7zXZ": "an xz archive"}
 
@@ -29,6 +30,11 @@ class File:
     name: str
     content: bytes  # unpacked
     digest: str  # sha256 of the file as it lies there
+
+    @property
+    def ending(self) -> str:
+        """Of its name, without that of gzip."""
+        return Path(self.name.removesuffix(".gz")).suffix.lower()
 
     @property
     def is_parquet(self) -> bool:
@@ -68,7 +74,10 @@ def decode(content: bytes, name: str) -> tuple[str, str]:
         if encoding:
             raise ValueError(f"{name} begins as {encoding}, but byte {error.start:,} is no part of that") from error
         encoding = guess_encoding(content, name)
-    return content.decode(encoding), encoding
+    text = content.decode(encoding)
+    if CONTROLS.search(text):
+        raise ValueError(f"{name} is no text: give a file of plain text, a table, JSON or parquet")
+    return text, encoding
 
 
 def utf16_without_mark(beginning: bytes) -> str:

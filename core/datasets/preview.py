@@ -23,6 +23,13 @@ class ShownExample:
     title: str = ""
     read: str = ""  # what is read at the tokens that count, where they are not to be said: a class, a score
 
+    @property
+    def text(self) -> str:
+        """The tokens in a line, those that count in brackets."""
+        said = (bytes.fromhex(part).decode("utf-8", "replace") for part in self.hexes)
+        marked = (f"[{text}]" if counts else f"{text}|" for text, counts in zip(said, self.mask, strict=True))
+        return "".join(marked) + (f" ... and {self.cut:,} tokens more" if self.cut > 0 else "")
+
 
 @dataclass(frozen=True)
 class Preview:

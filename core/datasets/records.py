@@ -29,12 +29,13 @@ T = TypeVar("T")
 class LeftOut:
     """A record that is not used."""
 
-    line: int  # where it begins; in a parquet file its number
+    line: int  # where it begins; of a parquet file the row, of a directory the file, counted from 1
     why: str
     in_part: bool = False  # the rest of it is used
+    unit: str = "line"
 
     def __str__(self) -> str:
-        return f"line {self.line}: {self.why}"
+        return f"{self.unit} {self.line}: {self.why}"
 
 
 def describe_encoding(encoding: str) -> list[str]:
@@ -47,16 +48,16 @@ def describe_encoding(encoding: str) -> list[str]:
 
 def group(left_out: Sequence[LeftOut]) -> list[str]:
     """In words; those with the same reason together, if they are many."""
-    lines: dict[str, list[int]] = {}
+    together: dict[str, list[LeftOut]] = {}
     for one in left_out:
-        lines.setdefault(one.why, []).append(one.line)
-    found = []
-    for why, numbers in lines.items():
-        if len(numbers) <= NAMED:
-            found += [str(LeftOut(number, why)) for number in numbers]
+        together.setdefault(one.why, []).append(one)
+    found: list[str] = []
+    for why, those in together.items():
+        if len(those) <= NAMED:
+            found += map(str, those)
         else:
-            named = ", ".join(map(str, numbers[:NAMED]))
-            found.append(f"{len(numbers):,} records, in lines {named}, ...: {why}")
+            named = ", ".join(str(one.line) for one in those[:NAMED])
+            found.append(f"{len(those):,} records, in {those[0].unit}s {named}, ...: {why}")
     return found
 
 
@@ -114,7 +115,11 @@ def read_records(path: str | Path, what: str, name_rows: NameRows | None = None)
     what: it should hold, for the error. name_rows: makes {column: cell} of the rows of a table, by its first row if
     not told otherwise.
     """
-    file = read_file(path, what)
+    return find_records(read_file(path, what), name_rows)
+
+
+def find_records(file: File, name_rows: NameRows | None = None) -> Records:
+    """The records of a file. Raises ValueError in words if it is no text."""
     if file.is_parquet:
         return Records(file, "parquet", "", read_parquet(file))
     text, encoding = file.text()

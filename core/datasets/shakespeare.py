@@ -14,11 +14,12 @@ import re
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from core.config import describe_os_error
+from core.datasets.records import Recognised
+from core.datasets.text_files import cut, read_documents
 
 TINY_URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
 TINY_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
@@ -63,11 +64,12 @@ class Play:
 
 @dataclass(frozen=True)
 class Corpus:
-    """Documents to train on and documents held out. A document is one play, or one whole file."""
+    """Documents to train on and documents held out. A document is one play, a file, or what a marker ends in it."""
 
     name: str
     train: tuple[str, ...]
     val: tuple[str, ...]
+    recognised: Recognised = field(default_factory=Recognised, compare=False)  # how a file was read
 
     @property
     def digest(self) -> str:
@@ -78,11 +80,12 @@ class Corpus:
         return content.hexdigest()
 
 
-def load(name: str) -> Corpus:
-    """The corpus called `name` (one of CORPORA), or the text at the path `name`.
+def load(name: str, text_column: str = "", skip_bad_lines: bool = False) -> Corpus:
+    """The corpus called `name` (one of CORPORA), or the texts at the path `name` (core/datasets/text_files.py).
 
-    A file is split 90 : 10 into training and validation text, as is usual for tiny Shakespeare; a directory is
-    read as `train.txt` and `val.txt`. Raises ValueError in words if there is no such corpus, or if it is no text.
+    A file is split 90 : 10 into training and validation text, as is usual for tiny Shakespeare; a directory with
+    `train.txt` and `val.txt` in it is split by these. Raises ValueError in words if there is no such corpus, or if it
+    is no text.
     """
     if name == "shakespeare":
         return by_plays(name, plays(), HELD_OUT)
@@ -90,14 +93,19 @@ def load(name: str) -> Corpus:
         return by_plays(name, [play for play in plays() if play.name in ONE_MEGABYTE], HELD_OUT)
     if name == "shakespeare-echo":
         said_once = by_plays(name, plays(), HELD_OUT)
-        return Corpus(name, *(tuple(map(echo, documents)) for documents in (said_once.train, said_once.val)))
+        train, val = (tuple(map(echo, documents)) for documents in (said_once.train, said_once.val))
+        return Corpus(name, train, val)
     if name == "tiny-shakespeare":
-        return by_position(name, tiny_shakespeare())
+        return Corpus(name, *cut([text := tiny_shakespeare()], int(len(text) * 0.9)))
     path = Path(os.path.expanduser(name))
-    if path.is_dir():
-        train, val = (read_text(path / part) for part in ("train.txt", "val.txt"))
-        return Corpus(path.name, (train,), (val,))
-    return by_position(path.name, read_text(path))
+    if not path.exists():
+        raise ValueError(f"corpus {path}: No such file or directory; the built-in corpora are {', '.join(CORPORA)}")
+    parts = [path / part for part in ("train.txt", "val.txt")]
+    if all(part.is_file() for part in parts):
+        learned, held_out = map(read_documents, parts)
+        return Corpus(path.name, tuple(learned.texts), tuple(held_out.texts), learned.recognised)
+    found = read_documents(path, text_column, skip_bad_lines)
+    return Corpus(found.name, *found.split(), found.recognised)
 
 
 def save(corpus: Corpus, directory: str | Path) -> None:
@@ -130,27 +138,10 @@ def echo(play: str) -> str:
     return said
 
 
-def by_position(name: str, text: str) -> Corpus:
-    cut = int(len(text) * 0.9)
-    return Corpus(name, train=(text[:cut],), val=(text[cut:],))
-
-
-def read_text(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8").replace("\r\n", "\n")
-    except OSError as error:
-        known = f"; the built-in corpora are {', '.join(CORPORA)}" if isinstance(error, FileNotFoundError) else ""
-        raise ValueError(f"corpus {describe_os_error(error)}{known}") from error
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"corpus {path} is not UTF-8 text (byte {error.start:,} cannot be read): save it as plain text first"
-        ) from error
-
-
 def tiny_shakespeare() -> str:
     """Karpathy's 1.1 MB excerpt, fetched on first use, checked, and kept for the next time."""
     if TINY_CACHE.is_file() and hashlib.sha256(TINY_CACHE.read_bytes()).hexdigest() == TINY_SHA256:
-        return read_text(TINY_CACHE)
+        return TINY_CACHE.read_text(encoding="utf-8")
     try:
         with urllib.request.urlopen(TINY_URL, timeout=20) as response:
             content: bytes = response.read()

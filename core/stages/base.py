@@ -17,6 +17,7 @@ import torch
 from core.checkpoint import read_config
 from core.config import Config, leaves, names, setting_of
 from core.datasets.classification import Labelled
+from core.datasets.look import Reader
 from core.datasets.preview import Preview
 from core.diagnostics.loss_rules import LOSS_RULES
 from core.diagnostics.machine_rules import MACHINE_RULES
@@ -111,6 +112,7 @@ class Stage:
     offers: tuple[str, ...] = ()  # data by name
     files: tuple[str, ...] = ()  # kinds of files that can be its data
     presets: Presets | None = None
+    look: Reader | None = None  # at a file of its data, before anything is set
     preview: Callable[[Any], Preview] | None = None  # what the model will see; ValueError in words, as in the training
 
     def configure(self, given: Mapping[str, Any], preset: str | None = None) -> Any:

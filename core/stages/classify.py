@@ -17,6 +17,7 @@ from core.config import Config, setting
 from core.datasets import classification
 from core.datasets.classification import Encoded, Example, Labelled, TextBatches, one_of_each
 from core.datasets.labelled_files import Columns
+from core.datasets.look import look_at_labelled
 from core.datasets.pretraining import unigram_entropy
 from core.datasets.preview import Preview, read_facts, show_read_at_end
 from core.evaluation.classification import classification_loss, majority, score
@@ -262,5 +263,6 @@ STAGE = Stage(
     offers=(classification.GENRE,),
     files=(".csv",),
     presets=Presets("train_what", RECIPES, ClassifyConfig.train_what),
+    look=look_at_labelled,
     preview=preview,
 )

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from core.checkpoint import Card
 from core.config import Config, setting
+from core.datasets.look import look_at_preferences
 from core.datasets.preference_pairs import (
     EncodedPair,
     PairBatch,
@@ -245,5 +246,6 @@ STAGE = Stage(
     doctor_rules=(*LOSS_RULES, *MACHINE_RULES, *DPO_RULES),
     main_settings=("parent", "data", "beta", "max_steps", "learning_rate"),
     files=(".json", ".jsonl"),
+    look=look_at_preferences,
     preview=preview,
 )

@@ -1,5 +1,6 @@
 """Pre-training: from random weights and a plain text to a model that predicts the next token."""
 
+import logging
 import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,8 +13,9 @@ from core.checkpoint import Card
 from core.config import Config, setting
 from core.datasets import shakespeare as corpora
 from core.datasets.conversations import Example
+from core.datasets.look import look_at_texts
 from core.datasets.pretraining import HeldOut, TokenBlocks, unigram_entropy
-from core.datasets.preview import SHOWN_TOKENS, Preview, show_example
+from core.datasets.preview import SHOWN_TOKENS, Preview, read_facts, show_example
 from core.datasets.shakespeare import CORPORA, Corpus
 from core.generate import Sampling, stream_text
 from core.model import GPT, GPTConfig, set_dropout
@@ -23,6 +25,8 @@ from core.tokenizer import Tokenizer
 from core.training.loop import FitConfig, held_out_metrics, language_model_loss
 from core.training.runner import Job, Progress
 
+SHOWN_TEXT = 600  # characters
+log = logging.getLogger(__name__)
 RECIPES: dict[str, dict[str, Any]] = {
     name: GPTConfig.preset(name).to_dict() | preset.recipe for name, preset in PRESETS.items()
 }
@@ -34,9 +38,15 @@ class PretrainConfig(Config):
 
     corpus: str = setting(
         "shakespeare-1mb",
-        f"What to learn from: {', '.join(CORPORA)}, or the path of a text",
+        f"What to learn from: {', '.join(CORPORA)}, or the path of a text or a directory of texts",
         refers="corpus",
         fixed=True,
+    )
+    text_column: str = setting(
+        "", "Own table, JSON or parquet: the column of the texts; empty = the one with a usual name", fixed=True
+    )
+    skip_bad_lines: bool = setting(
+        False, "Own table or JSON: leave out lines that cannot be read instead of stopping", fixed=True
     )
     tokenizer: str = setting(
         "train",
@@ -65,7 +75,9 @@ class PretrainConfig(Config):
 def prepare(config: PretrainConfig, saved: Path | None, device: torch.device, say: Progress) -> Job:
     """The pre-training that `config` describes, from random weights or from a saved step."""
     say(f"reading the corpus {config.corpus}")
-    corpus = corpora.load(config.corpus)
+    corpus = corpora.load(config.corpus, config.text_column, config.skip_bad_lines)
+    for sentence in corpus.recognised.sentences:
+        log.info("%s: %s", corpus.name, sentence)
     begun = saved or config.init_from
     last = checkpoint.load(begun, device) if begun else None
     tokenizer = last.tokenizer if last else make_tokenizer(config, corpus, say)
@@ -132,18 +144,24 @@ def shape_of(config: PretrainConfig) -> GPTConfig:
 
 
 def preview(config: PretrainConfig) -> Preview:
-    corpus = corpora.load(config.corpus)
+    corpus = corpora.load(config.corpus, config.text_column, config.skip_bad_lines)
     size, held_out = (sum(map(len, documents)) for documents in (corpus.train, corpus.val))
-    facts = (("characters to learn from", size), ("characters held out", held_out))
-    beginning = corpus.train[0][:600]
+    facts: list[tuple[str, int | str]] = [
+        *read_facts(corpus.recognised),
+        ("documents to learn from", len(corpus.train)),
+        ("characters to learn from", size),
+        ("characters held out", held_out),
+    ]
+    problems = corpus.recognised.sentences
+    beginning = corpus.train[0][:SHOWN_TEXT]
     if config.tokenizer == "train" and not config.init_from:
         note = "The vocabulary will be learned from this text first, so it has no tokens yet. Every token counts."
-        return Preview(facts, (), note, text=beginning)
+        return Preview(facts, (), note, problems, text=beginning)
     tokenizer = Tokenizer.load(config.init_from) if config.init_from else named_tokenizer(config)
-    ids = tokenizer.encode(beginning)[:SHOWN_TOKENS]
+    ids = tokenizer.encode_documents(text[: 10 * SHOWN_TOKENS] for text in corpus.train[:SHOWN_TOKENS])[:SHOWN_TOKENS]
     example = show_example(tokenizer, Example(ids, [True] * len(ids)))
     note = "Blocks of this text, as long as the context, begin anywhere; every token counts in the loss."
-    return Preview(facts, (example,), note)
+    return Preview(facts, (example,), note, problems)
 
 
 STAGE = Stage(
@@ -171,5 +189,6 @@ STAGE = Stage(
     offers=tuple(CORPORA),
     files=(".txt",),
     presets=Presets("preset", RECIPES, "nano", "Size of the model, with settings that suit it"),
+    look=look_at_texts,
     preview=preview,
 )

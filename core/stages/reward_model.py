@@ -25,6 +25,7 @@ from torch import Tensor
 from core.checkpoint import Card
 from core.classifier import SequenceClassifier
 from core.config import Config, setting
+from core.datasets.look import look_at_preferences
 from core.datasets.preference_files import Preference
 from core.datasets.preference_pairs import (
     EncodedPair,
@@ -231,5 +232,6 @@ STAGE = Stage(
     ),
     main_settings=("parent", "data", "max_steps", "learning_rate"),
     files=(".json", ".jsonl"),
+    look=look_at_preferences,
     preview=preview,
 )

@@ -21,6 +21,7 @@ from core.datasets import shakespeare as corpora
 from core.datasets.conversation_files import Conversations, read_conversations
 from core.datasets.conversations import ChatBatches, Example, collate, examples
 from core.datasets.instructions import KINDS, dialogues, split
+from core.datasets.look import look_at_conversations
 from core.datasets.preview import SHOWN, Preview, read_facts, show_example
 from core.datasets.records import Recognised
 from core.evaluation.instructions import evaluate_instructions, replies
@@ -219,5 +220,6 @@ STAGE = Stage(
     main_settings=("parent", "data", "template", "method", "max_steps", "learning_rate"),
     offers=(PLAYS,),
     files=(".json", ".jsonl"),
+    look=look_at_conversations,
     preview=preview,
 )

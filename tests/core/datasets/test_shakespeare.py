@@ -151,26 +151,12 @@ def test_the_digest_tells_apart_what_is_trained_on_and_what_is_held_out():
     assert Corpus("x", ("a",), ("b",)).digest == Corpus("y", ("a",), ("b",)).digest
 
 
-def test_a_binary_file_is_refused_in_one_sentence(tmp_path):
-    path = tmp_path / "picture.png"
-    path.write_bytes(b"text\x89PNG\xff")
-    with pytest.raises(ValueError) as error:
-        shakespeare.load(str(path))
-    assert str(error.value) == f"corpus {path} is not UTF-8 text (byte 4 cannot be read): save it as plain text first"
-
-
 @pytest.mark.parametrize("name", ["shakespear", "/no/such/file.txt", "~nobody-of-this-name/text.txt"])
 def test_a_text_that_is_not_there_is_refused_with_the_names_of_those_that_are(name):
     with pytest.raises(ValueError) as error:
         shakespeare.load(name)
     sentence = str(error.value)
     assert name in sentence and "shakespeare-1mb" in sentence and "\n" not in sentence
-
-
-def test_a_directory_without_validation_text_is_refused_with_the_file_it_lacks(tmp_path):
-    (tmp_path / "train.txt").write_text("text", encoding="utf-8")
-    with pytest.raises(ValueError, match=r"val\.txt: No such file"):
-        shakespeare.load(str(tmp_path))
 
 
 # --- tiny Shakespeare -----------------------------------------------------------------------------------------

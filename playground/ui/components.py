@@ -73,21 +73,26 @@ def view(
     )
 
 
-def bind(view: gr.HTML, page: Page, *also: Any, **widgets: Any) -> None:
-    """Give `view` the values of `widgets`, as {name: value}, now, whenever one changes, and at the events `also`.
+def bind(
+    views: gr.HTML | Sequence[gr.HTML], page: Page, *also: Any, opened: Sequence[Any] = (), **widgets: Any
+) -> None:
+    """Give `views` the values of `widgets`, as {name: value}, whenever one changes, and at the events `also`.
 
-    All of it happens in the browser: the view's script asks a server function for what it needs, and of many changes
-    in a row only for the last.
+    They have them from the start, which costs with each widget of the page; those that another tab holds name, in
+    `opened`, the events at which they are first seen. All of it happens in the browser: the view's script asks a server
+    function for what it needs, and of many changes in a row only for the last.
     """
-    gather = f"(...values) => Object.fromEntries({json.dumps(list(widgets))}.map((name, i) => [name, values[i]]))"
+    outputs = [views] if isinstance(views, gr.HTML) else list(views)
+    gather = f"Object.fromEntries({json.dumps(list(widgets))}.map((name, i) => [name, values[i]]))"
     if also:  # equal values would be no news to the view
-        gather = f"(...values) => ({{ ...({gather})(...values), asked: Date.now() }})"
+        gather = f"({{ ...{gather}, asked: Date.now() }})"
+    given = "given" if len(outputs) == 1 else f"[{', '.join(['given'] * len(outputs))}]"
     changes = [widget.change for widget in widgets.values()]
     gr.on(
-        [page.blocks.load, *changes, *also],
+        [*(opened or [page.blocks.load]), *changes, *also],
         None,
         list(widgets.values()),
-        view,
-        js=gather,
-        api_name=f"feed_{view.elem_id}",
+        outputs,
+        js=f"(...values) => {{ const given = {gather}; return {given}; }}",
+        api_name=f"feed_{outputs[0].elem_id}",
     )

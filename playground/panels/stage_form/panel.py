@@ -178,12 +178,12 @@ def wire(c: StageForm, services: Services, page: Page, view: View) -> None:
     if stage.data:
         c.upload.upload(use_file, c.upload, form.widgets[stage.data], api_name=f"use_file_{stage.name}", **quiet)
     refreshed = [*(form.widgets[name] for name in spec.choices(services)), c.begin_at]
-    for event in (page.blocks.load, page.tab.select, c.tab.select, c.begin_at.focus, view.curves.changed):
+    opened = (page.tab.select, c.tab.select)
+    for event in (*opened, c.begin_at.focus, view.curves.changed):
         event(refresh, None, refreshed, api_name=f"refresh_{stage.name}", **quiet)
     page.blocks.load(suggestion, None, c.name, api_name=f"suggest_{stage.name}", **quiet)
-    opened = (page.tab.select, c.tab.select) if stage.settings_that_name("votes") else ()  # they may have changed
-    for part in (c.plan, c.preview):
-        bind(part, page, *opened, **form.widgets)
+    again = opened if stage.settings_that_name("votes") else ()  # they may have changed
+    bind([c.plan, c.preview], page, *again, opened=opened, **form.widgets)
     wire_presets(c, services)
     for name in spec.depending:
         suit_parent(c, name, services, page)
@@ -246,5 +246,5 @@ def suit_parent(c: StageForm, name: str, services: Services, page: Page) -> None
         fits = chosen in [path for _, path in there] or (chosen and chosen not in known)
         return gr.update(choices=there, value=chosen if fits else next((path for _, path in there), ""))
 
-    for event in (page.blocks.load, page.tab.select, c.tab.select, parent.change):
+    for event in (page.tab.select, c.tab.select, parent.change):
         event(suit, [parent, reward_model], reward_model, api_name=f"suit_{name}", show_progress="hidden")

@@ -109,6 +109,7 @@ def launch(
         mcp_server=False,
         strict_cors=True,
         max_file_size=MAX_UPLOAD,
+        _frontend=False,  # no question to its own address whether it is there: a busy machine or a proxy would say no
         app_kwargs={
             "middleware": middleware(host, auth, server.PREFIX if api_token else None),
             "routes": [scripts.route(), *([server.route(services.checkpoints, api_token)] if api_token else [])],

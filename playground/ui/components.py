@@ -73,9 +73,7 @@ def view(
     )
 
 
-def bind(
-    views: gr.HTML | Sequence[gr.HTML], page: Page, *also: Any, opened: Sequence[Any] = (), **widgets: Any
-) -> None:
+def bind(views: gr.HTML | Sequence[gr.HTML], page: Page, *also: Any, opened: Any = (), **widgets: Any) -> None:
     """Give `views` the values of `widgets`, as {name: value}, whenever one changes, and at the events `also`.
 
     They have them from the start, which costs with each widget of the page; those that another tab holds name, in

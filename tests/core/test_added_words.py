@@ -20,6 +20,7 @@ ADDED = [
     AddedToken(" be", lstrip=True),
     AddedToken("<b>", lstrip=True, rstrip=True, normalized=False),
     AddedToken("Käfer"),
+    AddedToken("Käferx"),
 ]
 PIECES = [
     *(token.content for token in ADDED),

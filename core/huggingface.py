@@ -29,11 +29,11 @@ CLASSIFIER = "GPT2ForSequenceClassification"  # the architecture by which a conf
 # Other names of the same functions.
 SAME_ACTIVATION = {"gelu_pytorch_tanh": "gelu_new", "gelu_fast": "gelu_new", "gelu_python": "gelu"}
 SHAPE = ("n_layer", "n_head", "n_embd", "n_positions", "vocab_size")  # what a config.json must say itself
-UNSUPPORTED = ("scale_attn_by_inverse_layer_idx", "add_cross_attention")  # settings that must be off
+UNSUPPORTED = ("add_cross_attention",)  # settings that must be off
 # Heads that other trainings leave in a file: of values (TRL), of classes, of multiple choice (GPT2DoubleHeadsModel).
 OTHER_HEADS = ("v_head.", "value_head.", "score.", "multiple_choice_head.")
 LIE = 20  # times the weights in the file: a config.json that describes more would fill the memory
-QKV_BIAS = "attn.c_attn.bias"
+QKV, QKV_BIAS = ("attn.c_attn.weight", "attn.c_attn.bias"), "attn.c_attn.bias"
 KINDS = ("left out", "kept", "changed", "guessed")
 
 
@@ -190,6 +190,11 @@ def read_model(
     if masks:
         notes.append(Note("left out", f"{plural(len(masks), 'causal mask')}, made anew here"))
     tensors = {huggingface_name(name): tensor for name, tensor in tensors.items() if name not in masks}
+    if content.get("scale_attn_by_inverse_layer_idx"):
+        tensors |= scale_queries(tensors, config.n_embd)
+        notes.append(
+            Note("changed", f"queries of {plural(config.n_layer, 'layer')}, divided by 1, 2, ... as their scores")
+        )
     biases = [name for name in tensors if name.endswith(QKV_BIAS)]
     if not config.qkv_bias and any(tensors[name].any() for name in biases):
         config = replace(config, qkv_bias=True)
@@ -205,6 +210,17 @@ def read_model(
     model: Model = SequenceClassifier(config, labels_of(content, described)) if is_classifier else GPT(config)
     notes += fill(model, tensors, rows, source, described)
     return model, tokenizer, notes
+
+
+def scale_queries(tensors: dict[str, Tensor], n_embd: int) -> dict[str, Tensor]:
+    """Queries divided by the number of their layer, from 1 on, as Hugging Face's scale_attn_by_inverse_layer_idx divides
+    the scores that they make (Stanford's Mistral trained GPT-2 so)."""
+    scaled = {}
+    for name in [name for name in tensors if name.endswith(QKV)]:
+        divisor = torch.ones(tensors[name].shape[-1:])
+        divisor[:n_embd] = int(name.split(".")[2]) + 1
+        scaled[name] = tensors[name].float() / divisor
+    return scaled
 
 
 def match_vocabulary(

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from core.foreign_weights import OTHER_FILES
-from core.huggingface import UNSUPPORTED
+from core.huggingface import SAME_ACTIVATION, UNSUPPORTED
 from core.model import ACTIVATIONS
 from core.weight_layouts import GPT2_ALONE, LAYOUTS, OTHERS
 
@@ -26,7 +26,7 @@ def table() -> str:
     refused += [f"| `*{end}` | {what} | {instead} |" for end, (what, instead) in OTHER_FILES.items()]
     refused += [f"| tensors called `...{mark}...` | {other.what} | {other.instead} |" for mark, other in OTHERS.items()]
     refused += [f"| `{name}` in `config.json` | another arithmetic | {GPT2_ALONE} |" for name in UNSUPPORTED]
-    activations = ", ".join(f"`{name}`" for name in ACTIVATIONS)
+    activations = ", ".join(f"`{name}`" for name in (*ACTIVATIONS, *SAME_ACTIVATION))
     refused.append(f"| an `activation_function` but {activations} | another arithmetic | {GPT2_ALONE} |")
     return "\n".join([*read, "", *refused]) + "\n"
 

@@ -109,6 +109,13 @@ for dtype in (torch.float16, torch.bfloat16, torch.float64):
     kind(str(dtype).removeprefix("torch."))(other_type)
 
 
+@kind("scale_attn_by_inverse_layer_idx")
+def scaled_by_layer(directory: Path, tokenizer: Tokenizer) -> Case:
+    case = saved(directory, tokenizer, random_gpt2(scale_attn_by_inverse_layer_idx=True))
+    case.notes["changed"] = "queries of 2 layers are divided by the layer's number, as scale_attn_by"
+    return case
+
+
 @kind("no prefix, with masks")
 def no_prefix(directory: Path, tokenizer: Tokenizer) -> Case:
     def change(tensors: dict[str, Tensor]) -> None:

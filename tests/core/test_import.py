@@ -257,7 +257,6 @@ BAD = {
     "index": (lambda d: split_weights(d, 1), "model.safetensors.index.json is damaged: it has no weight_map"),
     "llama": (configure(model_type="llama"), "a model of type 'llama'; only gpt2 can be opened"),
     "relu": (configure(activation_function="relu"), "activation_function must be one of gelu, gelu_new, got 'relu'"),
-    "scale_by_layer": (configure(scale_attn_by_inverse_layer_idx=True), "scale_attn_by_inverse_layer_idx is not sup"),
     "cross_attention": (configure(add_cross_attention=True), "add_cross_attention is not supported"),
     "no_weights": (lambda d: (d / "model.safetensors").unlink(), "source holds no weights: model.safetensors, pytorch"),
     "several": (two_models, r"holds several files of weights \(a.pth, model.safetensors.bak.pt\): import one of them"),

@@ -190,19 +190,8 @@ def read_model(
     if masks:
         notes.append(Note("left out", f"{plural(len(masks), 'causal mask')}, made anew here"))
     tensors = {huggingface_name(name): tensor for name, tensor in tensors.items() if name not in masks}
-    if content.get("scale_attn_by_inverse_layer_idx"):
-        tensors |= scale_queries(tensors, config.n_embd)
-        notes.append(
-            Note("changed", f"queries of {plural(config.n_layer, 'layer')}, divided by 1, 2, ... as their scores")
-        )
-    biases = [name for name in tensors if name.endswith(QKV_BIAS)]
-    if not config.qkv_bias and any(tensors[name].any() for name in biases):
-        config = replace(config, qkv_bias=True)
-        notes.append(
-            Note("changed", f"qkv_bias is on, as {plural(len(biases), 'bias', 'biases')} of {described} are not zero")
-        )
-    if not config.qkv_bias:
-        tensors = {name: tensor for name, tensor in tensors.items() if name not in biases}
+    config, tensors, more = adapt_attention(content, config, tensors, described)
+    notes += more
     there = sum(tensor.numel() for tensor in tensors.values())
     if config.n_params > LIE * there:  # said before so many are made; a smaller disagreement is told in detail
         raise ValueError(f"{described} describes {config.n_params:,} weights, but the file holds {there:,}")
@@ -212,15 +201,30 @@ def read_model(
     return model, tokenizer, notes
 
 
-def scale_queries(tensors: dict[str, Tensor], n_embd: int) -> dict[str, Tensor]:
-    """Queries divided by the number of their layer, from 1 on, as Hugging Face's scale_attn_by_inverse_layer_idx divides
-    the scores that they make (Stanford's Mistral trained GPT-2 so)."""
-    scaled = {}
-    for name in [name for name in tensors if name.endswith(QKV)]:
-        divisor = torch.ones(tensors[name].shape[-1:])
-        divisor[:n_embd] = int(name.split(".")[2]) + 1
-        scaled[name] = tensors[name].float() / divisor
-    return scaled
+def adapt_attention(
+    content: dict[str, Any], config: GPTConfig, tensors: dict[str, Tensor], described: str | Path
+) -> tuple[GPTConfig, dict[str, Tensor], list[Note]]:
+    """The configuration and the weights where Hugging Face's attention differs from what the configuration says.
+
+    Stanford's Mistral divides the scores of a layer by its number, from 1 on: here its queries are. Hugging Face's
+    GPT-2 has biases always, and has learned them if they are not zero.
+    """
+    notes, scaled = [], {}
+    if content.get("scale_attn_by_inverse_layer_idx"):
+        for layer in range(config.n_layer):
+            for name in (f"transformer.h.{layer}.{part}" for part in QKV):
+                if name in tensors and tensors[name].ndim:
+                    scaled[name] = tensors[name].float().clone()
+                    scaled[name][..., : config.n_embd] /= layer + 1
+        divided = f"queries of {plural(config.n_layer, 'layer')} are divided by the layer's number"
+        notes.append(Note("changed", f"{divided}, as scale_attn_by_inverse_layer_idx divides their scores"))
+    biases = [name for name in tensors if name.endswith(QKV_BIAS)]
+    if not config.qkv_bias and any(tensors[name].any() for name in biases):
+        config = replace(config, qkv_bias=True)
+        said = f"qkv_bias is on, as {plural(len(biases), 'bias', 'biases')} of {described} are not zero"
+        notes.append(Note("changed", said))
+    without = [] if config.qkv_bias else biases
+    return config, {name: tensor for name, tensor in (tensors | scaled).items() if name not in without}, notes
 
 
 def match_vocabulary(

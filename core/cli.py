@@ -33,6 +33,7 @@ from core.gguf_file import TYPES
 from core.packed_model import PRECISIONS
 from core.preferences.rule_annotators import RULES
 from core.preferences.vote_store import FILE
+from core.roots import default_directory
 from core.stages import pretrain
 from core.stages.base import Presets, Stage
 from core.stages.pretrain import PretrainConfig
@@ -121,7 +122,7 @@ def add_house(add: Add) -> None:
         help="; ".join(f"{name}: {what}" for name, what in VOTES.items()),
     )
     sub.add_argument("path", type=Path, nargs="?", help="the model that answers, or the file")
-    sub.add_argument("--db", type=Path, default=Path("checkpoints") / FILE, help="where votes are kept [%(default)s]")
+    sub.add_argument("--db", type=Path, default=default_directory() / FILE, help="where votes are kept [%(default)s]")
     sub.add_argument("--rule", choices=tuple(RULES), default="question", help="whose taste the rule is [question]")
     sub.add_argument("--count", type=int, default=200, help="votes of the rule [200]")
     sub.add_argument("--seed", type=int, default=0, help="the same seed gives the same pairs [0]")
@@ -140,7 +141,7 @@ def add_house(add: Add) -> None:
         help="; ".join(f"{name}: {action.help}" for name, action in MODELS.items()),
     )
     sub.add_argument("names", nargs="*", help="the model, and its new name")
-    sub.add_argument("--directory", type=Path, default=Path("checkpoints"), help="where models live [%(default)s]")
+    sub.add_argument("--directory", type=Path, default=default_directory(), help="where models live [%(default)s]")
 
 
 def add_material(add: Add) -> None:

@@ -27,6 +27,7 @@ from core.model import GPT
 from core.packed_model import PackedGPT
 from core.preferences.pair_generation import PAIR_SAMPLING, Writer, simulate
 from core.preferences.vote_store import Votes
+from core.roots import shipped_models
 from core.stages import pretrain
 from core.stages.base import Stage
 from core.stages.pretrain import PretrainConfig
@@ -240,12 +241,13 @@ def describe_data(found: Look, stage: Stage, args: argparse.Namespace) -> None:
 
 
 def run_models(args: argparse.Namespace) -> int:
-    library, action = Workspace(args.directory), MODELS[args.action]
+    library, action = Workspace(args.directory, shipped_models()), MODELS[args.action]
     if len(args.names) != action.n_names:
         raise ValueError(f"models {args.action} takes {action.n_names} names, got {len(args.names)}: {action.help}")
     if args.action == "list":
         for entry in library.entries():
-            log.info("%-24s %-16s %8.1f MB  %s", entry.name, entry.kind, entry.size / 1e6, entry.card.parent or "")
+            kind = f"{entry.kind}{', read-only' if entry.read_only else ''}"
+            log.info("%-24s %-16s %8.1f MB  %s", entry.name, kind, entry.size / 1e6, entry.card.parent or "")
         for thrown in library.thrown_away():
             log.info("%-24s in the trash", thrown.id)
     elif args.action == "rename":

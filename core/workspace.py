@@ -8,7 +8,7 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from core.checkpoint import (
     write_json,
 )
 from core.preferences import vote_store
+from core.roots import Roots
 from core.stages import registry
 from core.training.run_directory import Run, check_name, runs
 
@@ -50,6 +51,7 @@ class Entry:
     weights: int = 0  # numbers in its file
     size: int = 0  # bytes on disk, saved steps and snapshots included
     changed: float = 0.0  # seconds since the epoch, when its weights were written
+    read_only: str = ""  # the directory in which it lies, if that is not one's own
 
     @property
     def parents(self) -> dict[str, str]:
@@ -69,28 +71,34 @@ class Thrown:
 
 
 class Workspace:
-    def __init__(self, directory: Path):
-        self.directory = directory
+    """A directory of one's own, and read-only ones beside it, in which nothing is ever changed."""
+
+    def __init__(self, directory: Path, read_only: Sequence[Path] = ()):
+        self.directory, self.roots = directory, Roots(directory, tuple(read_only))
         self.trash = directory / TRASH
 
     # --- what there is ----------------------------------------------------------------------------------------
 
     def entries(self) -> list[Entry]:
         """All that lies here, the latest first."""
-        found = [entry(path) for path in self.directory.iterdir() if path.is_dir() and not path.name.startswith(".")]
+        found = [self.entry_at(path) for path in self.roots.directories()]
         return sorted(filter(None, found), key=lambda one: (-one.changed, one.name))
 
     def entry(self, name: str) -> Entry:
         """Raises ValueError if there is none."""
-        found = entry(self.path(name))
+        found = self.entry_at(self.path(name))
         if found is None:
             raise ValueError(f"{name} is not there any more: choose another one")
         return found
 
+    def entry_at(self, path: Path) -> Entry | None:
+        found = entry(path)
+        return replace(found, read_only=str(path.parent)) if found and path.parent != self.directory else found
+
     def path(self, name: str) -> Path:
         """The directory called `name`. Raises ValueError if that is no name, or nothing is there."""
         check_name(name)
-        path = self.directory / name
+        path = self.roots.path(name)
         if not path.is_dir():
             raise ValueError(f"{name} is not there any more: choose another one")
         return path
@@ -109,12 +117,14 @@ class Workspace:
         Raises ValueError if the new name is unfit or taken, or a training is using the checkpoint.
         """
         path = self.path(name)
+        self.roots.refuse_read_only(name)
         check_name(new)
         if new == name:
             raise ValueError(f"{name} has that name already: type another one")
         taken = {other.name.casefold() for other in self.directory.iterdir()} - {name.casefold()}
         if new.casefold() in taken:  # to some systems a and A are one
             raise ValueError(f"there is already something called {new}: choose another name")
+        self.roots.refuse_taken(new)
         self.refuse_in_use(name)
         os.replace(path, self.directory / new)
         for child in self.directory.iterdir():
@@ -126,6 +136,7 @@ class Workspace:
     def throw_away(self, name: str) -> str:
         """Move a checkpoint to the trash; returns its id there. Raises ValueError if a training is using it."""
         path = self.path(name)
+        self.roots.refuse_read_only(name)
         self.refuse_in_use(name)
         self.trash.mkdir(exist_ok=True)
         now, number = time.time(), 0
@@ -151,6 +162,7 @@ class Workspace:
         check_name(found.name)
         if found.name.casefold() in {other.name.casefold() for other in self.directory.iterdir()}:
             raise ValueError(f"there is something called {found.name} again: rename that first")
+        self.roots.refuse_taken(found.name)
         os.replace(self.trash / id, self.directory / found.name)
         (self.directory / found.name / THROWN).unlink(missing_ok=True)
         return found.name

@@ -11,6 +11,7 @@ from pathlib import Path
 import gradio as gr
 
 from core.config import describe_os_error
+from core.roots import default_directory, shipped_models
 from core.training.device import pick_device
 from playground.app import THEME, build
 from playground.openai_api import server
@@ -30,7 +31,10 @@ def main(argv: list[str] | None = None) -> int:
         auth = parse_auth(args.host, args.auth or os.environ.get("PLAYGROUND_AUTH") or None)
         api_token = parse_token(args.api_token or os.environ.get("PLAYGROUND_API_TOKEN") or None) if args.api else None
         refuse_taken_port(args.host, args.port)
-        services = Services.open(args.checkpoints, pick_device(args.device))
+        read_only = [*check_models(args.models), *shipped_models()]
+        services = Services.open(args.checkpoints or default_directory(), pick_device(args.device), read_only)
+        for clash in services.workspace.roots.clashes():
+            log.info("%s is not shown: another model has its name", clash)
         launch(services, args.host, args.port, browser=args.browser, auth=auth, api_token=api_token)
     except (ValueError, OSError) as error:
         sys.stderr.write(f"error: {describe_os_error(error) if isinstance(error, OSError) else error}\n")
@@ -55,12 +59,31 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--no-browser", dest="browser", action="store_false", help="do not open the browser")
     parser.add_argument(
-        "--checkpoints", type=Path, default=Path("checkpoints"), metavar="DIR", help="where models live [checkpoints]"
+        "--checkpoints",
+        type=Path,
+        metavar="DIR",
+        help="where models live [./checkpoints if there is one, else the clone's, else this user's data directory]",
+    )
+    parser.add_argument(
+        "--models",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="a directory whose models are shown beside them, read-only; may be repeated",
     )
     parser.add_argument(
         "--device", choices=("auto", "cuda", "mps", "cpu"), default="auto", help="where models run on the page [auto]"
     )
     return parser.parse_args(argv)
+
+
+def check_models(directories: list[Path]) -> list[Path]:
+    """Raise ValueError for one that is not there."""
+    for directory in directories:
+        if not directory.is_dir():
+            raise ValueError(f"--models {directory}: there is no such directory")
+    return directories
 
 
 def refuse_taken_port(host: str, port: int) -> None:

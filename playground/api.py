@@ -16,7 +16,6 @@ from core.interpretability import activations
 from core.preferences.vote_store import Answer, NewPair
 from core.stages.registry import STAGES, answers, stage_called
 from core.training.run_directory import read_lines
-from core.workspace import Workspace
 from playground.services.services import Services
 from playground.tabs.attention.activation_cache import most_tokens
 from playground.ui.errors import handler
@@ -36,7 +35,7 @@ def endpoints(services: Services) -> list[Callable[..., Any]]:
                 "weights": entry.weights,
                 "report": entry.card.report,
             }
-            for entry in Workspace(checkpoints.directory).entries()
+            for entry in services.workspace.entries()
         ]
 
     def tokens(text: str, vocabulary: str) -> list[dict[str, Any]]:

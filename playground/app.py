@@ -1,6 +1,7 @@
 """The page: header, tabs in order, and how they share the model and the text."""
 
 import html
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -53,6 +54,17 @@ def build(services: Services) -> gr.Blocks:
     return blocks
 
 
+def kept_in(services: Services) -> str:
+    """Where what the person makes is kept, in a few words."""
+    directory = services.workspace.directory.absolute()
+    home, here = Path.home(), Path.cwd()
+    if directory.is_relative_to(here):
+        shown = f"./{directory.relative_to(here).as_posix()}"
+    else:
+        shown = f"~/{directory.relative_to(home).as_posix()}" if directory.is_relative_to(home) else str(directory)
+    return f"Kept in <code>{html.escape(shown)}</code>"
+
+
 def header(blocks: gr.Blocks, services: Services) -> Page:
     @server_function
     def running(_: Any = None) -> dict[str, Any]:
@@ -87,7 +99,7 @@ def header(blocks: gr.Blocks, services: Services) -> Page:
     names = services.checkpoints.names()
     with gr.Row(elem_classes="pg-header", equal_height=False):
         gr.HTML(
-            "<h1>GPT Playground</h1><p>The life of a language model, on your machine</p>",
+            f"<h1>GPT Playground</h1><p>The life of a language model, on your machine. {kept_in(services)}</p>",
             elem_classes=["pg-title", "pg-flush"],
             min_width=260,
         )

@@ -21,6 +21,7 @@ from core.datasets.look import look_at_labelled
 from core.datasets.pretraining import unigram_entropy
 from core.datasets.preview import Preview, read_facts, show_read_at_end
 from core.evaluation.classification import classification_loss, majority, score
+from core.roots import shipped
 from core.stages.base import HELD_OUT, Metric, Presets, Stage
 from core.tokenizer import Tokenizer
 from core.training.finetuning import FinetuneConfig, classifier, parent_digest
@@ -48,7 +49,7 @@ class ClassifyConfig(Config):
     """Everything that decides what a classification fine-tuning makes."""
 
     parent: str = setting(
-        "checkpoints/bard-base", "Path of the language model to start from", refers="checkpoint", fixed=True
+        shipped("bard-base"), "Path of the language model to start from", refers="checkpoint", fixed=True
     )
     data: str = setting(
         "genre",

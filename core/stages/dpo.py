@@ -41,6 +41,7 @@ from core.evaluation.instructions import replies
 from core.evaluation.preferences import response_kl
 from core.model import GPT
 from core.rlhf.logprobs import bradley_terry, logprobs_of
+from core.roots import shipped
 from core.stages.base import About, AgainstKL, Metric, Stage
 from core.stages.metrics import ACCURACY, KL_HELD_OUT, MARGIN, REWARDS
 from core.training.device import autocast
@@ -78,7 +79,7 @@ class DPOConfig(Config):
     )
     sample_prompt: str = setting("What say you, my lord?", "What the model is asked at each evaluation")
     pairs: PairsConfig = field(default_factory=PairsConfig)
-    adapt: FinetuneConfig = field(default_factory=lambda: FinetuneConfig(parent="checkpoints/bard-chat"))
+    adapt: FinetuneConfig = field(default_factory=lambda: FinetuneConfig(parent=shipped("bard-chat")))
     fit: FitConfig = field(default_factory=lambda: FitConfig(**RECIPE))
 
 

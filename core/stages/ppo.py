@@ -51,6 +51,7 @@ from core.rlhf.policy import Policy
 from core.rlhf.ppo_loss import compute_gae, per_token_rewards, ppo_loss, updated_kl_coef, whiten
 from core.rlhf.rewards import NormalizedReward, read_reward_model
 from core.rlhf.rollouts import Rollouts, generate_responses
+from core.roots import shipped
 from core.stages.base import AgainstKL, Stage
 from core.stages.metrics import KL_HELD_OUT, KL_ROLLOUTS, POLICY_LOSSES, ROLLOUT_METRICS
 from core.tokenizer import Tokenizer
@@ -112,7 +113,7 @@ class PPOConfig(Config):
     )
     vf_coef: float = setting(0.1, "Weight of the value head's loss", low=0.0, high=100.0, fixed=True)
     sample_prompt: str = setting("What say you, my lord?", "What the model is asked at each evaluation")
-    adapt: FinetuneConfig = field(default_factory=lambda: FinetuneConfig(parent="checkpoints/bard-chat"))
+    adapt: FinetuneConfig = field(default_factory=lambda: FinetuneConfig(parent=shipped("bard-chat")))
     fit: FitConfig = field(default_factory=lambda: FitConfig(**RECIPE))
 
     def __post_init__(self) -> None:

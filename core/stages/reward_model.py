@@ -40,6 +40,7 @@ from core.datasets.preview import Preview
 from core.huggingface import REWARD
 from core.linear_cross_entropy import IGNORE_INDEX
 from core.rlhf.logprobs import bradley_terry
+from core.roots import shipped
 from core.stages.base import HELD_OUT, About, Metric, Stage
 from core.stages.metrics import ACCURACY, MARGIN, REWARDS
 from core.training.device import autocast
@@ -61,7 +62,7 @@ class RewardConfig(Config):
 
     center: float = setting(0.01, "Pull of each pair's two scores towards a sum of 0", low=0.0, high=100.0, fixed=True)
     pairs: PairsConfig = field(default_factory=PairsConfig)
-    adapt: FinetuneConfig = field(default_factory=lambda: FinetuneConfig(parent="checkpoints/bard-chat", dropout=0.1))
+    adapt: FinetuneConfig = field(default_factory=lambda: FinetuneConfig(parent=shipped("bard-chat"), dropout=0.1))
     fit: FitConfig = field(default_factory=lambda: FitConfig(**RECIPE))
 
 

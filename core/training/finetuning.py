@@ -13,6 +13,7 @@ from core.checkpoint import Checkpoint
 from core.classifier import SequenceClassifier
 from core.config import Config, setting
 from core.model import GPT, set_dropout
+from core.roots import shipped
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +22,7 @@ log = logging.getLogger(__name__)
 class FinetuneConfig(Config):
     """What of the parent learns."""
 
-    parent: str = setting("checkpoints/bard-base", "The checkpoint to start from", refers="checkpoint", fixed=True)
+    parent: str = setting(shipped("bard-base"), "The checkpoint to start from", refers="checkpoint", fixed=True)
     method: str = setting(
         "full",
         "full: all weights learn; lora: a small change of each matrix learns, which takes less memory",

@@ -1,7 +1,7 @@
 """The model cache: checkpoints of a directory, loaded once and kept."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,6 +20,7 @@ from core.classifier import SequenceClassifier
 from core.generate import Model
 from core.model import GPT
 from core.packed_model import PackedGPT
+from core.roots import Roots
 from core.stages import registry
 from core.tokenizer import Tokenizer
 from core.training.run_directory import Run
@@ -34,10 +35,14 @@ Key = tuple[str, int]  # a checkpoint's name, and when its weights were written
 
 
 class Checkpoints:
-    """The models in a directory. Loaded ones stay in memory, and are loaded anew when their file changes."""
+    """The models in a directory, and in those that are only read.
 
-    def __init__(self, directory: Path, device: torch.device):
+    Loaded ones stay in memory, and are loaded anew when their file changes.
+    """
+
+    def __init__(self, directory: Path, device: torch.device, read_only: Sequence[Path] = ()):
         self.directory, self.device = directory, device
+        self.roots = Roots(directory, tuple(read_only))
         self.loaded: dict[Key, Checkpoint[GPT]] = {}
         self.loaded_classifiers: dict[Key, Checkpoint[SequenceClassifier]] = {}
         self.writers: dict[tuple[Key, str], tuple[PackedGPT, Tokenizer]] = {}
@@ -49,7 +54,7 @@ class Checkpoints:
 
     def chat_names(self) -> list[str]:
         """The language models that answer in the chat format, in the same order."""
-        return [name for name in self.names() if answers(self.directory / name)]
+        return [name for name in self.names() if answers(self.roots.path(name))]
 
     def classifiers(self) -> list[str]:
         """All models that name a class instead of writing, in the same order."""
@@ -68,13 +73,13 @@ class Checkpoints:
         return sorted(self.directories(), key=place)
 
     def directories(self) -> list[Path]:
-        return [path.parent for path in self.directory.glob("*/model.safetensors") if is_checkpoint(path.parent)]
+        return [path for path in self.roots.directories() if is_checkpoint(path)]
 
     def load(self, name: str | None) -> Checkpoint[GPT]:
         """The language model called `name`. Raises ValueError if there is none, or none that can be read."""
         key = self.key(name)
         with self.lock:
-            return get_or_make(self.loaded, key, lambda: checkpoint.load(self.directory / key[0], self.device))
+            return get_or_make(self.loaded, key, lambda: checkpoint.load(self.roots.path(key[0]), self.device))
 
     def load_classifier(self, name: str | None) -> Checkpoint[SequenceClassifier]:
         """The classifier called `name`. Raises ValueError likewise."""
@@ -82,7 +87,7 @@ class Checkpoints:
             raise ValueError("there is no classifier yet: train one in the Train tab")
         key = self.key(name)
         with self.lock:
-            directory = self.directory / name
+            directory = self.roots.path(name)
             return get_or_make(self.loaded_classifiers, key, lambda: checkpoint.load_classifier(directory, self.device))
 
     def load_snapshot(self, name: str, step: int) -> Checkpoint[GPT]:
@@ -115,14 +120,14 @@ class Checkpoints:
 
     def path(self, name: str | None) -> Path:
         """The directory of the checkpoint called `name`. Raises ValueError if there is none."""
-        return self.directory / self.key(name)[0]
+        return self.roots.path(self.key(name)[0])
 
     def key(self, name: str | None) -> Key:
         if not name:
             raise ValueError("there is no model yet: train one in the Train tab")
         if name not in {path.name for path in self.directories()}:
             raise ValueError(f"the model {name} is not there any more: choose another one above")
-        return name, (self.directory / name / "model.safetensors").stat().st_mtime_ns
+        return name, (self.roots.path(name) / "model.safetensors").stat().st_mtime_ns
 
 
 def is_shipped(directory: Path) -> bool:

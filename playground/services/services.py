@@ -1,11 +1,13 @@
 """Services, what every tab is given, put together: checkpoints, jobs, vocabularies, votes. No globals."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from core.preferences.vote_store import FILE, Votes
+from core.workspace import Workspace
 from playground.services.checkpoints import Checkpoints
 from playground.services.labelling.voting_session import Labelling
 from playground.services.training_jobs import Jobs
@@ -14,6 +16,7 @@ from playground.services.vocabularies import Vocabularies
 
 @dataclass(frozen=True)
 class Services:
+    workspace: Workspace
     checkpoints: Checkpoints
     jobs: Jobs
     vocabularies: Vocabularies
@@ -21,8 +24,10 @@ class Services:
     labelling: Labelling
 
     @classmethod
-    def open(cls, directory: Path, device: torch.device) -> "Services":
+    def open(cls, directory: Path, device: torch.device, read_only: Sequence[Path] = ()) -> "Services":
+        """What lies in `directory`, which is made if it is not there, and the models of the `read_only` ones."""
         directory.mkdir(parents=True, exist_ok=True)
-        checkpoints, jobs, votes = Checkpoints(directory, device), Jobs(directory), Votes(directory / FILE)
+        checkpoints, jobs = Checkpoints(directory, device, read_only), Jobs(directory, read_only)
+        vocabularies, votes = Vocabularies(directory, read_only), Votes(directory / FILE)
         labelling = Labelling(checkpoints, votes, busy=lambda: jobs.active() is not None)
-        return cls(checkpoints, jobs, Vocabularies(directory), votes, labelling)
+        return cls(Workspace(directory, read_only), checkpoints, jobs, vocabularies, votes, labelling)

@@ -17,6 +17,7 @@ from core.checkpoint import read_json
 from core.config import Config, leaves, setting_of
 from core.diagnostics.doctor import diagnose
 from core.diagnostics.finding import Finding
+from core.roots import Roots
 from core.stages.registry import STAGES
 from core.training.device import pick_device, total_memory
 from core.training.queue import queued_status
@@ -37,17 +38,23 @@ class Spawned(NamedTuple):
 class Jobs:
     """The runs below one checkpoints directory."""
 
-    def __init__(self, directory: Path):
-        self.directory = directory
+    def __init__(self, directory: Path, read_only: Sequence[Path] = ()):
+        self.directory, self.roots = directory, Roots(directory, tuple(read_only))
         self.spawned: dict[str, Spawned] = {}
 
     def names(self, stages: Collection[str] | None = None) -> list[str]:
-        """All runs, the latest begun first; if `stages` are given, theirs, and those that cannot be read."""
-        return [run.name for run in runs(self.directory) if stages is None or stage(run) in (*stages, "")]
+        """All runs, one's own first, the latest begun first; of `stages`, if given, and those that cannot be read."""
+        found = [*runs(self.directory), *self.finished_elsewhere()]
+        return [run.name for run in found if stages is None or stage(run) in (*stages, "")]
+
+    def finished_elsewhere(self) -> list[Run]:
+        """The runs in read-only directories that have ended: of others it cannot be known what they are doing."""
+        found = (run for root in self.roots.read_only for run in runs(root))
+        return [run for run in found if self.roots.path(run.name) == run.directory and is_finished(run)]
 
     def free_names(self, *stems: str) -> list[str]:
         """`stem-1` for each stem, or the first number with which none is taken."""
-        taken = {path.name for path in self.directory.iterdir()}
+        taken = {path.name for path in (*self.directory.iterdir(), *self.roots.directories())}
         numbered = ([f"{stem}-{i}" for stem in stems] for i in itertools.count(1))
         return next(names for names in numbered if not taken & set(names))
 
@@ -55,11 +62,11 @@ class Jobs:
         """The run called `name`. Raises ValueError if there is none."""
         if name not in self.names():
             raise ValueError(f"there is no run called {name!r}" if name else "choose a run first")
-        return Run(self.directory / name)
+        return Run(self.roots.path(name))
 
     def stage(self, name: str) -> str:
         """The name of the stage of the run called `name`, "" if it cannot be read."""
-        return stage(Run(self.directory / name))
+        return stage(Run(self.roots.path(name)))
 
     def active(self) -> Run | None:
         """The run that is being trained now, if any; not one that waits for another to end."""
@@ -76,8 +83,7 @@ class Jobs:
         Raises ValueError, and creates none, if a name is unfit or taken, or a device busy.
         """
         for name, config in named:
-            check_name(name)
-            Run(self.directory / name).check_free()
+            self.check_free(name)
             self.refuse_if_busy(pick_device(config.to_dict()["device"]).type)
         if len({name.casefold() for name, _ in named}) < len(named):  # to some systems a and A are one
             raise ValueError(f"runs need different names, got {', '.join(name for name, _ in named)}")
@@ -99,6 +105,7 @@ class Jobs:
                 f"a run that goes on from step {step:,} keeps its model and its data, so {', '.join(sorted(fixed))} "
                 "cannot change: begin at the beginning instead"
             )
+        self.check_free(name)
         self.refuse_if_busy(pick_device(values["device"]).type)
         fork = run.fork(self.directory / name, step, values)
         self.spawn([fork])
@@ -124,6 +131,12 @@ class Jobs:
         if not run.status().active:
             raise ValueError(f"{name} is not running")
         run.request(command)
+
+    def check_free(self, name: str) -> None:
+        """Raise ValueError if no run can be called so."""
+        check_name(name)
+        self.roots.refuse_taken(name)
+        Run(self.directory / name).check_free()
 
     def refuse_if_busy(self, device: str) -> None:
         if any((status := run.status()).active and status.device == device for run in runs(self.directory)):
@@ -222,6 +235,14 @@ class Jobs:
         found = diagnose(lines, config, references, status, STAGES[stage].doctor_rules, total)
         saved = [step_number(path) for path in run.saved_steps()]
         return [(f, max((step for step in saved if step <= (f.from_step or 0)), default=0)) for f in found]
+
+
+def is_finished(run: Run) -> bool:
+    """Without a look at whether its process lives, which takes a file beside it. What cannot be read is not."""
+    try:
+        return run.read_status().state == "finished"
+    except ValueError:
+        return False
 
 
 def stage(run: Run) -> str:

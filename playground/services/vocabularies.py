@@ -6,7 +6,7 @@ here. OpenAI's own and the plain bytes are always there.
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from core.checkpoint import WEIGHTS, atomic_directory
 from core.datasets import shakespeare as corpora
+from core.roots import Roots
 from core.tokenizer import SPECIAL_TOKENS, Tokenizer
 from core.training.run_directory import check_name
 from playground.services.background_task import BackgroundTask
@@ -26,10 +27,13 @@ PASSAGE = 1_000_000  # characters read between two looks at whether to stop
 
 
 class Vocabularies:
-    """The vocabularies in a directory. Loaded ones stay in memory, and are loaded anew when their file changes."""
+    """The vocabularies in a directory, and in those that are only read.
 
-    def __init__(self, directory: Path):
-        self.directory = directory
+    Loaded ones stay in memory, and are loaded anew when their file changes.
+    """
+
+    def __init__(self, directory: Path, read_only: Sequence[Path] = ()):
+        self.directory, self.roots = directory, Roots(directory, tuple(read_only))
         stopped = "stopped before it was complete; nothing was saved"
         refusal = "{name} is being trained: stop it first, or wait until it ends"
         self.training = BackgroundTask("vocabulary", refusal, stopped, name="", done=0, wanted=0)
@@ -42,7 +46,7 @@ class Vocabularies:
 
     def names(self) -> list[str]:
         """Directories with a vocabulary, the latest first, then the two that are always there."""
-        found = [path for path in self.directory.glob("*/tokenizer.json") if not path.parent.name.startswith(".")]
+        found = [file for path in self.roots.directories() if (file := path / "tokenizer.json").is_file()]
         found.sort(key=lambda path: (-path.stat().st_mtime_ns, path.parent.name))
         return [*(path.parent.name for path in found), GPT2, BYTES]
 
@@ -53,9 +57,9 @@ class Vocabularies:
     def paths(self) -> list[str]:
         """The vocabularies that were trained on their own, as a training's `tokenizer` setting names them."""
         return [
-            str(self.directory / name)
+            str(self.roots.path(name))
             for name in self.names()
-            if name not in (GPT2, BYTES) and not (self.directory / name / WEIGHTS).exists()
+            if name not in (GPT2, BYTES) and not (self.roots.path(name) / WEIGHTS).exists()
         ]
 
     def resolve(self, choice: str | None, model: str | None) -> str:
@@ -71,7 +75,7 @@ class Vocabularies:
             changed = self.modified_ns(name)
             if name not in self.loaded or self.loaded[name][0] != changed:
                 make = {GPT2: Tokenizer.gpt2, BYTES: Tokenizer.plain_bytes}.get(name)
-                self.loaded[name] = changed, make() if make else Tokenizer.load(self.directory / name)
+                self.loaded[name] = changed, make() if make else Tokenizer.load(self.roots.path(name))
             return self.loaded[name][1]
 
     def modified_ns(self, name: str) -> int:
@@ -79,7 +83,7 @@ class Vocabularies:
             return 0
         if name not in self.names():
             raise ValueError(f"the vocabulary {name} is not there any more: choose another one")
-        return (self.directory / name / "tokenizer.json").stat().st_mtime_ns
+        return (self.roots.path(name) / "tokenizer.json").stat().st_mtime_ns
 
     def frequencies(self, tokenizer: Tokenizer) -> np.ndarray:
         """How often each id occurs in COUNTED_CORPUS: (vocab_size,) integers."""
@@ -106,6 +110,7 @@ class Vocabularies:
         if not smallest <= vocab_size <= LARGEST:
             raise ValueError(f"size must be between {smallest} and {LARGEST:,}, got {vocab_size:,}")
         self.training.refuse_if_running()
+        self.roots.refuse_taken(name)
         if (self.directory / name).exists():
             raise ValueError(f"there is already something called {name}: choose another name")
         message, merges = f"reading the corpus {corpus}", vocab_size - smallest

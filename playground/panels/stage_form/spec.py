@@ -110,7 +110,7 @@ def with_same_vocabulary(parent: str, services: Services) -> list[tuple[str, str
 
 def paths(names: list[str], services: Services) -> list[tuple[str, str]]:
     """Checkpoints as choices: (what is read, its path)."""
-    return [(name, str(services.checkpoints.directory / name)) for name in names]
+    return [(name, str(services.checkpoints.roots.path(name))) for name in names]
 
 
 def data_directory(services: Services) -> Path:

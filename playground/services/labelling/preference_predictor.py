@@ -34,7 +34,7 @@ class PreferencePredictor:
 
     def key(self, model: str) -> Key:
         """What changes when the model does; without a look at all the others, as this is asked at every vote."""
-        weights = self.checkpoints.directory / model / WEIGHTS
+        weights = self.checkpoints.roots.path(model) / WEIGHTS
         return model, weights.stat().st_mtime_ns if weights.exists() else 0
 
     def describe(self, model: str, pairs: Sequence[Pair]) -> None:

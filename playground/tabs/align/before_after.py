@@ -5,7 +5,7 @@ from typing import Any
 
 import gradio as gr
 
-from core.checkpoint import read_card
+from core.checkpoint import Card, read_card
 from core.generate import Sampling
 from core.preferences.rule_annotators import RULES, rule_behind
 from core.stages.registry import is_aligned
@@ -104,14 +104,17 @@ def wish(values: dict[str, Any]) -> VotingSettings:
 # --- what is chosen at first ------------------------------------------------------------------------------------
 
 
+def card_of(name: str, services: Services) -> Card:
+    return read_card(services.checkpoints.roots.path(name) / "card.json")
+
+
 def parent_of(name: str, services: Services) -> str | None:
-    return read_card(services.checkpoints.directory / name / "card.json").parent
+    return card_of(name, services).parent
 
 
 def latest_aligned(names: list[str], services: Services) -> str | None:
-    directory = services.checkpoints.directory
-    aligned = [name for name in names if is_aligned(read_card(directory / name / "card.json"))]
-    return max(aligned, key=lambda name: (directory / name / "model.safetensors").stat().st_mtime, default=None)
+    aligned = [name for name in names if is_aligned(card_of(name, services))]
+    return max(aligned, key=lambda name: services.checkpoints.key(name)[1], default=None)
 
 
 def before_of(after: str | None, names: list[str], services: Services) -> str | None:
@@ -123,7 +126,7 @@ def before_of(after: str | None, names: list[str], services: Services) -> str | 
 
 def reward_of(after: str | None, services: Services) -> str:
     """The reward model that taught it, if it is still there."""
-    name = read_card(services.checkpoints.directory / after / "card.json").data.get("reward_model", "") if after else ""
+    name = card_of(after, services).data.get("reward_model", "") if after else ""
     return name if name in services.checkpoints.reward_models() else ""
 
 

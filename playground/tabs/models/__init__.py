@@ -2,7 +2,6 @@
 
 import gradio as gr
 
-from core.workspace import Workspace
 from playground.services.services import Services
 from playground.tabs.models import arena, browse, import_export
 from playground.tabs.models.cards import ModelCards
@@ -11,7 +10,7 @@ from playground.ui.components import Page, intro
 
 
 def build(services: Services, page: Page) -> None:
-    library = Workspace(services.checkpoints.directory)
+    library = services.workspace
     tasks, cards = ModelTasks(services.checkpoints, services.jobs), ModelCards(library, services.preferences)
     intro(
         "Every model that was made or brought here, the family that it belongs to, and what was measured of it.",

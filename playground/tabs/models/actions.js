@@ -34,11 +34,11 @@ function askForName(row, name, shelf) {
 }
 
 /**
- * @param {{name: string, kind: string}} model
+ * @param {{name: string, kind: string, read_only: string}} model
  * @param {{writes: string[], measured: string[]}} kinds that can write, and that can be measured
  * @param {Shelf} shelf
  */
-export function actionRow({ name, kind }, { writes, measured }, shelf) {
+export function actionRow({ name, kind, read_only }, { writes, measured }, shelf) {
   const row = make("div", "pg-tools");
   const add = (text, act, key, title = "") => {
     const node = button(text, act);
@@ -52,6 +52,10 @@ export function actionRow({ name, kind }, { writes, measured }, shelf) {
       shelf.moved({}, "", `${name} lies in the trash; it can be brought back below.`),
     );
   if (writes.includes(kind)) add("Use in every tab", () => shelf.use(name), "use");
+  if (read_only) {
+    row.append(make("span", "pg-note", `read-only: it lies in ${read_only}`));
+    return row;
+  }
   if (measured.includes(kind)) {
     add("Measure", measure(false), "measure", "What its report card lacks");
     add("Measure anew", measure(true), "anew", "All of it");

@@ -16,6 +16,8 @@ export function modelCard(one, isChosen, choose) {
   const size = [one.weights ? `${shortCount(one.weights)} weights` : "", megabytes(one.size)].filter(Boolean);
   node.append(make("strong", "", one.name), make("span", "pg-model-kind", one.kind));
   node.append(make("span", "pg-model-small", size.join(" · ")));
+  if (one.read_only)
+    node.append(Object.assign(make("span", "pg-model-small", "read-only"), { title: `It lies in ${one.read_only}` }));
   if (one.trouble) node.append(make("span", "pg-error", one.trouble));
   for (const item of one.report) node.append(make("span", "pg-model-small", `${item.name}: ${figureText(item)}`));
   return node;

@@ -32,6 +32,7 @@ class ModelCards:
             "tree": family(entries),
             "trash": [asdict(thrown) for thrown in self.library.thrown_away()],
             "disk": self.library.disk(),
+            "clashes": [str(path) for path in self.library.roots.clashes()],
         }
 
     def details(self, name: str) -> dict[str, Any]:
@@ -44,7 +45,7 @@ class ModelCards:
             "settings": sorted((key, format_value(value)) for key, value in card.config.items()),
             "report": describe_report(card.report),
             "wins": self.wins(name),
-            "curve": curve(self.library.directory / name),
+            "curve": curve(self.library.path(name)),
         }
 
     def wins(self, name: str) -> list[dict[str, Any]]:
@@ -75,6 +76,7 @@ def short(entry: Entry) -> dict[str, Any]:
         "weights": entry.weights,
         "size": entry.size,
         "report": describe_report(entry.card.report)[:2],
+        "read_only": entry.read_only,
     }
 
 

@@ -4,14 +4,17 @@ import { button, make } from "../../../assets/dom.js";
 import { megabytes } from "./amounts.js";
 
 /**
- * @param {{disk: {used: number, trash: number, free: number}, trash: {id: string, name: string}[]}} overview
+ * @param {{
+ *   disk: {used: number, trash: number, free: number}, trash: {id: string, name: string}[], clashes: string[],
+ * }} overview
  * @param {import("./actions.js").Shelf} shelf
  */
-export function diskTools({ disk, trash }, shelf) {
+export function diskTools({ disk, trash, clashes }, shelf) {
   const { act, server, moved, shownAs } = shelf;
   const { used, free } = disk;
   const sizes = `${megabytes(used)} used by models, ${megabytes(disk.trash)} by the trash, ${megabytes(free)} free`;
   const parts = [make("span", "pg-note", sizes)];
+  for (const path of clashes) parts.push(make("span", "pg-note", `${path} is not shown: another model has its name`));
   if (!trash.length) return parts;
   for (const { id, name } of trash) {
     const restore = () =>

@@ -25,6 +25,7 @@ class ModelTasks:
     def measure(self, name: str, anew: bool) -> None:
         """Begin to measure a checkpoint. Raises ValueError if it is gone, or something else is going on."""
         self.checkpoints.key(name)
+        self.checkpoints.roots.refuse_read_only(name)  # the figures are written on its card
         self.jobs.refuse_if_busy(self.checkpoints.device.type)
         self.task.start(lambda: self.write_report(name, anew), "beginning", name=name)
 
@@ -33,6 +34,7 @@ class ModelTasks:
         check_name(name)
         if not source.strip():
             raise ValueError("the source is empty: type a directory's path, or a model's id such as gpt2")
+        self.checkpoints.roots.refuse_taken(name)
         target = self.checkpoints.directory / name
         if target.exists():
             raise ValueError(f"there is already something called {name}: choose another name")
@@ -59,7 +61,7 @@ class ModelTasks:
 
     def write_report(self, name: str, anew: bool) -> str:
         measured = 0
-        for what, values in report(self.checkpoints.directory / name, self.checkpoints.device, anew):
+        for what, values in report(self.checkpoints.path(name), self.checkpoints.device, anew):
             self.task.report(f"measuring {what}")
             measured += len(values)
         return (

@@ -48,7 +48,7 @@ def build(services: Services, page: Page, pickers: Pickers, text: gr.Textbox) ->
         """What the size of a vocabulary means for the header's model, if there is one."""
         if model not in services.checkpoints.names():
             return {"n_embd": None, "block_size": None}
-        config = read_config(services.checkpoints.directory / model / "config.json")
+        config = read_config(services.checkpoints.roots.path(model) / "config.json")
         return {"n_embd": config.n_embd, "block_size": config.block_size}
 
     intro(

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from core import checkpoint, gguf_file
-from core.chat_template import encode_chat, turn_ends
-from core.checkpoint import Checkpoint, is_checkpoint, is_part, read_json
+from core.chat_template import encode_chat, known_template, turn_ends
+from core.checkpoint import Checkpoint, is_checkpoint, is_part
 from core.generate import Sampling
 from core.model import GPT
 from core.model_card import model_card
@@ -44,11 +44,13 @@ def export_gguf(directory: Path, target: Path, type: str, force: bool) -> list[s
     loaded = checkpoint.load(directory)
     modelfile = target.with_suffix(MODELFILE)
     refuse_existing(modelfile, force)
-    chat_template = str(read_json(directory / "tokenizer_config.json").get("chat_template") or "")
+    tokenizer = loaded.tokenizer
+    known = known_template(tokenizer) if answers(loaded.card) else None  # older checkpoints do not say it themselves
+    chat_template = tokenizer.chat_template or (known.jinja if known else "")
     coarser: list[str] = []
 
     def write(path: Path) -> None:
-        coarser.extend(gguf_file.write(path, loaded.model, loaded.tokenizer, type, directory.name, chat_template))
+        coarser.extend(gguf_file.write(path, loaded.model, tokenizer, type, directory.name, chat_template))
 
     write_whole(target, write, force)
     checkpoint.write_text(modelfile, modelfile_text(target.name, loaded))
@@ -58,7 +60,7 @@ def export_gguf(directory: Path, target: Path, type: str, force: bool) -> list[s
             f"{len(coarser)} matrices are float16: {type} needs rows of a multiple of {gguf_file.Q8_0_BLOCK} weights"
         )
     if loaded.model.config.activation_function == "gelu":
-        moved = gguf_file.gelu_difference(loaded.model, loaded.tokenizer)
+        moved = gguf_file.gelu_difference(loaded.model, tokenizer)
         size = "far less than is noticed" if moved < NOTICEABLE else "which may be noticed"
         said.append(
             "this model was trained with the exact GELU; llama.cpp computes the tanh form, which moves its predictions "

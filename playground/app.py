@@ -99,7 +99,7 @@ def header(blocks: gr.Blocks, services: Services) -> Page:
     names = services.checkpoints.names()
     with gr.Row(elem_classes="pg-header", equal_height=False):
         gr.HTML(
-            f"<h1>GPT Playground</h1><p>The life of a language model, on your machine. {kept_in(services)}</p>",
+            f"<h1>GPT Playground</h1><p>The life of a language model, on your machine</p><p>{kept_in(services)}</p>",
             elem_classes=["pg-title", "pg-flush"],
             min_width=260,
         )

@@ -14,7 +14,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from core import checkpoint, gguf_file, hub_upload
 from core.__main__ import main
 from core.added_words import AddedWord
-from core.chat_template import CHAT, encode_chat
+from core.chat_template import ALPACA, CHAT, encode_chat, with_template
 from core.checkpoint import Card
 from core.classifier import SequenceClassifier
 from core.export import export, ollama_template
@@ -124,8 +124,6 @@ def test_weights_that_float16_cannot_write_are_refused(save, tmp_path, model):
 
 def test_the_vocabulary_gives_the_same_ids_and_knows_its_special_tokens(save, tmp_path, model, tokenizer):
     directory = save(model)
-    settings = json.loads((directory / "tokenizer_config.json").read_text())
-    (directory / "tokenizer_config.json").write_text(json.dumps(settings | {"chat_template": CHAT.jinja}))
     export(directory, tmp_path / "mine.gguf")
     opened = AutoTokenizer.from_pretrained(tmp_path, gguf_file="mine.gguf")
     text = "Tomorrow, and tomorrow;  the Käfer was 漢字 🙂\n\n it's 42"
@@ -168,6 +166,12 @@ def test_the_modelfile_puts_the_turns_as_the_model_learned_them(save, tmp_path, 
     filled = filled.replace("{{ .Prompt }}", "Who goes?").replace("{{ .Response }}", "I.")
     turns = [{"role": "user", "content": "Be brief.\n\nWho goes?"}, {"role": "assistant", "content": "I."}]
     assert filled == tokenizer.decode(encode_chat(tokenizer, turns)[0])
+
+
+def test_the_books_template_is_put_into_the_modelfile_likewise(tmp_path, tokenizer):
+    filled = ollama_template(with_template(tokenizer, "alpaca"))
+    assert filled.startswith(ALPACA.head) and "### Instruction:\n{{ if .System }}" in filled
+    assert filled.endswith("### Response:\n{{ .Response }}<|endoftext|>")
 
 
 def test_a_model_that_continues_texts_is_given_them_as_they_are(save, tmp_path, model):

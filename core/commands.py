@@ -236,7 +236,7 @@ def describe_data(found: Look, stage: Stage, args: argparse.Namespace) -> None:
         log.info("\nNot shown as tokens: %s. --parent names the model whose vocabulary is asked.", error)
         return
     for shown in seen.examples:
-        log.info("\n%s as tokens, [those that count in the loss]\n%s", shown.title or "An example", shown.text)
+        log.info("\n%s as tokens, [those that count in the loss]\n%s", shown.title or "An example", shown.marked)
     log.info("\n%s", seen.note)
 
 

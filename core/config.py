@@ -14,10 +14,11 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any, Self, get_args
 
 # What the value of a setting may name: the path of a checkpoint, of a checkpoint for its vocabulary, of a reward model;
-# votes; or a text, by its name or path.
+# votes; a text, by its name or path; or a column of these.
 CHECKPOINTS = ("checkpoint", "vocabulary", "reward model")
 DATA = ("votes", "corpus")
-REFERS = (*CHECKPOINTS, *DATA)
+COLUMN = "column"
+REFERS = (*CHECKPOINTS, *DATA, COLUMN)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from core.datasets.records import NothingToLearn, Recognised, Record, name_columns, parse_records, read_records
+from core.datasets.records import (
+    LOOKED_AT,
+    NothingToLearn,
+    Recognised,
+    Record,
+    name_columns,
+    parse_records,
+    read_records,
+)
 
 TEXTS: tuple[str, ...] = (
     "text",
@@ -136,6 +144,19 @@ def unify(rows: Sequence[tuple[str, str]]) -> tuple[list[tuple[str, str]], list[
 # --- columns --------------------------------------------------------------------------------------------------
 
 
+def read_columns(path: str | Path) -> list[str]:
+    """The columns of a table or the keys of its records, to choose among; none of what cannot be read as such."""
+    try:
+        found = read_records(path, "data", lambda rows: name_rows(rows, ANY)).records
+    except ValueError:
+        return []
+    return columns_of([record for record in found if isinstance(record.value, dict)])
+
+
+def columns_of(records: Sequence[Record]) -> list[str]:
+    return list(dict.fromkeys(key for record in records[:LOOKED_AT] for key in record.value if key))
+
+
 def name_rows(rows: Sequence[Record], columns: Columns) -> Iterator[Record]:
     """Rows by column: by the names in the first one, or by number from 1 if it is a row like the others."""
     first, *others = rows
@@ -158,7 +179,7 @@ def is_like_others(first: Sequence[str], others: Sequence[Sequence[str]]) -> boo
 
 def find_columns(records: Sequence[Record], columns: Columns, name: str) -> tuple[list[str], str]:
     """(columns that make the text, column of the label). Raises ValueError that lists the columns if it is unclear."""
-    there: list[str] = list(dict.fromkeys(key for record in records[:100] for key in record.value if key))
+    there = columns_of(records)
 
     def find(wanted: str) -> str:
         found = next((column for column in there if column.strip().lower() == wanted.strip().lower()), None)

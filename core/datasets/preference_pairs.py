@@ -234,6 +234,8 @@ def preview_pairs(config: PairsConfig, parent: str, note: str, read_at_end: str 
     block_size = read_config(Path(parent) / "config.json").block_size
     found = read_preferences(config.data, config.skip_bad_lines)
     usable = [pair for pair in found.pairs if config.ties == "half" or not pair.tie]
+    if not usable:
+        raise ValueError(f"{found.name} holds no votes{found.why_none}")
     encoded, too_long = encode_pairs(tokenizer, usable, block_size)
     if not encoded:
         raise ValueError(f"all {len(too_long)} votes are longer than the context of {block_size} tokens")

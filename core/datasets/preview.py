@@ -24,7 +24,12 @@ class ShownExample:
     read: str = ""  # what is read at the tokens that count, where they are not to be said: a class, a score
 
     @property
-    def text(self) -> str:
+    def whole(self) -> str:
+        """The text of the tokens that are shown."""
+        return bytes.fromhex("".join(self.hexes)).decode("utf-8", "replace")
+
+    @property
+    def marked(self) -> str:
         """The tokens in a line, those that count in brackets."""
         said = (bytes.fromhex(part).decode("utf-8", "replace") for part in self.hexes)
         marked = (f"[{text}]" if counts else f"{text}|" for text, counts in zip(said, self.mask, strict=True))

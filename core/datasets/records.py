@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeVar
 
 from core.datasets.files import File, import_optional, read_file
 
+ENDINGS = (".jsonl", ".json", ".csv", ".tsv", ".parquet", ".txt", "")  # of files to offer; "" = none
 WRAPPERS = ("train", "data", "rows", "examples", "instances", "records", "items")  # keys of a list of all records
 OTHER_PARTS = ("validation", "valid", "val", "dev", "test")  # keys of lists that are held out beside "train"
 SEPARATORS = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar"}

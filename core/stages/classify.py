@@ -20,6 +20,7 @@ from core.datasets.labelled_files import Columns
 from core.datasets.look import look_at_labelled
 from core.datasets.pretraining import unigram_entropy
 from core.datasets.preview import Preview, read_facts, show_read_at_end
+from core.datasets.records import ENDINGS
 from core.evaluation.classification import classification_loss, majority, score
 from core.roots import shipped
 from core.stages.base import HELD_OUT, Metric, Presets, Stage
@@ -58,9 +59,14 @@ class ClassifyConfig(Config):
         fixed=True,
     )
     text_column: str = setting(
-        "", "Column of the texts, or several with + between; empty = the one with a usual name", fixed=True
+        "",
+        "Column of the texts, or several with + between; empty = the one with a usual name",
+        refers="column",
+        fixed=True,
     )
-    label_column: str = setting("", "Column of the labels; empty = the one with a usual name", fixed=True)
+    label_column: str = setting(
+        "", "Column of the labels; empty = the one with a usual name", refers="column", fixed=True
+    )
     val_data: str = setting(
         "", "File of texts to measure on while it learns; empty = a share of data", refers="corpus", fixed=True
     )
@@ -262,7 +268,7 @@ STAGE = Stage(
     ),
     main_settings=("parent", "data", "text_column", "label_column", "train_what", "max_steps", "learning_rate"),
     offers=(classification.GENRE,),
-    files=(".csv",),
+    files=ENDINGS,
     presets=Presets("train_what", RECIPES, ClassifyConfig.train_what),
     look=look_at_labelled,
     preview=preview,

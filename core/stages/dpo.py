@@ -34,6 +34,7 @@ from core.datasets.preference_pairs import (
     read_pairs,
 )
 from core.datasets.preview import Preview
+from core.datasets.records import ENDINGS
 from core.diagnostics.loss_rules import LOSS_RULES
 from core.diagnostics.machine_rules import MACHINE_RULES
 from core.diagnostics.rlhf_rules import DPO_RULES
@@ -246,7 +247,7 @@ STAGE = Stage(
     ),
     doctor_rules=(*LOSS_RULES, *MACHINE_RULES, *DPO_RULES),
     main_settings=("parent", "data", "beta", "max_steps", "learning_rate"),
-    files=(".json", ".jsonl"),
+    files=ENDINGS,
     look=look_at_preferences,
     preview=preview,
 )

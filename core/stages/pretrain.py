@@ -16,6 +16,7 @@ from core.datasets.conversations import Example
 from core.datasets.look import look_at_texts
 from core.datasets.pretraining import HeldOut, TokenBlocks, unigram_entropy
 from core.datasets.preview import SHOWN_TOKENS, Preview, read_facts, show_example
+from core.datasets.records import ENDINGS
 from core.datasets.shakespeare import CORPORA, Corpus
 from core.generate import Sampling, stream_text
 from core.model import GPT, GPTConfig, set_dropout
@@ -43,7 +44,10 @@ class PretrainConfig(Config):
         fixed=True,
     )
     text_column: str = setting(
-        "", "Own table, JSON or parquet: the column of the texts; empty = the one with a usual name", fixed=True
+        "",
+        "Own table, JSON or parquet: the column of the texts; empty = the one with a usual name",
+        refers="column",
+        fixed=True,
     )
     skip_bad_lines: bool = setting(
         False, "Own table or JSON: leave out lines that cannot be read instead of stopping", fixed=True
@@ -187,7 +191,7 @@ STAGE = Stage(
     ),
     main_settings=("corpus", "max_steps", "batch_size", "learning_rate", "vocab_size"),
     offers=tuple(CORPORA),
-    files=(".txt",),
+    files=ENDINGS,
     presets=Presets("preset", RECIPES, "nano", "Size of the model, with settings that suit it"),
     look=look_at_texts,
     preview=preview,

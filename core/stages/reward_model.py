@@ -37,6 +37,7 @@ from core.datasets.preference_pairs import (
     score_batch,
 )
 from core.datasets.preview import Preview
+from core.datasets.records import ENDINGS
 from core.huggingface import REWARD
 from core.linear_cross_entropy import IGNORE_INDEX
 from core.rlhf.logprobs import bradley_terry
@@ -232,7 +233,7 @@ STAGE = Stage(
         *ACCURACY,
     ),
     main_settings=("parent", "data", "max_steps", "learning_rate"),
-    files=(".json", ".jsonl"),
+    files=ENDINGS,
     look=look_at_preferences,
     preview=preview,
 )

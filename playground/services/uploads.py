@@ -27,6 +27,11 @@ def keep(file: str | Path, directory: Path) -> Path:
     return kept
 
 
+def ending(path: Path) -> str:
+    """Of the name, without that of gzip."""
+    return Path(path.name.removesuffix(".gz")).suffix.lower()
+
+
 def kept(directory: Path, endings: Collection[str]) -> list[tuple[str, str]]:
     """(what is read, path) of the files with these endings; those with the same name are told apart by their content.
 
@@ -35,7 +40,7 @@ def kept(directory: Path, endings: Collection[str]) -> list[tuple[str, str]]:
     if not directory.is_dir():
         return []
     places = [directory, *(path for path in directory.iterdir() if BY_CONTENT.fullmatch(path.name) and path.is_dir())]
-    found = [path for place in places for path in place.iterdir() if path.is_file() and path.suffix in endings]
+    found = [path for place in places for path in place.iterdir() if path.is_file() and ending(path) in endings]
     found = sorted((path for path in found if not path.name.startswith(".")), key=lambda path: (path.name, str(path)))
     names = Counter(path.name for path in found)
 

@@ -106,7 +106,7 @@ def preview(stage: str, config: Any) -> dict[str, Any]:
     facts = [[what, f"{value:,}" if isinstance(value, int) else value] for what, value in found.facts]
     return {
         "facts": facts,
-        "examples": [asdict(example) for example in found.examples],
+        "examples": [asdict(example) | {"text": example.whole} for example in found.examples],
         "problems": list(found.problems),
         "note": found.note,
         "text": found.text,

@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from core.datasets.labelled_files import read_columns
 from core.training.run_directory import step_number
 from playground.panels.live_run.panel import View
 from playground.panels.stage_form import cost as preparation
@@ -52,13 +53,12 @@ def lay_out(spec: Spec, services: Services, tab: gr.Tab) -> StageForm:
     stage = spec.stage
     size = preset_picker(spec) if stage.has_preset_flag else None
     name = gr.Textbox(label="name", info="What the new model will be called", elem_id=f"{spec.id}-name", max_lines=1)
-    choices = spec.choices(services) | {name: [] for name in spec.depending}
+    choices = spec.choices(services) | {name: [] for name in (*spec.depending, *spec.columns)}
     form = Form(spec.defaults(services), stage.main_settings, choices, spec.prefix)
     plan = cost_view(spec, services, form)
     start = gr.Button("Start training", variant="primary", elem_id=f"{spec.id}-start")
     upload = gr.UploadButton(
-        f"Use a file of yours ({', '.join(stage.files)})",
-        file_types=list(stage.files),
+        "Use a file of yours",  # of any ending, or none: what it is, its content says
         visible=bool(stage.data),
         elem_id=f"{spec.id}-upload",
         size="sm",
@@ -169,6 +169,12 @@ def wire(c: StageForm, services: Services, page: Page, view: View) -> None:
         kept = str(uploads.keep(path, data_directory(services)))
         return {form.widgets[stage.data]: gr.update(choices=spec.choices(services)[stage.data], value=kept)}
 
+    @handler
+    def offer_columns(data: str) -> Any:
+        there = [] if data in stage.offers else read_columns(data)
+        updates = [gr.update(choices=[("recognised", ""), *there]) for _ in spec.columns]
+        return updates if len(updates) > 1 else updates[0]
+
     quiet: dict[str, Any] = {"show_progress": "hidden"}
     chosen = {c.name, c.begin_at, *c.settings} | ({c.size} if c.size else set())
     c.start.click(start, chosen, [*view.parts, c.name], api_name=f"start_{stage.name}", **quiet)
@@ -177,6 +183,9 @@ def wire(c: StageForm, services: Services, page: Page, view: View) -> None:
     c.hardware.input(fit_into, {c.hardware, *c.settings}, sizes, api_name=f"fit_into_{stage.name}", **quiet)
     if stage.data:
         c.upload.upload(use_file, c.upload, form.widgets[stage.data], api_name=f"use_file_{stage.name}", **quiet)
+    if spec.columns:
+        columns, data = [form.widgets[name] for name in spec.columns], form.widgets[stage.data]
+        data.change(offer_columns, data, columns, api_name=f"columns_{stage.name}", **quiet)
     refreshed = [*(form.widgets[name] for name in spec.choices(services)), c.begin_at]
     opened = (page.tab.select, c.tab.select)
     for event in (*opened, c.begin_at.focus, view.curves.changed):

@@ -6,7 +6,7 @@ import { chip, fill, passage, visible } from "../../../assets/tokens.js";
 
 const MOST_PROBLEMS = 20; // that are listed
 
-function exampleSection({ ids, hexes, special, mask, cut, title, read }, i) {
+function exampleSection({ ids, hexes, special, mask, cut, title, read, text }, i) {
   const section = make("section", "pg-seen");
   if (title) section.append(make("h4", "", title));
   const learned = read ? `the ${read} is read here` : "yes: the model learns to say this";
@@ -26,6 +26,7 @@ function exampleSection({ ids, hexes, special, mask, cut, title, read }, i) {
     return node;
   });
   fill(chips, nodes, hexes);
+  if (text) section.append(make("blockquote", "pg-quoted", text));
   section.append(chips);
   if (cut > 0) section.append(make("p", "pg-note", `… and ${number(cut)} tokens more`));
   return section;
@@ -44,7 +45,7 @@ function legend() {
 function problemList(problems) {
   const list = make("ul", "pg-problems");
   list.append(...problems.slice(0, MOST_PROBLEMS).map((problem) => make("li", "", problem)));
-  return [make("p", "pg-error", `${number(problems.length)} left out:`), list];
+  return [make("p", "pg-error", "What was left out, guessed or changed:"), list];
 }
 
 /** @param {import("../../../assets/server.js").View} view */

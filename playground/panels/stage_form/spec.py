@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from core.chat_template import reads
-from core.config import leaves, setting_of
+from core.config import COLUMN, leaves, setting_of
 from core.stages.base import Stage
 from core.tokenizer import Tokenizer
 from playground.panels.stage_form import vote_files
@@ -37,6 +37,11 @@ class Spec:
         """The settings that offer what suits the parent."""
         return self.stage.settings_that_name("reward model")
 
+    @property
+    def columns(self) -> list[str]:
+        """The settings that offer the columns of the data."""
+        return self.stage.settings_that_name(COLUMN)
+
     def defaults(self, services: Services) -> Any:
         """What the form shows at first: the stage's defaults, with what is there."""
         there: dict[str, Any] = {}
@@ -53,7 +58,8 @@ class Spec:
 
     def choices(self, services: Services) -> dict[str, list[Any]]:
         """What the settings that name something offer, but those that depend on others; other paths may be typed."""
-        named = [f for f in leaves(self.stage.config) if setting_of(f).refers and f.name not in self.depending]
+        apart = (*self.depending, *self.columns)
+        named = [f for f in leaves(self.stage.config) if setting_of(f).refers and f.name not in apart]
         return {f.name: self.offered(f, services) for f in named}
 
     def offered(self, f: Field[Any], services: Services) -> list[Any]:
@@ -63,6 +69,8 @@ class Spec:
         if what == "vocabulary":
             return ["train", "gpt2", *services.vocabularies.paths()]
         built_in = vote_files.vote_choices(services.preferences) if what == "votes" else self.stage.offers
+        if not f.default and what != "votes":  # more data, beside those that must be there
+            built_in = [("none", "")]
         return [*built_in, *uploads.kept(data_directory(services), self.stage.files)]
 
     def checkpoints(self, services: Services) -> list[tuple[str, str]]:

@@ -36,7 +36,10 @@ def read_votes(votes: Votes, data: str, skip_bad_lines: bool = False) -> list[Pr
         return votes.preferences([data.removeprefix(BY)])
     if not data:
         raise ValueError("choose the votes to learn from")
-    return read_preferences(data, skip_bad_lines).pairs
+    found = read_preferences(data, skip_bad_lines)
+    if found.why_none:
+        raise ValueError(f"{found.name} holds no votes{found.why_none}")
+    return found.pairs
 
 
 def describe_votes(pairs: Sequence[Preference]) -> str:

@@ -14,9 +14,10 @@ from playground.services.services import Services
 from playground.ui.components import intro, view
 from playground.ui.errors import handler, server_function
 from playground.ui.scripts import ASSETS
-from playground.ui.text import page_text
+from playground.ui.text import page_text, sentence
 
 PAGE_ROWS = 10
+NAMED = 5  # of what is left out of a file
 # What `python -m core votes simulate checkpoints/bard-chat --rule question --count 100 --seed 1` gives, exported.
 EXAMPLE = "preferences-example.jsonl"
 EXAMPLE_ANNOTATOR = "example: asks a question (a rule, not a person)"
@@ -99,9 +100,11 @@ def build(services: Services) -> None:
     def use_file(path: str) -> dict[str, Any]:
         read = read_preferences(path, skip_bad_lines=True)
         count = votes.import_preferences(read.pairs, f"file: {page_text(read.name)}", "import")
-        left_out = f" Left out: {'; '.join(read.problems[:5])}." if read.problems else ""
         added = "1 preference was added" if count == 1 else f"{count:,} preferences were added"
-        return {"note": f"{page_text(read.name)}: {added}.{left_out}", "at": time.time()}
+        said = [f"{page_text(read.name)}: {added}, of {read.recognised.records:,} records.", *read.problems[:NAMED]]
+        if len(read.problems) > NAMED:
+            said.append(f"And {len(read.problems) - NAMED:,} more.")
+        return {"note": " ".join(sentence(page_text(one)) for one in said), "at": time.time()}
 
     @handler
     def load_example() -> dict[str, Any]:
@@ -117,8 +120,7 @@ def build(services: Services) -> None:
     )
     with gr.Row(elem_classes="pg-toolbar"):
         upload = gr.UploadButton(
-            "Import a file (.json, .jsonl)",
-            file_types=[".json", ".jsonl"],
+            "Import a file",
             elem_id="votes-import",
             size="sm",
             min_width=180,

@@ -48,8 +48,7 @@ def build(services: Services) -> gr.HTML:
                 elem_id="vocabulary-corpus",
             )
             upload = gr.File(
-                label="… or a text of yours (.txt, UTF-8)",
-                file_types=[".txt"],
+                label="… or a text of yours, or a table or JSON of texts",
                 height=150,
                 elem_id="vocabulary-upload",
             )

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from core.datasets.labelled_files import SAME, Columns, read_labelled
+from core.datasets.labelled_files import SAME, Columns, read_columns, read_labelled
 
 ROWS = [(f"Meet me at {n}, ok?", "ham") for n in range(8)] + [(f"WIN £{n} now; call", "spam") for n in range(4)]
 
@@ -67,6 +67,8 @@ def test_columns_are_chosen_by_name_or_number_and_two_make_one_text(tmp_path):
     plain = tmp_path / "plain.csv"
     plain.write_text("0,17,me,a tweet\n4,18,you,a song\n4,19,me,a word\n")
     assert read_labelled(plain, Columns("4", "1")).rows == [("a tweet", "0"), ("a song", "4"), ("a word", "4")]
+    assert read_columns(plain) == ["1", "2", "3", "4"] and read_columns(news) == ["Class Index", "Title", "Description"]
+    assert read_columns(tmp_path / "none.csv") == []
     with pytest.raises(ValueError, match=r"choose text_column and label_column among its columns 1, 2, 3, 4"):
         read_labelled(plain)
 

@@ -1,0 +1,66 @@
+"""Data as people have it: given to the page, looked at, and only then trained on."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.ui.steps import choose, open_page, open_tab, wait_for_state
+
+SPAM = "".join(f"ham\tSee you at {n}, ok?\n" for n in range(40)) + "".join(f"spam\tWIN {n} now!\n" for n in range(12))
+SHARED = [{"from": "system", "value": "Be brief."}, {"from": "human", "value": "What hour?"}]
+SAID = ("Hm?", "Yes?", "What hour?")
+TURNS = [{"role": ("user", "assistant")[n % 2], "content": text} for n, text in enumerate(SAID)]
+
+
+def give(page: Page, stage: str, path: Path, content: str) -> Locator:
+    """Upload a file to the form of a stage; returns what is said of it there."""
+    path.write_text(content, encoding="utf-8")
+    page.locator(f"#{stage}-see").get_by_role("button", name="What the model will see").click()
+    with page.expect_file_chooser() as chooser:
+        page.locator(f"#{stage}-upload").click()
+    chooser.value.set_files(path)
+    expect(page.locator(f"#{stage}-data input").first).to_have_value(re.compile(re.escape(path.name)), timeout=30_000)
+    return page.locator(f"#{stage}-preview")
+
+
+@pytest.mark.slow
+def test_files_of_ones_own_are_looked_at_before_they_are_trained_on(page: Page, url: str, tmp_path: Path) -> None:
+    open_page(page, url)
+    open_tab(page, "Train")
+    open_tab(page, "Classify")
+    choose(page, "classify-parent", "bard-tiny")
+    seen = give(page, "classify", tmp_path / "SMSSpamCollection", SPAM)
+    choose(page, "classify-text_column", "2")
+    choose(page, "classify-label_column", "1")
+    expect(seen).to_contain_text("'2' holds the text, '1' the label (tab-separated)", timeout=60_000)
+    expect(seen).to_contain_text("52 of 52")
+    expect(seen.locator(".pg-seen").last).to_contain_text("WIN")
+    for name, value in {"name": "spam", "max_steps": "3", "warmup_steps": "1", "eval_interval": "3"}.items():
+        if name == "warmup_steps":
+            page.locator("#tabs").get_by_role("button", name="More settings").and_(page.locator(":visible")).click()
+        page.locator(f"#classify-{name} input, #classify-{name} textarea").first.fill(value)
+    page.locator("#classify-start").click()
+    wait_for_state(page, "spam", "finished")
+
+    open_tab(page, "Instructions")
+    talks = [json.dumps({"conversations": [*SHARED, {"from": "gpt", "value": f"It is {n}."}]}) for n in range(8)]
+    seen = give(page, "sft", tmp_path / "sharegpt.jsonl", "\n".join([*talks, '{"conversations": []}']))
+    expect(seen).to_contain_text("line 9", timeout=60_000)
+    page.locator("#tabs").get_by_role("button", name="More settings").and_(page.locator(":visible")).click()
+    page.locator("#sft-skip_bad_lines input").check()
+    expect(seen).to_contain_text("ShareGPT (JSON lines)", timeout=60_000)
+    expect(seen).to_contain_text("8 of 9")
+    expect(seen.locator(".pg-seen").first).to_contain_text("Be brief.")
+
+    open_tab(page, "Align")
+    open_tab(page, "DPO")
+    pairs = [{"prompt": TURNS, "chosen": f"It is {n}.", "rejected": "No."} for n in range(8)]
+    seen = give(page, "dpo", tmp_path / "pairs.json", json.dumps(pairs, indent=2))
+    expect(seen).to_contain_text("TRL (JSON list)", timeout=60_000)
+    first = seen.locator(".pg-seen").first
+    expect(first).to_contain_text("Hm?")
+    read = first.locator(".pg-chip.pg-unlearned").all_text_contents()
+    assert "What hour?" in "".join(read).replace("·", " ")  # all that was said before is read, and only read

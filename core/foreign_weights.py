@@ -137,7 +137,8 @@ def configuration(
         raise ValueError(f"{path} says n_head {content.get('n_head')}: leave --n-head out")
     if content.get("problem_type") == "multi_label_classification":
         raise ValueError(f"{path}: a classifier of several labels at once is not supported")
-    if CLASSIFIER in (content.get("architectures") or []) and len(tensors.get("score.weight", "  ")) == 1:
+    score = tensors.get("score.weight")
+    if CLASSIFIER in (content.get("architectures") or []) and score is not None and score.shape[:1] == (1,):
         said = Note("guessed", "1 score and no classes: it is taken for a reward model")
         return content | {"id2label": {"0": REWARD}}, path, [said]
     return content, path, []

@@ -278,6 +278,8 @@ def fill(model: Model, tensors: dict[str, Tensor], rows: int, source: str | Path
             shape = torch.Size([rows, *view.shape[1:]]) if name in PADDED else view.shape
             check_tensor(name, tensor, shape, source, described)
             view.copy_(tensor[:kept] if name in PADDED else tensor)
+    if head is not None:
+        check_tensor("lm_head.weight", head, tensors["transformer.wte.weight"].shape, source, described)
     if head is not None and not torch.equal(head.float(), tensors["transformer.wte.weight"].float()):
         raise ValueError(
             f"{source} has a head that differs from the token embedding, but by {described} (tie_word_embeddings) they "

@@ -112,6 +112,8 @@ RASCHKA = Layout(
     "the shapes",
     ("n_head",),
 )
+# nanoGPT's arguments that its weights have to agree with, by the names of a config.json.
+SAID = {"n_layer": "n_layer", "n_embd": "n_embd", "n_positions": "block_size", "vocab_size": "vocab_size"}
 LAYOUTS = (HUGGINGFACE, RASCHKA, NANOGPT, MINGPT)
 
 
@@ -159,7 +161,9 @@ def to_huggingface(tensors: dict[str, Tensor], layout: Layout) -> tuple[dict[str
         if masks:
             notes.append(Note("left out", f"{plural(len(masks), 'causal mask')}, made anew here"))
     found = {huggingface_name(name): tensor for name, tensor in tensors.items()}
-    found = {name: tensor.T if name.endswith(TRANSPOSED) else tensor for name, tensor in found.items()}
+    found = {
+        name: tensor.T if name.endswith(TRANSPOSED) and tensor.ndim == 2 else tensor for name, tensor in found.items()
+    }
     if layout is not RASCHKA and not any(name.endswith("ln_f.bias") for name in found):
         added = zero_biases(found)
         found |= added
@@ -178,8 +182,11 @@ def from_book(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         if rest.startswith("att.W_"):
             kind = rest.rsplit(".", 1)[1]
             parts = [tensors.get(f"trf_blocks.{layer}.att.{part}.{kind}") for part in QKV]
-            if all(part is not None for part in parts):  # else it stays under its own name, and is told of
-                found[f"h.{layer}.attn.c_attn.{kind}"] = torch.cat([part for part in parts if part is not None])
+            there = [part for part in parts if part is not None and part.ndim]
+            if (
+                len(there) == len(QKV) and len({(part.shape, part.dtype) for part in there}) == 1
+            ):  # else it stays under its own name, and is told of
+                found[f"h.{layer}.attn.c_attn.{kind}"] = torch.cat(there)
                 continue
         for theirs, ours in BOOK_BLOCK.items():
             if rest.startswith(theirs):
@@ -195,7 +202,7 @@ def zero_biases(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         for bias in BIASES:
             name = f"transformer.h.{layer}.{bias}"
             found[name] = name.removesuffix("bias") + "weight"
-    sizes = {name: tensors[weight].shape[-1] for name, weight in found.items() if weight in tensors}
+    sizes = {name: tensors[weight].shape[-1:] for name, weight in found.items() if weight in tensors}
     return {name: torch.zeros(size) for name, size in sizes.items()}
 
 
@@ -237,9 +244,14 @@ def describe(
         "resid_pdrop": arguments.get("dropout", 0.0),
         "activation_function": layout.activation,
         "qkv_bias": any(name.endswith("attn.c_attn.bias") for name in tensors),
-        "tie_word_embeddings": head is None or (layout is not RASCHKA and torch.equal(head, wte)),
+        "tie_word_embeddings": head is None or (layout is not RASCHKA and torch.equal(head.float(), wte.float())),
     }
-    if score is not None and head is None:
+    if layout is RASCHKA and head is None:
+        notes.append(Note("guessed", "the head is the token embedding, as the file has no other"))
+    for name, said in SAID.items():
+        if said in arguments and arguments[said] != content[name]:
+            raise ValueError(f"{source} says {said} {arguments[said]}, but its weights have {content[name]}")
+    if score is not None and score.ndim == 2 and head is None:
         labels = {str(index): f"LABEL_{index}" for index in range(len(score))}
         content |= {"architectures": [CLASSIFIER], "id2label": labels}
         notes.append(

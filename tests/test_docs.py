@@ -15,7 +15,7 @@ import torch
 from core.cli import build_parser
 from playground import api
 from playground.services.services import Services
-from tests import architecture, weight_table
+from tests import architecture, data_table, weight_table
 
 REPO = Path(__file__).parents[1]
 README = REPO / "README.md"
@@ -119,6 +119,11 @@ def test_a_module_says_what_it_is(path: Path) -> None:
 def test_the_tree_of_modules_is_current() -> None:
     page = architecture.PAGE.read_text(encoding="utf-8")
     assert page == architecture.updated(page), "run python -m tests.architecture --write"
+
+
+def test_the_tables_of_data_are_what_the_readers_say() -> None:
+    page = data_table.PAGE.read_text(encoding="utf-8")
+    assert page == data_table.updated(page), "run python -m tests.data_table --write"
 
 
 def test_the_table_of_weights_is_what_the_readers_declare() -> None:

@@ -25,6 +25,7 @@ SAFE, PICKLED = ".safetensors", (".bin", ".pt", ".pth", ".ckpt")
 NO_WEIGHTS = ("training_args.bin", "optimizer.bin", "optimizer.pt", "scheduler.pt", "scaler.pt", "rng_state.pth")
 VOCABULARIES = (("tokenizer.json",), ("vocab.json", "merges.txt"))
 ABOUT_TOKENS = ("added_tokens.json", "special_tokens_map.json", "tokenizer_config.json", "chat_template.jinja")
+N_BYTES = 256  # tokens of the smallest byte-level vocabulary
 GPT2_ROWS = range(50257, 50304 + 1)  # of an embedding to which GPT-2's vocabulary belongs, if no other is there
 
 AGAIN, FROM = "save them with transformers as safetensors", "import the model that it was made from"
@@ -149,6 +150,11 @@ def vocabulary(directory: Path, names: Collection[str], content: dict[str, Any])
     if vocabulary_files(names):
         return Tokenizer.load(directory), []
     rows = content.get("vocab_size")
+    if isinstance(rows, int) and rows < N_BYTES:
+        raise ValueError(
+            f"{directory} holds a model of {rows} tokens, as nanoGPT makes of single characters: only byte-level "
+            "vocabularies are read; train it on GPT-2's (nanoGPT's data/shakespeare), or here on bytes (--vocab-size 259)"
+        )
     if rows not in GPT2_ROWS:
         raise ValueError(
             f"{directory} has no vocabulary, and {rows} rows are not GPT-2's: put the model's tokenizer.json there"

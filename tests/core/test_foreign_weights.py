@@ -452,6 +452,12 @@ def test_arguments_that_disagree_with_the_weights_are_told(
         hub.import_model(str(case.path), tmp_path / "ours")
 
 
+def test_a_model_of_characters_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    save_file({name: tensor.clone() for name, tensor in NanoGPT(65).state.items()}, tmp_path / "ckpt.safetensors")
+    with pytest.raises(ValueError, match="holds a model of 65 tokens, as nanoGPT makes of single characters"):
+        foreign_weights.read(tmp_path / "ckpt.safetensors", tmp_path, n_head=2)
+
+
 SHAPES: dict[str, Callable[[Tensor], Tensor | None]] = {
     "missing": lambda tensor: None,
     "a number": lambda tensor: torch.tensor(1.0),

@@ -60,12 +60,8 @@ def read(path: Path, beside: Path, n_head: int | None = None) -> Checkpoint[Any]
     content, described, more = configuration(tensors, layout, found, names, source, n_head)
     notes += more
     if found.left_out:
-        notes.append(
-            Note(
-                "left out",
-                f"{plural(len(found.left_out), 'entry', 'entries')} beside the weights ({listed(found.left_out)})",
-            )
-        )
+        entries = plural(len(found.left_out), "entry", "entries")
+        notes.append(Note("left out", f"{entries} beside the weights ({listed(found.left_out)})"))
     notes += told_of_types(tensors)
     tokenizer, more = vocabulary(directory, names, content)
     notes += more
@@ -153,7 +149,7 @@ def vocabulary(directory: Path, names: Collection[str], content: dict[str, Any])
     if isinstance(rows, int) and rows < N_BYTES:
         raise ValueError(
             f"{directory} holds a model of {rows} tokens, as nanoGPT makes of single characters: only byte-level "
-            "vocabularies are read; train it on GPT-2's (nanoGPT's data/shakespeare), or here on bytes (--vocab-size 259)"
+            "vocabularies are read; train it on GPT-2's (nanoGPT's data/shakespeare), or one on bytes here"
         )
     if rows not in GPT2_ROWS:
         raise ValueError(

@@ -18,6 +18,7 @@ from pickle import UnpicklingError
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 
 # Under which of its keys a file of more than weights holds them: the book's, Lightning's, nanoGPT's.
 STATES = ("model_state_dict", "state_dict", "model")
+PLAIN = (bool, int, float, str, type(None))
 ARGUMENTS = "model_args"  # nanoGPT's key of the model's shape
 SECONDS, BYTES_A_SECOND = 60, 20_000_000  # for Python and torch to start; for a slow disk
 SPARE = 1 << 29  # bytes of memory beside a few times the files' size
@@ -53,7 +55,7 @@ def read(paths: Sequence[Path], beside: Path) -> PyTorchFile:
     """
     names = ", ".join(str(path) for path in paths)
     seconds = SECONDS + sum(path.stat().st_size for path in paths) // BYTES_A_SECOND
-    with tempfile.TemporaryDirectory(prefix=".weights.", suffix=".tmp", dir=beside) as temporary:
+    with tempfile.TemporaryDirectory(prefix=".weights.", suffix=".tmp", dir=beside.resolve()) as temporary:
         command = [sys.executable, "-m", __name__, temporary, *(str(path.resolve()) for path in paths)]
         above = Path(__file__).parents[1]  # from here `-m` finds this package, and no file of the person's instead
         try:
@@ -79,6 +81,8 @@ def main(target: str, *paths: str) -> None:
         said = {name: value for name, value in vars(found).items() if name != "tensors"}
     except ValueError as error:
         said = {"refusal": str(error)}
+    except (OSError, SafetensorError) as error:
+        said = {"refusal": f"the weights of {', '.join(paths)} could not be written to {target}: {error}"}
     Path(target, ABOUT).write_text(json.dumps(said), encoding="utf-8")
 
 
@@ -130,9 +134,12 @@ def unpack(loaded: Any, path: Path) -> PyTorchFile:
     if not tensors:
         raise ValueError(f"{path} holds no weights: its keys are {listed([str(key) for key in loaded])}")
     refuse_growth(tensors, path)
-    arguments = rest.pop(ARGUMENTS, {})
+    said = rest.pop(ARGUMENTS, {})
+    arguments = (
+        {key: value for key, value in said.items() if isinstance(value, PLAIN)} if isinstance(said, dict) else {}
+    )
     others = [str(name) for name in [*rest, *state] if name not in tensors and not str(name).startswith("_")]
-    return PyTorchFile(apart(tensors), arguments if isinstance(arguments, dict) else {}, others)
+    return PyTorchFile(apart(tensors), arguments, others)
 
 
 def refuse_growth(tensors: dict[str, Tensor], path: Path) -> None:

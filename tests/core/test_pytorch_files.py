@@ -1,5 +1,7 @@
 """PyTorch's files: weights come out of them, programs are never run, and limits hold."""
 
+import errno
+import json
 import os
 import pickle
 import subprocess
@@ -22,7 +24,7 @@ def same(found: dict[str, Tensor], expected: dict[str, Tensor]) -> bool:
 
 
 def test_weights_come_through_a_process_of_their_own(tmp_path: Path) -> None:
-    rest = {"model_args": {"n_head": 2}, "optimizer": {}, "iter_num": 3}
+    rest = {"model_args": {"n_head": 2, "mask": torch.ones(1)}, "optimizer": {}, "iter_num": 3}
     tied = {"model": STATE | {"head": STATE["a.weight"]}}
     torch.save(tied | rest, tmp_path / "ckpt.pt")
     torch.save({"c": torch.zeros(3)}, tmp_path / "other.bin")
@@ -117,6 +119,18 @@ def test_memory_is_limited() -> None:
     program = "import torch, core.pytorch_files as files; files.limit_memory(0); torch.ones(2 * files.SPARE // 4)"
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert "can't allocate memory" in ended.stderr
+
+
+def test_a_full_disk_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full_disk(*args: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    torch.save(STATE, tmp_path / "model.pth")
+    monkeypatch.setattr(pytorch_files, "save_file", full_disk)
+    monkeypatch.setattr(pytorch_files, "limit_memory", lambda size: None)  # this process shall keep its own
+    pytorch_files.main(str(tmp_path), str(tmp_path / "model.pth"))
+    said = json.loads((tmp_path / pytorch_files.ABOUT).read_text(encoding="utf-8"))
+    assert "could not be written" in said["refusal"] and "No space left on device" in said["refusal"]
 
 
 def test_a_process_that_dies_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

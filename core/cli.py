@@ -33,7 +33,7 @@ from core.gguf_file import TYPES
 from core.packed_model import PRECISIONS
 from core.preferences.rule_annotators import RULES
 from core.preferences.vote_store import FILE
-from core.roots import default_directory
+from core.roots import default_directory, find_model
 from core.stages import pretrain
 from core.stages.base import Presets, Stage
 from core.stages.pretrain import PretrainConfig
@@ -98,7 +98,7 @@ def add_use(add: Add) -> None:
         run_evaluate,
         "Bits per byte on the validation text of a corpus; of a classifier, accuracy on the texts held out for it.",
     )
-    sub.add_argument("checkpoint", type=Path)
+    sub.add_argument("checkpoint", type=find_model, help="its path, or its name among the models")
     sub.add_argument("--corpus", default="shakespeare", help="a corpus's name, or the path of a text [shakespeare]")
     sub.add_argument("--device", choices=("auto", "cuda", "mps", "cpu"), default="auto")
     about = (
@@ -202,7 +202,7 @@ def add_export(add: Add) -> None:
         run_export,
         "Write a checkpoint as other programs take it: GGUF for llama.cpp and Ollama, a zip, or a model on the hub.",
     )
-    sub.add_argument("checkpoint", type=Path)
+    sub.add_argument("checkpoint", type=find_model, help="its path, or its name among the models")
     sub.add_argument("file", type=Path, nargs="?", help="NAME.gguf, beside which a Modelfile is written, or NAME.zip")
     about = "; ".join(f"{name}: {what}" for name, what in TYPES.items())
     sub.add_argument("--type", choices=tuple(TYPES), default="f32", help=f"of the weights in a GGUF; {about} [f32]")
@@ -214,7 +214,7 @@ def add_export(add: Add) -> None:
 
 def add_writer(sub: argparse.ArgumentParser) -> None:
     """What decides who writes, and how."""
-    sub.add_argument("checkpoint", type=Path)
+    sub.add_argument("checkpoint", type=find_model, help="its path, or its name among the models")
     sub.add_argument("--device", choices=("auto", "cuda", "mps", "cpu"), default="auto")
     about = "; ".join(f"{name}: {what}" for name, what in PRECISIONS.items())
     sub.add_argument("--precision", choices=tuple(PRECISIONS), default="float32", help=f"on a CPU, {about} [float32]")

@@ -102,11 +102,11 @@ def rows(head: tuple[str, str], values: dict[str, Any]) -> str:
 
 
 def cell(value: Any) -> str:
-    text = file_name(value) if isinstance(value, str) else str(value)
+    text = " ".join(map(file_name, str(value).split(" ")))
     return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ")
 
 
-def file_name(text: str) -> str:
-    """The last part of a path; anything else, and a model's id on the hub, as it is."""
-    is_path = Path(text).is_absolute() or text.startswith(("~", ".", "checkpoints"))
-    return Path(text).name if is_path and "\n" not in text else text
+def file_name(word: str) -> str:
+    """The last part of a path on this machine; anything else, and a model's id on the hub, as it is."""
+    is_path = Path(word).is_absolute() or word.startswith(("~/", "./", "../", "checkpoints/"))
+    return Path(word).name if is_path else word

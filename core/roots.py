@@ -76,6 +76,13 @@ def default_directory() -> Path:
     return user_data_path("gpt-playground", appauthor=False) / "checkpoints"
 
 
+def find_model(text: str) -> Path:
+    """The directory of a model, given by its path or by its name."""
+    path = Path(text)
+    is_path = path.exists() or path.parts != (text,)
+    return path if is_path else Roots(default_directory(), shipped_models()).path(text)
+
+
 def shipped(name: str) -> str:
     """The path of a model that comes with the project."""
     return str(next((root / name for root in shipped_models()), HERE / name))

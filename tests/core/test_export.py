@@ -26,7 +26,8 @@ from tests.helpers.hub_server import serve
 
 IDS = torch.tensor([[3, 141, 59, 26, 297, 5, 35, 89, 79, 3]])
 SETTINGS = {"max_steps": 3, "parent": "/home/me/checkpoints/base"}
-ANSWERS = Card("sft", "base", 3, SETTINGS, {"corpus": "plays"}, {"bpb/val": 2.25, "follow/begin": 0.5})
+KEPT = "3 rows of /home/me/gpt/config.json, which are never drawn"
+ANSWERS = Card("sft", "base", 3, SETTINGS, {"corpus": "plays", "kept": KEPT}, {"bpb/val": 2.25, "follow/begin": 0.5})
 
 
 @pytest.fixture
@@ -246,6 +247,7 @@ def test_the_card_tells_what_the_checkpoint_knows_and_no_path_of_this_machine(sa
     assert "| 2.25 |" in card.text and "| instructions followed: begin | 0.5 |" in card.text
     assert "Trained from `base` in 3 optimiser steps" in card.text and "| parent | base |" in card.text
     assert "    Ay | 3" in card.text and "Ay | 1" not in card.text and "| corpus | plays |" in card.text
+    assert "| kept | 3 rows of config.json, which are never drawn |" in card.text
     assert "/home/me" not in card.text and str(directory.parent) not in card.text
     assert "None was given" in model_card(directory)
 

@@ -6,8 +6,20 @@ import pytest
 
 from core import checkpoint, roots
 from core.checkpoint import Card
-from core.roots import Roots, default_directory
+from core.roots import Roots, default_directory, find_model
 from core.workspace import Workspace
+
+
+def test_a_model_is_found_by_its_path_or_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for directory in ("checkpoints/mine", "mine-too", "package/checkpoints/bard"):
+        (tmp_path / directory).mkdir(parents=True)
+    monkeypatch.setattr(roots, "CORE", tmp_path / "package")
+    found = [find_model(text) for text in ("mine", "mine-too", "bard", "elsewhere/bard", "none")]
+    assert found == [
+        *(Path("checkpoints/mine"), Path("mine-too"), tmp_path / "package" / "checkpoints" / "bard"),
+        *(Path("elsewhere/bard"), Path("checkpoints/none")),
+    ]
 
 
 @pytest.fixture

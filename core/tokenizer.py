@@ -31,6 +31,7 @@ import regex
 import tiktoken
 
 from core.added_words import AddedWord, AddedWords
+from core.tokenizer_files import read_chat_template, read_content, vocabulary_file
 
 END_OF_TEXT, USER, ASSISTANT = "<|endoftext|>", "<|user|>", "<|assistant|>"
 SPECIAL_TOKENS = (END_OF_TEXT, USER, ASSISTANT)
@@ -260,16 +261,9 @@ class Tokenizer:
 
         The chat template is that of `tokenizer_config.json`. Raises ValueError that says what is wrong with the file.
         """
-        path, merges_path = Path(directory) / "tokenizer.json", Path(directory) / "merges.txt"
-        if in_two_files := not path.is_file() and merges_path.is_file():
-            path = path.with_name("vocab.json")
-        if not path.is_file():
-            raise ValueError(f"no {path.name} in {directory}")
+        path = vocabulary_file(Path(directory))
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            if in_two_files:
-                content = as_one_file(content, merges_path.read_text(encoding="utf-8"), path.parent)
-            require_plain_byte_level(content)
+            content = read_content(path, END_OF_TEXT)
             merges = [tuple(m.split(" ") if isinstance(m, str) else m) for m in content["model"]["merges"]]
             ranks = ranks_of([(from_visible(a), from_visible(b)) for a, b in merges])
             added = {token["content"]: token for token in sorted(content["added_tokens"], key=itemgetter("id"))}
@@ -394,57 +388,6 @@ def ranks_of(merges: Iterable[tuple[bytes, ...]]) -> dict[bytes, int]:
             raise ValueError(f"the merge {left!r} + {right!r} does not follow from those before it")
         ranks[left + right] = len(ranks)
     return ranks
-
-
-def as_one_file(vocab: dict[str, int], merges: str, directory: Path) -> dict[str, Any]:
-    """`vocab.json` and `merges.txt`, the two files in which GPT-2 was published, as a `tokenizer.json` says it; what
-    was added to them lies in `added_tokens.json`, and which of that is special in the two files about the tokenizer."""
-    ids = {END_OF_TEXT: vocab[END_OF_TEXT]} | read_object(directory / "added_tokens.json")
-    about = read_object(directory / "tokenizer_config.json").get("added_tokens_decoder", {})
-    flags = {token["content"]: token for token in about.values()}
-    names = flat_texts(read_object(directory / "special_tokens_map.json"))
-    added = [{"special": text in names, **flags.get(text, {}), "content": text, "id": id} for text, id in ids.items()]
-    return {
-        "pre_tokenizer": {"type": "ByteLevel"},
-        "added_tokens": added,
-        "model": {"vocab": vocab, "merges": [m for m in merges.splitlines() if m and not m.startswith("#version")]},
-    }
-
-
-def read_object(path: Path) -> dict[str, Any]:
-    """The object in a JSON file, empty if there is no such file. Raises ValueError or TypeError if it holds none."""
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
-
-
-def read_chat_template(directory: Path) -> str | None:
-    """The Jinja text in a file of its own, as Hugging Face writes it, or in `tokenizer_config.json`; of several the
-    one called default. Raises ValueError or TypeError if that file holds no object."""
-    if (path := directory / "chat_template.jinja").is_file():
-        return path.read_text(encoding="utf-8")
-    found = read_object(directory / "tokenizer_config.json").get("chat_template")
-    if isinstance(found, list):
-        found = {named["name"]: named["template"] for named in found}.get("default")
-    return found
-
-
-def flat_texts(value: Any) -> set[str]:
-    """The tokens in a `special_tokens_map.json`: texts, objects with a "content", or lists of them."""
-    if isinstance(value, str):
-        return {value}
-    if isinstance(value, dict) and "content" in value:
-        return {value["content"]}
-    return {text for part in (value.values() if isinstance(value, dict) else value) for text in flat_texts(part)}
-
-
-def require_plain_byte_level(content: dict[str, Any]) -> None:
-    """Raise ValueError if a `tokenizer.json` prepares text in a way that this tokenizer does not."""
-    before = content["pre_tokenizer"]
-    if before["type"] != "ByteLevel" or before.get("add_prefix_space") or not before.get("use_regex", True):
-        raise ValueError("its pre_tokenizer is not ByteLevel with GPT-2's split and no added space")
-    if content.get("normalizer") is not None:
-        raise ValueError("it has a normalizer")
-    if END_OF_TEXT not in {token["content"] for token in content["added_tokens"]}:
-        raise ValueError(f"{END_OF_TEXT} is missing")
 
 
 def to_visible(token: bytes) -> str:

@@ -113,6 +113,14 @@ def test_words_of_a_slow_tokenizer_are_read_from_their_own_files(form, tokenizer
     assert ours.encode("covid19") == [298]
 
 
+def test_words_that_only_added_tokens_json_holds_are_read_beside_a_tokenizer_json(tokenizer, tmp_path):
+    tokenizer.save(tmp_path)
+    write(tmp_path / "added_tokens.json", {"<|user|>": 298, "covid19": 300})
+    ours = Tokenizer.load(tmp_path)
+    assert ours.special_tokens == tokenizer.special_tokens
+    assert ours.encode("covid19") == [300]
+
+
 def write(path: Path, value: object) -> None:
     path.write_text(json.dumps(value), encoding="utf-8")
 

@@ -4,14 +4,14 @@ import argparse
 import logging
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from core.commands import (
     MODELS,
     VOTES,
-    complain,
-    execute,
     run_chat,
     run_corpus,
     run_data,
@@ -21,7 +21,6 @@ from core.commands import (
     run_import,
     run_memory,
     run_models,
-    run_run,
     run_tokenizer,
     run_votes,
     typed,
@@ -36,10 +35,12 @@ from core.preferences.vote_store import FILE
 from core.roots import default_directory, find_model
 from core.stages import pretrain
 from core.stages.base import Presets, Stage
+from core.stages.memory_fit import fitted_here, known_need
 from core.stages.pretrain import PretrainConfig
 from core.stages.registry import STAGES
 from core.training import distributed
 from core.training.run_directory import Run
+from core.training_commands import QUEUE, complain, enqueue, execute, run_queue, run_run
 
 Command = Callable[[argparse.Namespace], int]
 Add = Callable[[str, Command, str], argparse.ArgumentParser]  # name, what it does, help
@@ -83,6 +84,9 @@ def add_use(add: Add) -> None:
     """What is done with a run or a model."""
     sub = add("run", run_run, "Execute the run in a directory, or resume it from its last saved step.")
     sub.add_argument("directory", type=Path, nargs="+", help="several are trained in turn")
+    sub.add_argument("--queue", action="store_true", help="wait in the queue, to be begun when the device is free")
+    sub.add_argument("--anyway", action="store_true", help="--queue: begin although it does not fit into memory")
+    sub.add_argument("--queued", action="store_true", help=argparse.SUPPRESS)  # how the queue itself begins one
 
     sub = add("generate", run_generate, "Continue a text.")
     sub.add_argument("--prompt", default="", help="the text to continue; empty begins a new document")
@@ -129,6 +133,13 @@ def add_house(add: Add) -> None:
     sub.add_argument("--ties", action="store_true", help="export: write ties as well, to FILE-ties")
     sub.add_argument("--skip-bad-lines", action="store_true", help="import: leave out lines that cannot be read")
     sub.add_argument("--annotator", action="append", help="export: votes of this annotator; may be repeated [all]")
+
+    sub = add("queue", run_queue, "The trainings that wait: which, in which order, and why; what can begin is begun.")
+    sub.add_argument(
+        "action", choices=tuple(QUEUE), help="; ".join(f"{name}: {what}" for name, (what, _) in QUEUE.items())
+    )
+    sub.add_argument("name", nargs="?", help="of the run")
+    sub.add_argument("--directory", type=Path, default=Path("checkpoints"), help="where runs live [%(default)s]")
 
     sub = add(
         "models",
@@ -231,6 +242,10 @@ def add_stage(sub: argparse.ArgumentParser, stage: Stage) -> None:
     if stage.has_preset_flag:
         add_preset(sub, stage.presets)
     add_flags(sub, stage.config, stage.configure({}))
+    sub.add_argument("--queue", action="store_true", help="wait in the queue, to be begun when the device is free")
+    too_large = sub.add_mutually_exclusive_group()
+    too_large.add_argument("--fit", action="store_true", help="if it does not fit into memory, smaller micro-batches")
+    too_large.add_argument("--anyway", action="store_true", help="begin although it does not fit into memory")
 
 
 def add_preset(sub: argparse.ArgumentParser, presets: Presets | None, default: str = "") -> None:
@@ -248,7 +263,24 @@ def add_preset(sub: argparse.ArgumentParser, presets: Presets | None, default: s
 def run_stage(stage: Stage, args: argparse.Namespace) -> int:
     """Begin a run with what was given on the command line."""
     config = stage.configure(typed(args, stage.config), vars(args).get("preset"))
+    if distributed.world_size() == 1 and not args.anyway:
+        config = fit_or_refuse(stage, config, args)
     if distributed.is_main():
         Run.create(args.directory, stage.name, config.to_dict())
     distributed.wait_for_all()
-    return execute([Run(args.directory)])
+    return enqueue([Run(args.directory)], args.anyway) if args.queue else execute([Run(args.directory)])
+
+
+def fit_or_refuse(stage: Stage, config: Any, args: argparse.Namespace) -> Any:
+    """The configuration if it fits into memory, or was told to; what waits in the queue is asked about there.
+
+    Raises ValueError that names the flags to choose from.
+    """
+    need = known_need(stage, config)
+    if need is None or need.fits:
+        return config
+    if args.fit:
+        return replace(config, fit=fitted_here(stage, config))
+    if args.queue:
+        return config
+    raise ValueError(f"{need.sentence()}: --fit makes the micro-batches smaller, --anyway begins all the same")

@@ -31,12 +31,10 @@ from core.roots import shipped_models
 from core.stages import pretrain
 from core.stages.base import Stage
 from core.stages.pretrain import PretrainConfig
-from core.stages.registry import STAGES, answers, check_data, stage_of, train
+from core.stages.registry import STAGES, answers, check_data
 from core.tokenizer import Tokenizer
 from core.training.device import pick_device
 from core.training.planning import memory
-from core.training.queue import run_all
-from core.training.run_directory import Run
 from core.workspace import Workspace
 
 log = logging.getLogger("core")
@@ -65,25 +63,9 @@ MODELS = {
 }
 
 
-def complain(sentence: str) -> int:
-    sys.stderr.write(f"error: {sentence}\n")
-    return 1
-
-
 def typed(args: argparse.Namespace, cls: type[Config]) -> dict[str, Any]:
     """The settings of a configuration that were given on the command line."""
     return {name: value for name, value in vars(args).items() if name in names(cls)}
-
-
-def run_run(args: argparse.Namespace) -> int:
-    return execute([Run(directory) for directory in args.directory])
-
-
-def execute(runs: list[Run]) -> int:
-    for run in runs:  # those that come later, too, before the first begins
-        stage_of(run)
-    status = run_all(runs, train)
-    return complain(status.message) if status.state == "failed" else 0
 
 
 def run_generate(args: argparse.Namespace) -> int:

@@ -31,7 +31,7 @@ from core.checkpoint import (
 from core.preferences import vote_store
 from core.roots import Roots
 from core.stages import registry
-from core.training.run_directory import Run, check_name, runs
+from core.training.run_directory import QUEUED, Run, check_name, runs
 
 TRASH = ".trash"
 THROWN = "thrown.json"  # in a directory in the trash: its name, and when it was thrown away
@@ -175,15 +175,19 @@ class Workspace:
         return freed
 
     def refuse_in_use(self, name: str) -> None:
-        """Raise ValueError while a training writes it, or learns from it."""
+        """Raise ValueError while a training writes it or learns from it, or waits to do so."""
         named = registry.checkpoint_settings()
         for run in runs(self.directory):
-            if not run.status().active:
+            status = run.status()
+            waits = status.state == QUEUED
+            if not (status.active or waits):
                 continue
             uses = {Path(str(value)).name for key, value in run.read()[1].items() if key in named}
             if run.name == name or name in uses:
-                what = "it is being trained" if run.name == name else f"{run.name} is learning from it"
-                raise ValueError(f"{name} cannot be moved while {what}: stop that training first")
+                what = ("it waits in the queue" if waits else "it is being trained") if run.name == name else ""
+                what = what or f"{run.name} {'waits in the queue to learn' if waits else 'is learning'} from it"
+                cure = "take that out of the queue" if waits else "stop that training"
+                raise ValueError(f"{name} cannot be moved while {what}: {cure} first")
 
 
 def thrown(path: Path) -> Thrown:

@@ -10,8 +10,8 @@
 When the run ends, its checkpoint itself lies beside these.
 
 A process that trains holds the lock file `.lock` of its run and that of its device; the operating system releases
-both when the process dies, however it dies. That is how everyone else knows whether it is alive. A run that waits for
-another one to end (core/training/queue.py) is held likewise, but no device.
+both when the process dies, however it dies. That is how everyone else knows whether it is alive. Nobody holds a run
+that waits in the queue (core/queue.py).
 """
 
 import json
@@ -21,7 +21,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from core.checkpoint import atomic_directory, is_checkpoint, read_json, remove, 
 from core.training.failure import Failure
 
 ACTIVE = ("created", "starting", "running", "paused")  # states in which a process holds the run, or is about to
+QUEUED = "queued"  # it waits in the queue, and no process holds it
 START_SECONDS = 60  # a process that does not hold its run after this time will not come any more
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 STEP = re.compile(r"step-\d{6,}")
@@ -40,20 +41,23 @@ STEP = re.compile(r"step-\d{6,}")
 class Status:
     """What a run is doing. `interrupted`: it says it is active, but its process is gone."""
 
-    state: str = "created"  # starting running paused stopped finished failed interrupted
+    state: str = "created"  # queued starting running paused stopped finished failed interrupted
     message: str = ""  # one sentence: what it does just now, or why it failed, which is not written down
     failure: Failure | None = None  # why it failed, as facts; older runs have written the message only
     step: int = 0
     max_steps: int = 0
     device: str = ""
     processes: int = 1  # that share each batch
-    waits_for: str = ""  # while created: the run in the same directory that comes before it in the same process
     pid: int = 0
     heartbeat: float = 0.0  # seconds since the epoch, when this was written
 
     @property
     def active(self) -> bool:
         return self.state in ACTIVE
+
+
+class Busy(ValueError):
+    """Another training has the device."""
 
 
 class Run:
@@ -108,13 +112,13 @@ class Run:
         """Raise ValueError if this run's name is unfit or taken."""
         check_name(self.name)
         taken = self.directory.exists() and (not self.directory.is_dir() or any(self.directory.iterdir()))
-        if taken and not self.failed_before_first_step():
+        if taken and not self.ended_before_first_step():
             raise ValueError(f"there is already something called {self.name}: choose another name")
 
-    def failed_before_first_step(self) -> bool:
-        """Did it fail before its first step? Then there is nothing to lose, and its name is free."""
+    def ended_before_first_step(self) -> bool:
+        """Did it fail, or was it stopped, before its first step? Then nothing is lost, and its name is free."""
         began = self.metrics.exists() or is_checkpoint(self.directory)
-        return (self.directory / "status.json").exists() and not began and self.status().state == "failed"
+        return (self.directory / "status.json").exists() and not began and self.status().state in ("failed", "stopped")
 
     @property
     def name(self) -> str:
@@ -128,6 +132,10 @@ class Run:
             raise ValueError(f"{path} is damaged: it should hold a stage and a config")
         return content["stage"], content["config"]
 
+    def change_config(self, config: dict[str, Any]) -> None:
+        """Another configuration for a run that no process holds."""
+        write_json(self.directory / "run.json", read_json(self.directory / "run.json") | {"config": config})
+
     def forked_from(self) -> dict[str, Any] | None:
         """{"run", "step"} of which this one is the continuation, if it is one."""
         return read_json(self.directory / "run.json").get("forked_from")
@@ -140,22 +148,23 @@ class Run:
             status = self.read_status()  # it may have ended in good order between the two looks
             if status.active and not self.is_coming(status):
                 message = "its process has ended; it can be resumed"
-                return replace(status, state="interrupted", message=message, waits_for="")
+                return replace(status, state="interrupted", message=message)
         return status
 
     def is_coming(self, status: Status) -> bool:
         """Has it been created just now, so that its process may still be starting?"""
-        if status.state != "created" or abs(time.time() - status.heartbeat) > START_SECONDS:  # clocks are set back, too
-            return False
-        before = Run(self.directory.with_name(status.waits_for)) if status.waits_for else None
-        return before is None or ((before.directory / "status.json").exists() and before.status().active)
+        age = abs(time.time() - status.heartbeat)  # clocks are set back, too
+        return status.state == "created" and age <= START_SECONDS
 
     def read_status(self) -> Status:
         path = self.directory / "status.json"
         content = read_json(path)
         try:
             failure = content.pop("failure", None)
-            return self.explained(Status(**content, failure=Failure(**failure) if failure else None))
+            known = {
+                f.name: content[f.name] for f in fields(Status) if f.name in content
+            }  # other versions write others
+            return self.explained(Status(**known, failure=Failure(**failure) if failure else None))
         except TypeError as error:
             raise ValueError(f"{path} is damaged: {error}") from error
 
@@ -219,13 +228,16 @@ class Run:
 
     @contextmanager
     def hold(self, device: str) -> Iterator[None]:
-        """Be the one process that trains this run, and the only training on `device`, or raise ValueError."""
-        self.reserve()  # a second time if it was reserved before: it then stays so
+        """Be the one process that trains this run, and the only training on `device`, or raise ValueError.
+
+        It is Busy if another one has the device.
+        """
+        self.reserve()
         try:
             with FileLock(self.directory.parent / f".{device}.lock", timeout=2):
                 yield
         except Timeout:
-            raise ValueError(f"{busy_sentence(self.directory.parent, device)}") from None
+            raise Busy(busy_sentence(self.directory.parent, device)) from None
         finally:
             self.release()
 

@@ -1,18 +1,19 @@
 """Trainings as processes of their own: start, follow, pause, stop, resume.
 
 A training is `python -m core run DIRECTORY`, detached: closing the page, reloading it or killing this process does not
-touch it. Given several directories, one such process trains them in turn. All that is known about a training is in its
+touch it. One that cannot begin at once waits in the queue (core/queue.py). All that is known about a training is in its
 run directory, so whoever comes back finds it again.
 """
 
 import itertools
 import subprocess
-import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from core import queue
 from core.checkpoint import read_json
 from core.config import Config, leaves, setting_of
 from core.diagnostics.doctor import diagnose
@@ -20,19 +21,18 @@ from core.diagnostics.finding import Finding
 from core.roots import Roots
 from core.stages.registry import STAGES
 from core.training.device import pick_device, total_memory
-from core.training.queue import queued_status
-from core.training.run_directory import Run, Status, busy_sentence, check_name, read_lines, runs, step_number
+from core.training.run_directory import QUEUED, Run, Status, busy_sentence, check_name, read_lines, runs, step_number
 from playground.services.run_export import as_csv, as_tensorboard
 from playground.services.run_log import MOST_ROWS, recent, rows_allowed, seconds_left, some_samples, table
 
 BEGINNING = ("created", "starting")  # a resumed run may still hold steps that it is about to take again
-
-
-class Spawned(NamedTuple):
-    """A process that this one has started, and where it writes why it could not."""
-
-    process: subprocess.Popen[bytes]
-    log: Path
+ACTIONS: dict[str, Callable[[Path, str], None]] = {  # on what waits in the queue
+    "up": partial(queue.move, by=-1),
+    "down": partial(queue.move, by=1),
+    "remove": queue.remove,
+    "fit": queue.fit,
+    "anyway": queue.start_anyway,
+}
 
 
 class Jobs:
@@ -40,7 +40,7 @@ class Jobs:
 
     def __init__(self, directory: Path, read_only: Sequence[Path] = ()):
         self.directory, self.roots = directory, Roots(directory, tuple(read_only))
-        self.spawned: dict[str, Spawned] = {}
+        self.begun: dict[str, subprocess.Popen[bytes]] = {}  # the processes that this one has started
 
     def names(self, stages: Collection[str] | None = None) -> list[str]:
         """All runs, one's own first, the latest begun first; of `stages`, if given, and those that cannot be read."""
@@ -69,32 +69,36 @@ class Jobs:
         return stage(Run(self.roots.path(name)))
 
     def active(self) -> Run | None:
-        """The run that is being trained now, if any; not one that waits for another to end."""
-        active = [(run, status) for run in runs(self.directory) if (status := run.status()).active]
-        return min(active, key=lambda pair: pair[1].waits_for != "", default=(None, None))[0]
+        """The run that is being trained now, if any."""
+        return next((run for run in runs(self.directory) if run.status().active), None)
 
-    def start(self, name: str, stage: str, config: Config) -> Run:
-        """Create a run and begin it. Raises ValueError if the name is unfit or taken, or the device busy."""
-        return self.start_in_turn([(name, config)], stage)[0]
+    def start(self, name: str, stage: str, config: Config, agreed: bool = False) -> Run:
+        """Create a run and begin it, or let it wait in the queue. Raises ValueError if the name is unfit or taken.
 
-    def start_in_turn(self, named: Sequence[tuple[str, Config]], stage: str) -> list[Run]:
-        """Create runs and begin the first; each other one begins when the one before has finished.
+        agreed: it may begin although it does not fit into memory; otherwise it waits for an answer.
+        """
+        return self.start_all([(name, config)], stage, agreed)[0]
 
-        Raises ValueError, and creates none, if a name is unfit or taken, or a device busy.
+    def start_all(self, named: Sequence[tuple[str, Config]], stage: str, agreed: bool = False) -> list[Run]:
+        """The same for several, which the queue begins in this order.
+
+        Raises ValueError, and creates none, if a name is unfit or taken, or a device not there.
         """
         for name, config in named:
             self.check_free(name)
-            self.refuse_if_busy(pick_device(config.to_dict()["device"]).type)
+            pick_device(config.to_dict()["device"])
         if len({name.casefold() for name, _ in named}) < len(named):  # to some systems a and A are one
             raise ValueError(f"runs need different names, got {', '.join(name for name, _ in named)}")
         created = [Run.create(self.directory / name, stage, config.to_dict()) for name, config in named]
-        self.spawn(created)
+        for run in created:
+            queue.add(run, agreed)
+        self.go_on()
         return created
 
     def fork(self, name: str, origin: str, step: int, config: Config) -> Run:
         """Begin a run that goes on from a saved step of the run `origin` with other settings; 0 is the beginning.
 
-        Raises ValueError if the name is unfit or taken, the device busy, or a setting changed on which the past hangs.
+        Raises ValueError if the name is unfit or taken, or a setting changed on which the past hangs.
         """
         run, values = self.run(origin), config.to_dict()
         before = run.read()[1]
@@ -106,29 +110,35 @@ class Jobs:
                 "cannot change: begin at the beginning instead"
             )
         self.check_free(name)
-        self.refuse_if_busy(pick_device(values["device"]).type)
         fork = run.fork(self.directory / name, step, values)
-        self.spawn([fork])
+        queue.add(fork)
+        self.go_on()
         return fork
 
     def resume(self, name: str) -> None:
-        """Go on with a paused run, or from the last saved step of one that was stopped, failed or was killed."""
+        """Go on with a paused run, or from the last saved step of one that was stopped, failed or was killed.
+
+        It waits in the queue for its device. What has taken steps already fits into memory, or was told to.
+        """
         run = self.run(name)
         status = run.status()
         if status.state == "paused":
             run.request("resume")
         elif status.active:
-            raise ValueError(f"{name} {status.message if status.waits_for else 'is being trained already'}")
+            raise ValueError(f"{name} is being trained already")
         elif status.state == "finished":
             raise ValueError(f"{name} is finished: there is nothing left to resume")
         else:
-            self.refuse_if_busy(pick_device(run.read()[1]["device"]).type)
-            self.spawn([run])
+            queue.add(run, agreed=run.metrics.exists())
+            self.go_on()
 
     def request(self, name: str, command: str) -> None:
-        """Ask a run to `pause` or `stop`. Raises ValueError if it is not running."""
+        """Ask a run to `pause` or `stop`; one that waits is taken out of the queue. ValueError if it does neither."""
         run = self.run(name)
-        if not run.status().active:
+        status = run.status()
+        if status.state == QUEUED and command == "stop":
+            return self.change_queue(name, "remove")
+        if not status.active:
             raise ValueError(f"{name} is not running")
         run.request(command)
 
@@ -142,36 +152,36 @@ class Jobs:
         if any((status := run.status()).active and status.device == device for run in runs(self.directory)):
             raise ValueError(busy_sentence(self.directory, device))
 
-    def spawn(self, turns: list[Run]) -> None:
-        """Start the process that trains the runs `turns`, one after the other."""
-        for before, run in zip([None, *turns], turns, strict=False):
-            device = pick_device(run.read()[1]["device"]).type
-            status = replace(run.status(), state="created", message="waiting for its process", device=device)
-            run.write_status(queued_status(status, before) if before else status)
-        detached: dict[str, Any] = (
-            {"creationflags": subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP}  # type: ignore[attr-defined]
-            if sys.platform == "win32"
-            else {"start_new_session": True}
-        )
-        with turns[0].log.open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "core", "run", *(str(run.directory) for run in turns)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=log,
-                **detached,
-            )
-        self.spawned |= {run.name: Spawned(process, turns[0].log) for run in turns}
+    def queue(self) -> list[dict[str, Any]]:
+        """The runs that wait, in order: name, why (a sentence and its kind), whether it waits for an answer."""
+        return [
+            {"name": entry.name, "kind": reason.kind, "why": reason.sentence(), "asks": reason.asks}
+            for entry, reason in queue.waiting(self.directory)
+        ]
+
+    def change_queue(self, name: str, action: str) -> None:
+        """One of ACTIONS on a run that waits; what can begin then is begun. Raises ValueError if it does not wait."""
+        if action not in ACTIONS:
+            raise ValueError(f"action must be one of {', '.join(ACTIONS)}, got {action!r}")
+        ACTIONS[action](self.directory, name)
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Begin what waits in the queue and nothing keeps waiting."""
+        self.begun |= {run.name: process for run, process in queue.start_next(self.directory)}
 
     def status(self, name: str) -> Status:
         """As the run says; a process of ours that died before it could say anything counts as interrupted."""
         run = self.run(name)
-        spawned = self.spawned.get(name)
-        died = spawned is not None and spawned.process.poll() is not None  # which lets the system forget the process
+        process = self.begun.get(name)
+        died = process is not None and process.poll() is not None  # which lets the system forget the process
         status = run.status()
-        if spawned and died and status.state == "created":
-            message = f"its process could not start: see {spawned.log}"
-            return replace(status, state="interrupted", message=message, waits_for="")
+        if died and status.state == "created":
+            message = f"its process could not start: see {run.log}"
+            return replace(status, state="interrupted", message=message)
+        if status.state == QUEUED:
+            why = next((found["why"] for found in self.queue() if found["name"] == name), status.message)
+            return replace(status, message=f"waits: {why}")
         return status
 
     def follow(self, name: str, since: dict[str, int] | None = None) -> dict[str, Any]:

@@ -1,12 +1,12 @@
 """What a training will cost: its memory and its time, and what the model will see, before it begins."""
 
 import math
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 from core.datasets.preview import Preview
-from core.model import GPTConfig
 from core.stages.base import Stage
+from core.stages.memory_fit import fitted, fitted_here, memory_parts, planned_for, sample
 from core.stages.registry import STAGES
 from core.training.device import pick_device, total_memory
 from core.training.loop import FitConfig
@@ -22,33 +22,9 @@ HERE = "this machine"
 
 def fit_to_hardware(stage: str, config: Any, hardware: str) -> FitConfig:
     """The micro-batch and recomputation with which the training fits into the hardware. ValueError if none do."""
-    known = STAGES[stage]
-    shape, fit = planned_for(known, config)
     if hardware == HERE:
-        device = pick_device(config.fit.device)
-        room = total_memory(device)
-        if room is None:
-            raise ValueError(f"how much memory the {device.type} has is not known here: choose a size")
-        found = memory.suggest(shape, fit, device.type, room / 1024)
-    else:
-        found = memory.suggest(shape, fit, "cuda", BUDGETS[hardware])
-    rows = max(1, found.micro_batch_size // known.sequences_per_example)
-    wanted: FitConfig = config.fit
-    return replace(wanted, micro_batch_size=rows, recompute=found.recompute)
-
-
-def planned_for(stage: Stage, config: Any) -> tuple[GPTConfig, FitConfig]:
-    """Shape and fit as the planner of memory wants them: it counts sequences, all as long as the context.
-
-    Some are known beforehand, and shorter: pairs, and answers to prompts.
-    """
-    shape, fit = stage.shape(config), config.fit
-    seen = None if stage.fills_context else sample(stage, config)
-    if seen and seen.longest:
-        shape = replace(shape, block_size=min(shape.block_size, seen.longest))
-    several = stage.sequences_per_example
-    rows = several * memory.micro_batch_size(fit)
-    return shape, replace(fit, batch_size=several * fit.batch_size, micro_batch_size=rows)
+        return fitted_here(STAGES[stage], config)
+    return fitted(STAGES[stage], config, "cuda", BUDGETS[hardware])
 
 
 def plan(stage: str, config: Any) -> dict[str, Any]:
@@ -77,16 +53,6 @@ def plan(stage: str, config: Any) -> dict[str, Any]:
     }
 
 
-def memory_parts(stage: Stage, shape: GPTConfig, fit: FitConfig, device: str) -> tuple[dict[str, int], int]:
-    """Bytes by part and at the fullest moment; no parts for a device for which memory is not planned."""
-    if device not in ("cpu", "cuda"):
-        return {}, 0
-    planned = memory.plan(shape, fit, device)
-    parts = {name: size for name, size in vars(planned).items() if name != "peak"}
-    frozen = stage.frozen_models * planned.weights
-    return parts | ({"frozen models": frozen} if frozen else {}), planned.peak + frozen
-
-
 def mean_tokens(stage: Stage, config: Any) -> float:
     """Tokens of one sequence, about: far fewer than the context where examples have an end."""
     seen = None if stage.fills_context else sample(stage, config)
@@ -94,10 +60,6 @@ def mean_tokens(stage: Stage, config: Any) -> float:
 
 
 # --- what the model will see ----------------------------------------------------------------------------------
-
-
-def sample(stage: Stage, config: Any) -> Preview | None:
-    return stage.preview(config) if stage.preview else None
 
 
 def preview(stage: str, config: Any) -> dict[str, Any]:

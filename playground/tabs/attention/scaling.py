@@ -88,7 +88,7 @@ def build(looks: ActivationCache, services: Services) -> None:
         if request["start"]:
             changes = dict(max_steps=EXPERIMENT_STEPS, attn_scale=None, eval_interval=EXPERIMENT_STEPS, snapshots=0)
             configs = [PretrainConfig.preset("nano", **changes | {"attn_scale": scale}) for scale in (None, 1.0)]
-            jobs.start_in_turn(list(zip(jobs.free_names(*STEMS), configs, strict=True)), pretrain.STAGE.name)
+            jobs.start_all(list(zip(jobs.free_names(*STEMS), configs, strict=True)), pretrain.STAGE.name)
         pair = latest_pair(jobs)
         return {"runs": pair, "figure": two_losses(pair or list(STEMS))}
 

@@ -81,6 +81,6 @@ export function recentLoss(losses) {
  * @param {number | null} loss
  */
 export function describeRun(name, { state, step, max_steps, message }, loss) {
-  const what = state === "created" ? message : `${state}, step ${step} of ${max_steps}`; // one that waits says for whom
+  const what = ["created", "queued"].includes(state) ? message : `${state}, step ${step} of ${max_steps}`; // one that waits says for whom
   return `${name}: ${what}${loss === null ? "" : `, loss ${loss.toFixed(3)}`}`;
 }

@@ -237,7 +237,8 @@ class Run:
             with FileLock(self.directory.parent / f".{device}.lock", timeout=2):
                 yield
         except Timeout:
-            raise Busy(busy_sentence(self.directory.parent, device)) from None
+            waits = f"or let this one wait: python -m core run {self.directory} --queue"
+            raise Busy(f"{busy_sentence(self.directory.parent, device)}, {waits}") from None
         finally:
             self.release()
 

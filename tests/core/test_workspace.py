@@ -13,7 +13,7 @@ from core.classifier import SequenceClassifier
 from core.huggingface import REWARD
 from core.preferences.arena import results
 from core.preferences.vote_store import Answer, NewPair, Votes
-from core.training.run_directory import Run
+from core.training.run_directory import QUEUED, Run, Status
 from core.workspace import Workspace, differences, size_of
 
 HOSTILE = ("../escape", "a/b", "..", "", ".hidden", "a" * 65, "CON~1", "a\0b")
@@ -129,6 +129,10 @@ def test_what_a_training_uses_stays_where_it_is(library):
         library.throw_away("judge")
     finally:
         run.release()
+    run.write_status(Status(QUEUED))
+    for name, why in (("base", "learner waits in the queue to learn from it"), ("learner", "it waits in the queue")):
+        with pytest.raises(ValueError, match=f"{why}: take that out of the queue first"):
+            library.throw_away(name)
 
 
 def test_differences_are_what_differs():

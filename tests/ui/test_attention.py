@@ -223,7 +223,9 @@ def test_the_same_model_is_trained_with_and_without_the_square_root(page: Page, 
     open_tab(page, "Why √d_k")
     page.locator("#experiment-start").click()
     panel = page.locator(".pg-experiment")
-    expect(panel.locator("[role=status]")).to_contain_text("unscaled-1: waits for scaled-1 to end", timeout=30_000)
+    expect(panel.locator("[role=status]")).to_contain_text(
+        "unscaled-1: waits: the cpu is held by scaled-1", timeout=30_000
+    )
     page.reload()
     open_tab(page, "Attention")
     open_tab(page, "Why √d_k")

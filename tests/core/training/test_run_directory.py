@@ -537,7 +537,8 @@ def test_a_second_process_on_a_device_or_on_a_run_is_refused_in_words(run, corpu
             assert busy.status().state == "running"
             assert main(["run", str(run.directory)]) == 1
             assert capfd.readouterr().err == (
-                "error: another training (busy) has the cpu: stop it first, or wait until it ends\n"
+                "error: another training (busy) has the cpu: stop it first, or wait until it ends, or let this one "
+                f"wait: python -m core run {run.directory} --queue\n"
             )
             assert main(["run", str(busy.directory)]) == 1
             assert capfd.readouterr().err == "error: busy is being trained already\n"

@@ -11,7 +11,6 @@ import pytest
 
 from core.checkpoint import write_json
 from core.stages.pretrain import PretrainConfig
-from core.training.queue import queued_status
 from core.training.run_directory import Run, Status, append_line
 from playground.services.run_log import MOST_ROWS, MOST_SAMPLES
 from playground.services.training_jobs import Jobs
@@ -105,16 +104,35 @@ def test_a_log_is_saved_whole(run: Run, tmp_path: Path) -> None:
     assert file == "one-tensorboard.zip" and content.startswith(b"PK")
 
 
-def test_a_second_training_on_the_same_device_is_refused_in_words(run: Run, tmp_path: Path) -> None:
+def test_a_second_training_on_the_same_device_waits_and_says_for_what(run: Run, tmp_path: Path) -> None:
+    jobs = Jobs(tmp_path)
     with run.hold("cpu"):
         run.write_status(replace(run.status(), state="running"))
-        with pytest.raises(ValueError, match=r"another training \(one\) has the cpu"):
-            Jobs(tmp_path).start("two", "pretrain", CONFIG)
-    assert not (tmp_path / "two").exists()
+        for name in ("two", "three"):
+            jobs.start(name, "pretrain", CONFIG)
+        status = jobs.follow("two")["status"]
+        assert (status["state"], status["message"]) == ("queued", "waits: the cpu is held by one")
+        assert not jobs.begun and jobs.active() is not None and not status["active"]
+        jobs.change_queue("three", "up")
+        assert jobs.queue() == [
+            {"name": "three", "kind": "device", "why": "the cpu is held by one", "asks": False},
+            {"name": "two", "kind": "order", "why": "after three, which comes before it", "asks": False},
+        ]
+        with pytest.raises(ValueError, match="action must be one of up, down, remove, fit, anyway, got 'begin'"):
+            jobs.change_queue("two", "begin")
+        with pytest.raises(ValueError, match="two is not running"):
+            jobs.request("two", "pause")
+        with pytest.raises(ValueError, match="two is in the queue already"):
+            jobs.resume("two")
+        jobs.request("two", "stop")
+        assert jobs.status("two").state == "stopped" and [one["name"] for one in jobs.queue()] == ["three"]
+        jobs.resume("two")
+        assert [one["name"] for one in jobs.queue()] == ["three", "two"]
 
 
 @pytest.mark.parametrize("name", ["", "../out", "a/b", ".hidden", "con\\x", "x" * 65, "one"])
 def test_unfit_or_taken_names_are_refused_and_nothing_is_written(run: Run, tmp_path: Path, name: str) -> None:
+    append_line(run.metrics, {"step": 1})
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(ValueError, match=r"cannot be the name of a run|already something called"):
         Jobs(tmp_path).start(name, "pretrain", CONFIG)
@@ -132,7 +150,7 @@ def test_what_cannot_be_resumed_or_paused_says_so(run: Run, tmp_path: Path) -> N
         jobs.resume("nobody")
 
 
-# --- in turn --------------------------------------------------------------------------------------------------
+# --- several --------------------------------------------------------------------------------------------------
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
@@ -154,97 +172,60 @@ def pair(text_file: Path) -> list[tuple[str, PretrainConfig]]:
 
 
 @pytest.mark.slow
-def test_runs_in_turn_are_trained_one_after_the_other_by_one_process(
+def test_several_are_trained_in_their_order_without_anybody_looking(
     tmp_path: Path, pair: list[tuple[str, PretrainConfig]]
 ) -> None:
     jobs = Jobs(tmp_path)
-    runs = jobs.start_in_turn(pair, "pretrain")
-    assert [run.name for run in runs] == ["scaled", "unscaled"]
-    assert jobs.spawned["scaled"].process is jobs.spawned["unscaled"].process
-    second = jobs.follow("unscaled")
-    assert second["status"]["message"] == "waits for scaled to end" and second["status"]["active"]
-    assert second["columns"]["step"] == []
-    active = jobs.active()
-    assert active is not None and active.name == "scaled"
-    wait_for(lambda: jobs.status("scaled").state == "finished")
-    wait_for(lambda: jobs.status("unscaled").state == "finished")
-    assert jobs.active() is None
+    assert [run.name for run in jobs.start_all(pair, "pretrain")] == ["scaled", "unscaled"]
+    assert list(jobs.begun) == ["scaled"] and jobs.status("unscaled").message == "waits: the cpu is held by scaled"
+    seen = Jobs(tmp_path)
+    wait_for(lambda: seen.status("unscaled").state == "finished", 120)
+    assert seen.active() is None and seen.status("scaled").state == "finished"
     for name in ("scaled", "unscaled"):
-        assert jobs.follow(name)["columns"]["step"] == list(range(1, 41))
-    curves = [jobs.follow(name)["columns"]["loss/train"] for name in ("scaled", "unscaled")]
+        assert seen.follow(name)["columns"]["step"] == list(range(1, 41))
+    curves = [seen.follow(name)["columns"]["loss/train"] for name in ("scaled", "unscaled")]
     assert curves[0][0] == pytest.approx(curves[1][0], rel=0.01) and curves[0] != curves[1]
 
 
 @pytest.mark.slow
-def test_if_the_process_dies_both_runs_say_so_and_can_be_resumed_one_by_one(
+def test_if_a_process_is_killed_the_next_run_is_begun_by_whoever_looks(
     tmp_path: Path, pair: list[tuple[str, PretrainConfig]]
 ) -> None:
     jobs = Jobs(tmp_path)
     endless = [(name, replace(config, fit=replace(config.fit, max_steps=1_000_000))) for name, config in pair]
-    jobs.start_in_turn(endless, "pretrain")
+    jobs.start_all(endless, "pretrain")
     wait_for(lambda: jobs.status("scaled").step >= 1)
-    with pytest.raises(ValueError, match="unscaled waits for scaled to end"):
-        jobs.resume("unscaled")
-    jobs.spawned["scaled"].process.kill()
-    jobs.spawned["scaled"].process.wait()
-    for seen in (jobs, Jobs(tmp_path)):  # by who started it, and by who came later
-        assert [seen.status(name).state for name in ("scaled", "unscaled")] == ["interrupted", "interrupted"]
-        assert seen.active() is None
-    jobs.resume("unscaled")
-    wait_for(lambda: jobs.status("unscaled").step >= 1)
-    jobs.request("unscaled", "stop")
-    wait_for(lambda: jobs.status("unscaled").state == "stopped")
+    jobs.begun["scaled"].kill()
+    jobs.begun["scaled"].wait()
+    seen = Jobs(tmp_path)
+    assert (seen.status("scaled").state, seen.queue()[0]["kind"]) == ("interrupted", "begins")
+    seen.go_on()
+    wait_for(lambda: seen.status("unscaled").step >= 1)
+    seen.request("unscaled", "stop")
+    wait_for(lambda: seen.status("unscaled").state == "stopped")
 
 
-@pytest.mark.slow
-def test_a_process_that_dies_before_the_first_run_begins_is_told_of_both(
+def test_a_process_that_dies_before_its_run_begins_is_told_of(
     tmp_path: Path, pair: list[tuple[str, PretrainConfig]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.executable", shutil.which("false"))
     jobs = Jobs(tmp_path)
-    first, second = jobs.start_in_turn(pair, "pretrain")
-    jobs.spawned["scaled"].process.wait()
-    for run in (first, second):
-        status = jobs.status(run.name)
-        assert status.state == "interrupted"
-        assert status.message == f"its process could not start: see {first.log}"
-
-
-@pytest.mark.slow
-def test_a_stop_asked_of_a_run_that_waits_is_obeyed(tmp_path: Path, pair: list[tuple[str, PretrainConfig]]) -> None:
-    jobs = Jobs(tmp_path)
-    (first, config), second = pair
-    jobs.start_in_turn([(first, replace(config, fit=replace(config.fit, max_steps=1_000_000))), second], "pretrain")
-    jobs.request("unscaled", "stop")  # its process may not even have started
-    wait_for(lambda: jobs.status("unscaled").state == "stopped")
-    wait_for(lambda: jobs.status("scaled").step >= 1)
-    jobs.request("scaled", "stop")
-    wait_for(lambda: jobs.status("scaled").state == "stopped")
-    assert jobs.spawned["scaled"].process.wait(60) == 0
+    name, config = pair[0]
+    run = jobs.start(name, "pretrain", config)
+    jobs.begun[name].wait()
+    status = jobs.status(name)
+    assert (status.state, status.message) == ("interrupted", f"its process could not start: see {run.log}")
 
 
 @pytest.mark.parametrize("names", [("new", "one"), ("one", "new"), ("new", "../out"), ("new", "new"), ("new", "NEW")])
 def test_if_one_of_several_names_is_unfit_or_taken_none_is_created(
     run: Run, tmp_path: Path, names: tuple[str, ...]
 ) -> None:
+    append_line(run.metrics, {"step": 1})  # one that has taken no step has nothing to lose: its name is free
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(ValueError, match=r"cannot be the name of a run|already something called|need different names"):
-        Jobs(tmp_path).start_in_turn([(name, CONFIG) for name in names], "pretrain")
+        Jobs(tmp_path).start_all([(name, CONFIG) for name in names], "pretrain")
     assert sorted(tmp_path.rglob("*")) == before
-
-
-def test_the_active_run_is_the_one_that_trains_not_one_that_waits_for_it(run: Run, tmp_path: Path) -> None:
-    later = Run.create(tmp_path / "later", "pretrain", CONFIG.to_dict())
-    os.utime(run.directory / "run.json", (1e9, 1e9))
-    with run.hold("cpu"):
-        run.write_status(replace(run.status(), state="running"))
-        later.write_status(queued_status(later.status(), run))
-        active = Jobs(tmp_path).active()
-        assert active is not None and active.name == "one"
-    run.write_status(replace(run.status(), state="finished"))
-    with later.hold("cpu"):  # the instant before its turn begins
-        active = Jobs(tmp_path).active()
-        assert active is not None and active.name == "later"
 
 
 # --- forks and the doctor -------------------------------------------------------------------------------------

@@ -222,7 +222,7 @@ def put_back(run: Run, need: MemoryNeed | None, agreed: bool) -> None:
 
 def start_next(checkpoints: Path) -> list[Begun]:
     """Begin each run that nothing keeps waiting, in a process of its own; one that cannot be begun is taken out."""
-    if not any(reason.kind == "begins" for _, reason in waiting(checkpoints)):
+    if not read_entries(checkpoints):  # which is asked every few seconds
         return []
     begun = []
     with changing(checkpoints) as entries:

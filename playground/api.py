@@ -5,7 +5,7 @@ Every function here is an endpoint of its name; its docstring is what `view_api(
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import gradio as gr
@@ -14,6 +14,7 @@ from core.conversation import Conversation, Message, generate_reply
 from core.generate import Sampling
 from core.interpretability import activations
 from core.preferences.vote_store import Answer, NewPair
+from core.stages.memory_fit import fitted_here, known_need
 from core.stages.registry import STAGES, answers, stage_called
 from core.training.run_directory import read_lines
 from playground.services.services import Services
@@ -72,23 +73,38 @@ def endpoints(services: Services) -> list[Callable[..., Any]]:
             text += step.text
             yield text
 
-    def train(name: str, stage: str, settings: dict[str, Any]) -> str:
-        return jobs.start(name, stage, stage_called(stage).configure(settings)).name
+    def train(name: str, stage: str, settings: dict[str, Any], fit: bool = False, anyway: bool = False) -> str:
+        known = stage_called(stage)
+        config = known.configure(settings)
+        need = known_need(known, config) if fit else None
+        if need and not need.fits:
+            config = replace(config, fit=fitted_here(known, config))
+        return jobs.start(name, stage, config, anyway).name
 
     train.__doc__ = (
-        f"Begin a training; returns its name. stage: one of {', '.join(STAGES)}; settings: those that differ from the "
-        "stage's own, by their names in `python -m core STAGE --help`."
+        f"Begin a training, or let it wait in the queue; returns its name. stage: one of {', '.join(STAGES)}; "
+        "settings: those that differ from its own, by their names in `python -m core STAGE --help`. What does not fit "
+        "into memory waits for an answer, unless told to `fit`, by smaller micro-batches, or to begin `anyway`."
     )
+
+    def queue() -> list[dict[str, Any]]:
+        """The trainings that wait, in order: name, why (a sentence and its kind), whether one asks for an answer."""
+        return jobs.queue()
+
+    def change_queue(name: str, action: str) -> list[dict[str, Any]]:
+        """Change what waits; returns the queue. action: up, down, remove, fit (into memory), or anyway (begin it)."""
+        jobs.change_queue(name, action)
+        return jobs.queue()
 
     def training(name: str) -> dict[str, Any]:
         """How far a training is: {"state", "step", "max_steps", "message", ...}, and "metrics", the last of its log."""
         run = jobs.run(name)
         lines = read_lines(run.metrics)[0]
         latest = {key: value if math.isfinite(value) else None for key, value in (lines[-1] if lines else {}).items()}
-        return asdict(run.status()) | {"metrics": latest}
+        return asdict(jobs.status(name)) | {"metrics": latest}
 
     def stop(name: str) -> str:
-        """Stop a training after the step that it is in; it can be resumed. Returns its name."""
+        """Stop a training after the step that it is in, or take it out of the queue; it can be resumed. Its name."""
         jobs.request(name, "stop")
         return name
 
@@ -97,7 +113,7 @@ def endpoints(services: Services) -> list[Callable[..., Any]]:
         new = NewPair(page_text(prompt), Answer(page_text(chosen)), Answer(page_text(rejected)), {}, "import")
         return votes.cast(key, votes.add_pairs([new])[0], annotator, "left", 0)
 
-    return [models, tokens, attention, chat, train, training, stop, vote]
+    return [models, tokens, attention, chat, train, training, stop, queue, change_queue, vote]
 
 
 def build(services: Services) -> None:

@@ -68,13 +68,14 @@ def kept_in(services: Services) -> str:
 def header(blocks: gr.Blocks, services: Services) -> Page:
     @server_function
     def running(_: Any = None) -> dict[str, Any]:
-        run = services.jobs.active()
-        device = services.checkpoints.device.type
+        run, device = services.jobs.active(), services.checkpoints.device.type
+        waiting = len(services.jobs.queue())
         if run is None:
-            return {"device": device, "run": None}
+            return {"device": device, "waiting": waiting, "run": None}
         status = run.status()
         return {
             "device": device,
+            "waiting": waiting,
             "run": {"name": run.name, "state": status.state, "step": status.step, "max_steps": status.max_steps},
         }
 

@@ -1,4 +1,4 @@
-// The header's badge: the device, and the training that runs.
+// The header's badge: the device, the training that runs, and how many wait.
 
 import { make } from "../assets/dom.js";
 import { ask, poll } from "../assets/server.js";
@@ -10,10 +10,11 @@ export function mount({ element, server }) {
   poll(async () => {
     let busy = false;
     if (!document.hidden) {
-      const { device = "disconnected", run = null } = await ask(server.running());
-      busy = run !== null;
+      const { device = "disconnected", run = null, waiting = 0 } = await ask(server.running());
+      busy = run !== null || waiting > 0;
       const parts = [make("span", "pg-badge", device)];
       if (run) parts.push(make("span", `pg-badge pg-${run.state}`, describe(run)));
+      if (waiting) parts.push(make("span", "pg-badge pg-queued", `${waiting} waiting`));
       root.replaceChildren(...parts);
     }
     return busy ? 2000 : 5000;

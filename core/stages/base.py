@@ -93,6 +93,7 @@ class Stage:
     needs: str = ""  # what must be there before, a sentence
     # --- what it makes -----------------------------------------------------------------------------------------
     answers: bool = False  # does its model answer in turns? Others continue texts, or name a class
+    scores: bool = False  # is its model a reward model, which scores answers?
     stem: str = ""  # of the names that are suggested; "" = its name
     held_out: Callable[[Any], Labelled] | None = None  # texts of known class that its classifier has not learned from
     # --- what it costs -----------------------------------------------------------------------------------------

@@ -213,6 +213,7 @@ STAGE = Stage(
     RewardConfig,
     prepare,
     lesson="A copy of the model learns to give an answer a score: higher for the answers that you preferred.",
+    scores=True,
     sequences_per_example=2,
     loss_unit="nats per pair",
     loss_about="how surprised the reward model is by a vote; ln 2 is to know nothing, and a rise on held-out "

@@ -6,7 +6,9 @@ run directory, so whoever comes back finds it again.
 """
 
 import itertools
+import logging
 import subprocess
+import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, replace
 from functools import partial
@@ -19,12 +21,15 @@ from core.config import Config, leaves, setting_of
 from core.diagnostics.doctor import diagnose
 from core.diagnostics.finding import Finding
 from core.roots import Roots
+from core.stages.base import Stage
 from core.stages.registry import STAGES
 from core.training.device import pick_device, total_memory
 from core.training.run_directory import QUEUED, Run, Status, busy_sentence, check_name, read_lines, runs, step_number
 from playground.services.run_export import as_csv, as_tensorboard
 from playground.services.run_log import MOST_ROWS, recent, rows_allowed, seconds_left, some_samples, table
 
+log = logging.getLogger(__name__)
+TENDED_SECONDS = 5.0
 BEGINNING = ("created", "starting")  # a resumed run may still hold steps that it is about to take again
 ACTIONS: dict[str, Callable[[Path, str], None]] = {  # on what waits in the queue
     "up": partial(queue.move, by=-1),
@@ -71,6 +76,15 @@ class Jobs:
     def active(self) -> Run | None:
         """The run that is being trained now, if any."""
         return next((run for run in runs(self.directory) if run.status().active), None)
+
+    def unfinished(self, which: Callable[[Stage], bool]) -> dict[str, str]:
+        """{name: state} of the runs of these stages that are being trained, or wait for it."""
+        found = {}
+        for run in runs(self.directory):
+            known = STAGES.get(stage(run))
+            if known and which(known) and queue.is_unfinished(status := run.status()):
+                found[run.name] = status.state
+        return found
 
     def start(self, name: str, stage: str, config: Config, agreed: bool = False) -> Run:
         """Create a run and begin it, or let it wait in the queue. Raises ValueError if the name is unfit or taken.
@@ -169,6 +183,15 @@ class Jobs:
     def go_on(self) -> None:
         """Begin what waits in the queue and nothing keeps waiting."""
         self.begun |= {run.name: process for run, process in queue.start_next(self.directory)}
+
+    def tend_queue(self) -> None:
+        """Let the queue go on for as long as this process lives: a training that is killed cannot begin the next."""
+        while True:
+            try:
+                self.go_on()
+            except (ValueError, OSError):
+                log.exception("the queue could not go on")
+            time.sleep(TENDED_SECONDS)
 
     def status(self, name: str) -> Status:
         """As the run says; a process of ours that died before it could say anything counts as interrupted."""

@@ -46,7 +46,7 @@ def client(served: tuple[Any, Client]) -> Client:
 def test_every_endpoint_has_a_name_of_its_own_and_says_what_it_does(served: tuple[Any, Client]) -> None:
     blocks, client = served
     offered = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    names = ["models", "tokens", "attention", "chat", "train", "training", "stop", "vote"]
+    names = ["models", "tokens", "attention", "chat", "train", "training", "stop", "queue", "change_queue", "vote"]
     assert sorted(offered) == sorted(f"/{name}" for name in names)
     for event in blocks.config["dependencies"]:
         if event["api_visibility"] == "public":

@@ -9,7 +9,7 @@ import gradio as gr
 
 from core.stages.registry import STAGES
 from playground.panels.live_run.curves import curves
-from playground.panels.live_run.server import live_functions
+from playground.panels.live_run.server import live_functions, queue_functions
 from playground.services.services import Services
 from playground.ui.components import Page, ServerFunction, view
 from playground.ui.errors import handler, server_function
@@ -33,12 +33,17 @@ class View:
     place: Place
     stage_of: Callable[[str], str]  # the name of a run's stage
     run: gr.Dropdown
+    queue: gr.HTML
     curves: gr.HTML
     doctor: gr.HTML
 
     @property
     def parts(self) -> list[Any]:
-        return [self.run, self.curves, self.doctor]
+        return [self.run, *self.views]
+
+    @property
+    def views(self) -> list[gr.HTML]:
+        return [self.queue, self.curves, self.doctor]
 
     def look_at(self, run: str | None, names: list[str]) -> dict[Any, Any]:
         """What an event returns to show the run called `run`."""
@@ -48,9 +53,9 @@ class View:
         # `opened` makes the views begin anew even for the same run.
         opened = {"name": run, "opened": time.time()}
         if not run:
-            return {self.curves: None, self.doctor: None}
+            return {self.queue: opened, self.curves: None, self.doctor: None}
         figure = curves(self.stage_of(run)) | self.place.figure()
-        return {self.curves: opened | {"figure": figure}, self.doctor: opened}
+        return {self.queue: opened, self.curves: opened | {"figure": figure}, self.doctor: opened}
 
 
 def build(services: Services, page: Page, place: Place) -> View:
@@ -63,6 +68,9 @@ def build(services: Services, page: Page, place: Place) -> View:
             "resume": gr.Button("Resume", elem_id=f"{place.prefix}-resume", min_width=90),
             "stop": gr.Button("Stop", variant="stop", elem_id=f"{place.prefix}-stop", min_width=90),
         }
+    queue = view(
+        f"{place.prefix}-queue", "panels/live_run/queue.js", "pg-queue", functions=queue_functions(services.jobs)
+    )
     doctor = view(
         f"{place.prefix}-doctor",
         "panels/live_run/doctor.js",
@@ -78,7 +86,7 @@ def build(services: Services, page: Page, place: Place) -> View:
         functions=live_functions(services.jobs, place.stages),
         events=["changed"],
     )
-    shown = View(place, services.jobs.stage, run, plot, doctor)
+    shown = View(place, services.jobs.stage, run, queue, plot, doctor)
     wire(shown, buttons, services, page)
     return shown
 
@@ -122,7 +130,7 @@ def wire(view: View, buttons: dict[str, gr.Button], services: Services, page: Pa
         return view.look_at(names[0], names)
 
     quiet: dict[str, Any] = {"show_progress": "hidden"}
-    view.run.input(view.show, view.run, [view.curves, view.doctor], api_name=f"show_run_{prefix}", **quiet)
+    view.run.input(view.show, view.run, view.views, api_name=f"show_run_{prefix}", **quiet)
     for command in ("pause", "stop"):
         buttons[command].click(request(command), view.run, api_name=f"{command}_{prefix}", **quiet)
     buttons["resume"].click(resume, view.run, view.parts, api_name=f"resume_{prefix}", **quiet)

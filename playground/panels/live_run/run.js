@@ -23,7 +23,7 @@ import { runTools } from "./tools.js";
  */
 
 const MOST_ROWS = 6000; // then the curves are asked for anew, thinned out
-const [ACTIVE, IDLE, LOST] = [1000, 5000, 2000]; // ms until the next look
+const [ACTIVE, QUEUED, IDLE, LOST] = [1000, 1500, 5000, 2000]; // ms until the next look
 
 /** @param {View} view */
 export const mount = (view) => mountRun(view);
@@ -107,7 +107,7 @@ export function mountRun({ element, props, watch, server, trigger }, besides) {
       Object.assign(root.dataset, { points: parts.steps().at(-1) ?? 0, state });
       if (wasActive !== null && wasActive !== active) trigger("changed"); // ended, or begun again
       wasActive = active;
-      return active ? ACTIVE : IDLE;
+      return active ? ACTIVE : state === "queued" ? QUEUED : IDLE;
     };
   });
 }

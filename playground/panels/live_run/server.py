@@ -36,3 +36,18 @@ def live_functions(jobs: Jobs, stages: Collection[str]) -> list[ServerFunction]:
         return {"file": file, "content": base64.b64encode(content).decode()}
 
     return [follow_run, follow_details, other_runs, run_history, export_run]
+
+
+def queue_functions(jobs: Jobs) -> list[ServerFunction]:
+    """waiting_runs: those in the queue, of whatever stage; change_queue: what a person does about one."""
+
+    @server_function
+    def waiting_runs(_: dict[str, Any]) -> dict[str, Any]:
+        return {"queue": jobs.queue()}
+
+    @server_function
+    def change_queue(request: dict[str, Any]) -> dict[str, Any]:
+        jobs.change_queue(request["name"], request["action"])
+        return {"queue": jobs.queue()}
+
+    return [waiting_runs, change_queue]

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from core.chat_template import reads
-from core.checkpoint import Card, read_card
+from core.checkpoint import Card, is_checkpoint, read_card
 from core.stages.registry import answers
 from core.tokenizer import Tokenizer
+from core.training.run_directory import Run
 
 
 def check_answers(parent: str) -> None:
@@ -28,12 +29,20 @@ def check_same_vocabulary(reward_model: str, parent: str, chosen: Sequence[str])
             else f"there is no reward model with the vocabulary of {Path(parent).name} yet: train one on your votes "
             "first, under Reward model"
         )
-    if not reads(Tokenizer.load(reward_model), Tokenizer.load(parent)):
+    if not reads(vocabulary(reward_model), vocabulary(parent)):
         raise ValueError(
             f"the reward model {Path(reward_model).name} reads another vocabulary, or another chat template, than "
             f"{Path(parent).name} writes: "
             "choose one that was trained from the same parent, or from one with the same vocabulary"
         )
+
+
+def vocabulary(model: str) -> Tokenizer:
+    """Of a checkpoint, or of the one from which a run starts that has made none yet. ValueError if there is none."""
+    run = Run(Path(model).expanduser())
+    if (run.directory / "run.json").exists() and not is_checkpoint(run.directory):
+        return Tokenizer.load(str(run.read()[1].get("parent")))
+    return Tokenizer.load(model)
 
 
 def card(directory: str) -> Card:

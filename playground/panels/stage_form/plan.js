@@ -16,7 +16,7 @@ const colorOf = (part) => `pg-color-${COLORS[part]}`;
 export function verdictOf({ peak, room, fits, device, seconds, busy }) {
   const need = () => `${gigabytes(peak)}${room ? ` of ${gigabytes(room)}` : ""} on ${device}`;
   const space = peak === null ? `memory on ${device} is not planned` : `${fits ? "fits" : "does not fit"}: ${need()}`;
-  return [space, `about ${duration(seconds)} here${busy ? `, slower while ${busy} is being trained` : ""}`];
+  return [space, `about ${duration(seconds)} here${busy ? `, after ${busy}, which is being trained` : ""}`];
 }
 
 function memoryBar(parts, peak, room) {

@@ -1,5 +1,6 @@
 """A stage as a form: what its settings offer on this machine, and what a training can take of them."""
 
+import contextlib
 from dataclasses import Field, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from core.config import COLUMN, leaves, setting_of
 from core.stages.base import Stage
 from core.tokenizer import Tokenizer
 from playground.panels.stage_form import vote_files
-from playground.panels.stage_form.compatibility import check_answers, check_same_vocabulary
+from playground.panels.stage_form.compatibility import check_answers, check_same_vocabulary, vocabulary
 from playground.services import uploads
 from playground.services.services import Services
 
@@ -107,13 +108,20 @@ class Spec:
 
 
 def with_same_vocabulary(parent: str, services: Services) -> list[tuple[str, str]]:
-    """The reward models that read what the parent writes."""
+    """The reward models that read what the parent writes; those first that are still to be finished."""
     try:
         writer = Tokenizer.load(parent)
     except ValueError:  # that the parent cannot be read is said when it is planned
         return []
-    rewards = paths(services.checkpoints.reward_models(), services)
-    return [(name, path) for name, path in rewards if reads(Tokenizer.load(path), writer)]
+    unfinished = services.jobs.unfinished(lambda stage: stage.scores)
+    made = [name for name in services.checkpoints.reward_models() if name not in unfinished]
+    found = []
+    for name, state in (unfinished | dict.fromkeys(made, "")).items():
+        path = str(services.checkpoints.directory / name)
+        with contextlib.suppress(ValueError):  # of one that is still to be made, the parent may be gone
+            if reads(vocabulary(path), writer):
+                found.append((f"{name} ({state})" if state else name, path))
+    return found
 
 
 def paths(names: list[str], services: Services) -> list[tuple[str, str]]:

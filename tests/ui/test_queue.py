@@ -1,0 +1,79 @@
+"""The queue on the page: a reward model and PPO are set up in one go, and both are trained with the page closed."""
+
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from playwright.sync_api import Page, expect
+
+from core import checkpoint
+from core.checkpoint import Card
+from core.datasets.preference_files import Preference
+from core.model import GPT, GPTConfig
+from core.preferences.vote_store import FILE, Votes
+from core.training.run_directory import Run
+from tests.ui.steps import choose, open_page, open_tab, wait_for_state
+
+VIEW = "#align-view .pg-run"
+SECONDS = 240
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, tokenizer) -> Path:
+    """A tiny model that answers, thirty votes, and the shipped model with which the page opens."""
+    directory = tmp_path / "checkpoints"
+    shutil.copytree(Path(__file__).parents[2] / "checkpoints" / "bard-tiny", directory / "bard-tiny")
+    torch.manual_seed(0)
+    model = GPT(GPTConfig(n_layer=1, n_head=2, n_embd=32, block_size=256, vocab_size=tokenizer.vocab_size))
+    checkpoint.save(directory / "talker", model, tokenizer, Card("sft"))
+    pairs = [Preference(f"Who goes there, number {n}?", "A friend?", "Nobody.") for n in range(30)]
+    Votes(directory / FILE).import_preferences(pairs, "you")
+    return directory
+
+
+def set_number(page: Page, elem_id: str, value: int) -> None:
+    page.locator(f"#{elem_id} input").fill(str(value))
+
+
+def wait_until(run: Run, *states: str) -> None:
+    deadline = time.monotonic() + SECONDS
+    while (status := run.status()).state not in states:
+        assert status.state != "failed" and time.monotonic() < deadline, (status.state, status.message)
+        time.sleep(0.2)
+
+
+@pytest.mark.slow
+@pytest.mark.longest
+def test_a_queue_of_reward_model_and_ppo_runs_to_its_end_with_the_page_closed(
+    page: Page, url: str, workspace: Path
+) -> None:
+    open_page(page, url)
+    open_tab(page, "Align")
+    open_tab(page, "Reward model")
+    choose(page, "reward-parent", "talker")
+    set_number(page, "reward-max_steps", 40)
+    page.locator("#reward-start").click()
+    wait_for_state(page, "reward-1", "running", view=VIEW)
+    page.locator("#align-pause").click()  # until PPO is set up
+    wait_for_state(page, "reward-1", "paused", view=VIEW)
+
+    open_tab(page, "PPO")
+    choose(page, "ppo-parent", "talker")
+    expect(page.locator("#ppo-reward_model input").first).to_have_value("reward-1 (paused)")
+    set_number(page, "ppo-max_steps", 8)
+    page.locator("#ppo-start").click()
+    wait_for_state(page, "ppo-1", "queued", view=VIEW)
+    waits = page.locator("#align-queue li")
+    expect(waits).to_have_text("ppo-1 after reward-1, whose model it needs↑↓Remove")
+    expect(page.locator(".pg-header-badge")).to_contain_text("1 waiting")
+
+    choose(page, "align-run", "reward-1")
+    page.locator("#align-resume").click()
+    wait_until(Run(workspace / "reward-1"), "running", "finished")
+    page.goto("about:blank")
+    for name in ("reward-1", "ppo-1"):
+        wait_until(Run(workspace / name), "finished")
+    assert checkpoint.is_reward_model(workspace / "reward-1")
+    assert checkpoint.read_card(workspace / "ppo-1" / "card.json").data["reward_model"] == "reward-1"

@@ -36,7 +36,6 @@ def main(argv: list[str] | None = None) -> int:
         services = Services.open(args.checkpoints or default_directory(), pick_device(args.device), read_only)
         for clash in services.workspace.roots.clashes():
             log.info("%s is not shown: another model has its name", clash)
-        services = Services.open(args.checkpoints, pick_device(args.device))
         threading.Thread(target=services.jobs.tend_queue, name="queue", daemon=True).start()
         launch(services, args.host, args.port, browser=args.browser, auth=auth, api_token=api_token)
     except (ValueError, OSError) as error:

@@ -35,6 +35,26 @@ def memory(run: RunState) -> Finding | None:
     )
 
 
+def killed(run: RunState) -> Finding | None:
+    """The system has ended the process because its memory did not suffice, or that is what the plan says."""
+    failure = run.status.failure
+    if failure is None or failure.kind != "memory":
+        return None
+    rows = int(run.config.get("micro_batch_size") or run.config.get("batch_size", 1))
+    fewer = max(1, rows // 2)
+    return Finding(
+        "killed for memory",
+        run.log.last_step,
+        "The memory did not suffice",
+        f"Its process ended after step {run.log.last_step:,}{failure.value and f': {failure.value}'}. "
+        + ("The kernel's log says that it was ended for want of memory." if failure.what == "kernel" else ""),
+        "What was saved is whole; smaller micro-batches change no gradient.",
+        f"Go on with micro-batches of {fewer}" + (", or with recompute." if fewer < rows else " and with recompute."),
+        {"micro_batch_size": fewer} | ({} if fewer < rows else {"recompute": True}),
+        run.log.last_step,
+    )
+
+
 def starving(run: RunState) -> Finding | None:
     """The next batch is made while one is learned from, so a healthy run hardly ever waits."""
     log, on_gpu = run.log, run.status.device == "cuda"
@@ -56,4 +76,4 @@ def starving(run: RunState) -> Finding | None:
     )
 
 
-MACHINE_RULES: tuple[Rule, ...] = (memory, starving)
+MACHINE_RULES: tuple[Rule, ...] = (killed, memory, starving)

@@ -1,9 +1,13 @@
-"""Why a run failed: as facts, which status.json keeps, and as the sentence that is made of them where it is shown."""
+"""Why a run failed or was interrupted: facts, which status.json keeps, and the sentence that is made of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+MEMORY = {
+    "kernel": "the system has ended its process for want of memory",
+    "plan": "its process has ended, as far as can be told for want of memory",
+}
 NAMES = {"loss/train": "the loss", "grad_norm": "the gradient norm"}  # other metrics are called by their keys
 
 
@@ -15,6 +19,8 @@ class Failure:
     not finite      a metric's key              nan, inf or -inf, which JSON has no numbers for
     unwritable                                  what the system said
     device          its type                    what it said
+    memory          "kernel" or "plan": who     what it needs, a sentence, if it is known
+                    says so
     refused                                     a sentence that says what to change
     unexpected
     """
@@ -37,5 +43,7 @@ class Failure:
             "Try a lower learning rate",
             "unwritable": f"could not write: {self.value}{last_good}. Make room, then resume",
             "device": f"the {self.what} failed: {self.value}{last_good}. Resume when it is back",
+            "memory": f"{MEMORY.get(self.what)}{self.value and f': {self.value}'}{last_good}. Give it smaller "
+            "micro-batches, or end other programs, then resume",
             "refused": self.value,
         }.get(self.kind, f"an unexpected error, which {log} describes")

@@ -5,6 +5,7 @@ touch it. One that cannot begin at once waits in the queue (core/queue.py). All 
 run directory, so whoever comes back finds it again.
 """
 
+import contextlib
 import itertools
 import logging
 import subprocess
@@ -20,10 +21,13 @@ from core.checkpoint import read_json
 from core.config import Config, leaves, setting_of
 from core.diagnostics.doctor import diagnose
 from core.diagnostics.finding import Finding
+from core.diagnostics.memory_kill import killed_for_memory
 from core.roots import Roots
 from core.stages.base import Stage
-from core.stages.registry import STAGES
+from core.stages.memory_fit import known_need
+from core.stages.registry import STAGES, stage_of
 from core.training.device import pick_device, total_memory
+from core.training.failure import Failure
 from core.training.run_directory import QUEUED, Run, Status, busy_sentence, check_name, read_lines, runs, step_number
 from playground.services.run_export import as_csv, as_tensorboard
 from playground.services.run_log import MOST_ROWS, recent, rows_allowed, seconds_left, some_samples, table
@@ -46,6 +50,7 @@ class Jobs:
     def __init__(self, directory: Path, read_only: Sequence[Path] = ()):
         self.directory, self.roots = directory, Roots(directory, tuple(read_only))
         self.begun: dict[str, subprocess.Popen[bytes]] = {}  # the processes that this one has started
+        self.interruptions: dict[tuple[str, float], Failure | None] = {}  # why, by run and its last heartbeat
 
     def names(self, stages: Collection[str] | None = None) -> list[str]:
         """All runs, one's own first, the latest begun first; of `stages`, if given, and those that cannot be read."""
@@ -132,10 +137,11 @@ class Jobs:
     def resume(self, name: str) -> None:
         """Go on with a paused run, or from the last saved step of one that was stopped, failed or was killed.
 
-        It waits in the queue for its device. What has taken steps already fits into memory, or was told to.
+        It waits in the queue for its device. What has taken steps fits into memory, or was told to, unless it was
+        interrupted for want of memory.
         """
         run = self.run(name)
-        status = run.status()
+        status = self.status(name)
         if status.state == "paused":
             run.request("resume")
         elif status.active:
@@ -143,7 +149,8 @@ class Jobs:
         elif status.state == "finished":
             raise ValueError(f"{name} is finished: there is nothing left to resume")
         else:
-            queue.add(run, agreed=run.metrics.exists())
+            short = status.failure is not None and status.failure.kind == "memory"
+            queue.add(run, agreed=run.metrics.exists() and not short)
             self.go_on()
 
     def request(self, name: str, command: str) -> None:
@@ -202,10 +209,25 @@ class Jobs:
         if died and status.state == "created":
             message = f"its process could not start: see {run.log}"
             return replace(status, state="interrupted", message=message)
+        if status.state == "interrupted":
+            return run.explained(replace(status, failure=self.why_interrupted(run, status)))
         if status.state == QUEUED:
             why = next((found["why"] for found in self.queue() if found["name"] == name), status.message)
             return replace(status, message=f"waits: {why}")
         return status
+
+    def why_interrupted(self, run: Run, status: Status) -> Failure | None:
+        """That its memory did not suffice, if the kernel's log or the plan says so; looked for once."""
+        key = (run.name, status.heartbeat)
+        if key not in self.interruptions:
+            with contextlib.suppress(ValueError):  # a run that cannot be read is interrupted all the same
+                need = known_need(*stage_of(run))
+                said = f"{need.sentence()}" if need else ""
+                if killed_for_memory(status.pid, status.heartbeat):
+                    self.interruptions[key] = Failure("memory", status.step, said, "kernel")
+                elif need and not need.fits:
+                    self.interruptions[key] = Failure("memory", status.step, said, "plan")
+        return self.interruptions.setdefault(key, None)
 
     def follow(self, name: str, since: dict[str, int] | None = None) -> dict[str, Any]:
         """What is new in a run `since` the cursor that the last call returned; the first look is thinned out.

@@ -81,6 +81,7 @@ export function recentLoss(losses) {
  * @param {number | null} loss
  */
 export function describeRun(name, { state, step, max_steps, message }, loss) {
-  const what = ["created", "queued"].includes(state) ? message : `${state}, step ${step} of ${max_steps}`; // one that waits says for whom
+  const waits = ["created", "queued"].includes(state); // and says for what
+  const what = waits ? message : `${state}, step ${step} of ${max_steps}`;
   return `${name}: ${what}${loss === null ? "" : `, loss ${loss.toFixed(3)}`}`;
 }

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from core import queue
 from core.checkpoint import write_json
+from core.stages.memory_fit import MemoryNeed
 from core.stages.pretrain import PretrainConfig
 from core.training.run_directory import Run, Status, append_line
+from playground.services import training_jobs
 from playground.services.run_log import MOST_ROWS, MOST_SAMPLES
 from playground.services.training_jobs import Jobs
 
@@ -226,6 +229,36 @@ def test_if_one_of_several_names_is_unfit_or_taken_none_is_created(
     with pytest.raises(ValueError, match=r"cannot be the name of a run|already something called|need different names"):
         Jobs(tmp_path).start_all([(name, CONFIG) for name in names], "pretrain")
     assert sorted(tmp_path.rglob("*")) == before
+
+
+# --- memory ---------------------------------------------------------------------------------------------------
+
+
+def test_an_interrupted_run_names_the_memory_where_the_kernel_or_the_plan_does(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run.write_status(Status("running", device="cpu"))
+    append_line(run.metrics, {"step": 1})
+    need = MemoryNeed(242 * 2**30, 24 * 2**30, "cpu")
+    monkeypatch.setattr(training_jobs, "known_need", lambda stage, config: None)
+    monkeypatch.setattr(training_jobs, "killed_for_memory", lambda pid, since: False)
+    assert Jobs(tmp_path).status("one").message == "its process has ended; it can be resumed"
+    monkeypatch.setattr(training_jobs, "known_need", lambda stage, config: need)
+    said = Jobs(tmp_path).status("one").message
+    assert said == (
+        "its process has ended, as far as can be told for want of memory: it needs 242 of the 24 GB of the cpu. "
+        "Give it smaller micro-batches, or end other programs, then resume"
+    )
+    monkeypatch.setattr(training_jobs, "killed_for_memory", lambda pid, since: pid == os.getpid())
+    jobs = Jobs(tmp_path)
+    status = jobs.status("one")
+    assert status.message.startswith("the system has ended its process for want of memory: it needs 242")
+    assert status.state == "interrupted" and jobs.findings("one")[0][0].kind == "killed for memory"
+    monkeypatch.setattr(training_jobs, "killed_for_memory", lambda pid, since: pytest.fail("looked for twice"))
+    assert jobs.status("one") == status
+    monkeypatch.setattr(queue, "known_need", lambda stage, config: need)
+    jobs.resume("one")  # it does not simply run into it again
+    assert jobs.status("one").message == "waits: it needs 242 of the 24 GB of the cpu: fit it, or start it anyway"
 
 
 # --- forks and the doctor -------------------------------------------------------------------------------------

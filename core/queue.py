@@ -88,7 +88,7 @@ def waiting(checkpoints: Path) -> list[Waiting]:
     held = {s.device: Reason("device", name, s.device) for name, s in states.items() if s.active and s.device}
     found = []
     for entry in entries:
-        reason, device = why(entry, checkpoints, states), ""
+        reason = why(entry, checkpoints, states)
         if reason is None:
             device = device_of(Run(checkpoints / entry.name))
             reason = held.get(device, Reason("begins"))
@@ -198,7 +198,7 @@ def start_anyway(checkpoints: Path, name: str) -> None:
     with changing(checkpoints) as entries:
         at = index(entries, name)
         states = statuses(checkpoints)
-        still = tuple(name for name in entries[at].after if name in states and is_unfinished(states[name]))
+        still = tuple(other for other in entries[at].after if other in states and is_unfinished(states[other]))
         entries[at] = replace(entries[at], after=still, agreed=True, damage="")
 
 
@@ -222,8 +222,8 @@ def put_back(run: Run, need: MemoryNeed | None, agreed: bool) -> None:
 
 def start_next(checkpoints: Path) -> list[Begun]:
     """Begin each run that nothing keeps waiting, in a process of its own; one that cannot be begun is taken out."""
-    if not read_entries(checkpoints):  # which is asked every few seconds
-        return []
+    if not read_entries(checkpoints) or not any(reason.kind == "begins" for _, reason in waiting(checkpoints)):
+        return []  # which is asked every few seconds: no lock is taken, and nothing written
     begun = []
     with changing(checkpoints) as entries:
         for entry, reason in waiting(checkpoints):

@@ -28,7 +28,7 @@ class MemoryNeed:
         return self.needs <= memory.usable_bytes(self.room / memory.GIB, self.device)
 
     def sentence(self) -> str:
-        return f"it needs {gigabytes(self.needs)} of the {gigabytes(self.room)} GB of the {self.device}"
+        return f"it needs {gigabytes(self.needs)} GB of {gigabytes(self.room)} GB on the {self.device}"
 
 
 def gigabytes(size: float) -> str:

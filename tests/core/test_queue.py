@@ -199,7 +199,7 @@ def test_what_does_not_fit_is_asked_about_and_an_answer_lets_it_begin(tmp_path: 
     monkeypatch.setattr(queue, "known_need", lambda stage, config: TOO_MUCH)
     queue.add(run)
     add(tmp_path, "larger")
-    assert told(tmp_path)[0] == ("large", "it needs 242 of the 24 GB of the cpu: fit it, or start it anyway")
+    assert told(tmp_path)[0] == ("large", "it needs 242 GB of 24 GB on the cpu: fit it, or start it anyway")
     assert queue.waiting(tmp_path)[0].reason.asks and queue.start_next(tmp_path) == []
     queue.start_anyway(tmp_path, "large")
     queue.start_next(tmp_path)

@@ -171,7 +171,7 @@ def test_one_that_finds_its_device_held_waits_again_before_the_others(two, tmp_p
 def test_one_that_turns_out_not_to_fit_waits_for_an_answer(two, tmp_path, monkeypatch):
     monkeypatch.setattr(training_commands, "known_need", lambda stage, config: TOO_MUCH)
     assert main(["run", str(two[0].directory), "--queued"]) == 0
-    assert reasons(tmp_path) == {"first": "it needs 242 of the 24 GB of the cpu: fit it, or start it anyway"}
+    assert reasons(tmp_path) == {"first": "it needs 242 GB of 24 GB on the cpu: fit it, or start it anyway"}
 
 
 # --- memory ---------------------------------------------------------------------------------------------------
@@ -184,7 +184,7 @@ def test_what_does_not_fit_is_not_begun_unless_it_was_told_to(tmp_path, corpus_f
     monkeypatch.setattr(cli, "execute", lambda runs: begun.extend(runs) or 0)
     command = ["pretrain", str(tmp_path / "large"), "--corpus", str(corpus_file), "--device", "cpu"]
     assert main(command) == 1
-    said = "it needs 242 of the 24 GB of the cpu: --fit makes the micro-batches smaller, --anyway begins all the same"
+    said = "it needs 242 GB of 24 GB on the cpu: --fit makes the micro-batches smaller, --anyway begins all the same"
     assert said in capsys.readouterr().err and not (tmp_path / "large").exists()
     assert main([*command, "--anyway"]) == 0 and [run.name for run in begun] == ["large"]
     command[1] = str(tmp_path / "larger")

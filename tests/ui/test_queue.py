@@ -66,7 +66,7 @@ def test_a_queue_of_reward_model_and_ppo_runs_to_its_end_with_the_page_closed(
     page.locator("#ppo-start").click()
     wait_for_state(page, "ppo-1", "queued", view=VIEW)
     waits = page.locator("#align-queue li")
-    expect(waits).to_have_text("ppo-1 after reward-1, whose model it needs↑↓Remove")
+    expect(waits).to_have_text("ppo-1 · after reward-1, whose model it needs↑↓Remove")
     expect(page.locator(".pg-header-badge")).to_contain_text("1 waiting")
 
     choose(page, "align-run", "reward-1")

@@ -28,7 +28,7 @@ export function actionsOf({ name, kind, asks }, place, count) {
 function row(run, place, count, act) {
   const item = make("li", run.asks ? "pg-waits pg-asks" : "pg-waits");
   const words = make("span", "pg-waits-why");
-  words.append(make("strong", "", run.name), ` ${run.why}`);
+  words.append(make("strong", "", run.name), ` · ${run.why}`);
   const tools = make("span", "pg-waits-tools");
   for (const { action, text, title, enabled } of actionsOf(run, place, count)) {
     const pressed = button(text, () => act(run.name, action), action === "fit" ? "pg-button pg-primary" : "pg-button");
@@ -62,7 +62,7 @@ export function mount({ element, props, watch, server }) {
     const focused = active instanceof HTMLElement && root.contains(active) ? { ...active.dataset } : null;
     const list = make("ol", "pg-waiting");
     list.append(...queue.map((run, place) => row(run, place, queue.length, act)));
-    root.replaceChildren(...(queue.length ? [make("h3", "", "Waiting"), list, problem] : []));
+    root.replaceChildren(...(queue.length ? [make("h3", "", "Queue"), list, problem] : []));
     root.dataset.waiting = queue.map(({ name }) => name).join(", ");
     if (focused?.run) focusAgain(root, /** @type {any} */ (focused));
   };

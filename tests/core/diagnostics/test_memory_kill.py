@@ -66,12 +66,12 @@ def test_who_may_not_read_them_asks_the_journal_and_if_that_fails_nothing_is_kno
 def test_the_doctor_says_that_the_memory_did_not_suffice_and_what_to_try() -> None:
     lines = [{"step": 1, "loss/train": 5.0, "lr": 0.1, "micro_batch_size": 16}]
     status = Status(
-        "interrupted", step=1, failure=Failure("memory", 1, "it needs 242 of the 24 GB of the cpu", "kernel")
+        "interrupted", step=1, failure=Failure("memory", 1, "it needs 242 GB of 24 GB on the cpu", "kernel")
     )
     (found,) = diagnose(lines, {"batch_size": 16}, {}, status, MACHINE_RULES)
     assert (found.kind, found.changes) == ("killed for memory", {"micro_batch_size": 8})
     assert found.evidence == (
-        "Its process ended after step 1: it needs 242 of the 24 GB of the cpu. "
+        "Its process ended after step 1: it needs 242 GB of 24 GB on the cpu. "
         "The kernel's log says that it was ended for want of memory."
     )
     (one,) = diagnose(lines, {"micro_batch_size": 1}, {}, status, MACHINE_RULES)

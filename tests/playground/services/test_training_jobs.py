@@ -246,7 +246,7 @@ def test_an_interrupted_run_names_the_memory_where_the_kernel_or_the_plan_does(
     monkeypatch.setattr(training_jobs, "known_need", lambda stage, config: need)
     said = Jobs(tmp_path).status("one").message
     assert said == (
-        "its process has ended, as far as can be told for want of memory: it needs 242 of the 24 GB of the cpu. "
+        "its process has ended, as far as can be told for want of memory: it needs 242 GB of 24 GB on the cpu. "
         "Give it smaller micro-batches, or end other programs, then resume"
     )
     monkeypatch.setattr(training_jobs, "killed_for_memory", lambda pid, since: pid == os.getpid())
@@ -258,7 +258,7 @@ def test_an_interrupted_run_names_the_memory_where_the_kernel_or_the_plan_does(
     assert jobs.status("one") == status
     monkeypatch.setattr(queue, "known_need", lambda stage, config: need)
     jobs.resume("one")  # it does not simply run into it again
-    assert jobs.status("one").message == "waits: it needs 242 of the 24 GB of the cpu: fit it, or start it anyway"
+    assert jobs.status("one").message == "waits: it needs 242 GB of 24 GB on the cpu: fit it, or start it anyway"
 
 
 # --- forks and the doctor -------------------------------------------------------------------------------------

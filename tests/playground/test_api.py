@@ -15,7 +15,7 @@ from core.checkpoint import Card
 from core.conversation import Conversation, Message, generate_reply
 from core.generate import Sampling
 from core.model import GPT, GPTConfig
-from core.training.run_directory import Run
+from core.training.run_directory import Run, Status
 from playground.__main__ import launch
 from playground.services.services import Services
 from tests.conftest import free_port
@@ -99,3 +99,21 @@ def test_a_program_trains_and_votes(client: Client, workspace: Path) -> None:
         client.predict("other", "pretrain", {"max_steps": 0}, api_name="/train")
     first = client.predict("To be?", "Ay.", "No.", "ann", "key-1", api_name="/vote")
     assert client.predict("To be?", "Ay.", "No.", "ann", "key-1", api_name="/vote") == first
+
+
+def test_a_program_sees_the_queue_and_changes_it(client: Client, workspace: Path) -> None:
+    holder = Run.create(workspace / "holder", "pretrain", {})
+    with holder.hold("cpu"):
+        holder.write_status(Status("running", device="cpu"))
+        for name in ("next", "later"):
+            settings = {"device": "cpu", "max_steps": 9, "warmup_steps": 1}
+            assert client.predict(name, "pretrain", settings, api_name="/train") == name
+        queue = client.predict(api_name="/queue")
+        assert queue[0] == {"name": "next", "kind": "device", "why": "the cpu is held by holder", "asks": False}
+        assert client.predict("next", api_name="/training")["message"] == "waits: the cpu is held by holder"
+        moved = client.predict("later", "up", api_name="/change_queue")
+        assert [waits["name"] for waits in moved] == ["later", "next"]
+        with pytest.raises(Exception, match="Action must be one of up, down, remove, fit, anyway"):
+            client.predict("later", "begin", api_name="/change_queue")
+        client.predict("later", "remove", api_name="/change_queue")
+        assert client.predict("next", api_name="/stop") == "next" and client.predict(api_name="/queue") == []

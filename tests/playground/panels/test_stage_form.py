@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from core.checkpoint import read_config
 from core.datasets.preference_files import Preference, write_preferences
@@ -18,8 +19,11 @@ from core.stages.reward_model import RewardConfig
 from core.stages.sft import SFTConfig
 from core.tokenizer import Tokenizer
 from core.training.planning import memory
+from core.training.run_directory import QUEUED, Run, Status
 from playground.panels.stage_form.compatibility import check_answers, check_same_vocabulary
 from playground.panels.stage_form.cost import HERE, fit_to_hardware, plan, preview
+from playground.panels.stage_form.spec import with_same_vocabulary
+from playground.services.services import Services
 
 TINY = Path(__file__).parents[3] / "checkpoints" / "bard-tiny"
 
@@ -150,3 +154,17 @@ def test_what_does_not_fit_together_is_said_before_a_training(tmp_path: Path, vo
     write_preferences(votes, [Preference("Why? " * 400, "So.", "Thus.")])
     with pytest.raises(ValueError, match="all 1 votes are longer than the context"):
         preview("dpo", DPOConfig.from_dict({"data": str(votes), "parent": str(TINY)}))
+
+
+def test_a_reward_model_that_is_still_to_be_made_is_offered_and_read_as_its_parent_is(tmp_path: Path) -> None:
+    shutil.copytree(TINY, tmp_path / "parent")
+    services = Services.open(tmp_path, torch.device("cpu"))
+    parent = str(tmp_path / "parent")
+    waits, gone, other = (tmp_path / name for name in ("waits", "gone", "other"))
+    for directory, named in ((waits, parent), (gone, str(tmp_path / "absent")), (other, parent)):
+        run = Run.create(directory, "reward", {"parent": named})
+        run.write_status(Status("failed" if directory is other else QUEUED))
+    assert with_same_vocabulary(parent, services) == [("waits (queued)", str(waits))]
+    check_same_vocabulary(str(waits), parent, [])
+    with pytest.raises(ValueError, match="absent"):
+        check_same_vocabulary(str(gone), parent, [])

@@ -45,7 +45,7 @@ def test_models_beside_the_one_that_learns_are_counted_and_what_is_found_fits(dp
     assert need and need.fits and smaller.fit.batch_size == dpo.fit.batch_size
     assert not memory_need(stage, dpo).fits
     with pytest.raises(ValueError, match=r"leave no room in 0\.0 GB: choose smaller ones"):
-        fitted(stage, dpo, "cpu", 1e-3)
+        fitted(stage, dpo, "cpu", 5e-4)
 
 
 def test_what_cannot_be_counted_is_not_known(tmp_path: Path, dpo: DPOConfig, monkeypatch) -> None:

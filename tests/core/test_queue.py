@@ -248,9 +248,10 @@ def test_the_queue_is_there_after_the_machine_was_started_again(tmp_path: Path, 
     assert begun == [["b", "--anyway"]] and order(tmp_path) == ["a"]
 
 
-def test_a_bad_entry_asks_and_the_others_go_on(tmp_path: Path, begun: list) -> None:
+@pytest.mark.parametrize("values", [{"after": 7}, {"after": [7]}, {"place": 3}, {"need": {"needs": "much"}}])
+def test_a_bad_entry_asks_and_the_others_go_on(tmp_path: Path, begun: list, values: dict[str, Any]) -> None:
     add(tmp_path, "a", "b", "c")
-    damage(tmp_path, 0, after=7)
+    damage(tmp_path, 0, **values)
     (tmp_path / "b" / "run.json").write_text("{", encoding="utf-8")
     found = queue.waiting(tmp_path)
     assert [(entry.name, reason.kind) for entry, reason in found] == [

@@ -38,7 +38,7 @@ def test_models_beside_the_one_that_learns_are_counted_and_what_is_found_fits(dp
     whole = memory_need(stage, dpo)
     alone = memory_need(replace(stage, frozen_models=0), dpo)
     assert whole and alone and whole.needs - alone.needs == memory.FLOAT * memory.n_weights(planned_for(stage, dpo)[0])
-    budget = 0.9 * whole.needs / GIB / memory.USABLE["cpu"]
+    budget = 1.001 * alone.needs / GIB / memory.USABLE["cpu"]  # enough for the one that learns
     smaller = replace(dpo, fit=fitted(stage, dpo, "cpu", budget))
     monkeypatch.setattr(memory_fit, "total_memory", lambda device: budget * 1024)
     need = memory_need(stage, smaller)

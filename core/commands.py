@@ -194,7 +194,7 @@ def run_data(args: argparse.Namespace) -> int:
         describe_data(found, stage, args)
     if not found.count:
         first = f": {found.recognised.left_out[0]}" if found.recognised.left_out else ""
-        return complain(f"{found.name} holds nothing that `{stage.name}` can learn from{first}")
+        raise ValueError(f"{found.name} holds nothing that `{stage.name}` can learn from{first}")
     return 0
 
 

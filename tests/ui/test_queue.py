@@ -9,11 +9,12 @@ import torch
 from playwright.sync_api import Page, expect
 
 from core import checkpoint
+from core.__main__ import main
 from core.checkpoint import Card
 from core.datasets.preference_files import Preference
 from core.model import GPT, GPTConfig
 from core.preferences.vote_store import FILE, Votes
-from core.training.run_directory import Run
+from core.training.run_directory import Run, Status
 from tests.ui.steps import choose, open_page, open_tab, wait_for_state
 
 VIEW = "#align-view .pg-run"
@@ -37,9 +38,9 @@ def set_number(page: Page, elem_id: str, value: int) -> None:
     page.locator(f"#{elem_id} input").fill(str(value))
 
 
-def wait_until(run: Run, *states: str) -> None:
+def wait_until_finished(run: Run) -> None:
     deadline = time.monotonic() + SECONDS
-    while (status := run.status()).state not in states:
+    while (status := run.status()).state != "finished":
         assert status.state != "failed" and time.monotonic() < deadline, (status.state, status.message)
         time.sleep(0.2)
 
@@ -49,31 +50,34 @@ def wait_until(run: Run, *states: str) -> None:
 def test_a_queue_of_reward_model_and_ppo_runs_to_its_end_with_the_page_closed(
     page: Page, url: str, workspace: Path
 ) -> None:
-    open_page(page, url)
-    open_tab(page, "Align")
-    open_tab(page, "Reward model")
-    choose(page, "reward-parent", "talker")
-    set_number(page, "reward-max_steps", 40)
-    page.locator("#reward-start").click()
-    wait_for_state(page, "reward-1", "running", view=VIEW)
-    page.locator("#align-pause").click()  # until PPO is set up
-    wait_for_state(page, "reward-1", "paused", view=VIEW)
+    before = Run.create(workspace / "before", "pretrain", {})
+    with before.hold("cpu"):
+        before.write_status(Status("running", device="cpu"))
+        open_page(page, url)
+        open_tab(page, "Align")
+        open_tab(page, "Reward model")
+        choose(page, "reward-parent", "talker")
+        set_number(page, "reward-max_steps", 20)
+        page.locator("#reward-start").click()
+        wait_for_state(page, "reward-1", "queued", view=VIEW)
 
-    open_tab(page, "PPO")
-    choose(page, "ppo-parent", "talker")
-    expect(page.locator("#ppo-reward_model input").first).to_have_value("reward-1 (paused)")
-    set_number(page, "ppo-max_steps", 8)
-    page.locator("#ppo-start").click()
-    wait_for_state(page, "ppo-1", "queued", view=VIEW)
-    waits = page.locator("#align-queue li")
-    expect(waits).to_have_text("ppo-1 · after reward-1, whose model it needs↑↓Remove")
-    expect(page.locator(".pg-header-badge")).to_contain_text("1 waiting")
-
-    choose(page, "align-run", "reward-1")
-    page.locator("#align-resume").click()
-    wait_until(Run(workspace / "reward-1"), "running", "finished")
-    page.goto("about:blank")
+        open_tab(page, "PPO")
+        choose(page, "ppo-parent", "talker")
+        expect(page.locator("#ppo-reward_model input").first).to_have_value("reward-1 (queued)")
+        set_number(page, "ppo-max_steps", 8)
+        page.locator("#ppo-start").click()
+        wait_for_state(page, "ppo-1", "queued", view=VIEW)
+        waits = page.locator("#align-queue li")
+        expect(waits.nth(0)).to_contain_text("reward-1 · the cpu is held by before")
+        expect(waits.nth(1)).to_contain_text("ppo-1 · after reward-1, whose model it needs")
+        expect(page.locator(".pg-header-badge")).to_contain_text("2 waiting")
+        page.get_by_role("button", name="Move ppo-1 up").press("Enter")
+        expect(waits.nth(0)).to_contain_text("ppo-1 · after reward-1")
+        expect(page.get_by_role("button", name="Move ppo-1 down")).to_be_focused()
+        page.goto("about:blank")
+    before.write_status(Status("finished", device="cpu"))
+    assert main(["queue", "list", "--directory", str(workspace)]) == 0  # begins the one, whose end begins the other
     for name in ("reward-1", "ppo-1"):
-        wait_until(Run(workspace / name), "finished")
+        wait_until_finished(Run(workspace / name))
     assert checkpoint.is_reward_model(workspace / "reward-1")
     assert checkpoint.read_card(workspace / "ppo-1" / "card.json").data["reward_model"] == "reward-1"

@@ -139,7 +139,7 @@ def add_house(add: Add) -> None:
         "action", choices=tuple(QUEUE), help="; ".join(f"{name}: {what}" for name, (what, _) in QUEUE.items())
     )
     sub.add_argument("name", nargs="?", help="of the run")
-    sub.add_argument("--directory", type=Path, default=Path("checkpoints"), help="where runs live [%(default)s]")
+    sub.add_argument("--directory", type=Path, default=default_directory(), help="where runs live [%(default)s]")
 
     sub = add(
         "models",

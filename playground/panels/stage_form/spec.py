@@ -117,7 +117,7 @@ def with_same_vocabulary(parent: str, services: Services) -> list[tuple[str, str
     made = [name for name in services.checkpoints.reward_models() if name not in unfinished]
     found = []
     for name, state in (unfinished | dict.fromkeys(made, "")).items():
-        path = str(services.checkpoints.directory / name)
+        path = str(services.checkpoints.roots.path(name))
         with contextlib.suppress(ValueError):  # of one that is still to be made, the parent may be gone
             if reads(vocabulary(path), writer):
                 found.append((f"{name} ({state})" if state else name, path))

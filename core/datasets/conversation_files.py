@@ -13,6 +13,8 @@ from typing import Any
 
 from core.datasets.messages import (
     Messages,
+    is_absent,
+    is_messages,
     is_transcript,
     message,
     read_history,
@@ -35,9 +37,10 @@ LAYOUTS: dict[str, Any] = {  # what is recognised, with an example of each
     "HH-RLHF": {"chosen": "\n\nHuman: What is the hour?\n\nAssistant: Noon."},
 }
 TURNS = ("messages", "conversations", "conversation", "dialogue", "dialog", "turns", "chat", "data")
-QUESTIONS = ("instruction", "prompt", "question", "query", "problem", "user", "human", "q", "input")
+QUESTIONS = ("instruction", "prompt", "question", "query", "problem", "user", "human", "q", "inputs", "input")
 CONTEXTS = ("input", "context")  # what the question is about
-ANSWERS = ("output", "response", "completion", "answer", "reply", "solution", "target", "assistant", "gpt", "bot", "a")
+ANSWERS: tuple[str, ...] = ("output", "response", "completion", "answer", "reply", "solution", "target", "assistant")
+ANSWERS += ("gpt", "bot", "ai", "a", "targets", "outputs")
 BY_KEYS = {  # question, answer: how the layout is called; others bear the names of their keys
     ("instruction", "output"): "Alpaca",
     ("instruction", "response"): "Dolly",
@@ -120,7 +123,7 @@ def recognise(item: Any) -> tuple[Messages, str]:
         return read_turns(item, turns)
     if is_transcript(item.get("chosen")):
         return read_messages(item["chosen"], "chosen"), "HH-RLHF"
-    question = next((key for key in QUESTIONS if item.get(key) is not None and key in item), "")
+    question = next((key for key in QUESTIONS if not is_absent(item.get(key))), "")
     answer = next((key for key in ANSWERS if key in item and key != question), "")
     if not question or not answer:
         raise ValueError(what_is_missing(item, question))
@@ -154,14 +157,13 @@ def read_turns(item: Mapping[str, Any], key: str) -> tuple[Messages, str]:
 def read_exchange(item: Mapping[str, Any], question: str, answer: str) -> Messages:
     """A question, what it is about, and an answer; with what was said before."""
     asked, said = item[question], item[answer]
-    if isinstance(asked, list | dict) or is_transcript(asked):
+    if is_messages(asked) or is_transcript(asked):
         before = read_messages(asked, question)
     else:
-        about = next((str(item[key]) for key in CONTEXTS if key != question and item.get(key) is not None), "")
+        about = next((str(item[key]) for key in CONTEXTS if key != question and not is_absent(item.get(key))), "")
         parts = [text_of(asked, "the question"), *([about] if about.strip() else [])]
         before = [message("user", "\n\n".join(parts))]
-    is_messages = isinstance(said, list | dict) and answer in ("completion", "response", "output")
-    after = read_messages(said, answer) if is_messages else [message("assistant", text_of(said, "the answer"))]
+    after = read_messages(said, answer) if is_messages(said) else [message("assistant", text_of(said, "the answer"))]
     return headed(item, [*read_history(item.get("history")), *before, *after])
 
 

@@ -6,6 +6,7 @@ What comes out of all of them is the first, with the role "system", "user" or "a
 """
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -23,12 +24,12 @@ TURN = re.compile(r"\n\n(Human|Assistant):", re.IGNORECASE)  # of a transcript, 
 
 def text_of(value: Any, what: str) -> str:
     """A text; a number as it is written; parts of a content joined. Raises ValueError for an empty or another one."""
-    if isinstance(value, list) and value and all(isinstance(part, dict | str) for part in value):
+    if isinstance(value, list) and value and all(isinstance(part, dict) for part in value):
         value = "".join(map(text_of_part, value))
+    elif is_absent(value):
+        value = ""
     elif isinstance(value, bool | int | float):
         value = json.dumps(value)
-    if value is None:
-        value = ""
     if not isinstance(value, str):
         raise ValueError(f"{what} is neither a text nor a list of messages")
     if not value.strip():
@@ -38,10 +39,18 @@ def text_of(value: Any, what: str) -> str:
     return value
 
 
-def text_of_part(part: Any) -> str:
+def is_absent(value: Any) -> bool:
+    """Is nothing there? Tables of numbers say so with "not a number"."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def is_messages(value: Any) -> bool:
+    """Is it a message, or a list of them, and not of texts?"""
+    return isinstance(value, dict) or (isinstance(value, list) and any(isinstance(item, dict) for item in value))
+
+
+def text_of_part(part: dict[str, Any]) -> str:
     """Of a content in parts, one of text. Raises ValueError that names another kind."""
-    if isinstance(part, str):
-        return part
     kind = part.get("type", "text")
     if kind not in ("text", "input_text", "output_text") or not isinstance(part.get("text"), str):
         raise ValueError(f"a content has a part of the type {kind!r}: only text can be read")
@@ -95,12 +104,13 @@ def read_transcript(text: str) -> Messages:
 
 def with_system(system: Any, messages: Messages) -> Messages:
     """The messages, headed by a system text if there is one."""
-    return [message("system", text_of(system, "the system text")), *messages] if system else messages
+    given = not is_absent(system) and str(system).strip()
+    return [message("system", text_of(system, "the system text")), *messages] if given else messages
 
 
 def read_history(value: Any) -> Messages:
     """[[question, answer], ...], as Alpaca's "history" has it."""
-    if not value:
+    if is_absent(value) or not value:
         return []
     if not isinstance(value, list) or not all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in value):
         raise ValueError('"history" is no list of [question, answer]')

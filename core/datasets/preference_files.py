@@ -9,8 +9,10 @@ called chosen means nothing.
 
 import json
 import random
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ from core.checkpoint import write_text
 from core.datasets.messages import (
     Messages,
     describe_messages,
+    is_absent,
+    is_messages,
     is_transcript,
     message,
     read_history,
@@ -119,6 +123,7 @@ def read_preferences(path: str | Path, skip_bad_lines: bool = False) -> Preferen
 
 # --- layouts --------------------------------------------------------------------------------------------------
 
+NO_PROMPT = "prompt missing: it stands neither by itself nor at the beginning of both answers"
 PAIR = {"chosen": "Noon.", "rejected": "No."}
 QUESTION = {"role": "user", "content": "What is the hour?"}
 ANSWERS = {name: [{"role": "assistant", "content": text}] for name, text in PAIR.items()}
@@ -173,7 +178,10 @@ def parse_preference(item: Any) -> tuple[Preference, str]:
         raise ValueError(what_is_missing(item))
     key = next((key for key in BY_PROMPT if item.get(key) is not None), "")
     layout = layout_name(item, key, answers[0])
-    given = read_prompt(item, key) if key else []
+    if not key and all(isinstance(answer, str) and not is_transcript(answer) for answer in answers):
+        given, answers = share_beginning(*answers)
+    else:
+        given = read_prompt(item, key) if key else []
     spaced = is_transcript(item.get(key))  # "Assistant:" and a blank stand before the answer
     chosen, rejected = (read_answer(a, name, given, spaced) for a, name in zip(answers, PAIR, strict=True))
     if chosen == rejected:
@@ -190,9 +198,20 @@ def find_answers(item: Mapping[str, Any]) -> tuple[Any, Any] | None:
     return (both[0], both[1]) if isinstance(both, list) and len(both) == 2 else None
 
 
+def share_beginning(chosen: str, rejected: str) -> tuple[Messages, tuple[str, str]]:
+    """(prompt, the rest of either) of two texts: the words with which both begin are the prompt."""
+    words = [re.findall(r"\S+\s*", text) for text in (chosen, rejected)]
+    shared = "".join(a for a, _ in takewhile(lambda pair: pair[0] == pair[1], zip(*words, strict=False)))
+    if not shared.strip():
+        raise ValueError(NO_PROMPT)
+    if chosen == rejected:
+        raise NothingToLearn("chosen and rejected are the same", "TRL, implicit prompt")
+    return [message("user", shared.rstrip())], (chosen[len(shared) :], rejected[len(shared) :])
+
+
 def layout_name(item: Mapping[str, Any], key: str, chosen: Any) -> str:
     if not key:
-        return "HH-RLHF" if isinstance(chosen, str) else "TRL, implicit prompt"
+        return "HH-RLHF" if is_transcript(chosen) else "TRL, implicit prompt"
     if key == "instruction" and isinstance(item.get("output"), list):
         return "Alpaca with two outputs"
     if key != "prompt" or not isinstance(chosen, list):
@@ -220,10 +239,11 @@ def read_tie(item: Mapping[str, Any]) -> bool:
 def read_prompt(item: Mapping[str, Any], key: str) -> Messages:
     """What was asked, in turns."""
     value = item[key]
-    if isinstance(value, list | dict) or is_transcript(value):
+    if is_messages(value) or is_transcript(value):
         said = read_messages(value, key)
     else:
-        given = str(item.get("input") or "") if key == "instruction" else ""
+        about = item.get("input") if key == "instruction" else None
+        given = "" if is_absent(about) else str(about)
         said = [message("user", "\n\n".join([text_of(value, key), *([given] if given.strip() else [])]))]
     said = [*read_history(item.get("history")), *said]
     system = item.get("system") or item.get("system_prompt")
@@ -232,9 +252,7 @@ def read_prompt(item: Mapping[str, Any], key: str) -> Messages:
 
 def read_answer(value: Any, name: str, asked: Messages, spaced: bool) -> Messages:
     """The whole conversation that ends with this answer."""
-    if not asked and isinstance(value, str) and not is_transcript(value):
-        raise ValueError("prompt missing: it stands neither by itself nor at the beginning of both answers")
-    if asked and not isinstance(value, list | dict):
+    if asked and not is_messages(value):
         answer = text_of(value, name)
         return [*asked, message("assistant", answer.removeprefix(" ") if spaced else answer)]
     said = read_messages(value, name)
@@ -259,7 +277,7 @@ def part_ways(chosen: Messages, rejected: Messages, tie: bool) -> Preference:
         raise ValueError("the two conversations part before their last message: their answers answer two things")
     prompt = chosen[:shared]
     if not prompt:
-        raise ValueError("prompt missing: it stands neither by itself nor at the beginning of both answers")
+        raise ValueError(NO_PROMPT)
     if prompt[-1]["role"] != "user":
         raise ValueError('the last message of prompt is not by the role "user"')
     history = tuple((m["role"], m["content"]) for m in prompt[:-1])

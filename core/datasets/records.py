@@ -23,6 +23,7 @@ SEPARATORS = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar"}
 LOOKED_AT = 50  # lines by which a format is recognised
 NAMED = 3  # lines, where many are left out for the same reason
 LONGEST_FIELD = 10_000_000  # characters; the csv module alone would stop at 131,072
+IN_A_LINE = re.compile(r"\}[ \t]*,[ \t]*(?=\{)")  # between objects
 T = TypeVar("T")
 
 
@@ -127,7 +128,9 @@ def find_records(file: File, name_rows: NameRows | None = None) -> Records:
     if text.lstrip("\ufeff \t\r\n").startswith(("{", "[")):
         kind, records, notes = read_json(text.removeprefix("\ufeff"))
         return Records(file, kind, encoding, records, notes)
-    separator = recognise_separator(text)
+    told = re.match(r"sep=(.)(?=\r?\n)", text)  # as Excel writes it
+    separator = told[1] if told and told[1] in SEPARATORS else recognise_separator(text)
+    text = text[told.end() :] if told else text
     rows = read_rows(text, separator)
     if len(rows) < 2 or rows[0].problem or len(rows[0].value) < 2:
         why = "it holds neither JSON nor a table with named columns"
@@ -185,7 +188,7 @@ def read_json(text: str) -> tuple[str, list[Record], list[str]]:
         # JSON strings may hold other ends of lines, such as U+2028
         numbered = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
         records = [parse_json_line(number, line) for number, line in numbered]
-        if len(records) > 1 or not is_wrapper(records[0].value):
+        if len(records) > 1 or not (is_wrapper(records[0].value) or rows_of_columns(records[0].value)):
             return "JSON lines", records, []
     if text.lstrip().startswith("["):
         only = whole_value(text)
@@ -193,6 +196,8 @@ def read_json(text: str) -> tuple[str, list[Record], list[str]]:
             return "JSON", [Record(1, only)], []
         return "JSON list", list(read_json_list(text, text.index("[") + 1)), []
     whole = whole_value(text)
+    if rows := rows_of_columns(whole):
+        return "JSON by columns", [Record(number, row) for number, row in enumerate(rows, 1)], []
     key = wrapper_key(whole) if whole is not None else broken_wrapper_key(text)
     if key:
         found = re.search(rf'"{key}"\s*:\s*\[', text)
@@ -214,9 +219,13 @@ def is_json_lines(text: str) -> bool:
 
 def parse_json_line(number: int, line: str) -> Record:
     try:
-        return Record(number, json.loads(line))
+        return Record(number, json.loads(line, parse_constant=nothing))
     except (ValueError, RecursionError) as error:
         return Record(number, problem=f"this is no JSON ({error})")
+
+
+def nothing(constant: str) -> None:
+    """NaN and the infinities, which are no JSON, stand for what is missing."""
 
 
 def whole_value(text: str) -> Any:
@@ -240,6 +249,18 @@ def wrapper_key(value: Any) -> str:
     return next((key for key in lists if all(isinstance(item, dict | list) for item in value[key])), "")
 
 
+def rows_of_columns(value: Any) -> list[dict[str, Any]]:
+    """The rows of {"text": [...], "label": [...]} or of {"text": {"0": ...}, ...}; none if it is no such thing."""
+    columns = list(value.values()) if isinstance(value, dict) and len(value) > 1 else []
+    if columns and all(isinstance(column, dict) and column.keys() == columns[0].keys() for column in columns):
+        columns = [list(column.values()) for column in columns]
+    if not all(isinstance(column, list) and len(column) == len(columns[0]) for column in columns):
+        return []
+    if any(isinstance(cell, dict) for column in columns for cell in column):
+        return []
+    return [dict(zip(value, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
 def broken_wrapper_key(text: str) -> str:
     """The same of an object that cannot be read as a whole."""
     found = re.match(rf'\s*\{{\s*"({"|".join(WRAPPERS)})"\s*:\s*\[', text)
@@ -248,7 +269,7 @@ def broken_wrapper_key(text: str) -> str:
 
 def read_json_list(text: str, position: int) -> Iterator[Record]:
     """The values from `position` on, up to a closing bracket; behind a broken one, from where the next begins."""
-    decoder, gap = json.JSONDecoder(), re.compile(r"[\s,]*")
+    decoder, gap = json.JSONDecoder(parse_constant=nothing), re.compile(r"[\s,]*")
     line, counted = 1, 0
     next_value: re.Pattern[str] | None = None
     while True:
@@ -262,9 +283,9 @@ def read_json_list(text: str, position: int) -> Iterator[Record]:
             next_value = re.compile(r"\n" + (indent[0] if indent else "") + r"(?=[\[{])")
         try:
             value, position = decoder.raw_decode(text, position)
-            yield Record(line, value)
+            yield Record(line, value["row"] if isinstance(value, dict) and {"row", "row_idx"} <= set(value) else value)
         except (ValueError, RecursionError) as error:
-            following = next_value.search(text, position + 1)
+            following = next_value.search(text, position + 1) or IN_A_LINE.search(text, position + 1)
             hint = "" if following else ", and what follows cannot be read"
             yield Record(line, problem=f"this is no JSON{hint} ({error})")
             if following is None:

@@ -65,7 +65,12 @@ def read_documents(path: str | Path, text_column: str = "", skip_bad_lines: bool
     if path.is_dir():
         return read_directory(path, text_column, skip_bad_lines)
     file = read_file(path, "corpus")
-    if file.is_parquet or file.ending in JSON or (file.ending in TABLES and has_column(file, text_column)):
+    if (
+        file.is_parquet
+        or file.ending in JSON
+        or is_nameless_json(file)
+        or (file.ending in TABLES and has_column(file, text_column))
+    ):
         return read_column(find_records(file), text_column, skip_bad_lines)
     if text_column:
         raise ValueError(f"{file.name} is plain text and has no column {text_column!r}: leave text_column empty")
@@ -119,8 +124,18 @@ def split_documents(text: str) -> list[str]:
 # --- columns --------------------------------------------------------------------------------------------------
 
 
-def has_column(file: File, text_column: str) -> bool:
-    """Is it a table with the column, or with one of a usual name?"""
+def is_nameless_json(file: File) -> bool:
+    """Do all lines of a file without an ending hold an object?"""
+    if file.ending or not file.content.lstrip().startswith(b"{"):
+        return False
+    records = find_records(file).records
+    return all(isinstance(record.value, dict) for record in records)
+
+
+def is_table(file: File, text_column: str) -> bool:
+    """Is it a table by its name, and one with the column, or with one of a usual name?"""
+    if file.ending not in TABLES:
+        return False
     found = find_records(file).records
     return bool(found and isinstance(found[0].value, dict) and column_of(list(found[0].value), text_column))
 

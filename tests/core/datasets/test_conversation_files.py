@@ -90,6 +90,11 @@ FORMS = {  # of the same four records
     "all in one.json": json.dumps(LINES),
     "in a row.json": "\n".join(json.dumps(line, indent=4) for line in LINES),
     "wrapped.json": json.dumps({"version": 1, "data": LINES}, indent=1),
+    "by columns.json": json.dumps({key: [line[key] for line in LINES] for key in LINES[0]}),
+    "by index.json": json.dumps({key: {str(n): line[key] for n, line in enumerate(LINES)} for key in LINES[0]}),
+    "rows.json": json.dumps({"rows": [{"row_idx": n, "row": line} for n, line in enumerate(LINES)]}),
+    "not a number.json": json.dumps([line | {"input": float("nan")} for line in LINES]),
+    "excel.csv": "sep=;\ninstruction;output\n" + "".join(f"Say {n}.;{n}\n" for n in range(4)),
     "bare.jsonl": "\n".join(map(json.dumps, ROWS)),
     "bare.json": json.dumps(ROWS),
     "table.csv": "instruction,input,output\n" + "".join(f'"Say {n}.",,{n}\n' for n in range(4)),
@@ -138,6 +143,7 @@ BAD = {
     "empty answer": ({"instruction": "Sing!", "output": " \n"}, "the answer is empty"),
     "null answer": ({"instruction": "Sing!", "output": None}, "the answer is empty"),
     "empty question": ({"instruction": "", "output": "la"}, "the question is empty"),
+    "two answers": ({"instruction": "Sing!", "output": ["la", "lo"]}, "the answer is neither a text nor a list"),
     "only questions": ({"messages": [TURN[0], TURN[0]]}, "there is no answer to learn"),
 }
 
@@ -157,6 +163,12 @@ def test_all_bad_lines_are_counted(tmp_path):
     with pytest.raises(ValueError, match=r"^bad\.jsonl, line 1: .* \(and 1 more of 3\); correct it"):
         read_conversations(path)
     assert [p.split(":")[0] for p in read_conversations(path, skip_bad_lines=True).problems] == ["line 1", "line 3"]
+
+
+def test_behind_a_broken_value_in_the_same_line_the_next_begins(tmp_path):
+    path = written(tmp_path / "a.json", f'[{json.dumps(ALPACA)}, {{"instruction": oops}}, {json.dumps(ALPACA)}]')
+    found = read_conversations(path, skip_bad_lines=True)
+    assert len(found.messages) == 2 and len(found.problems) == 1
 
 
 def test_what_holds_nothing_is_refused(tmp_path):

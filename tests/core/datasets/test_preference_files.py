@@ -95,6 +95,11 @@ TOLD = Preference("What hour?", "Noon.", "No.", history=(("system", "Be brief.")
             "TRL, implicit prompt",
         ),
         (
+            {"chosen": "What is it? Noon.", "rejected": "What is it? No."},
+            Preference("What is it?", "Noon.", "No."),
+            "TRL, implicit prompt",
+        ),
+        (
             {"prompt": "What hour?", "messages": said("What hour?", "Noon.")}
             | {name: said("What hour?", "Eleven.", "And now?", text) for name, text in TWO.items()},
             LATER,

@@ -77,6 +77,8 @@ def test_texts_are_taken_from_a_column(tmp_path):
     (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
     assert read_documents(tmp_path / "a.jsonl").texts == ["Once 0.", "Once 1.", "Once 2."]
     assert read_documents(tmp_path / "a.jsonl", "title").texts == ["x"] * 3
+    (tmp_path / "nameless").write_bytes((tmp_path / "a.jsonl").read_bytes())
+    assert read_documents(tmp_path / "nameless").texts == ["Once 0.", "Once 1.", "Once 2."]
     with pytest.raises(ValueError, match=r"a\.jsonl has no column 'body': choose text_column among id, story, title"):
         read_documents(tmp_path / "a.jsonl", "body")
     (tmp_path / "a.csv").write_text("n,text\n1,Once.\n2,Twice.\n")

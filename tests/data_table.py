@@ -9,8 +9,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from core.datasets import conversation_files, preference_files
+from core.datasets.json_records import OTHER_PARTS, WRAPPERS
 from core.datasets.labelled_files import ANY, JOINED, LABELS, MISSING, TEXTS
-from core.datasets.records import OTHER_PARTS, SEPARATORS, WRAPPERS
+from core.datasets.tables import SEPARATORS
 from core.datasets.text_files import COLUMNS
 from core.stages.registry import STAGES
 

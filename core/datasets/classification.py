@@ -19,7 +19,7 @@ from core.datasets import shakespeare
 from core.datasets.batch import Batch
 from core.datasets.labelled_files import ANY, Columns, normal, read_labelled
 from core.datasets.length_buckets import Buckets
-from core.datasets.records import Recognised
+from core.datasets.recognised import Recognised
 from core.linear_cross_entropy import IGNORE_INDEX
 from core.tokenizer import Tokenizer
 

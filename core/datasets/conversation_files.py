@@ -22,7 +22,8 @@ from core.datasets.messages import (
     text_of,
     with_system,
 )
-from core.datasets.records import LeftOut, Recognised, parse_records, read_records
+from core.datasets.recognised import LeftOut, Recognised
+from core.datasets.records import parse_records, read_records
 
 ASKED, ANSWERED = {"role": "user", "content": "What is the hour?"}, {"role": "assistant", "content": "Noon."}
 LAYOUTS: dict[str, Any] = {  # what is recognised, with an example of each
@@ -39,8 +40,23 @@ LAYOUTS: dict[str, Any] = {  # what is recognised, with an example of each
 TURNS = ("messages", "conversations", "conversation", "dialogue", "dialog", "turns", "chat", "data")
 QUESTIONS = ("instruction", "prompt", "question", "query", "problem", "user", "human", "q", "inputs", "input")
 CONTEXTS = ("input", "context")  # what the question is about
-ANSWERS: tuple[str, ...] = ("output", "response", "completion", "answer", "reply", "solution", "target", "assistant")
-ANSWERS += ("gpt", "bot", "ai", "a", "targets", "outputs")
+ANSWERS = (
+    *(
+        "output",
+        "response",
+        "completion",
+        "answer",
+        "reply",
+        "solution",
+        "target",
+        "assistant",
+        "gpt",
+        "bot",
+        "ai",
+        "a",
+    ),
+    *("targets", "outputs"),
+)
 BY_KEYS = {  # question, answer: how the layout is called; others bear the names of their keys
     ("instruction", "output"): "Alpaca",
     ("instruction", "response"): "Dolly",

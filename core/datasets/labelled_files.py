@@ -8,42 +8,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from core.datasets.records import (
-    LOOKED_AT,
-    NothingToLearn,
-    Recognised,
-    Record,
-    name_columns,
-    parse_records,
-    read_records,
-)
+from core.datasets.recognised import LOOKED_AT, NothingToLearn, Recognised, Record
+from core.datasets.records import parse_records, read_records
+from core.datasets.tables import name_columns
 
-TEXTS: tuple[str, ...] = (
-    "text",
-    "sentence",
-    "review",
-    "message",
-    "sms",
-    "tweet",
-    "content",
-    "comment",
-    "comment_text",
-    "document",
+TEXTS = (
+    *("text", "sentence", "review", "message", "sms", "tweet", "content", "comment", "comment_text", "document"),
+    *("body", "utterance", "headline", "question", "v2", "description"),
 )
-TEXTS += ("body", "utterance", "headline", "question", "v2", "description")
-LABELS: tuple[str, ...] = (
-    "label",
-    "labels",
-    "sentiment",
-    "class",
-    "category",
-    "target",
-    "v1",
-    "class index",
-    "label_text",
-    "topic",
+LABELS = (
+    *("label", "labels", "sentiment", "class", "category", "target", "v1", "class index", "label_text", "topic"),
+    *("intent", "emotion", "polarity", "genre", "rating", "stars", "score", "spam", "type", "y"),
 )
-LABELS += ("intent", "emotion", "polarity", "genre", "rating", "stars", "score", "spam", "type", "y")
 JOINED = ("title", "description")  # AG News has its texts in two columns
 MISSING = ("", "nan", "null", "n/a", "na", "<na>", "#n/a")  # labels that say that there is none
 SEVERAL = "+"  # between the names of columns that make one text

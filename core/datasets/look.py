@@ -12,7 +12,7 @@ from core.datasets.conversation_files import find_conversations
 from core.datasets.labelled_files import Columns, read_labelled
 from core.datasets.messages import describe_messages, message
 from core.datasets.preference_files import Preference, read_preferences
-from core.datasets.records import Recognised
+from core.datasets.recognised import Recognised
 from core.datasets.text_files import read_documents
 
 FIRST = 3  # examples that are shown

@@ -29,7 +29,8 @@ from core.datasets.messages import (
     text_of,
     with_system,
 )
-from core.datasets.records import NothingToLearn, Recognised, parse_records, read_records
+from core.datasets.recognised import NothingToLearn, Recognised
+from core.datasets.records import parse_records, read_records
 
 Turns = tuple[tuple[str, str], ...]  # (role, content) of messages
 

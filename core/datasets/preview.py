@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.datasets.conversations import Example
-from core.datasets.records import Recognised
+from core.datasets.recognised import Recognised
 from core.tokenizer import Tokenizer
 
 SHOWN = 3  # examples

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from core.datasets.records import Recognised
+from core.datasets.recognised import Recognised
 from core.datasets.text_files import cut, read_documents
 
 TINY_URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"

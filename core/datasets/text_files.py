@@ -12,7 +12,8 @@ from typing import Any
 
 from core.datasets.files import File, read_file
 from core.datasets.labelled_files import TEXTS, cell, named
-from core.datasets.records import LeftOut, NothingToLearn, Recognised, Records, find_records, parse_records
+from core.datasets.recognised import LeftOut, NothingToLearn, Recognised
+from core.datasets.records import Records, find_records, parse_records
 from core.tokenizer import END_OF_TEXT
 
 COLUMNS = (*TEXTS, "story", "article", "passage", "code")
@@ -65,12 +66,7 @@ def read_documents(path: str | Path, text_column: str = "", skip_bad_lines: bool
     if path.is_dir():
         return read_directory(path, text_column, skip_bad_lines)
     file = read_file(path, "corpus")
-    if (
-        file.is_parquet
-        or file.ending in JSON
-        or is_nameless_json(file)
-        or (file.ending in TABLES and has_column(file, text_column))
-    ):
+    if file.is_parquet or file.ending in JSON or is_nameless_json(file) or is_table(file, text_column):
         return read_column(find_records(file), text_column, skip_bad_lines)
     if text_column:
         raise ValueError(f"{file.name} is plain text and has no column {text_column!r}: leave text_column empty")

@@ -23,7 +23,8 @@ from core.datasets.conversations import ChatBatches, Example, collate, examples
 from core.datasets.instructions import KINDS, dialogues, split
 from core.datasets.look import look_at_conversations
 from core.datasets.preview import SHOWN, Preview, read_facts, show_example
-from core.datasets.records import ENDINGS, Recognised
+from core.datasets.recognised import Recognised
+from core.datasets.records import ENDINGS
 from core.evaluation.instructions import evaluate_instructions, replies
 from core.model import GPT
 from core.stages.base import HELD_OUT, Metric, Stage

@@ -58,6 +58,7 @@ log = logging.getLogger(__name__)
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"  # the index says which of several files holds what
 FILES = ("config.json", WEIGHTS, "tokenizer.json")  # without these a directory is no checkpoint of ours
 BESIDE = ("card.json", "tokenizer_config.json", "generation_config.json")  # what else a checkpoint may hold
+CHAT_TEMPLATE = "chat_template"  # of a model from elsewhere that answers, in the data of its card
 PICKLED = (".bin", ".pt", ".pth", ".ckpt")
 
 M = TypeVar("M", bound=Model)
@@ -125,9 +126,17 @@ def load(directory: str | Path, device: str | torch.device = "cpu") -> Checkpoin
 
     Raises ValueError that says what is missing, truncated or in disagreement, and if it is a classifier.
     """
-    if is_classifier(Path(directory)):
-        raise ValueError(f"{directory} is a classifier: it writes no text; choose a language model")
+    check_language_model(Path(directory))
     return load_any(directory, device)
+
+
+def check_language_model(directory: Path) -> None:
+    """Raise ValueError as `load` does, but for what only reading it would tell."""
+    if not directory.is_dir():
+        raise ValueError(f"there is no checkpoint directory {directory}")
+    required_files({path.name for path in directory.iterdir() if path.is_file()}, directory)
+    if is_classifier(directory):
+        raise ValueError(f"{directory} is a classifier: it writes no text; choose a language model")
 
 
 def load_classifier(directory: str | Path, device: str | torch.device = "cpu") -> Checkpoint[SequenceClassifier]:
@@ -178,7 +187,7 @@ def required_files(names: Collection[str], place: str | Path) -> list[str]:
 def read_card(path: Path) -> Card:
     """A checkpoint's card; one that came from elsewhere has none. Raises ValueError if it is no card of ours."""
     if not path.is_file():
-        return Card(stage="imported")
+        return imported_card(Tokenizer.load(path.parent)) if is_checkpoint(path.parent) else Card("imported")
     try:
         card = Card(**read_json(path))
     except TypeError as error:
@@ -188,6 +197,12 @@ def read_card(path: Path) -> Card:
         if not isinstance(value, kind) and not (name == "parent" and value is None):
             raise ValueError(f"{path} is no card of ours: {name} is {value!r:.40}, it must be of type {kind.__name__}")
     return card
+
+
+def imported_card(tokenizer: Tokenizer) -> Card:
+    """The card of a model from elsewhere: one whose chat template is known here answers in turns."""
+    template = known_template(tokenizer) if tokenizer.chat_template else None
+    return Card("imported", data={CHAT_TEMPLATE: template.name} if template else {})
 
 
 def read_config(path: Path) -> GPTConfig:

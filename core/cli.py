@@ -266,6 +266,7 @@ def run_stage(stage: Stage, args: argparse.Namespace) -> int:
     if distributed.world_size() == 1 and not args.anyway:
         config = fit_or_refuse(stage, config, args)
     if distributed.is_main():
+        stage.check(config)
         Run.create(args.directory, stage.name, config.to_dict())
     distributed.wait_for_all()
     return enqueue([Run(args.directory)], args.anyway) if args.queue else execute([Run(args.directory)])

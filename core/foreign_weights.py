@@ -12,8 +12,10 @@ from typing import Any
 from torch import Tensor
 
 from core import pytorch_files
-from core.checkpoint import INDEX, WEIGHTS, Card, Checkpoint, read_json, read_tensors, shards
+from core.chat_template import TEMPLATES, known_template
+from core.checkpoint import INDEX, WEIGHTS, Checkpoint, imported_card, read_json, read_tensors, shards
 from core.config import listed, plural
+from core.foreign_templates import recognise
 from core.huggingface import CLASSIFIER, REWARD, Note, read_model
 from core.pytorch_files import PyTorchFile
 from core.tokenizer import Tokenizer
@@ -66,7 +68,8 @@ def read(path: Path, beside: Path, n_head: int | None = None) -> Checkpoint[Any]
     tokenizer, more = vocabulary(directory, names, content)
     notes += more
     model, tokenizer, more = read_model(content, tokenizer, tensors, source, described)
-    return Checkpoint(model.eval(), tokenizer, Card("imported"), (*notes, *more))
+    tokenizer, told = chat_template(tokenizer)
+    return Checkpoint(model.eval(), tokenizer, imported_card(tokenizer), (*notes, *more, *told))
 
 
 def weight_files(names: Collection[str], place: object) -> list[str]:
@@ -158,6 +161,18 @@ def vocabulary(directory: Path, names: Collection[str], content: dict[str, Any])
     return Tokenizer.gpt2(), [
         Note("guessed", f"GPT-2's vocabulary, as there is none and the embedding has {rows:,} rows")
     ]
+
+
+def chat_template(tokenizer: Tokenizer) -> tuple[Tokenizer, list[Note]]:
+    """The vocabulary with its chat template in our words, if it has one that is known here."""
+    if tokenizer.chat_template is None:
+        return tokenizer, []
+    if template := known_template(tokenizer) or recognise(tokenizer.chat_template, tokenizer):
+        told = Note("kept", f"its chat template, which is {template.name}: it answers in turns")
+        return tokenizer.extended([], template.jinja), [told]
+    known = listed([*TEMPLATES], len(TEMPLATES))
+    why = f"its chat template, for other programs: here it is none of {known}, so that the model continues texts"
+    return tokenizer, [Note("kept", why)]
 
 
 def told_of_types(tensors: dict[str, Tensor]) -> list[Note]:

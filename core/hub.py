@@ -42,7 +42,8 @@ def import_model(source: str, directory: Path, revision: str | None = None, n_he
     beside = next(path for path in directory.absolute().parents if path.is_dir())
     loaded = foreign_weights.read(found, beside, n_head)
     said = {kind: "; ".join(note.what for note in loaded.notes if note.kind == kind) for kind in KINDS}
-    card = replace(loaded.card, parent=parent, data={kind: what for kind, what in said.items() if what})
+    told = {kind: what for kind, what in said.items() if what}
+    card = replace(loaded.card, parent=parent, data=loaded.card.data | told)
     checkpoint.save(directory, loaded.model, loaded.tokenizer, card)
     for note in loaded.notes:
         log.info("%s: %s", note.kind, note.what)

@@ -18,7 +18,7 @@ from core.datasets.batch import Batch
 from core.datasets.conversations import Example
 from core.datasets.length_buckets import Buckets
 from core.datasets.messages import Messages, message
-from core.datasets.preference_files import Preference, prompt_messages, read_preferences
+from core.datasets.preference_files import Preference, Preferences, prompt_messages, read_preferences
 from core.datasets.preview import SHOWN, Preview, ShownExample, read_facts, show_example, show_read_at_end
 from core.linear_cross_entropy import IGNORE_INDEX
 from core.tokenizer import Tokenizer
@@ -112,11 +112,8 @@ class Pairs:
 
 def read_pairs(config: PairsConfig, tokenizer: Tokenizer, block_size: int, seed: int) -> Pairs:
     """The votes in a file. Raises ValueError in words if they are too few, all ties, or all too long."""
-    if not config.data:
-        raise ValueError("data is empty: give a file of votes; the Label tab, and `core votes export`, write one")
-    found = read_preferences(config.data, config.skip_bad_lines)
-    kept = [pair for pair in found.pairs if not pair.tie] if config.ties == "skip" else found.pairs
-    learned, held_out = replace(found, pairs=kept).split(config.val_share, seed)
+    found = read_votes(config)
+    learned, held_out = used(found, config).split(config.val_share, seed)
     (train, long), (val, val_long) = (encode_pairs(tokenizer, part, block_size) for part in (learned, held_out))
     if not train or not any(pair.outcome == 1 for pair in val):
         raise ValueError(
@@ -129,6 +126,18 @@ def read_pairs(config: PairsConfig, tokenizer: Tokenizer, block_size: int, seed:
     ties = sum(pair.tie for pair in found.pairs)
     lineage = {"data": found.name, "sha256": found.digest, "votes": len(found.pairs), "ties": ties}
     return Pairs(train, val, [pair for pair in held_out if pair not in val_long], lineage, left_out)
+
+
+def read_votes(config: PairsConfig) -> Preferences:
+    """The votes in a file. Raises ValueError in words if it cannot be read."""
+    if not config.data:
+        raise ValueError("data is empty: give a file of votes; the Label tab, and `core votes export`, write one")
+    return read_preferences(config.data, config.skip_bad_lines)
+
+
+def used(found: Preferences, config: PairsConfig) -> Preferences:
+    """Those that are learned from."""
+    return replace(found, pairs=[pair for pair in found.pairs if config.ties == "half" or not pair.tie])
 
 
 def encode_pairs(
@@ -232,13 +241,13 @@ def preview_pairs(config: PairsConfig, parent: str, note: str, read_at_end: str 
     """
     tokenizer = with_template(Tokenizer.load(parent))
     block_size = read_config(Path(parent) / "config.json").block_size
-    found = read_preferences(config.data, config.skip_bad_lines)
-    usable = [pair for pair in found.pairs if config.ties == "half" or not pair.tie]
-    if not usable:
+    found = used(read_votes(config), config)
+    if not found.pairs:
         raise ValueError(f"{found.name} holds no votes{found.why_none}")
-    encoded, too_long = encode_pairs(tokenizer, usable, block_size)
+    encoded, too_long = encode_pairs(tokenizer, found.pairs, block_size)
     if not encoded:
         raise ValueError(f"all {len(too_long)} votes are longer than the context of {block_size} tokens")
+    found.split(config.val_share, seed=0)  # refuses too few
     lengths = [len(example.ids) for pair in encoded for example in pair.examples]
     decided = [pair for pair in encoded if pair.outcome == 1] or encoded
     return Preview(

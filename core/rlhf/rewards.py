@@ -16,19 +16,26 @@ from core.tokenizer import Tokenizer
 
 def read_reward_model(directory: str, tokenizer: Tokenizer, device: torch.device) -> Checkpoint[SequenceClassifier]:
     """Raises ValueError in words if there is none, or if it reads other tokens than the policy writes."""
+    check_reward_model(directory, tokenizer)
+    reward_model = checkpoint.load_classifier(Path(directory).expanduser(), device)
+    reward_model.model.requires_grad_(False)
+    return reward_model
+
+
+def check_reward_model(directory: str, tokenizer: Tokenizer) -> None:
+    """Raise ValueError likewise, without reading its weights."""
     if not directory:
         raise ValueError("reward_model is empty: train a reward model on your votes first, and name it here")
     path = Path(directory).expanduser()
-    if path.is_dir() and not checkpoint.is_reward_model(path):
+    if not path.is_dir():
+        raise ValueError(f"there is no checkpoint directory {directory}")
+    if not checkpoint.is_reward_model(path):
         raise ValueError(f"{directory} is no reward model: choose one that the stage `reward` made")
-    reward_model = checkpoint.load_classifier(path, device)
-    if not reads(reward_model.tokenizer, tokenizer):
+    if not reads(Tokenizer.load(path), tokenizer):
         raise ValueError(
             f"the reward model {path.name} reads another vocabulary, or another chat template, than the policy writes: "
             "train it from the same parent as the policy, or from one with the same vocabulary and template"
         )
-    reward_model.model.requires_grad_(False)
-    return reward_model
 
 
 class NormalizedReward:

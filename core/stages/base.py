@@ -14,8 +14,9 @@ from typing import Any
 
 import torch
 
-from core.checkpoint import read_config
-from core.config import Config, leaves, names, setting_of
+from core.chat_template import with_template
+from core.checkpoint import check_language_model, is_checkpoint, read_config
+from core.config import CHECKPOINTS, Config, leaves, names, setting_of
 from core.datasets.classification import Labelled
 from core.datasets.look import Reader
 from core.datasets.preview import Preview
@@ -23,6 +24,8 @@ from core.diagnostics.loss_rules import LOSS_RULES
 from core.diagnostics.machine_rules import MACHINE_RULES
 from core.diagnostics.run_log import Rule
 from core.model import GPTConfig
+from core.rlhf.rewards import check_reward_model
+from core.tokenizer import Tokenizer
 from core.training.runner import Job, Progress
 
 TRAINING, HELD_OUT, ROLLOUTS = "training", "held out", "rollouts"  # where a metric is measured
@@ -126,6 +129,24 @@ class Stage:
                 raise ValueError(f"{self.presets.flag} must be one of {known}, got {chosen!r}")
             recipe = self.presets.recipes[chosen]
         return self.config.from_dict({**self.config().to_dict(), **recipe, **given})
+
+    def check(self, config: Any) -> None:
+        """Raise ValueError in words for a start that could only fail: its parent or its data cannot be used.
+
+        What only the weights would tell is not looked for, nor what another run is still to make.
+        """
+        values = config.to_dict()
+        named = {name: values[name] for name in self.settings_that_name(*CHECKPOINTS) if values[name]}
+        paths = {name: Path(value).expanduser() for name, value in named.items()}
+        if any((path / "run.json").exists() and not is_checkpoint(path) for path in paths.values()):
+            return
+        for name in self.settings_that_name("checkpoint"):
+            if name in paths:
+                check_language_model(paths[name])
+        for name in self.settings_that_name("reward model"):
+            check_reward_model(values[name], with_template(Tokenizer.load(paths["parent"])))
+        if self.preview:
+            self.preview(config)
 
     @property
     def has_preset_flag(self) -> bool:

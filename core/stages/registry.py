@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from core.checkpoint import Card, read_card
+from core.checkpoint import CHAT_TEMPLATE, Card, read_card
 from core.config import CHECKPOINTS
 from core.stages import classify, dpo, ppo, pretrain, reward_model, sft
 from core.stages.base import Stage
@@ -66,12 +66,12 @@ def check_data(card: Card) -> None:
 
 def answers(card: Card) -> bool:
     """Was the model taught to answer in turns (core/conversation.py)? Other language models continue texts."""
-    return card.stage in STAGES and STAGES[card.stage].answers
+    return CHAT_TEMPLATE in card.data or (card.stage in STAGES and STAGES[card.stage].answers)
 
 
 def is_aligned(card: Card) -> bool:
     """Does the model answer, and was it bent to what people prefer?"""
-    return answers(card) and STAGES[card.stage].aligns
+    return card.stage in STAGES and STAGES[card.stage].answers and STAGES[card.stage].aligns
 
 
 def checkpoint_settings(stages: Iterable[Stage] | None = None) -> list[str]:

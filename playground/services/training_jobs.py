@@ -101,10 +101,11 @@ class Jobs:
     def start_all(self, named: Sequence[tuple[str, Config]], stage: str, agreed: bool = False) -> list[Run]:
         """The same for several, which the queue begins in this order.
 
-        Raises ValueError, and creates none, if a name is unfit or taken, or a device not there.
+        Raises ValueError, and creates none, if a name is unfit or taken, a device not there, or a start could only fail.
         """
         for name, config in named:
             self.check_free(name)
+            STAGES[stage].check(config)
             pick_device(config.to_dict()["device"])
         if len({name.casefold() for name, _ in named}) < len(named):  # to some systems a and A are one
             raise ValueError(f"runs need different names, got {', '.join(name for name, _ in named)}")

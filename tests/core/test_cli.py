@@ -52,6 +52,21 @@ def complaint(capsys):
 # --- what works -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        ("sft NEW --parent checkpoints/none", "there is no checkpoint directory checkpoints/none"),
+        ("sft NEW --data none.json", "none.json: No such file or directory"),
+        ("dpo NEW", "data is empty: give a file of votes"),
+        ("ppo NEW", "reward_model is empty: train a reward model on your votes first"),
+        ("ppo NEW --reward-model checkpoints/bard-chat", "checkpoints/bard-chat is no reward model"),
+    ],
+)
+def test_a_start_that_could_only_fail_leaves_no_run_behind(command, sentence, tmp_path, capsys):
+    assert main([part.replace("NEW", str(tmp_path / "new")) for part in command.split()]) == 1
+    assert sentence in capsys.readouterr().err and not (tmp_path / "new").exists()
+
+
 def test_chat_answers_each_line_until_an_empty_one(trained, monkeypatch, capsys):
     monkeypatch.setattr("sys.stdin", io.StringIO("To be?\nOr not?\n\nnever read\n"))
     assert main(["chat", str(trained), "--max-new-tokens", "5", "--persona", "Hamlet"]) == 0

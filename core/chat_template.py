@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from core.tokenizer import ASSISTANT, END_OF_TEXT, PAD, USER, Tokenizer
 
 AUTO = "auto"  # the template that the vocabulary has; `chat` where it has none
+BLANK_LINE = "\n\n"
 ROLES = ("system", "user", "assistant")
 
 NO_USER = "no message of the user follows the system message, at whose head it would stand"
@@ -36,7 +37,7 @@ class ChatTemplate:
     system: Marks | None = None  # None: a system message stands at the head of the user's next one
     head: str = ""  # before all messages
     tokens: tuple[str, ...] = ()  # special tokens in the marks, beside <|endoftext|>
-    input_heading: str = "\n\n"  # between an instruction and the text that it is about, where data keeps them apart
+    input_heading: str = BLANK_LINE  # between an instruction and the text that it is about, where data keeps them apart
     strips: bool = False  # blanks around a message would change the tokens of marks that are plain text
 
     def content(self, message: Mapping[str, str]) -> str:

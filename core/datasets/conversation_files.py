@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from core.chat_template import BLANK_LINE
 from core.datasets.messages import (
     Messages,
     is_absent,
     is_messages,
     is_transcript,
+    join_input,
     message,
     read_history,
     read_messages,
@@ -94,23 +96,30 @@ class Conversations:
         return [m for m in self.messages if json.dumps(m) not in held_out], [different[key] for key in shuffled[:count]]
 
 
-def read_conversations(path: str | Path, skip_bad_lines: bool = False) -> Conversations:
+def read_conversations(
+    path: str | Path, skip_bad_lines: bool = False, input_heading: str = BLANK_LINE
+) -> Conversations:
     """Conversations in any of LAYOUTS, as JSON lines, a JSON list, a table or parquet.
 
+    input_heading: between Alpaca's instruction and its input, see core/chat_template.py.
     Raises ValueError that names the first bad line, unless those are to be skipped, and if nothing is left. A question
     at the end is left out in either case, and counted.
     """
-    found = find_conversations(path, skip_bad_lines)
+    found = find_conversations(path, skip_bad_lines, input_heading)
     if not found.messages:
         left_out = found.recognised.left_out
         raise ValueError(f"{found.name} holds no conversation{f'; {left_out[0]}' if left_out else ''}")
     return found
 
 
-def find_conversations(path: str | Path, skip_bad_lines: bool) -> Conversations:
+def find_conversations(path: str | Path, skip_bad_lines: bool, input_heading: str = BLANK_LINE) -> Conversations:
     """The same of a file in which there may be none."""
     found = read_records(path, "conversations")
-    read, recognised = parse_records(found, parse_conversation, skip_bad_lines)
+
+    def parse(item: Any) -> tuple[tuple[Messages, bool], str]:
+        return parse_conversation(join_input(item, input_heading))
+
+    read, recognised = parse_records(found, parse, skip_bad_lines)
     trimmed = [LeftOut(line, CUT, in_part=True) for line, (_, is_cut) in read if is_cut]
     return Conversations(found.file.name, [messages for _, (messages, _) in read], recognised.with_left_out(trimmed))
 

@@ -102,6 +102,14 @@ def read_transcript(text: str) -> Messages:
     return [message(role, text_of(content.removeprefix(" "), NAMES[role])) for role, content in said]
 
 
+def join_input(item: Any, heading: str) -> Any:
+    """An Alpaca record with its input below its instruction, behind a heading; any other value as it is."""
+    given = item.get("input") if isinstance(item, Mapping) else None
+    if isinstance(given, str) and given.strip() and isinstance(item.get("instruction"), str):
+        return {**item, "instruction": f"{item['instruction']}{heading}{given}", "input": ""}
+    return item
+
+
 def with_system(system: Any, messages: Messages) -> Messages:
     """The messages, headed by a system text if there is one."""
     given = not is_absent(system) and str(system).strip()

@@ -16,6 +16,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+from core.chat_template import BLANK_LINE
 from core.checkpoint import write_text
 from core.datasets.messages import (
     Messages,
@@ -23,6 +24,7 @@ from core.datasets.messages import (
     is_absent,
     is_messages,
     is_transcript,
+    join_input,
     message,
     read_history,
     read_messages,
@@ -111,14 +113,19 @@ class Preferences:
         return learned, measured
 
 
-def read_preferences(path: str | Path, skip_bad_lines: bool = False) -> Preferences:
+def read_preferences(path: str | Path, skip_bad_lines: bool = False, input_heading: str = BLANK_LINE) -> Preferences:
     """Pairs in any of LAYOUTS, as JSON lines, a JSON list, a table or parquet.
 
+    input_heading: between Alpaca's instruction and its input, see core/chat_template.py.
     Raises ValueError that names the first bad line, unless those are to be skipped. Two answers that are the same are
     left out in either case.
     """
     found = read_records(path, "votes")
-    pairs, recognised = parse_records(found, parse_preference, skip_bad_lines)
+
+    def parse(item: Any) -> tuple[Preference, str]:
+        return parse_preference(join_input(item, input_heading))
+
+    pairs, recognised = parse_records(found, parse, skip_bad_lines)
     return Preferences(found.file.name, [pair for _, pair in pairs], found.file.digest, recognised)
 
 

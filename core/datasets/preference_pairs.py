@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from core.chat_template import encode_chat, encode_prompt, with_template
+from core.chat_template import encode_chat, encode_prompt, template_of, with_template
 from core.checkpoint import read_config
 from core.config import Config, setting
 from core.datasets.batch import Batch
@@ -112,7 +112,7 @@ class Pairs:
 
 def read_pairs(config: PairsConfig, tokenizer: Tokenizer, block_size: int, seed: int) -> Pairs:
     """The votes in a file. Raises ValueError in words if they are too few, all ties, or all too long."""
-    found = read_votes(config)
+    found = read_votes(config, tokenizer)
     learned, held_out = used(found, config).split(config.val_share, seed)
     (train, long), (val, val_long) = (encode_pairs(tokenizer, part, block_size) for part in (learned, held_out))
     if not train or not any(pair.outcome == 1 for pair in val):
@@ -128,11 +128,11 @@ def read_pairs(config: PairsConfig, tokenizer: Tokenizer, block_size: int, seed:
     return Pairs(train, val, [pair for pair in held_out if pair not in val_long], lineage, left_out)
 
 
-def read_votes(config: PairsConfig) -> Preferences:
+def read_votes(config: PairsConfig, tokenizer: Tokenizer) -> Preferences:
     """The votes in a file. Raises ValueError in words if it cannot be read."""
     if not config.data:
         raise ValueError("data is empty: give a file of votes; the Label tab, and `core votes export`, write one")
-    return read_preferences(config.data, config.skip_bad_lines)
+    return read_preferences(config.data, config.skip_bad_lines, template_of(tokenizer).input_heading)
 
 
 def used(found: Preferences, config: PairsConfig) -> Preferences:
@@ -241,7 +241,7 @@ def preview_pairs(config: PairsConfig, parent: str, note: str, read_at_end: str 
     """
     tokenizer = with_template(Tokenizer.load(parent))
     block_size = read_config(Path(parent) / "config.json").block_size
-    found = used(read_votes(config), config)
+    found = used(read_votes(config, tokenizer), config)
     if not found.pairs:
         raise ValueError(f"{found.name} holds no votes{found.why_none}")
     encoded, too_long = encode_pairs(tokenizer, found.pairs, block_size)

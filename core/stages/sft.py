@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from core.chat_template import ALPACA, AUTO, CHAT, with_template
+from core.chat_template import ALPACA, AUTO, CHAT, template_of, with_template
 from core.checkpoint import Card, read_config
 from core.config import Config, setting
 from core.datasets import shakespeare as corpora
@@ -144,7 +144,7 @@ def read(config: SFTConfig, tokenizer: Tokenizer, block_size: int) -> Data:
 
 
 def from_file(config: SFTConfig, tokenizer: Tokenizer, block_size: int) -> Data:
-    found: Conversations = read_conversations(config.data, config.skip_bad_lines)
+    found: Conversations = read_conversations(config.data, config.skip_bad_lines, template_of(tokenizer).input_heading)
     (train, long), (val, _) = (
         examples(tokenizer, part, block_size) for part in found.split(config.val_share, config.fit.seed)
     )

@@ -101,7 +101,7 @@ class Jobs:
     def start_all(self, named: Sequence[tuple[str, Config]], stage: str, agreed: bool = False) -> list[Run]:
         """The same for several, which the queue begins in this order.
 
-        Raises ValueError, and creates none, if a name is unfit or taken, a device not there, or a start could only fail.
+        Raises ValueError, and creates none, if a name is unfit or taken, no such device, or a start could only fail.
         """
         for name, config in named:
             self.check_free(name)

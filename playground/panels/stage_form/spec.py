@@ -5,7 +5,7 @@ from dataclasses import Field, dataclass
 from pathlib import Path
 from typing import Any
 
-from core.chat_template import reads
+from core.chat_template import AUTO, describe_added, reads, with_template
 from core.config import COLUMN, leaves, setting_of
 from core.stages.base import Stage
 from core.tokenizer import Tokenizer
@@ -97,14 +97,23 @@ class Spec:
         return type(config).from_dict(values | votes) if votes else config
 
     def status_text(self, services: Services, config: Any) -> str:
-        """How many votes there are, if it learns from votes: they may change while the form is open."""
+        """How many votes there are, if it learns from votes: they may change while the form is open; and what is added
+        to the vocabulary of a parent that knows no turns."""
         values = config.to_dict()
-        return " ".join(
+        votes = [
             vote_files.describe_votes(
                 vote_files.read_votes(services.preferences, values[name], values.get("skip_bad_lines", False))
             )
             for name in self.stage.settings_that_name("votes")
-        )
+        ]
+        return " ".join([*votes, *self.added_tokens(values)])
+
+    def added_tokens(self, values: dict[str, Any]) -> list[str]:
+        """In words, the special tokens that the parent's vocabulary gets."""
+        if not (self.stage.answers or self.stage.scores):
+            return []
+        before = Tokenizer.load(values["parent"])
+        return list(filter(None, [describe_added(before, with_template(before, values.get("template", AUTO)))]))
 
 
 def with_same_vocabulary(parent: str, services: Services) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from core import checkpoint, lora
-from core.chat_template import encode_chat
+from core.chat_template import encode_chat, with_template
 from core.checkpoint import Card
 from core.datasets.conversation_files import read_conversations
 from core.datasets.shakespeare import HELD_OUT, Play, Speech
@@ -185,6 +185,17 @@ def test_what_gpt2_became_is_chatted_with_alike_elsewhere(template, ends, pads, 
     with torch.no_grad():
         idx = torch.tensor([ids])
         torch.testing.assert_close(made.model(idx)[0], theirs(idx).logits, rtol=1e-4, atol=1e-4)
+
+
+def test_the_books_template_heads_an_input_as_the_book_does(tmp_path, place, gpt2):
+    rows = [{"instruction": "Double it.", "input": str(n), "output": str(2 * n)} for n in range(4)]
+    (tmp_path / "book.json").write_text(json.dumps(rows), encoding="utf-8")
+    config = settings(place, "full", parent=str(gpt2), data=str(tmp_path / "book.json"), template="alpaca")
+    tokenizer = with_template(GPT2, "alpaca")
+    texts = {tokenizer.decode(example.ids) for example in sft.read(config, tokenizer, 128).train}
+    head = "Below is an instruction that describes a task. Write a response that appropriately completes the request."
+    said = {f"{head}\n\n### Instruction:\nDouble it.\n\n### Input:\n{n}\n\n### Response:\n{2 * n}" for n in range(4)}
+    assert texts < {f"{text}<|endoftext|>" for text in said}
 
 
 # --- refusals -------------------------------------------------------------------------------------------------

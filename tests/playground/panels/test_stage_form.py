@@ -15,6 +15,7 @@ from core.stages.classify import ClassifyConfig
 from core.stages.dpo import DPOConfig
 from core.stages.ppo import PPOConfig
 from core.stages.pretrain import PretrainConfig
+from core.stages.registry import STAGES
 from core.stages.reward_model import RewardConfig
 from core.stages.sft import SFTConfig
 from core.tokenizer import Tokenizer
@@ -22,7 +23,7 @@ from core.training.planning import memory
 from core.training.run_directory import QUEUED, Run, Status
 from playground.panels.stage_form.compatibility import check_answers, check_same_vocabulary
 from playground.panels.stage_form.cost import HERE, fit_to_hardware, plan, preview
-from playground.panels.stage_form.spec import with_same_vocabulary
+from playground.panels.stage_form.spec import Spec, with_same_vocabulary
 from playground.services.services import Services
 
 TINY = Path(__file__).parents[3] / "checkpoints" / "bard-tiny"
@@ -136,6 +137,14 @@ def test_prompts_are_shown_of_which_nothing_counts_and_must_leave_room(tmp_path:
     too_long = PPOConfig.from_dict(values | {"max_new_tokens": 5000})
     with pytest.raises(ValueError, match="every prompt leaves less than max_new_tokens = 5000 of the context's"):
         preview("ppo", too_long)
+
+
+def test_a_form_says_which_tokens_a_vocabulary_gets(tmp_path: Path) -> None:
+    Tokenizer.gpt2().save(tmp_path)
+    spec = Spec.of(STAGES["sft"])
+    assert spec.added_tokens({"parent": str(tmp_path), "template": "alpaca"}) == []
+    (told,) = spec.added_tokens({"parent": str(tmp_path)})
+    assert told.startswith("<|user|> (50,257) and <|assistant|> (50,258) are added to the vocabulary")
 
 
 def test_what_does_not_fit_together_is_said_before_a_training(tmp_path: Path, votes: Path) -> None:

@@ -116,6 +116,9 @@ def run_queue(args: argparse.Namespace) -> int:
 
 def show_queue(place: Path) -> int:
     go_on([place])
-    for entry, reason in queue.waiting(place):
+    left = queue.waiting(place)
+    for entry, reason in left:
         log.info("%-24s %s", entry.name, reason.sentence())
+    if not left:
+        log.info("nothing waits in %s", place)
     return 0

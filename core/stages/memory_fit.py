@@ -4,6 +4,7 @@ core/training/planning/memory.py counts sequences of one shape; here is what a s
 sequences, examples are shorter than the context, and a reference stands beside the model that learns.
 """
 
+import logging
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +14,8 @@ from core.stages.base import Stage
 from core.training.device import pick_device, total_memory
 from core.training.loop import FitConfig
 from core.training.planning import memory
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -45,10 +48,13 @@ def memory_need(stage: Stage, config: Any) -> MemoryNeed | None:
 
 
 def known_need(stage: Stage, config: Any) -> MemoryNeed | None:
-    """The same, and None as long as the model or the data cannot be read: who trains it will say what is wrong."""
+    """The same, and None if it cannot be counted: no training waits for that, and it will say itself what is wrong."""
     try:
         return memory_need(stage, config)
     except ValueError:
+        return None
+    except Exception:
+        log.exception("the memory that a training needs could not be counted")
         return None
 
 

@@ -188,6 +188,8 @@ def cached_preview(
         found = read(config, tokenizer, block_size)
         chosen, too_long, problems = found.train, found.too_long, found.problems
         counts = [*read_facts(found.recognised), ("to learn from", len(found.train)), ("held out", len(found.val))]
+    if not chosen:
+        raise ValueError(f"all dialogues are longer than the context of {block_size} tokens: choose another model")
     targets, tokens = sum(sum(e.mask) for e in chosen), sum(len(e.ids) for e in chosen)
     return Preview(
         [

@@ -51,5 +51,7 @@ def test_models_beside_the_one_that_learns_are_counted_and_what_is_found_fits(dp
 def test_what_cannot_be_counted_is_not_known(tmp_path: Path, dpo: DPOConfig, monkeypatch) -> None:
     absent = DPOConfig.from_dict(dpo.to_dict() | {"parent": str(tmp_path / "absent")})
     assert known_need(STAGES["dpo"], absent) is None
+    broken = replace(STAGES["dpo"], preview=lambda config: 1 // 0)
+    assert known_need(broken, dpo) is None  # and that is in the log
     monkeypatch.setattr(memory_fit, "total_memory", lambda device: None)
     assert known_need(STAGES["pretrain"], PretrainConfig.preset("tiny", device="cpu")) is None

@@ -1,5 +1,7 @@
-"""llama.cpp itself runs our GGUF: the same tokens, the same greedy text, the same turns, probabilities as close as its
-arithmetic (half-precision keys and GELU) allows."""
+"""llama.cpp itself runs our GGUF: the same tokens, the same turns, the same greedy text.
+
+Probabilities are as close as its arithmetic allows: its keys, values and GELU are in half precision.
+"""
 
 import math
 from collections.abc import Callable

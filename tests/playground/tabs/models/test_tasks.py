@@ -120,3 +120,13 @@ def test_the_cards_tell_of_the_family_and_who_won(tasks: ModelTasks, tmp_path: P
     assert rows["stage"] == ("pretrain", "sft") and "n_layer" not in rows
     with pytest.raises(ValueError, match="choose two different models"):
         cards.compare("base", "base")
+
+
+def test_an_upload_that_cannot_be_leaves_a_sentence_and_the_token_nowhere(tasks: ModelTasks, monkeypatch) -> None:
+    monkeypatch.setattr("huggingface_hub.get_token", lambda: None)
+    tasks.upload("chat", "me/chat", "", "mit", private=True)
+    assert ended(tasks)["error"].startswith("no token: set HF_TOKEN")
+    tasks.upload("chat", "chat", "hf_secret", "mit", private=True)
+    assert "is no model's id" in ended(tasks)["error"] and "hf_secret" not in str(tasks.status())
+    with pytest.raises(ValueError, match="is not there any more"):
+        tasks.upload("gone", "me/gone", "hf_secret", "mit", private=True)

@@ -4,13 +4,16 @@ Shapes: B texts, V vocab_size.
 """
 
 import codecs
+import itertools
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from core.config import Config, setting
+from core.graph_decoder import AHEAD, GraphDecoder, can_decode
 from core.model import GPT, KVCache
 from core.packed_model import PackedGPT
 from core.tokenizer import Tokenizer
@@ -76,14 +79,14 @@ def stream(
     longer than that, or if the model's output is no distribution.
     """
     context = Context(model, [ids], sampling)
-    generator = torch.Generator().manual_seed(sampling.seed)
-    for _ in range(sampling.max_new_tokens):
-        logits = context.next_logits()  # (1, V)
-        id = draw(logits, context.texts, sampling, [generator])[0]
-        if id in stop:
-            return
-        context.append([id])
-        yield describe_step(id, logits[0], n_alternatives)
+    left = sampling.max_new_tokens
+    while left:
+        (drawn,), logits = context.write(left)
+        left -= len(drawn)
+        for id, row in zip(drawn, logits[:, 0].cpu(), strict=True):
+            if id in stop:
+                return
+            yield describe_step(id, row, n_alternatives)
 
 
 def batch(model: Model, prompts: list[list[int]], sampling: Sampling, stop: Collection[int] = ()) -> list[list[int]]:
@@ -94,20 +97,20 @@ def batch(model: Model, prompts: list[list[int]], sampling: Sampling, stop: Coll
     """
     context = Context(model, prompts, sampling)
     rows = list(range(len(prompts)))  # of the texts that are not finished
-    generators = [torch.Generator().manual_seed(sampling.seed + row) for row in rows]
     written: list[list[int]] = [[] for _ in prompts]
-    for _ in range(sampling.max_new_tokens):
-        drawn = draw(context.next_logits(), context.texts, sampling, generators)
-        going = [i for i, id in enumerate(drawn) if id not in stop]
+    left = sampling.max_new_tokens
+    while left and rows:
+        drawn, _ = context.write(left)
+        left -= len(drawn[0])
+        going = []
+        for i, ids in enumerate(drawn):
+            end = next((n for n, id in enumerate(ids) if id in stop), None)
+            written[rows[i]] += ids[:end]
+            if end is None:
+                going.append(i)
         if len(going) < len(rows):
             context.keep(going)
-            rows, drawn = [rows[i] for i in going], [drawn[i] for i in going]
-            generators = [generators[i] for i in going]
-        if not rows:
-            break
-        context.append(drawn)
-        for row, id in zip(rows, drawn, strict=True):
-            written[row].append(id)
+            rows = [rows[i] for i in going]
     return written
 
 
@@ -119,9 +122,36 @@ class Context:
 
     def __init__(self, model: Model, prompts: list[list[int]], sampling: Sampling):
         check(model, prompts, sampling)
-        self.model, self.texts = model.eval(), [list(ids) for ids in prompts]
+        self.model, self.texts, self.sampling = model.eval(), [list(ids) for ids in prompts], sampling
+        self.generators = [torch.Generator().manual_seed(sampling.seed + row) for row in range(len(prompts))]
         self.capacity = max(map(len, prompts)) + sampling.max_new_tokens
         self.cache = KVCache(model, 0)
+        self.decoder = None
+        if isinstance(model, GPT) and can_decode(model):
+            self.decoder = GraphDecoder.trusted(model, partial(draw, sampling=sampling))
+
+    @torch.inference_mode()
+    def write(self, most: int) -> tuple[list[list[int]], Tensor]:
+        """The next tokens of each text, up to `most`, and the logits (n, B, V) from which they were drawn.
+
+        On a GPU they are several, and some may lie behind a text's end.
+        """
+        room = self.cache.capacity - self.cache.length
+        goes_on = self.decoder is not None and self.cache.length > 0 and room > 0
+        if self.decoder and goes_on:
+            unread = torch.tensor([ids[-1] for ids in self.texts])
+            drawn, logits = self.decoder.write(unread, self.uniforms(min(most, room, AHEAD)))
+        else:
+            logits = self.next_logits()[None]
+            drawn = draw(logits[0], self.uniforms(1)[0].to(logits.device), self.said(), self.sampling)[None]
+        new: list[list[int]] = drawn.T.tolist()
+        if DAMAGED in itertools.chain(*new):
+            raise ValueError("the model's output is not a number: its weights are damaged, choose another checkpoint")
+        for text, ids in zip(self.texts, new, strict=True):
+            text += ids
+        if self.decoder and not goes_on:
+            self.decoder.begin(self.cache, self.said())
+        return new, logits
 
     @torch.inference_mode()
     def next_logits(self) -> Tensor:
@@ -134,16 +164,25 @@ class Context:
             unread = [[0] * empty + ids for empty, ids in zip(padding.tolist(), unread, strict=True)]
             self.cache = KVCache(self.model, len(unread), self.capacity, padding)
         idx = torch.tensor(unread, device=self.model.device)
-        return self.model(idx, cache=self.cache, last_only=True)[0][:, -1].float().cpu()
+        return self.model(idx, cache=self.cache, last_only=True)[0][:, -1].float()
 
-    def append(self, ids: list[int]) -> None:
-        for text, id in zip(self.texts, ids, strict=True):
-            text.append(id)
+    def uniforms(self, n: int) -> Tensor:
+        """Numbers from [0, 1), (n, B), with which the next n tokens are drawn, from each text's own generator."""
+        return torch.stack([torch.rand(n, generator=generator) for generator in self.generators], 1)
+
+    def said(self) -> Tensor | None:
+        """Which tokens each text holds, bool (B, V), if that matters."""
+        if self.sampling.repetition_penalty == 1:
+            return None
+        return tokens_in(self.texts, self.model.config.vocab_size).to(self.model.device)
 
     def keep(self, rows: list[int]) -> None:
         """Forget all texts but these."""
-        self.texts = [self.texts[row] for row in rows]
-        self.cache.keep(rows)
+        self.texts, self.generators = [self.texts[row] for row in rows], [self.generators[row] for row in rows]
+        if self.decoder:
+            self.decoder.keep(rows)
+        else:
+            self.cache.keep(rows)
 
 
 def check(model: Model, prompts: list[list[int]], sampling: Sampling) -> None:
@@ -178,53 +217,91 @@ def context_start(length: int, block_size: int) -> int:
 # --- drawing a token ------------------------------------------------------------------------------------------
 
 
-def draw(logits: Tensor, texts: list[list[int]], sampling: Sampling, generators: list[torch.Generator]) -> list[int]:
-    """One token for each row of logits (B, V). Raises ValueError if the model gives no usable distribution."""
-    if not torch.isfinite(logits.amax(1)).all():  # a NaN anywhere is the largest
-        raise ValueError("the model's output is not a number: its weights are damaged, choose another checkpoint")
-    probabilities = distribution(logits, texts, sampling)
-    return [
-        int(torch.multinomial(row, 1, generator=generator))
-        for row, generator in zip(probabilities, generators, strict=True)
-    ]
+DAMAGED = -1  # drawn where the model gives no usable distribution
+
+
+def draw(logits: Tensor, uniforms: Tensor, said: Tensor | None, sampling: Sampling) -> Tensor:
+    """One token for each row of logits (B, V), as ids (B,), or DAMAGED. All on the logits' device, without waiting.
+
+    uniforms: (B,) from [0, 1), all the chance there is: the token is the one where the probabilities, summed up from
+    the likeliest on (as they come, if all may be drawn), exceed it. said: see `apply_repetition_penalty`.
+    """
+    if said is not None:
+        logits = apply_repetition_penalty(logits, said, sampling.repetition_penalty)
+    if is_greedy(sampling):
+        best, ids = logits.max(1)  # a NaN anywhere is the largest
+        return torch.where(torch.isfinite(best), ids, DAMAGED)
+    probabilities, candidates = apply_sampling(logits, sampling)
+    total = probabilities.sum(1, keepdim=True, dtype=torch.float64)
+    index = torch.searchsorted(running_sums(probabilities), uniforms[:, None] * total, right=True)
+    last = (probabilities > 0).sum(1, keepdim=True) - 1 if candidates is not None else logits.shape[1] - 1
+    index = index.clamp(max=last).clamp(min=0)  # rounding must not lead behind what may be drawn
+    ids = index if candidates is None else candidates.gather(1, index)
+    return torch.where(torch.isfinite(total), ids, DAMAGED)[:, 0]
+
+
+def running_sums(x: Tensor) -> Tensor:
+    """`x.cumsum(1)` of x (B, K), in float64: in float32 there would be gaps that no number meets.
+
+    All rows are summed up in one go, which a GPU does several times faster, and what came before a row is taken off.
+    """
+    summed = x.flatten().cumsum(0, dtype=torch.float64).view_as(x)
+    return summed - (summed[:, :1] - x[:, :1])
 
 
 def distribution(logits: Tensor, texts: list[list[int]], sampling: Sampling) -> Tensor:
     """The probabilities (B, V) with which the next token of each text is drawn, from the model's logits (B, V)."""
     if sampling.repetition_penalty != 1:
-        logits = torch.stack(
-            [apply_repetition_penalty(row, ids, sampling) for row, ids in zip(logits, texts, strict=True)]
-        )
-    if sampling.temperature < 1e-6:  # as good as 0, by which one cannot divide
+        said = tokens_in(texts, logits.shape[1]).to(logits.device)
+        logits = apply_repetition_penalty(logits, said, sampling.repetition_penalty)
+    if is_greedy(sampling):
         return torch.zeros_like(logits).scatter(1, logits.argmax(1, keepdim=True), 1.0)
-    return apply_sampling(logits, sampling)
+    probabilities, candidates = apply_sampling(logits, sampling)
+    if candidates is not None:
+        probabilities = torch.zeros_like(logits).scatter(1, candidates, probabilities)
+    return probabilities / probabilities.sum(1, keepdim=True)
 
 
-def apply_repetition_penalty(logits: Tensor, ids: list[int], sampling: Sampling) -> Tensor:
-    """Logits (V,) with those of `ids` moved towards "unlikely" (Keskar et al. 2019, arXiv:1909.05858, section 4.1)."""
-    seen = torch.tensor(sorted(set(ids)))
-    old, penalty = logits[seen], sampling.repetition_penalty
-    return logits.index_put((seen,), torch.where(old > 0, old / penalty, old * penalty))
+def is_greedy(sampling: Sampling) -> bool:
+    return sampling.temperature < 1e-6  # as good as 0, by which one cannot divide
 
 
-def apply_sampling(logits: Tensor, sampling: Sampling) -> Tensor:
-    """Temperature, then top-k, top-p and min-p: probabilities (B, V).
+def tokens_in(texts: list[list[int]], vocab_size: int) -> Tensor:
+    """Which tokens each text holds, bool (B, V)."""
+    said = torch.zeros(len(texts), vocab_size, dtype=torch.bool)
+    for row, ids in zip(said, texts, strict=True):
+        row[ids] = True
+    return said
 
+
+def apply_repetition_penalty(logits: Tensor, said: Tensor, penalty: float) -> Tensor:
+    """Logits (B, V) with those of the tokens in `said`, bool (B, V), moved towards "unlikely".
+
+    Keskar et al. 2019, arXiv:1909.05858, section 4.1.
+    """
+    return torch.where(said, torch.where(logits > 0, logits / penalty, logits * penalty), logits)
+
+
+def apply_sampling(logits: Tensor, sampling: Sampling) -> tuple[Tensor, Tensor | None]:
+    """Temperature, then top-k, top-p and min-p: the candidates' weights (B, K), and their ids (B, K), likeliest first.
+
+    Each of the three keeps some of the likeliest. The weights of the others are 0, so those that stay do not add up
+    to 1. Where all tokens stay, they are probabilities (B, V) in the vocabulary's order, without ids.
     Top-p: Holtzman et al. 2020, arXiv:1904.09751; min-p: Nguyen et al. 2024, arXiv:2407.01082.
     """
-    scaled = logits / sampling.temperature
+    scaled, candidates = logits / sampling.temperature, None
     if sampling.top_k:
-        scaled = scaled.masked_fill(scaled < scaled.topk(sampling.top_k).values[:, -1:], -torch.inf)
+        scaled, candidates = scaled.topk(sampling.top_k)
+    elif sampling.top_p < 1 or sampling.min_p > 0:
+        scaled, candidates = scaled.sort(1, descending=True)
     probabilities = torch.softmax(scaled, 1)
     if sampling.top_p < 1:
-        ordered, index = probabilities.sort(1, descending=True)
-        beyond = ordered.cumsum(1) - ordered >= sampling.top_p  # what comes before already reaches top_p
-        probabilities = probabilities.masked_fill(torch.zeros_like(beyond).scatter(1, index, beyond), 0.0)
+        before = running_sums(probabilities) - probabilities
+        probabilities = probabilities.masked_fill(before >= sampling.top_p, 0.0)
     if sampling.min_p > 0:
-        probabilities = probabilities.masked_fill(
-            probabilities < sampling.min_p * probabilities.amax(1, keepdim=True), 0.0
-        )
-    return probabilities / probabilities.sum(1, keepdim=True)
+        likely_enough = probabilities >= sampling.min_p * probabilities[:, :1]
+        probabilities = probabilities * likely_enough
+    return probabilities, candidates
 
 
 def describe_step(id: int, logits: Tensor, n_alternatives: int) -> Step:

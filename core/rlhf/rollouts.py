@@ -92,7 +92,8 @@ def generate_responses(
     gpt: GPT, tokenizer: Tokenizer, prompts: Sequence[Sequence[int]], sampling: Sampling
 ) -> tuple[list[Example], Tensor]:
     """Prompts with the answers that `gpt` gives to them, as tokens, and whether each answer ended in time, (N,)."""
-    writer = PackedGPT(lora.merge_adapters(gpt)) if gpt.device.type == "cpu" else gpt
+    plain = lora.merge_adapters(gpt)
+    writer = PackedGPT(plain) if gpt.device.type == "cpu" else plain
     end = answer_end(tokenizer)
     with torch.compiler.set_stance("force_eager"):  # a text that grows would be compiled again and again
         answers = batch(writer, [list(prompt) for prompt in prompts], sampling, {end})

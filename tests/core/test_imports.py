@@ -12,10 +12,11 @@ FILES = sorted(path.relative_to(REPO).as_posix() for path in (REPO / "core").rgl
 
 # What stands in a later row may import what stands in an earlier one, never the other way round.
 ROWS = (
+    ("compiling", "decode_kernels"),
     ("added_words", "tokenizer_files"),
     ("config", "roots", "tokenizer", "linear_cross_entropy", "presets"),
     ("model", "merge_tree", "chat_template", "pytorch_files"),
-    ("packed_model", "classifier"),
+    ("packed_model", "graph_decoder", "classifier"),
     ("huggingface",),
     ("checkpoint", "generate", "weight_layouts"),
     ("foreign_templates", "lora", "gguf_file"),
@@ -129,6 +130,8 @@ for name in absent.split():
     sys.modules[name] = None  # importing it now raises ImportError
 import core
 for module in pkgutil.walk_packages(core.__path__, "core."):
+    if module.name == "core.decode_kernels":
+        continue  # needs Triton, and is imported on a GPU only
     importlib.import_module(module.name)
 from core.__main__ import main
 corpus, run = sys.argv[1:]

@@ -179,10 +179,10 @@ class RunState:
         return int(min(high, max(low, share * self.max_steps)))
 
     def micro_batch_size(self) -> int:
-        """Sequences that each process should have in memory at once."""
+        """Sequences that each process should have in memory at once; if none are asked for, the most it ever had."""
         rows: int = math.ceil(self.config.get("batch_size", 1) / self.status.processes)
-        wanted: int | None = self.config.get("micro_batch_size")
-        return min(wanted or rows, rows)
+        had = self.log.micro_batch_size[np.isfinite(self.log.micro_batch_size)]
+        return min(self.config.get("micro_batch_size") or int(max(had, default=rows)), rows)
 
     def rate(self, factor: float) -> dict[str, Any]:
         return {"learning_rate": float(f"{self.config['learning_rate'] * factor:.2g}")}

@@ -12,8 +12,13 @@ if sys.platform != "win32":
     import resource
 
 # Dense bfloat16 products with float32 sums, from NVIDIA's data sheets, in TFLOP/s.
-PEAK_TFLOPS = {"H200": 989, "H100": 989, "A100": 312, "RTX 5090": 210, "RTX 5080": 113, "RTX 5070 Ti": 88}
-PEAK_TFLOPS |= {"RTX 4090": 165, "RTX 4080": 97, "RTX 3090": 71, "L40S": 362, "L4": 121, "T4": 65}
+# A name may be the beginning of another one: the longer one comes first.
+PEAK_TFLOPS = {"B200": 2250, "H200": 989, "H100 PCIe": 756, "H100 NVL": 835, "H100": 989, "A100": 312, "A10": 125}
+PEAK_TFLOPS |= {"RTX 5090": 210, "RTX 5080": 113, "RTX 5070 Ti": 88, "RTX 5070": 62, "RTX 5060 Ti": 47, "RTX 5060": 38}
+PEAK_TFLOPS |= {"RTX 4090": 165, "RTX 4080 SUPER": 104, "RTX 4080": 97, "RTX 4070 Ti SUPER": 88, "RTX 4070 Ti": 80}
+PEAK_TFLOPS |= {"RTX 4070 SUPER": 71, "RTX 4070": 58, "RTX 4060 Ti": 44, "RTX 4060": 30}
+PEAK_TFLOPS |= {"RTX 3090 Ti": 80, "RTX 3090": 71, "RTX 3080 Ti": 68, "RTX 3080": 60, "RTX 3070": 41, "RTX 3060": 26}
+PEAK_TFLOPS |= {"L40S": 362, "L40": 181, "L4": 121, "T4": 65}
 
 
 def pick_device(name: str) -> torch.device:
@@ -34,6 +39,15 @@ def in_bfloat16(device: torch.device, dtype: str) -> bool:
 
 def autocast(device: torch.device, dtype: str) -> AbstractContextManager[object]:
     return torch.autocast(device.type, torch.bfloat16) if in_bfloat16(device, dtype) else nullcontext()
+
+
+def describe_gpu(device: torch.device) -> str:
+    """A GPU's name and, on Linux, the version of its driver."""
+    driver = Path("/proc/driver/nvidia/version")
+    found = (
+        re.search(r"\d+\.\d[\d.]*", driver.read_text(encoding="ascii", errors="replace")) if driver.exists() else None
+    )
+    return torch.cuda.get_device_name(device) + (f", driver {found[0]}" if found else "")
 
 
 def peak_flops(device: torch.device) -> float | None:
@@ -63,3 +77,12 @@ def total_memory(device: torch.device) -> float | None:
     if device.type != "cpu" or sys.platform == "win32":
         return None
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**20
+
+
+def free_memory(device: torch.device, ours: int = 0) -> float | None:
+    """Bytes that a training may take, `ours` of which it has already; None if it is not known. Of a CPU's, all."""
+    if device.type == "cuda":
+        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + cached + ours
+    total = total_memory(device)
+    return None if total is None else total * 2**20

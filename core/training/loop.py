@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from core.compiling import or_eager
 from core.config import Config, setting
 from core.datasets.batch import Batch
 from core.datasets.pretraining import HeldOut
@@ -24,9 +25,11 @@ from core.huggingface import Model
 from core.model import GPT
 from core.training import distributed
 from core.training.batches import Batches, made_in_time, prefetched
+from core.training.captured_step import MOST_FLOPS, CapturedStep
+from core.training.compiled_blocks import CompiledBlocks
 from core.training.device import autocast
 from core.training.lr_schedule import learning_rate
-from core.training.optimizer import make_optimizers, take_step
+from core.training.optimizer import make_optimizers, set_learning_rate, take_step
 
 AfterStep = Callable[[int], dict[str, float]]  # of the number of steps taken; returns more metrics of that step
 
@@ -48,7 +51,7 @@ class FitConfig(Config):
     max_steps: int = setting(1000, "Optimiser steps", low=1, high=100_000_000)
     batch_size: int = setting(16, "Sequences a step", low=1, high=1_000_000)
     micro_batch_size: int = setting(
-        0, "Sequences in memory at once; gradients accumulate over the rest. 0 = all", low=0, high=1_000_000
+        0, "Sequences in memory at once; gradients accumulate over the rest. 0 = all that fit", low=0, high=1_000_000
     )
     learning_rate: float = setting(1e-3, "Peak learning rate", low=0.0, high=10.0)
     final_learning_rate: float = setting(0.0, "Learning rate at the last step", low=0.0, high=10.0)
@@ -90,13 +93,19 @@ class FitConfig(Config):
         "Gradient checkpointing: keep only each block's input for the backward pass and compute the rest again: "
         "less memory, 1/3 slower",
     )
-    compile: bool = setting(False, "torch.compile the blocks: a minute's start, then faster, above all on a GPU")
+    compile: str = setting(
+        "auto",
+        "torch.compile the blocks: half a minute's start, then faster; auto where a GPU will win that back",
+        choices=("auto", "on", "off"),
+    )
     keep_best: bool = setting(
         False, "Early-stopping checkpoint: finish with the weights of the lowest validation loss, not the last ones"
     )
     save_dtype: str = setting("float32", "Precision of the finished weights on disk", choices=("float32", "float16"))
 
     def __post_init__(self) -> None:
+        if isinstance(self.compile, bool):  # as older runs have it
+            object.__setattr__(self, "compile", "on" if self.compile else "off")
         super().__post_init__()
         if self.warmup_steps > self.max_steps:
             raise ValueError(f"warmup_steps must be at most max_steps, got {self.warmup_steps} and {self.max_steps}")
@@ -129,6 +138,10 @@ def no_metrics(step: int) -> dict[str, float]:
     return {}
 
 
+def say_nothing(message: str) -> None:
+    pass
+
+
 def fit(
     model: Any,
     batches: Batches,
@@ -138,6 +151,7 @@ def fit(
     start_step: int = 0,
     prefetch: bool = True,
     after_step: AfterStep = no_metrics,
+    say: Callable[[str], None] = say_nothing,
 ) -> Iterator[StepLog]:
     """Train `model` in place, yielding after every optimiser step.
 
@@ -145,15 +159,15 @@ def fit(
     of (seed, step), so a resumed run equals an uninterrupted one. Raises NotFinite before a bad step is taken, and
     ValueError if the device's memory is too small for a single sequence.
 
+    say: shows what is being done where a step takes long.
     prefetch: make the next batch while this one is learned from. Not where the model itself writes what it learns
     from: its batches are made when their step has come, and making them is work, not waiting.
     """
     optimizers = optimizers or optimizers_of(model, config)
     model.transformer.recompute = config.recompute
-    if config.compile:
-        for block in model.blocks:
-            block.compile()
     micro_batch_size = config.micro_batch_size or config.batch_size
+    captured = captured_step(model, loss_fn, config, optimizers, micro_batch_size)
+    compiled = CompiledBlocks(model, "off" if captured and config.compile == "auto" else config.compile, say)
     began = time.perf_counter()
     make = prefetched if prefetch else made_in_time
     for step, batch, waited in make(batches, range(start_step, config.max_steps), model.device):
@@ -162,7 +176,7 @@ def fit(
         lr = learning_rate(
             step, config.learning_rate, config.final_learning_rate, config.warmup_steps, config.max_steps
         )
-        done = one_step(model, batch, loss_fn, config, optimizers, step, lr, micro_batch_size)
+        done = one_step(model, batch, loss_fn, config, optimizers, step, lr, micro_batch_size, captured)
         micro_batch_size = done.micro_batch_size
         metrics = done.metrics | after_step(step + 1)
         seconds = time.perf_counter() - began
@@ -177,6 +191,7 @@ def fit(
             data_wait=min(1.0, waited / seconds),
             metrics=metrics,
         )
+        compiled.consider(seconds, config.max_steps - step - 1)
         began = time.perf_counter()  # what the consumer did in between is not training
 
 
@@ -198,6 +213,7 @@ def one_step(
     step: int,
     lr: float,
     micro_batch_size: int,
+    captured: CapturedStep | None = None,
 ) -> StepResult:
     """One optimiser step on `batch` at rate `lr`; step counts from 0. Raises NotFinite before a bad step is taken."""
     total = batch.n_targets
@@ -205,6 +221,13 @@ def one_step(
         raise ValueError(f"the batch of step {step + 1} has nothing to learn from: every target is masked")
     part = distributed.share(batch)
     micro_batch_size = min(micro_batch_size, len(part))
+    if captured and captured.fits(part):
+        seed_step(model, config, step)
+        found = captured.gradients(part, total)
+        values = finite(step + 1, found)
+        set_learning_rate(optimizers, lr)
+        captured.move()
+        return StepResult(values[0], values[1], micro_batch_size, {})
     while (seen := accumulate(model, part, total, loss_fn, config, step, micro_batch_size)) is None:
         torch.cuda.empty_cache()
         if micro_batch_size == 1:
@@ -239,19 +262,12 @@ def accumulate(
     total: targets that count in the whole batch, of which `batch` is this process's part. Returns None, gradients
     forgotten, if in any of the processes the device's memory was too small for `micro_batch_size` sequences.
     """
-    model.train()
-    torch.manual_seed((config.seed * 1_000_003 + step) * distributed.world_size() + distributed.rank())
-    sums: dict[str, Tensor] = {"loss": torch.zeros((), device=model.device)}
+    seed_step(model, config, step)
     failed = False
     try:
-        for micro in batch.split(micro_batch_size):
-            with autocast(model.device, config.dtype):
-                loss, metrics = summed(loss_fn(model, micro.to(model.device)))
-            (loss / total).backward()
-            for name, value in {"loss": loss, **metrics}.items():
-                sums[name] = sums.get(name, 0) + value.detach().float() / total
+        sums = or_eager(lambda: backward(model, batch, total, loss_fn, config, micro_batch_size))
     except torch.OutOfMemoryError:
-        failed = True
+        sums, failed = {}, True
     failures = distributed.all_reduce_sum(torch.tensor(float(failed), device=model.device))
     if distributed.world_size() > 1:
         failed = failures.item() > 0
@@ -261,6 +277,44 @@ def accumulate(
         return Summed(loss, dict(zip(list(sums)[1:], others, strict=True)))
     model.zero_grad(set_to_none=True)
     return None
+
+
+def seed_step(model: Any, config: FitConfig, step: int) -> None:
+    """Dropout on, by chance that is a function of seed, step and process."""
+    model.train()
+    torch.manual_seed((config.seed * 1_000_003 + step) * distributed.world_size() + distributed.rank())
+
+
+def backward(
+    model: Any, batch: Batch, total: int | Tensor, loss_fn: LossFn, config: FitConfig, micro_batch_size: int
+) -> dict[str, Tensor]:
+    """Leave the gradients of `batch`'s share of the mean loss in `.grad`; returns its shares of loss and metrics."""
+    model.zero_grad(set_to_none=True)  # a first try may have been broken off
+    sums: dict[str, Tensor] = {"loss": torch.zeros((), device=model.device)}
+    for micro in batch.split(micro_batch_size):
+        with autocast(model.device, config.dtype):
+            loss, metrics = summed(loss_fn(model, micro.to(model.device)))
+        (loss / total).backward()
+        for name, value in {"loss": loss, **metrics}.items():
+            sums[name] = sums.get(name, 0) + value.detach().float() / total
+    return sums
+
+
+def captured_step(
+    model: Any, loss_fn: LossFn, config: FitConfig, optimizers: list[Optimizer], micro_batch_size: int
+) -> CapturedStep | None:
+    """A step that is going to be captured, if that is worth it: on one GPU, with a small model that reads texts."""
+    flops = config.batch_size * model.config.block_size * model.config.flops_per_token
+    alone = model.device.type == "cuda" and distributed.world_size() == 1
+    if not alone or loss_fn is not language_model_loss or flops > MOST_FLOPS:
+        return None
+
+    def work(batch: Batch, total: Tensor) -> dict[str, Tensor]:
+        found = backward(model, batch, total, loss_fn, config, micro_batch_size)
+        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), config.grad_clip or math.inf)
+        return {"loss/train": found["loss"], "grad_norm": norm}
+
+    return CapturedStep(work, optimizers, model.device)
 
 
 def finite(step: int, values: dict[str, Tensor]) -> list[float]:

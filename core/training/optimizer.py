@@ -4,7 +4,7 @@ Shapes: n matrices of one shape, N outputs, K inputs.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,20 +32,34 @@ def make_optimizers(
         {"params": [p for p in rest if p.dim() >= 2], "weight_decay": weight_decay},
         {"params": [p for p in rest if p.dim() < 2], "weight_decay": 0.0},
     ]
-    optimizers: list[Optimizer] = [AdamW(groups, lr=lr, betas=betas, fused=True)]
+    # On a GPU the rate lies there, so that a captured step can be replayed with another one.
+    rate = torch.tensor(lr, device="cuda") if all(p.is_cuda for p in rest) else lr
+    optimizers: list[Optimizer] = [AdamW(groups, lr=rate, betas=betas, fused=True)]
     if muon:
         fused = [p for name, p in muon.items() if name.endswith("c_attn.weight")]  # queries, keys, values in one
         single = [p for name, p in muon.items() if not name.endswith("c_attn.weight")]
         groups = [{"params": fused, "parts": 3}, {"params": single, "parts": 1}]
-        optimizers.append(Muon(groups, lr, momentum, weight_decay))
+        optimizers.append(Muon(groups, rate, momentum, weight_decay))
     return optimizers
 
 
-def take_step(optimizers: Iterable[Optimizer], lr: float) -> None:
+def take_step(optimizers: Sequence[Optimizer], lr: float) -> None:
     """One step of each at this learning rate; the gradients are forgotten."""
-    for optimizer in optimizers:
-        for group in optimizer.param_groups:
+    set_learning_rate(optimizers, lr)
+    move(optimizers)
+
+
+def set_learning_rate(optimizers: Iterable[Optimizer], lr: float) -> None:
+    for group in (group for optimizer in optimizers for group in optimizer.param_groups):
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(lr)
+        else:
             group["lr"] = lr
+
+
+def move(optimizers: Iterable[Optimizer]) -> None:
+    """One step of each; the gradients are forgotten."""
+    for optimizer in optimizers:
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
 
@@ -58,7 +72,7 @@ class Muon(Optimizer):
     rate and a weight decay (Liu et al. 2025, arXiv:2502.16982, equation 4).
     """
 
-    def __init__(self, groups: list[dict[str, Any]], lr: float, momentum: float, weight_decay: float):
+    def __init__(self, groups: list[dict[str, Any]], lr: float | Tensor, momentum: float, weight_decay: float):
         super().__init__(groups, dict(lr=lr, momentum=momentum, weight_decay=weight_decay, parts=1))
 
     @torch.no_grad()
@@ -80,7 +94,7 @@ class Muon(Optimizer):
         updates = orthogonal(matrices).view_as(ahead)
         lr, larger = group["lr"], max(matrices.shape[1:])
         for parameter, update in zip(parameters, updates, strict=True):
-            parameter.mul_(1 - lr * group["weight_decay"]).add_(update, alpha=-0.2 * math.sqrt(larger) * lr)
+            parameter.mul_(1 - lr * group["weight_decay"]).sub_(update.mul_(0.2 * math.sqrt(larger) * lr))
 
     def look_ahead(self, parameter: Parameter, momentum: float) -> Tensor:
         """Nesterov's momentum: the average as it would be if the gradient came once more."""

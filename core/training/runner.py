@@ -21,7 +21,7 @@ from core.huggingface import Model
 from core.tokenizer import Tokenizer
 from core.training import distributed
 from core.training.batches import Batches
-from core.training.device import peak_flops, peak_memory, pick_device
+from core.training.device import describe_gpu, free_memory, in_bfloat16, peak_flops, peak_memory, pick_device
 from core.training.failure import Failure
 from core.training.loop import (
     AfterStep,
@@ -32,9 +32,11 @@ from core.training.loop import (
     fit,
     no_metrics,
     optimizers_of,
+    say_nothing,
 )
 from core.training.lr_schedule import snapshot_steps
 from core.training.optimizer import load_optimizers, save_optimizers
+from core.training.planning import memory
 from core.training.run_directory import Run, Status, append_line, step_number
 
 log = logging.getLogger(__name__)
@@ -63,8 +65,8 @@ class Job:
     prefetch: bool = True  # see fit
     after_step: AfterStep = no_metrics
 
-    def steps(self, optimizers: list[Optimizer], start: int) -> Iterator[StepLog]:
-        """Train from step `start` on."""
+    def steps(self, optimizers: list[Optimizer], start: int, say: Callable[[str], None]) -> Iterator[StepLog]:
+        """Train from step `start` on. say: shows what is being done where a step takes long."""
         return fit(
             self.model,
             self.batches,
@@ -74,6 +76,7 @@ class Job:
             start_step=start,
             prefetch=self.prefetch,
             after_step=self.after_step,
+            say=say,
         )
 
 
@@ -113,8 +116,8 @@ def follow(run: Run, device: torch.device, prepare: Prepare) -> Status:
     """What the other processes of a distributed training do: take the same steps, and write nothing."""
     if distributed.agree(False):
         try:
-            job, optimizers, start = restore(run, device, prepare, lambda message: None)
-            for _ in job.steps(optimizers, start):
+            job, optimizers, start = restore(run, device, prepare, say_nothing)
+            for _ in job.steps(optimizers, start, say_nothing):
                 if distributed.agree(False):
                     break
         except NotFinite:
@@ -174,7 +177,7 @@ class Runner:
         if step == 0:
             self.write_details(job, step)
         with interrupt_requests_stop(self.run):
-            for entry in job.steps(optimizers, start):
+            for entry in job.steps(optimizers, start, self.say):
                 step = entry.step
                 self.record(job, entry)
                 if step in snapshots:  # before the step is saved: a run that resumes from there has it already
@@ -362,8 +365,30 @@ def restore(run: Run, device: torch.device, prepare: Prepare, say: Progress) -> 
     job = prepare(last, device, say)
     if origin := run.forked_from():
         job = replace(job, card=replace(job.card, data=job.card.data | {"forked_from": origin}))
+    job = replace(job, config=fill_memory(job.model, job.config, device), card=name_gpu(job.card, job.config, device))
     optimizers = optimizers_of(job.model, job.config)
     if last is None:
         return job, optimizers, 0
     load_optimizers(last / OPTIMIZER_FILE, job.model, optimizers)
     return job, optimizers, step_number(last)
+
+
+def name_gpu(card: Card, config: FitConfig, device: torch.device) -> Card:
+    """The card, on which stands the GPU, its driver and the precision, if it is one."""
+    if device.type != "cuda":
+        return card
+    precision = "bfloat16" if in_bfloat16(device, config.dtype) else "float32"
+    return replace(card, versions=card.versions | {"GPU": f"{describe_gpu(device)}, {precision}"})
+
+
+def fill_memory(model: Any, config: FitConfig, device: torch.device) -> FitConfig:
+    """A micro_batch_size of 0 becomes the largest that is planned to fit; the loop halves what does not after all."""
+    weights = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
+    room = free_memory(device, weights)
+    if config.micro_batch_size or room is None:
+        return config
+    fitting = memory.largest_that_fits(model.config, config, device.type, memory.USABLE[device.type] * room)
+    size = fitting.micro_batch_size if fitting else 1
+    if size < config.batch_size:
+        log.info("micro-batches of %d, which the %s's memory is planned to hold", size, device.type)
+    return replace(config, micro_batch_size=size)

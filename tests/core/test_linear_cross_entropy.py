@@ -95,6 +95,35 @@ def test_in_bfloat16_it_is_as_precise_as_whole_logits(vocab_size, rows_a_piece):
         assert (gradient - wanted).norm() < 1.1 * (rough - wanted).norm() < 0.01 * wanted.norm()
 
 
+@pytest.mark.parametrize("function", [cross_entropy.loss_and_gradient, cross_entropy.loss_and_gradient_in_one])
+def test_a_piece_gives_its_loss_and_the_gradient_by_its_logits(function):
+    x, head, targets = (tensor.detach().flatten(0, -2) if tensor.dim() == 3 else tensor for tensor in problem(LARGE))
+    targets = targets.flatten()
+    targets[3:7] = IGNORE_INDEX
+    logits = (x @ head.detach().T).requires_grad_()
+    expected = F.cross_entropy(logits[:, :LARGE], targets, ignore_index=IGNORE_INDEX, reduction="sum")
+    (wanted,) = torch.autograd.grad(expected, logits)
+    loss, gradient = function(logits.detach().clone(), targets, LARGE, True)
+    torch.testing.assert_close(loss, expected.detach())
+    torch.testing.assert_close(gradient, wanted)
+    assert function(logits.detach().clone(), targets, LARGE, False)[1] is None
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_compiled_pieces_are_the_cross_entropy(dtype, monkeypatch):
+    monkeypatch.setattr(cross_entropy, "COMPILED_PIECE_BYTES", 20 * PADDED[LARGE] * dtype.itemsize)  # the last: 8 rows
+    x, head, targets = (tensor.detach().cuda() for tensor in problem(LARGE, 48))
+    targets.view(-1)[:5] = IGNORE_INDEX
+    exact = whole(x.requires_grad_(), head.requires_grad_(), targets, LARGE)
+    with torch.autocast("cuda", dtype, enabled=dtype != torch.float32):
+        loss = linear_cross_entropy(x, head, targets, LARGE)
+    error = 1e-5 if dtype == torch.float32 else 0.02
+    assert (loss - exact).abs() < error * exact
+    for ours, theirs in zip(*(torch.autograd.grad(of / 7, (x, head)) for of in (loss, exact)), strict=True):
+        assert (ours - theirs).norm() < error * theirs.norm()
+
+
 def test_a_second_backward_pass_is_refused_rather_than_scaled_twice():
     x, head, targets = problem(LARGE)
     loss = linear_cross_entropy(x, head, targets, LARGE) / 7

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from core.linear_cross_entropy import PIECE_BYTES, SMALL_VOCABULARY
+from core.linear_cross_entropy import SMALL_VOCABULARY, piece_rows
 from core.model import GPTConfig
 from core.training.device import in_bfloat16
 from core.training.loop import FitConfig
@@ -58,7 +58,7 @@ def plan(model: GPTConfig, fit: FitConfig, device: str) -> MemoryPlan:
     block = block_activations(model, B, number, device)
     kept = residual if fit.recompute else block
     ends = residual + 2 * FLOAT * B * T + embedding_dropout(model, B, device)  # and the input of the last layer norm
-    logits = logits_bytes(model, B * T, number)
+    logits = logits_bytes(model, B * T, number, device)
     several = fit.batch_size > B
     earlier = gradients if several else 0  # of the micro-batches before this one
 
@@ -123,18 +123,19 @@ def backward_workspace(model: GPTConfig, B: int, number: int, device: str) -> in
     return max(mlp, scores)
 
 
-def logits_bytes(model: GPTConfig, rows: int, number: int) -> int:
+def logits_bytes(model: GPTConfig, rows: int, number: int, device: str) -> int:
     """What core.linear_cross_entropy holds at its fullest, the gradients that it returns aside."""
     W, C = model.padded_vocab_size, model.n_embd
     if model.vocab_size <= SMALL_VOCABULARY:
         return 3 * FLOAT * rows * W  # logarithms of the probabilities, their gradient, and that of the logits
-    size = max(1, PIECE_BYTES // (FLOAT * W))  # rows of a piece
-    logits = FLOAT * min(rows, size) * W
+    if device == "cuda":  # compiled: logits, their gradient, and what is multiplied in bfloat16
+        casts = HALF * (W + rows) * C if number == HALF else 0
+        return 2 * number * min(rows, piece_rows(W, number)) * W + casts
+    logits = FLOAT * min(rows, piece_rows(W, None)) * W
     if number == FLOAT:
-        return (3 if rows > size else 2) * logits  # logits and their logarithms, one of them also of the piece before
+        return 2 * logits  # and their logarithms
     # All that, each made in bfloat16 first, and the head in bfloat16; towards the end also its gradient.
-    pieces = 4 * logits if rows > size else 5 * logits // 2
-    return HALF * W * C + max(pieces, 5 * logits // 2 + HALF * W * C)
+    return HALF * W * C + 5 * logits // 2 + HALF * W * C
 
 
 def muon_workspace(model: GPTConfig, device: str) -> int:

@@ -19,6 +19,8 @@ from core.datasets.shakespeare import Corpus
 from core.evaluation.language_model import bits_per_byte
 from core.linear_cross_entropy import IGNORE_INDEX
 from core.model import GPT
+from core.training import compiled_blocks
+from core.training.compiled_blocks import TIMED, CompiledBlocks
 from core.training.device import peak_memory, pick_device, total_memory
 from core.training.loop import FitConfig, NotFinite, fit, held_out_metrics, language_model_loss, optimizers_of
 from core.training.lr_schedule import learning_rate
@@ -295,10 +297,59 @@ def test_recomputing_activations_changes_no_step(make_model):
 @pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile needs a C++ compiler on a CPU")
 def test_compiled_blocks_take_the_same_steps(make_model):
     plain, compiled = make_model(), make_model()
-    for model, compile in ((plain, False), (compiled, True)):
+    for model, compile in ((plain, "off"), (compiled, "on")):
         settings = config(max_steps=3, compile=compile)
         list(fit(model, lambda step: masked_batch(3, 8), language_model_loss, settings, descent(model)))
     torch.testing.assert_close(weights(compiled), weights(plain), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("choice", "on_gpu", "seconds", "compiled_after"),
+    [
+        ("on", False, 1.0, 0),
+        ("off", True, 1.0, None),
+        ("auto", False, 1.0, None),
+        ("auto", True, 0.5, TIMED),  # 1,000 steps of half a second: 15 % are more than a minute
+        ("auto", True, 0.1, None),
+    ],
+)
+def test_blocks_are_compiled_when_asked_for_or_where_a_gpu_wins_the_time_back(
+    model, monkeypatch, choice, on_gpu, seconds, compiled_after
+):
+    monkeypatch.setattr(compiled_blocks, "can_compile", lambda device: on_gpu)
+    compiled, said = [], []
+    for block in model.blocks:
+        monkeypatch.setattr(block, "compile", lambda: compiled.append(1))
+    blocks, after = CompiledBlocks(model, choice, said.append), None
+    for step in range(10):
+        if compiled and after is None:
+            after = step
+        blocks.consider(9.0 if step < 2 else seconds, 1000 - step)  # the first ones are slow
+    assert after == compiled_after
+    assert (len(compiled), said) == ((0, []) if after is None else (len(model.blocks), ["compiling"]))
+
+
+def test_what_cannot_be_compiled_runs_as_it_is_and_that_is_said_once(make_model, caplog):
+    def no_compiler(*arguments: object) -> None:
+        raise OSError("no compiler here\nand much more")
+
+    plain, broken = make_model(), make_model()
+    for block in broken.blocks:
+        block.compile(backend=no_compiler)
+    batch, settings = masked_batch(3, 8), config(max_steps=2)
+    try:
+        losses = [
+            [log.loss for log in fit(m, lambda step: batch, language_model_loss, settings)] for m in (plain, broken)
+        ]
+    finally:
+        torch.compiler.set_stance("default")
+    assert losses[0] == losses[1]
+    (message,) = [text for text in caplog.messages if "torch.compile fails" in text]
+    assert "everything runs as it is, slower" in message and "much more" not in message
+
+
+def test_older_runs_say_compile_as_true_or_false():
+    assert [FitConfig.from_dict({"compile": value}).compile for value in (True, False)] == ["on", "off"]
 
 
 # --- data -----------------------------------------------------------------------------------------------------

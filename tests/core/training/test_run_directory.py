@@ -26,6 +26,8 @@ from core.stages.pretrain import PretrainConfig, prepare
 from core.stages.registry import train
 from core.training import runner
 from core.training.failure import Failure
+from core.training.loop import FitConfig
+from core.training.planning import memory
 from core.training.run_directory import Run, Status, append_line, read_lines, runs, step_number
 from tests.conftest import SENTENCES
 
@@ -669,6 +671,20 @@ def test_a_micro_batch_that_had_to_shrink_is_told_in_the_log_and_in_the_status(r
     assert train_with(run, loss_fn=too_much, evaluate=noting).state == "finished"
     assert all("training, in micro-batches of 1 instead of 4" in message for message in told)
     assert "out of memory: micro-batches of 1 from here on" in run.log.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("asked", "gigabytes", "planned"),
+    [(0, 64.0, 8), (0, 3.0, 4), (0, 0.001, 1), (3, 0.001, 3), (0, None, 0)],
+)
+def test_a_micro_batch_size_of_0_is_the_largest_that_is_planned_to_fit(
+    make_model, monkeypatch, asked, gigabytes, planned
+):
+    room = None if gigabytes is None else gigabytes * memory.GIB
+    monkeypatch.setattr(runner, "free_memory", lambda device, ours: room)
+    model = make_model(n_embd=512, n_layer=16, block_size=512)  # 4 rows need 2.5 GiB, 8 need 3.8
+    config = runner.fill_memory(model, FitConfig(batch_size=8, micro_batch_size=asked), torch.device("cpu"))
+    assert config.micro_batch_size == planned
 
 
 # --- forks ----------------------------------------------------------------------------------------------------

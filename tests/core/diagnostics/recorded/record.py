@@ -139,7 +139,7 @@ RECIPES = {
     "clipping": Recipe(SMALL | dict(grad_clip=0.02)),
     "overfitting": Recipe(SMALL | dict(max_steps=400, eval_interval=40), beginning(4000)),
     "starving": Recipe(SMALL | dict(max_steps=100), slow(0.05)),
-    "memory": Recipe(SMALL | dict(max_steps=200), loss_fn=room_for_four),
+    "memory": Recipe(SMALL | dict(max_steps=200, micro_batch_size=16), loss_fn=room_for_four),
 }
 
 

@@ -208,7 +208,7 @@ def test_the_command_prints_the_parts_and_the_suggestion(caplog, capsys):
     caplog.set_level("INFO")
     assert main(["memory", "--preset", "gpt2", "--device", "cuda", "--budget-gb", "16", "--batch-size", "64"]) == 0
     assert [line.split()[0] for line in caplog.messages] == [*MemoryPlan.__dataclass_fields__, "for"]
-    assert "micro_batch_size 32, 2 to a step, recompute off" in caplog.messages[-1]
+    assert "micro_batch_size 16, 4 to a step, recompute off" in caplog.messages[-1]
     assert main(["memory", "--preset", "gpt2-xl", "--device", "cuda", "--budget-gb", "16"]) == 1
     assert "smaller block_size or model" in capsys.readouterr().err
 

@@ -13,7 +13,7 @@ import torch
 
 from core.model import GPTConfig
 from core.training.device import peak_flops, pick_device
-from tests.benchmarks import time_to_loss, work
+from tests.benchmarks import gpu, time_to_loss, work
 from tests.benchmarks.contest import Build, Times, contest
 
 log = logging.getLogger("benchmarks")
@@ -160,14 +160,25 @@ PARTS = ("training", "generation", "tokenizer", "memory", "time")
 
 def main() -> None:
     parser = argparse.ArgumentParser("python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="some parts only")
-    parser.add_argument("--text", type=Path, required=True, help="tiny Shakespeare's text file")
+    parser.add_argument("--only", nargs="+", choices=(*PARTS, *gpu.PARTS), help="some parts only")
+    parser.add_argument("--text", type=Path, help="tiny Shakespeare's text file; not needed on a GPU")
     parser.add_argument("--nanogpt", type=Path, help="a copy of nanoGPT's model.py, to measure it too")
     parser.add_argument("--device", choices=("cpu", "cuda"), default=pick_device("auto").type)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    report = Report(parser.parse_args())
+    parser.add_argument("--json", type=Path, help="a file for the rows, on a GPU")
+    args = parser.parse_args()
+    known = gpu.PARTS if args.device == "cuda" else PARTS
+    chosen = args.only or known
+    if unknown := [part for part in chosen if part not in known]:
+        parser.error(f"there is no part {unknown[0]} on {args.device}: {', '.join(known)}")
+    if args.device == "cuda":
+        gpu.main(list(chosen), args.nanogpt, args.json)
+        return
+    if args.text is None:
+        parser.error("--text is needed")
+    report = Report(args)
     report.machine()
-    for part in report.args.only:
+    for part in chosen:
         getattr(report, part)()
 
 

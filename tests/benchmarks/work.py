@@ -102,17 +102,18 @@ def nanogpt_module(model_file: Path) -> Any:
     return module
 
 
-def nanogpt_training(config: GPTConfig, B: int, device: str, model_file: Path) -> Work:
+def nanogpt_training(config: GPTConfig, B: int, device: str, model_file: Path, compiled: bool = False) -> Work:
     theirs = nanogpt_module(model_file)
     shape = {name: getattr(config, name) for name in ("block_size", "n_layer", "n_head", "n_embd")}
     vocab_size = config.vocab_size if config.vocab_size < 1000 else config.padded_vocab_size  # as its scripts do
     model = theirs.GPT(theirs.GPTConfig(**shape, vocab_size=vocab_size, dropout=0.0, bias=False)).to(device).train()
     optimizer = model.configure_optimizers(0.1, 1e-3, (0.9, 0.99), device)
     batch = batch_of(config, B, device)
+    run = torch.compile(model) if compiled else model
 
     def step() -> float:
         with autocast(torch.device(device), "auto"):
-            _, loss = model(batch[:, :-1].contiguous(), batch[:, 1:].contiguous())
+            _, loss = run(batch[:, :-1].contiguous(), batch[:, 1:].contiguous())
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()

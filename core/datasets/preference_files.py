@@ -96,7 +96,7 @@ class Preferences:
                 f"all {len(self.pairs)} votes of {self.name} are ties: nothing can be learned from them; "
                 "vote on until one answer is better"
                 if self.pairs
-                else f"{self.name} holds no votes{self.why_none}: vote in the Label tab first, or load the example"
+                else f"{self.name} holds no votes{self.why_none or ': vote in the Label tab, or load the example'}"
             )
         prompts = list(dict.fromkeys(decided))
         if len(prompts) < 2:

@@ -1,16 +1,18 @@
 """Prompts for a model whose answers are to be compared: lines from the plays, or a person's own."""
 
-import json
 import random
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from core.chat_template import encode_prompt, with_template
 from core.checkpoint import read_config
-from core.config import describe_os_error
 from core.datasets.conversations import Example
+from core.datasets.files import read_file
 from core.datasets.instructions import exchanges, instruction_sentence, satisfied_instructions, split
+from core.datasets.messages import is_messages, read_messages
 from core.datasets.preview import SHOWN, Preview, show_example
+from core.datasets.records import find_records, parse_records
 from core.datasets.shakespeare import Play, plays
 from core.tokenizer import Tokenizer
 
@@ -45,40 +47,33 @@ def held_out_prompts(count: int, seed: int = 0) -> list[str]:
 
 
 def read_prompts(path: str | Path) -> list[str]:
-    """A person's own prompts, without repetitions: a .txt with one a line, or JSON lines with "prompt".
+    """A person's own prompts, without repetitions: a text with one a line, or records with "prompt".
 
-    "prompt" is a text, or a conversation of which the last message of the user counts. Raises ValueError that names
-    what cannot be read, and if nothing is there.
+    "prompt" is a text or one message of the user. Raises ValueError that names what cannot be read, and if nothing is
+    there.
     """
-    path = Path(path).expanduser()
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise ValueError(f"prompts {describe_os_error(error)}") from error
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path.name} is not UTF-8 text (byte {error.start:,} cannot be read)") from error
-    found: dict[str, None] = {}
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.strip():
-            prompt = line if path.suffix != ".jsonl" else prompt_of(line, f"{path.name}, line {number}")
-            found[prompt.strip()] = None
+    file = read_file(path, "prompts")
+    if file.ending in (".json", ".jsonl", ".csv", ".tsv") or file.is_parquet:
+        read, _ = parse_records(find_records(file), parse_prompt, skip_bad_lines=False)
+        found = dict.fromkeys(prompt for _, prompt in read)
+    else:
+        found = dict.fromkeys(line.strip() for line in file.text()[0].splitlines() if line.strip())
     if not found:
-        raise ValueError(f"{path.name} holds no prompt: write one a line")
+        raise ValueError(f"{file.name} holds no prompt: write one a line")
     return list(found)
 
 
-def prompt_of(line: str, place: str) -> str:
-    try:
-        item = json.loads(line)
-    except ValueError as error:
-        raise ValueError(f"{place}: this is no JSON ({error})") from None
+def parse_prompt(item: Any) -> tuple[str, str]:
+    """(prompt, name of the layout) of one record."""
     prompt = item.get("prompt") if isinstance(item, dict) else None
-    if isinstance(prompt, list):
-        said = [m.get("content") for m in prompt if isinstance(m, dict) and m.get("role") == "user"]
-        prompt = said[-1] if said else None
+    if is_messages(prompt):
+        said = read_messages(prompt, "prompt")
+        if [message["role"] for message in said] != ["user"]:
+            raise ValueError("the prompt has several turns or a system text: only a single question is answered here")
+        prompt = said[0]["content"]
     if not isinstance(prompt, str) or not prompt.strip():
-        raise ValueError(f'{place}: there is no text called "prompt"')
-    return prompt
+        raise ValueError('there is no text called "prompt"')
+    return prompt.strip(), "prompts"
 
 
 def fitting_prompts(

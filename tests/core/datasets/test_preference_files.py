@@ -222,7 +222,7 @@ def test_a_split_shares_no_prompt_and_loses_no_pair(found, share):
 
 
 def test_no_votes_are_no_votes():
-    with pytest.raises(ValueError, match="holds no votes: vote in the Label tab first"):
+    with pytest.raises(ValueError, match="holds no votes: vote in the Label tab"):
         Preferences("votes.jsonl", [], "").split(0.2, 0)
 
 
@@ -284,6 +284,7 @@ def test_own_prompts_are_read_line_by_line(tmp_path):
     for lines, sentence in (
         ([{"text": "x"}], 'line 1: there is no text called "prompt"'),
         (["{"], "no JSON"),
+        ([{"prompt": said("a", "b", "c")}], "line 1: the prompt has several turns"),
         ([], "holds no prompt"),
     ):
         with pytest.raises(ValueError, match=sentence):

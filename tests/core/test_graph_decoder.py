@@ -117,6 +117,15 @@ def test_several_tokens_are_drawn_before_anybody_looks_but_no_more_than_asked_fo
     assert len(context.write(100)[0][0]) == AHEAD and context.cache.length == 16 + AHEAD + 5 + AHEAD
 
 
+@pytest.mark.parametrize(("rows", "written"), [([0, 2, 4], 5), ([1, 4], 2)])
+def test_texts_that_have_ended_are_written_on_until_they_are_the_most(make_model, decoding, rows, written):
+    context = Context(make_model(block_size=64).to(DEVICE), PROMPTS, SAMPLINGS["sampled"])
+    context.write(1)
+    context.keep(rows)
+    assert len(context.decoder.ids) == len(context.cache.keys[0]) == written
+    assert len(context.write(3)[0]) == len(rows)
+
+
 def test_damaged_weights_are_told_in_words(make_model, decoding):
     damaged = make_model().to(DEVICE)
     with torch.no_grad():

@@ -97,7 +97,7 @@ def test_what_cannot_begin_is_refused_at_once(
     [
         (b" \n", 300, "the text is empty"),
         (b"to be or not to be", 5000, "give more text or a smaller vocab_size"),
-        (b"\xff\xfe\x00", 300, "is not UTF-8 text"),
+        (b"\xff\xfe\x00", 300, "begins as utf-16, but byte 2 is no part of that"),
         (None, 300, "No such file"),
     ],
 )

@@ -44,7 +44,7 @@ def huggingface_twin(config: GPTConfig, std: float) -> tuple[GPT, GPT2LMHeadMode
             parameter.normal_(1.0 if "ln_" in name and name.endswith("weight") else 0.0, std)
     tensors = {name: tensor for name, tensor in theirs.state_dict().items() if name != "lm_head.weight"}  # tied
     ours = GPT(config).eval()
-    huggingface.fill(ours, tensors, Path("hugging face"))
+    huggingface.fill(ours, tensors, config.vocab_size, "Hugging Face", "its configuration")
     return ours, theirs
 
 

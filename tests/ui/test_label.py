@@ -157,8 +157,8 @@ def test_votes_are_found_deleted_exported_and_imported(page: Page, url: str, wor
     with page.expect_file_chooser() as chooser:
         page.locator("#votes-import").click()
     chooser.value.set_files(mixed)
-    expect(table.locator(".pg-votes-said")).to_contain_text("1 preference was added")
-    expect(table.locator(".pg-votes-said")).to_contain_text("line 2: chosen and rejected missing")
+    expect(table.locator(".pg-votes-said")).to_contain_text("1 preference was added, of 2 records")
+    expect(table.locator(".pg-votes-said")).to_contain_text("Line 2: chosen and rejected missing")
     assert table.locator("i").count() == 0, "a file's name became markup"
 
 

@@ -11,8 +11,10 @@ from tests.ui.steps import choose, open_page, open_tab, wait_for_state
 
 SPAM = "".join(f"ham\tSee you at {n}, ok?\n" for n in range(40)) + "".join(f"spam\tWIN {n} now!\n" for n in range(12))
 SHARED = [{"from": "system", "value": "Be brief."}, {"from": "human", "value": "What hour?"}]
-SAID = ("Hm?", "Yes?", "What hour?")
-TURNS = [{"role": ("user", "assistant")[n % 2], "content": text} for n, text in enumerate(SAID)]
+
+
+def turns(*said: str) -> list[dict[str, str]]:
+    return [{"role": ("user", "assistant")[n % 2], "content": text} for n, text in enumerate(said)]
 
 
 def give(page: Page, stage: str, path: Path, content: str) -> Locator:
@@ -57,10 +59,11 @@ def test_files_of_ones_own_are_looked_at_before_they_are_trained_on(page: Page, 
 
     open_tab(page, "Align")
     open_tab(page, "DPO")
-    pairs = [{"prompt": TURNS, "chosen": f"It is {n}.", "rejected": "No."} for n in range(8)]
+    prompts = [turns(f"Hm {n}?", "Yes?", "What hour?") for n in range(8)]
+    pairs = [{"prompt": prompt, "chosen": "It is one.", "rejected": "No."} for prompt in prompts]
     seen = give(page, "dpo", tmp_path / "pairs.json", json.dumps(pairs, indent=2))
     expect(seen).to_contain_text("TRL (JSON list)", timeout=60_000)
     first = seen.locator(".pg-seen").first
-    expect(first).to_contain_text("Hm?")
+    expect(first).to_contain_text("Hm")
     read = first.locator(".pg-chip.pg-unlearned").all_text_contents()
     assert "What hour?" in "".join(read).replace("·", " ")  # all that was said before is read, and only read

@@ -21,7 +21,8 @@ def build(services: Services, page: Page, library: Workspace, cards: ModelCards,
 
     @server_function
     def shelf_overview(_: dict[str, Any]) -> dict[str, Any]:
-        return cards.overview() | {"task": tasks.status()}
+        task = tasks.status()  # before the cards: what has ended by then is among them, what has not is asked for again
+        return cards.overview() | {"task": task}
 
     @server_function
     def shelf_details(request: dict[str, Any]) -> dict[str, Any]:

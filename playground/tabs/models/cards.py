@@ -52,7 +52,8 @@ class ModelCards:
         """How often it won against each model that it met in votes."""
         votes = [vote for vote in self.votes.standing(model=name) if vote.choice != "skip"]
         others = {side.model for vote in votes for side in (vote.pair.left, vote.pair.right)} - {name, ""}
-        return [{"name": f"against {other}", **asdict(model_wins(votes, name, other))} for other in sorted(others)]
+        rates = {other: asdict(model_wins(votes, name, other)) for other in sorted(others)}
+        return [{"name": f"against {other}", "of": "votes", **rate} for other, rate in rates.items()]
 
     def compare(self, a: str, b: str) -> list[tuple[str, str, str]]:
         """(what, in a, in b) wherever two checkpoints differ: settings, data, report card."""

@@ -112,7 +112,7 @@ def test_the_cards_tell_of_the_family_and_who_won(tasks: ModelTasks, tmp_path: P
     votes.cast("key", pair, "me", "right", 1)
     cards = ModelCards(Workspace(tmp_path), votes)
     (won,) = cards.details("chat")["wins"]
-    assert (won["name"], won["share"], won["count"]) == ("against base", 1.0, 1)
+    assert (won["name"], won["share"], won["count"], won["of"]) == ("against base", 1.0, 1, "votes")
     assert [one["model"] for one in cards.arena()] == ["chat", "base"]
     edges = {(edge["from"], edge["to"]) for edge in cards.overview()["tree"]["edges"]}
     assert ("base", "chat") in edges and len(edges) == 2

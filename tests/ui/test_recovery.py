@@ -16,7 +16,7 @@ from core.training.run_directory import Run, read_lines
 from tests.conftest import free_port
 from tests.ui.steps import open_page, open_tab, start_training, wait_for_points, wait_for_state
 
-STEPS = 300
+STEPS = 160
 
 
 def serve(port: int, workspace: Path) -> subprocess.Popen:

@@ -33,6 +33,7 @@ def test_thirty_votes_bend_the_model_and_the_page_shows_it(page: Page, url: str,
     open_tab(page, "Align")
     open_tab(page, "DPO")
     expect(page.locator("#dpo-plan")).to_contain_text(f"{VOTES} votes", timeout=60_000)
+    fill(page, "dpo-max_steps", "40")
     page.locator("#dpo-start").click()
     wait_for_state(page, "dpo-1", "finished", seconds=400, view=VIEW)
     expect(page.locator(".pg-story")).to_contain_text("pairs the margin grew")
@@ -40,10 +41,10 @@ def test_thirty_votes_bend_the_model_and_the_page_shows_it(page: Page, url: str,
     open_tab(page, "Before and after")
     expect(page.locator("#compare-after input")).to_have_value("dpo-1")
     choose(page, "compare-rule", TASTE.title)
-    fill(page, "compare-count", "60")
+    fill(page, "compare-count", "40")
     page.locator("#compare-start").click()
     page.wait_for_function(
-        "(d => d?.running === 'false' && d.answered === '60')(document.querySelector('.pg-compare')?.dataset)",
+        "(d => d?.running === 'false' && d.answered === '40')(document.querySelector('.pg-compare')?.dataset)",
         timeout=240_000,
     )
     row = page.locator(".pg-measured tr", has_text="mean length (words)")

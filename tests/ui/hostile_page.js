@@ -1,6 +1,6 @@
 // Everything that a page can try on the server at `app`: to run a server function and a handler, to upload, to read.
 // Returns what was answered and could be read; whether something has happened is asked on the server's side.
-async ({ app, component, handler, mark }) => {
+async ({ app, component, handler, mark, patience = 3000 }) => {
   const deed = { component_id: component, session_hash: "x", fn_name: "throw_away_model", data: { name: "bard-tiny" } };
   const call = { data: ["shakespeare-1mb", null, 300, mark] };
   const queued = { ...call, fn_index: handler, session_hash: "x", trigger_id: null };
@@ -13,7 +13,7 @@ async ({ app, component, handler, mark }) => {
 
   async function attempt(what, path, options) {
     try {
-      const answer = await fetch(`${app}${path}`, { ...options, signal: AbortSignal.timeout(3000) });
+      const answer = await fetch(`${app}${path}`, { ...options, signal: AbortSignal.timeout(patience) });
       if (answer.ok && (await answer.text()).length) read.push(what);
     } catch {
       // refused, or not to be read

@@ -107,7 +107,7 @@ def test_a_hostile_page_can_do_nothing_and_the_page_itself_everything(
 
     page = rebinding.new_page()  # the same from the page itself: so it was not the attack that was at fault
     page.goto(url)
-    read = page.evaluate(ATTACK, {"app": url, **known})
+    read = page.evaluate(ATTACK, {"app": url, "patience": 15_000, **known})  # ms: all of it at once, and answered
     assert {"POST component_server/", "POST upload", "GET config"} <= set(read)
     assert not (workspace / "bard-tiny").exists() and uploaded(MARK)
 

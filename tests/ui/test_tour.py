@@ -56,7 +56,7 @@ def test_a_sentence_of_ones_own_is_followed_to_the_vote_without_waiting(page: Pa
     began = time.monotonic()
     card.get_by_role("button", name="Next").click()
     expect(card.get_by_role("heading")).to_have_text("Votes change the weights")
-    assert time.monotonic() - began < 2.5
+    assert time.monotonic() - began < 10  # at once, but for what else the machine does; a vote that is missed waits 20
     open_tab(page, "Label")  # votes on one prompt alone would teach nothing: the others are there again
     expect(page.locator("#label-prompts input")).to_have_value("from the plays")
 

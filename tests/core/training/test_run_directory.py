@@ -31,6 +31,8 @@ from core.training.planning import memory
 from core.training.run_directory import Run, Status, append_line, read_lines, runs, step_number
 from tests.conftest import SENTENCES
 
+pytestmark = pytest.mark.usefixtures("obeys_ctrl_c")
+
 REPO = Path(__file__).parents[3]
 SHAPE = dict(n_layer=2, n_head=2, n_embd=32, block_size=16, vocab_size=300, dropout=0.2, sample_prompt="To be")
 FIT = dict(max_steps=100, batch_size=4, warmup_steps=5, eval_interval=25, save_interval=10, keep_steps=0, device="cpu")
@@ -382,7 +384,6 @@ def ctrl_c_in(step: int, times: int = 1):
     return change
 
 
-@pytest.mark.usefixtures("obeys_ctrl_c")
 def test_ctrl_c_saves_after_the_step_and_stops(run, uninterrupted):
     handler = signal.getsignal(signal.SIGINT)
     status = train_with(run, loss_fn=ctrl_c_in(24))
@@ -394,7 +395,6 @@ def test_ctrl_c_saves_after_the_step_and_stops(run, uninterrupted):
     assert_equal_runs(run, uninterrupted)
 
 
-@pytest.mark.usefixtures("obeys_ctrl_c")
 def test_a_second_ctrl_c_interrupts_at_once_and_the_run_resumes_from_what_is_saved(run, uninterrupted):
     with pytest.raises(KeyboardInterrupt):
         train_with(run, loss_fn=ctrl_c_in(24, times=2))
@@ -404,7 +404,6 @@ def test_a_second_ctrl_c_interrupts_at_once_and_the_run_resumes_from_what_is_sav
     assert_equal_runs(run, uninterrupted)
 
 
-@pytest.mark.usefixtures("obeys_ctrl_c")
 def test_in_the_background_of_a_shell_ctrl_c_is_ignored_and_the_control_file_obeyed(run):
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 

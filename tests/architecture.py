@@ -4,18 +4,15 @@ Each module says in its first sentence what it is: a docstring in Python, the co
 sheet. A package's sentence is that of its `__init__.py`.
 """
 
-import argparse
 import ast
 import re
-import sys
 from pathlib import Path
 
 from tests.core.test_imports import ROW, part_of
+from tests.helpers.generated import Generated
 
 REPO = Path(__file__).parents[1]
-PAGE = REPO / "assets" / "docs" / "architecture.md"
 TOPS = ("core", "playground", "assets", "tests")
-BEGIN, END = "<!-- tree: python -m tests.architecture --write -->\n```\n", "```\n<!-- end of tree -->"
 WIDTH = 28  # of a name with its indentation; a longer one pushes its sentence to the right
 MIRRORS = ("tests/core", "tests/playground", "tests/scripts")  # a test file for each module: not listed
 LISTED = (".py", ".js", ".css")
@@ -80,22 +77,17 @@ def modules() -> list[Path]:
     return sorted(path for path in paths if path.suffix in LISTED)
 
 
-def updated(page: str) -> str:
-    """`page` with the tree as it is now between its two marks."""
-    before, rest = page.split(BEGIN)
-    _, after = rest.split(END)
-    lines = [line for top in TOPS for line in tree(REPO / top)]
-    return f"{before}{BEGIN}{chr(10).join(lines)}\n{END}{after}"
+def whole_tree() -> str:
+    return "".join(f"{line}\n" for top in TOPS for line in tree(REPO / top))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--write", action="store_true", help="put the tree into the page; else it is only shown")
-    if parser.parse_args().write:
-        PAGE.write_text(updated(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
-    else:
-        sys.stdout.write("\n".join(line for top in TOPS for line in tree(REPO / top)) + "\n")
+PART = Generated(
+    "architecture.md",
+    "<!-- tree: python -m tests.architecture --write -->\n```\n",
+    "```\n<!-- end of tree -->",
+    whole_tree,
+)
 
 
 if __name__ == "__main__":
-    main()
+    PART.main(__doc__)

@@ -3,7 +3,6 @@
 """
 
 import json
-import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,9 +13,8 @@ from core.datasets.labelled_files import ANY, JOINED, LABELS, MISSING, TEXTS
 from core.datasets.tables import SEPARATORS
 from core.datasets.text_files import COLUMNS
 from core.stages.registry import STAGES
+from tests.helpers.generated import Generated
 
-PAGE = Path(__file__).parents[1] / "assets" / "docs" / "data.md"
-BEGIN, END = "<!-- data: python -m tests.data_table --write -->\n", "<!-- end of data -->"
 IMAGE = {"role": "user", "content": [{"type": "image_url", "image_url": "..."}]}
 REFUSED: tuple[tuple[str, str, str | bytes], ...] = (  # what it is, the stage, the content
     ("single answers with a label (KTO)", "dpo", json.dumps({"prompt": "Who?", "completion": "I.", "label": True})),
@@ -78,13 +76,8 @@ def table() -> str:
     return "\n".join(lines) + "\n"
 
 
-def updated(page: str) -> str:
-    """`page` with the tables as they are now between its two marks."""
-    before, rest = page.split(BEGIN)
-    _, after = rest.split(END)
-    return f"{before}{BEGIN}{table()}{END}{after}"
+PART = Generated("data.md", "<!-- data: python -m tests.data_table --write -->\n", "<!-- end of data -->", table)
 
 
 if __name__ == "__main__":
-    assert sys.argv[1:] == ["--write"], __doc__
-    PAGE.write_text(updated(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    PART.main(__doc__)

@@ -2,16 +2,11 @@
 `python -m tests.weight_table --write`.
 """
 
-import sys
-from pathlib import Path
-
 from core.foreign_weights import OTHER_FILES
 from core.huggingface import SAME_ACTIVATION, UNSUPPORTED
 from core.model import ACTIVATIONS
 from core.weight_layouts import GPT2_ALONE, LAYOUTS, OTHERS
-
-PAGE = Path(__file__).parents[1] / "assets" / "docs" / "models.md"
-BEGIN, END = "<!-- weights: python -m tests.weight_table --write -->\n", "<!-- end of weights -->"
+from tests.helpers.generated import Generated
 
 
 def table() -> str:
@@ -31,13 +26,10 @@ def table() -> str:
     return "\n".join([*read, "", *refused]) + "\n"
 
 
-def updated(page: str) -> str:
-    """`page` with the table as it is now between its two marks."""
-    before, rest = page.split(BEGIN)
-    _, after = rest.split(END)
-    return f"{before}{BEGIN}{table()}{END}{after}"
+PART = Generated(
+    "models.md", "<!-- weights: python -m tests.weight_table --write -->\n", "<!-- end of weights -->", table
+)
 
 
 if __name__ == "__main__":
-    assert sys.argv[1:] == ["--write"], __doc__
-    PAGE.write_text(updated(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    PART.main(__doc__)

@@ -37,8 +37,29 @@ from core.datasets.records import parse_records, read_records
 Turns = tuple[tuple[str, str], ...]  # (role, content) of messages
 
 
+def prompt_messages(prompt: str, history: Turns = ()) -> Messages:
+    """A prompt as a model that answers is asked it."""
+    return [message(role, content) for role, content in (*history, ("user", prompt))]
+
+
+class Asked:
+    """What is answered: the last thing that the user says, and what was said before it."""
+
+    prompt: str
+    history: Turns
+
+    @property
+    def messages(self) -> Messages:
+        return prompt_messages(self.prompt, self.history)
+
+    @property
+    def prompt_text(self) -> str:
+        """All of it for people to read."""
+        return describe_messages(self.messages)
+
+
 @dataclass(frozen=True)
-class Preference:
+class Preference(Asked):
     prompt: str  # the last thing that the user says
     chosen: str
     rejected: str
@@ -49,20 +70,6 @@ class Preference:
     def asked(self) -> tuple[Turns, str]:
         """All that is answered: preferences on the same are on one prompt."""
         return self.history, self.prompt
-
-    @property
-    def messages(self) -> Messages:
-        """All that is answered."""
-        return prompt_messages(self.prompt, self.history)
-
-    @property
-    def prompt_text(self) -> str:
-        """All that is answered, for people to read."""
-        return describe_messages(self.messages)
-
-
-def prompt_messages(prompt: str, history: Turns = ()) -> Messages:
-    return [message(role, content) for role, content in (*history, ("user", prompt))]
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from core.datasets.messages import Messages, describe_messages
-from core.datasets.preference_files import Preference, Turns, prompt_messages
+from core.datasets.preference_files import Asked, Preference, Turns
 from core.preferences.sqlite import Database
 
 FILE = "preferences.db"  # beside the checkpoints
@@ -89,7 +88,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class NewPair:
+class NewPair(Asked):
     """Two answers to a prompt, on the sides on which they will be seen."""
 
     prompt: str  # the last thing that the user says
@@ -99,16 +98,6 @@ class NewPair:
     source: str  # one of SOURCES
     swaps: int | None = None  # the pair of which this is a repetition with its sides swapped
     history: Turns = field(default=(), kw_only=True)  # what was said before the prompt
-
-    @property
-    def messages(self) -> Messages:
-        """All that is answered."""
-        return prompt_messages(self.prompt, self.history)
-
-    @property
-    def prompt_text(self) -> str:
-        """All that is answered, for people to read."""
-        return describe_messages(self.messages)
 
 
 @dataclass(frozen=True)

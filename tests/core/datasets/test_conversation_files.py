@@ -5,6 +5,7 @@ import json
 import re
 from pathlib import Path
 
+import pandas
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -185,7 +186,6 @@ def test_what_holds_nothing_is_refused(tmp_path):
 
 
 def test_parquet_is_read_with_its_lists(tmp_path):
-    pandas = pytest.importorskip("pandas")
     pandas.DataFrame({"messages": [TURN, TURN + MORE]}).to_parquet(tmp_path / "a.parquet")
     found = read_conversations(tmp_path / "a.parquet")
     assert found.messages == [TURN, TURN + MORE] and found.recognised.layout == "OpenAI messages (parquet)"

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 
+import pandas
 import pytest
 
 from core.datasets.labelled_files import SAME, Columns, read_columns, read_labelled
@@ -47,7 +48,6 @@ def test_texts_and_labels_are_found_in_every_kind_of_file(name, tmp_path):
 
 
 def test_parquet_has_its_missing_labels_and_whole_numbers(tmp_path):
-    pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"text": ["a", "b", "c"], "label": [0.0, 1.0, float("nan")]})
     frame.to_parquet(tmp_path / "a.parquet")
     found = read_labelled(tmp_path / "a.parquet", skip_bad_lines=True)

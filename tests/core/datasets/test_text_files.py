@@ -3,6 +3,7 @@
 import gzip
 import json
 
+import pandas
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -95,7 +96,6 @@ def test_texts_are_taken_from_a_column(tmp_path):
 
 
 def test_parquet_has_texts_in_a_column(tmp_path):
-    pandas = pytest.importorskip("pandas")
     pandas.DataFrame({"text": ["a", "b"], "url": ["x", "y"]}).to_parquet(tmp_path / "a.parquet")
     assert read_documents(tmp_path / "a.parquet").texts == ["a", "b"]
 

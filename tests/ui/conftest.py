@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 import torch
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, expect, sync_playwright
 
 from playground.__main__ import launch
 from playground.services.services import Services
 from tests.conftest import free_port
 
-SHIPPED = Path(__file__).parents[2] / "checkpoints" / "bard-base"
+CHECKPOINTS = Path(__file__).parents[2] / "checkpoints"
+SHIPPED = ("bard-base", "bard-tiny", "bard-chat")
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 QUIET = ("background-networking", "component-update", "gpu", "quic", "sync")
 # How Gradio's client tells of requests that were under way when the page was reloaded.
@@ -43,8 +44,8 @@ def installed_chromium() -> str | None:
 @pytest.fixture
 def workspace(tmp_path: Path) -> Path:
     """A checkpoints directory with the shipped models in it."""
-    for name in ("bard-base", "bard-tiny", "bard-chat"):
-        shutil.copytree(SHIPPED.with_name(name), tmp_path / "checkpoints" / name)
+    for name in SHIPPED:
+        shutil.copytree(CHECKPOINTS / name, tmp_path / "checkpoints" / name)
     return tmp_path / "checkpoints"
 
 
@@ -77,6 +78,23 @@ def page(request: pytest.FixtureRequest, browser: Browser, errors: list[str]) ->
     seen = list(errors)  # what closing interrupts is nobody's mistake
     context.close()
     assert not seen, "\n".join(seen)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[Any]:
+    """A failed test tells what stood on the page, and what its trainings said last."""
+    report = yield
+    there = getattr(item, "funcargs", {})
+    if report.when == "call" and report.failed and "page" in there:
+        try:
+            report.sections.append(("The page", there["page"].inner_text("body", timeout=5_000)))
+        except Error as error:  # it may have been closed, or be the very thing that hangs
+            report.sections.append(("The page", str(error)))
+        found = sorted(there["workspace"].glob("*/status.json")) if "workspace" in there else []
+        for path in (path for path in found if path.parent.name not in SHIPPED):
+            said = [path.read_text(), *(log.read_text()[-1000:] for log in path.parent.glob("*.txt"))]
+            report.sections.append((path.parent.name, "\n".join(said)))
+    return report
 
 
 def is_error(message: ConsoleMessage) -> bool:

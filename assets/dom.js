@@ -26,6 +26,16 @@ export function button(text, onclick, className = "pg-button") {
   return node;
 }
 
+/** A small (i) whose explanation opens over the page and moves nothing. @param {string} text */
+export function about(text) {
+  const explained = Object.assign(make("span", "pg-explained", text), { popover: "auto" });
+  const opener = Object.assign(button("i", null, "pg-about"), { popoverTargetElement: explained });
+  opener.setAttribute("aria-label", "About this part");
+  const root = make("span");
+  root.append(opener, explained);
+  return root;
+}
+
 /** Is it in a tab that is open, in a window that is looked at? @param {HTMLElement} element */
 export const isVisible = (element) => element.isConnected && element.offsetParent !== null && !document.hidden;
 

@@ -6,11 +6,14 @@ from typing import Any
 
 import gradio as gr
 
+from core.stages.registry import STAGES
+from core.training.device import device_name
 from playground import api
 from playground.services.services import Services
+from playground.services.training_jobs import stage
 from playground.tabs import align, attention, chat, label, models, tokenizer, train
 from playground.tour import stops
-from playground.ui.components import Page, module, view
+from playground.ui.components import Page, about_html, module, view
 from playground.ui.errors import server_function
 
 TABS = {
@@ -55,29 +58,24 @@ def build(services: Services) -> gr.Blocks:
 
 
 def kept_in(services: Services) -> str:
-    """Where what the person makes is kept, in a few words."""
+    """Where what the person makes is kept."""
     directory = services.workspace.directory.absolute()
     home, here = Path.home(), Path.cwd()
     if directory.is_relative_to(here):
-        shown = f"./{directory.relative_to(here).as_posix()}"
-    else:
-        shown = f"~/{directory.relative_to(home).as_posix()}" if directory.is_relative_to(home) else str(directory)
-    return f"Kept in <code>{html.escape(shown)}</code>"
+        return f"./{directory.relative_to(here).as_posix()}"
+    return f"~/{directory.relative_to(home).as_posix()}" if directory.is_relative_to(home) else str(directory)
 
 
 def header(blocks: gr.Blocks, services: Services) -> Page:
     @server_function
     def running(_: Any = None) -> dict[str, Any]:
-        run, device = services.jobs.active(), services.checkpoints.device.type
-        waiting = len(services.jobs.queue())
+        run, queued = services.jobs.active(), len(services.jobs.queue())
         if run is None:
-            return {"device": device, "waiting": waiting, "run": None}
-        status = run.status()
-        return {
-            "device": device,
-            "waiting": waiting,
-            "run": {"name": run.name, "state": status.state, "step": status.step, "max_steps": status.max_steps},
-        }
+            return {"queued": queued, "run": None}
+        status, known = run.status(), STAGES.get(stage(run))
+        tab = "align" if known and known.aligns else "train"
+        steps = {"state": status.state, "step": status.step, "max_steps": status.max_steps}
+        return {"queued": queued, "run": {"name": run.name, "tab": tab, **steps}}
 
     @server_function
     def tour_figures(request: dict[str, Any]) -> dict[str, Any]:
@@ -99,27 +97,30 @@ def header(blocks: gr.Blocks, services: Services) -> Page:
 
     names = services.checkpoints.names()
     with gr.Row(elem_classes="pg-header", equal_height=False):
-        gr.HTML(
-            f"<h1>GPT Playground</h1><p>The life of a language model, on your machine</p><p>{kept_in(services)}</p>",
-            elem_classes=["pg-title", "pg-flush"],
-            min_width=260,
-        )
+        kept = f"The life of a language model, on your machine. All that you make is kept in {kept_in(services)}."
+        gr.HTML(f"<h1>GPT Playground</h1>{about_html(kept)}", elem_classes=["pg-title", "pg-flush"], min_width=0)
         model = gr.Dropdown(
             names,
             value=next(iter(names), None),
             label="Model",
-            info="Used by every tab",
             elem_id="model-picker",
             interactive=True,
-            min_width=220,
+            min_width=0,
         )
-        view("badge", "badge.js", "pg-header-badge", services.checkpoints.device.type, [running], min_width=220)
+        view(
+            "badge",
+            "badge.js",
+            "pg-header-badge",
+            functions=[running],
+            min_width=0,
+            device=device_name(services.checkpoints.device),
+        )
         view(
             "tour",
             "tour/tour.js",
             "pg-tour-start",
             functions=[tour_figures],
-            min_width=130,
+            min_width=0,
             stops=stops.stops(),
             sentence=stops.SENTENCE,
         )

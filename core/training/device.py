@@ -41,6 +41,13 @@ def autocast(device: torch.device, dtype: str) -> AbstractContextManager[object]
     return torch.autocast(device.type, torch.bfloat16) if in_bfloat16(device, dtype) else nullcontext()
 
 
+def device_name(device: torch.device) -> str:
+    """Of the processor, as people call it: CPU, or the name of a GPU."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return {"cpu": "CPU", "mps": "Apple GPU"}.get(device.type, device.type)
+
+
 def describe_gpu(device: torch.device) -> str:
     """A GPU's name and, on Linux, the version of its driver."""
     driver = Path("/proc/driver/nvidia/version")

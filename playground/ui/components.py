@@ -1,5 +1,7 @@
 """What tabs share of the page while it is built: the page itself, its scripts, and views that scripts draw."""
 
+import html
+import itertools
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +11,7 @@ import gradio as gr
 
 from playground.ui.scripts import ROUTE
 
+EXPLANATIONS = itertools.count()  # of the page, each with an id of its own
 ServerFunction = Callable[[dict[str, Any]], dict[str, Any]]
 
 
@@ -34,9 +37,32 @@ class Page:
         return box
 
 
-def intro(seen: str, attempt: str) -> None:
-    """The two sentences that open a panel: what is seen, and what to try."""
-    gr.Markdown(f"{seen} *{attempt}*", elem_classes="pg-intro")
+def intro(sentence: str, more: str = "") -> None:
+    """The one sentence that opens a tab; what to try there, `more`, stands behind its (i)."""
+    said = about_html(more, sentence) if more else html.escape(sentence)
+    gr.HTML(f"<p>{said}</p>", elem_classes=["pg-intro", "pg-flush"])
+
+
+def about(text: str, lead: str = "") -> None:
+    """A small (i), after the words `lead` if there are any: its explanation opens over the page and moves nothing."""
+    gr.HTML(f'<p class="pg-note">{about_html(text, lead)}</p>', elem_classes="pg-flush")
+
+
+def about_html(text: str, lead: str = "") -> str:
+    """The same as a piece of HTML, for what is not a component of its own."""
+    name = f"pg-about-{next(EXPLANATIONS)}"
+    button = f'<button type="button" class="pg-about" popovertarget="{name}" aria-label="About this part">i</button>'
+    return f'{html.escape(lead)} {button}<span id="{name}" class="pg-explained" popover>{html.escape(text)}</span>'
+
+
+def summarise(accordion: gr.Accordion, page: Page, js: str, *widgets: Any) -> None:
+    """Keep the label of a folded part current, in the browser: `js` makes it of the widgets' values.
+
+    js: a function, such as `(model, order) => `${model} · ${order} · change``.
+    """
+    update = f"(...values) => ({{ __type__: 'update', label: ({js})(...values) }})"
+    events = [page.tab.select, *(widget.change for widget in widgets)]
+    gr.on(events, None, list(widgets), accordion, js=update, api_name=f"summarise_{accordion.elem_id}")
 
 
 def module(path: str) -> str:

@@ -6,9 +6,8 @@ import { sleep } from "../../assets/server.js";
 
 const SHARING = ["tokenizer", "attention", "chat"]; // the tabs whose box #TAB-text holds the shared text
 
-const tabs = () => all("#tabs > .tab-wrapper button[role=tab]");
+const named = (entries, name) => entries.find((entry) => textOf(entry) === name.trim().toLowerCase());
 const textOf = (/** @type {Element} */ node) => node.textContent.trim().toLowerCase();
-const named = (nodes, name) => nodes.find((node) => textOf(node) === name.trim().toLowerCase());
 
 /** @returns {any[]} */
 function all(/** @type {string} */ selector) {
@@ -28,11 +27,15 @@ export async function waitFor(find) {
   return null;
 }
 
-// Where there is too little room, Gradio keeps the last ones in a menu.
+// The tabs of a bar: those that can be seen, and those for which there is too little room, which Gradio keeps in a menu.
+const ENTRIES = ".tab-container[role=tablist] > button, .overflow-dropdown > button";
+const tabs = () => all("#tabs > .tab-wrapper").flatMap((bar) => [...bar.querySelectorAll(ENTRIES)]);
+const isOpen = (entry) => entry.matches("[aria-selected=true], .selected");
+
 const shownParts = () =>
-  all("[role=tabpanel] :is(button[role=tab], .overflow-dropdown button)").filter(
-    (node) => node.closest(".tab-wrapper").offsetParent,
-  );
+  all("[role=tabpanel] .tab-wrapper")
+    .filter((bar) => bar.offsetParent)
+    .flatMap((bar) => [...bar.querySelectorAll(ENTRIES)]);
 
 /**
  * Open a tab, and a part of it. Returns the sentence that says why that cannot be, if it cannot.
@@ -43,7 +46,7 @@ export async function goTo(tab, part = "") {
   await waitFor(() => tabs().length);
   const outer = named(tabs(), tab);
   if (!outer) return `There is no tab called ${tab}.`;
-  if (outer.getAttribute("aria-selected") !== "true") outer.click();
+  if (!isOpen(outer)) outer.click();
   if (!part) return "";
   const inner = await waitFor(() => named(shownParts(), part));
   inner?.click();
@@ -112,10 +115,11 @@ export async function followLink(say) {
   }
   await waitFor(() => tabs().length);
   document.querySelector("#tabs").addEventListener("click", (event) => {
-    const chosen = /** @type {Element} */ (event.target).closest("button[role=tab], .overflow-dropdown button");
+    const chosen = /** @type {Element} */ (event.target).closest(`:is(${ENTRIES})`);
     if (!chosen) return;
-    const open = tabs().find((node) => node.getAttribute("aria-selected") === "true");
-    const isTab = tabs().includes(chosen);
-    setAddress(isTab ? { tab: textOf(chosen), part: "", text: "" } : { tab: textOf(open), part: textOf(chosen) });
+    const place = tabs().includes(chosen)
+      ? { tab: textOf(chosen), part: "", text: "" }
+      : { tab: textOf(tabs().find(isOpen)), part: textOf(chosen) };
+    setAddress(place);
   });
 }

@@ -13,10 +13,10 @@ from playground.ui.palette import BLUE, GREEN, ORANGE, PURPLE, SKY, YELLOW
 
 # In the loss panel, from the run's references.json; another key there names itself.
 REFERENCES = {
-    "uniform": "ln V: guessing blindly among V",
-    "unigram": "unigram entropy: knowing only how often each token occurs",
-    "majority": "knowing only how often each class occurs",
-    "ln 2": "ln 2: no answer is preferred",
+    "uniform": "ln V: guessing blindly",
+    "unigram": "unigram entropy: token counts only",
+    "majority": "class counts only",
+    "ln 2": "ln 2: pure guessing",
 }
 
 

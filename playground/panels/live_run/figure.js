@@ -123,9 +123,9 @@ export function layoutOf(panels, width, { logX, logY }, name) {
       anchor: axis("y", i),
       type: logX ? "log" : "linear",
       uirevision: `${name} ${logX}`,
-      tickformat: ",~d",
+      integer: true,
       nticks: i ? 5 : 0,
-      ...(logX ? { dtick: 1 } : { rangemode: "tozero" }),
+      ...(logX ? {} : { rangemode: "tozero" }),
       ...(i ? { matches: "x" } : {}),
       title: { text: lowest ? "optimiser step" : "", standoff: 4, font },
     };

@@ -40,7 +40,7 @@ AXES: dict[str, dict[str, Any]] = {  # by a panel's key
     "margin": {"zero": False},
     "logps": {"zero": False},
     "ppo_loss": {"zero": False},
-    "grad_norm": {"log": True, "tickformat": "~s"},
+    "grad_norm": {"log": True, "tickformat": ",~r"},
     "speed": {"tickformat": "~s"},
     "memory": {"tickformat": ","},
     "mfu": {"tickformat": ".0%"},

@@ -42,7 +42,7 @@ function drawMargins(shown, margins, { margins: axes, colors }) {
     ...axes,
     ...{ barmode: "overlay", bargap: 0.04, legend: LEGEND_ABOVE, margin: MARGIN_BELOW_LEGEND },
     xaxis: { ...axes.xaxis, range: [-1.05 * far, 1.05 * far], zeroline: true, zerolinewidth: 2 },
-    yaxis: { ...axes.yaxis, tickformat: ",d", rangemode: "tozero" },
+    yaxis: { ...axes.yaxis, integer: true, rangemode: "tozero" },
   });
 }
 

@@ -49,7 +49,7 @@ def variance_curves(measured: list[float], random: list[float]) -> dict[str, Any
             line("this head", widths, measured, ORANGE),
         ],
         "layout": {
-            "xaxis": {"title": {"text": "d: dimensions of q and k that take part"}},
+            "xaxis": {"title": {"text": "d: dimensions of q and k that take part"}, "integer": True},
             "yaxis": {"title": {"text": "variance of q · k (no unit)"}, "rangemode": "tozero"},
             "legend": LEGEND,
             "margin": MARGIN,
@@ -64,7 +64,7 @@ def two_losses(names: list[str]) -> dict[str, Any]:
     return {
         "data": [line(name, [], [], *style) for name, style in zip(names, colors, strict=True)],
         "layout": {
-            "xaxis": {"title": {"text": "optimiser step"}, "rangemode": "tozero"},
+            "xaxis": {"title": {"text": "optimiser step"}, "integer": True, "rangemode": "tozero"},
             "yaxis": {"title": {"text": "training loss (nats per token)"}},
             "legend": LEGEND,
             "margin": MARGIN,

@@ -38,7 +38,7 @@ function drawCurve(shown, curve, colors) {
   };
   const traces = [trace("loss/train", "training"), trace("loss/val", "validation")].filter(({ x }) => x.length);
   shown.draw(traces, {
-    xaxis: { title: { text: "optimiser step" }, tickformat: ",~d" },
+    xaxis: { title: { text: "optimiser step" }, integer: true },
     yaxis: { title: { text: "loss (nats)" } },
     legend: LEGEND_ABOVE,
     margin: { l: 62, r: 14, t: 26, b: 44 },

@@ -30,7 +30,7 @@ def tokens_against_merges(positions: list[int], counts: list[int]) -> dict[str, 
         "data": [common | line, common | marker],
         "layout": {
             "xaxis": {"title": {"text": "merges applied (steps grow, as on the slider)"}, "zeroline": False, **ticks},
-            "yaxis": {"title": {"text": "tokens of this text"}, "rangemode": "tozero"},
+            "yaxis": {"title": {"text": "tokens of this text"}, "integer": True, "rangemode": "tozero"},
             "margin": {"l": 60, "r": 20, "t": 10, "b": 50},
             "height": 260,
             "showlegend": False,

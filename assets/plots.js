@@ -6,11 +6,11 @@ import { labelPlaces, wholeTicks } from "./plot_ticks.js";
 
 /** @type {Promise<any>} */
 const loaded = new Promise((resolve, reject) => {
+  const own = /** @type {any} */ (globalThis);
+  if (own.Plotly) return resolve(own.Plotly); // a page of its own has it inline
   // Gradio's <base href="./"> is what an address is resolved against anyway; but where there is one, Plotly writes
   // url(ADDRESS#clip) instead of url(#clip), and nothing is clipped or filled any more once the address changes.
   document.querySelector("base")?.remove();
-  const own = /** @type {any} */ (globalThis);
-  if (own.Plotly) return resolve(own.Plotly); // a page of its own has it inline
   const script = document.createElement("script");
   script.src = new URL("../plotly.js", import.meta.url).href;
   script.onload = () => resolve(own.Plotly);

@@ -27,7 +27,7 @@ export async function waitFor(find) {
   return null;
 }
 
-// The tabs of a bar: those that can be seen, and those for which there is too little room, which Gradio keeps in a menu.
+// The tabs of a bar: those that can be seen, and those for which there is no room, which Gradio keeps in a menu.
 const ENTRIES = ".tab-container[role=tablist] > button, .overflow-dropdown > button";
 const tabs = () => all("#tabs > .tab-wrapper").flatMap((bar) => [...bar.querySelectorAll(ENTRIES)]);
 const isOpen = (entry) => entry.matches("[aria-selected=true], .selected");

@@ -60,6 +60,11 @@ def drawn(plot: ElementHandle, axes: list[list[float]]) -> tuple[int, int]:
     return colored, int(changed.sum())
 
 
+def meet(one: list[float], other: list[float]) -> bool:
+    """Whether two boxes, (left, top, right, bottom), have a point in common."""
+    return all(one[i] < other[i + 2] and other[i] < one[i + 2] for i in (0, 1))
+
+
 def check_plots(page: Page, place: str) -> None:
     """All plots that can be seen."""
     plots = page.locator(SHOWN).element_handles()
@@ -74,11 +79,9 @@ def check_plots(page: Page, place: str) -> None:
         colored += inside
         assert before["strange"] + after["strange"] == [], where
         for names in before["ticks"] + after["ticks"]:
-            numbers = [float(name.replace(",", "").replace("−", "-")) for name in names]
+            numbers = [float(name.replace(",", "")) for name in names]
             assert len(set(numbers)) == len(names) and all(n == int(n) for n in numbers), (where, names)
-        left, top, right, bottom = after["tools"]
-        for l, t, r, b in after["legends"]:
-            assert left >= r or l >= right or top >= b or t >= bottom, f"{where}: the tools cover the legend"
+        assert not any(meet(after["tools"], legend) for legend in after["legends"]), f"{where}: tools on the legend"
     assert colored > 0, f"{place}: the traces were hidden, and nothing changed"
 
 

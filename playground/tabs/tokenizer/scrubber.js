@@ -63,7 +63,7 @@ export function mount({ element, props, watch, server }) {
     range.disabled = exact.disabled = answer.merges === 0;
     move(atTheEnd ? answer.merges : n);
     followRange();
-    await drawPlot(plot, answer.figure.data, answer.figure.layout, { displayModeBar: false });
+    await drawPlot(plot, answer.figure.data, answer.figure.layout);
     draw();
   });
 }

@@ -68,6 +68,7 @@ class Thrown:
     id: str  # the name of its directory there
     name: str  # which it bore, and gets again
     time: float  # seconds since the epoch
+    size: int = 0  # bytes on disk
 
 
 class Workspace:
@@ -194,9 +195,9 @@ def thrown(path: Path) -> Thrown:
     """What the directory `path` in the trash is. One without a file that says so was put there by an older version."""
     try:
         said = read_json(path / THROWN)
-        return Thrown(path.name, str(said["name"]), float(said["time"]))
+        return Thrown(path.name, str(said["name"]), float(said["time"]), size_of(path))
     except (ValueError, KeyError, TypeError):
-        return Thrown(path.name, path.name.split("~")[0], path.stat().st_ctime)
+        return Thrown(path.name, path.name.split("~")[0], path.stat().st_ctime, size_of(path))
 
 
 # --- one directory --------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 P(a beats b) = sigmoid(s_a - s_b), Bradley & Terry 1952: the model by which reward models learn, with a number for each
 player. Scores are known up to a constant among models that votes connect; their mean is 0 there. A tie is half a win
-for both.
+for both. Intervals are of the fit with its prior: drawing the votes again (bootstrap) says of one vote that it is sure.
 """
 
 from collections import defaultdict
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.preferences.agreement import Z
 from core.preferences.vote_store import Vote
 
-BOOTSTRAPS = 200
 PLAYED = ("arena", "compare", "chat")  # where a person chose between two models that are here
 ROUNDS, CLOSE = 500, 1e-7  # of the fit at most; a change of all scores below which it is done
 PRIOR = 0.5  # of a win and of a loss, added between models that met: who never lost is not infinitely strong
@@ -44,46 +44,39 @@ def results(votes: Sequence[Vote]) -> list[Result]:
     return found
 
 
-def standings(played: Sequence[Result], seed: int = 0) -> list[Standing]:
-    """All models that met another, group by group, the strongest first; intervals by bootstrap over the votes."""
+def standings(played: Sequence[Result]) -> list[Standing]:
+    """All models that met another, group by group, the strongest first."""
     found: list[Standing] = []
     for number, group in enumerate(groups(played)):
         mine = [result for result in played if result[0] in group]
         place = {model: i for i, model in enumerate(group)}
         first, second = np.array([[place[a], place[b]] for a, b, _ in mine]).T
-        outcome = np.array([result[2] for result in mine])
-        score = strengths(first, second, outcome, len(group))
-        chance = np.random.default_rng(seed)
-        drawn = [chance.integers(len(mine), size=len(mine)) for _ in range(BOOTSTRAPS)]
-        # Each draw keeps the prior of all pairs that met, so that a model that it leaves out still has a place.
-        pairs = np.unique(np.sort(np.stack([first, second], 1), 1), axis=0)
-        again = np.stack([strengths(first[i], second[i], outcome[i], len(group), pairs) for i in drawn])
-        low, high = np.quantile(again, (0.025, 0.975), axis=0)
+        wins = wins_between(first, second, np.array([result[2] for result in mine]), len(group))
+        score = strengths(wins)
+        spread = Z * standard_errors(wins, score)
         counts = np.bincount(np.concatenate([first, second]), minlength=len(group))
-        order = np.argsort(-score, kind="stable")
         found += [
-            Standing(group[i], float(score[i]), float(low[i]), float(high[i]), int(counts[i]), number) for i in order
+            Standing(group[i], float(score[i]), float(score[i] - spread[i]), float(score[i] + spread[i]), count, number)
+            for i, count in sorted(enumerate(counts.tolist()), key=lambda one: -score[one[0]])
         ]
     return found
 
 
-def strengths(
-    first: np.ndarray, second: np.ndarray, outcome: np.ndarray, n: int, pairs: np.ndarray | None = None
-) -> np.ndarray:
-    """Scores (n,) of mean 0 that make the outcomes likeliest, by minorisation-maximisation (Hunter 2004, equation 3).
+def wins_between(first: np.ndarray, second: np.ndarray, outcome: np.ndarray, n: int) -> np.ndarray:
+    """How often each of n models won against each other one, (n, n), with the prior of those that met.
 
-    first, second: who met, as indices; outcome: for the first. pairs: who met at all, (P, 2); None: as the votes say.
+    first, second: who met, as indices; outcome: for the first.
     """
     wins = np.zeros((n, n))
     np.add.at(wins, (first, second), outcome)
     np.add.at(wins, (second, first), 1 - outcome)
-    if pairs is None:
-        pairs = np.argwhere(np.triu(wins + wins.T) > 0)
-    for a, b in pairs:
-        wins[a, b] += PRIOR
-        wins[b, a] += PRIOR
+    return wins + PRIOR * (wins + wins.T > 0)
+
+
+def strengths(wins: np.ndarray) -> np.ndarray:
+    """Scores (n,) of mean 0 that make the wins likeliest, by minorisation-maximisation (Hunter 2004, equation 3)."""
     met = wins + wins.T
-    strength = np.ones(n)
+    strength = np.ones(len(wins))
     for _ in range(ROUNDS):
         new = wins.sum(1) / (met / (strength[:, None] + strength)).sum(1)
         new /= np.exp(np.log(new).mean())
@@ -92,6 +85,15 @@ def strengths(
         if done:
             break
     return np.log(strength)
+
+
+def standard_errors(wins: np.ndarray, score: np.ndarray) -> np.ndarray:
+    """Of each score (n,): from the information matrix of the fit, inverted where scores differ (their mean is fixed)."""
+    p = 1 / (1 + np.exp(score - score[:, None]))
+    weight = (wins + wins.T) * p * (1 - p)
+    covariance = np.linalg.pinv(np.diag(weight.sum(1)) - weight, hermitian=True)
+    errors: np.ndarray = np.sqrt(np.diag(covariance))
+    return errors
 
 
 def groups(played: Sequence[Result]) -> list[list[str]]:

@@ -225,6 +225,7 @@ STAGE = Stage(
             "calibration/val",
             "calibration error",
             role=HELD_OUT,
+            meaning="calibration error on held-out votes",
             curve="held-out votes",
             about=About(
                 "Calibration error",

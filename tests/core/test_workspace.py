@@ -94,7 +94,8 @@ def test_what_is_thrown_away_can_be_brought_back_until_the_trash_is_emptied(libr
     whole = library.disk()["used"]
     thrown = library.throw_away("base")
     assert "base" not in names(library) and [(one.id, one.name) for one in library.thrown_away()] == [(thrown, "base")]
-    assert library.disk()["trash"] > 0 and sum(list(library.disk().values())[:2]) == pytest.approx(whole, rel=0.1)
+    assert library.thrown_away()[0].size == library.disk()["trash"] > 0
+    assert sum(list(library.disk().values())[:2]) == pytest.approx(whole, rel=0.1)
     (library.directory / "base").mkdir()
     with pytest.raises(ValueError, match="there is something called base again"):
         library.restore(thrown)

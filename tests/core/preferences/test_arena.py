@@ -37,6 +37,27 @@ def test_known_strengths_are_found_within_their_intervals():
         assert one.low <= strength[model] <= one.high and one.high - one.low < 0.5
 
 
+def test_five_wins_of_five_leave_doubt():
+    first, second = standings([("a", "b", 1.0)] * 5)
+    doubt = 1.959964 * math.sqrt(1 / 5.5 + 1 / 0.5)  # of the difference; the prior is half a win and half a loss
+    assert first.score - second.score == pytest.approx(math.log(11), abs=1e-4)
+    assert first.high - first.low == pytest.approx(doubt, abs=1e-3) and first.low < 0 < first.high
+
+
+@pytest.mark.parametrize("n_votes", [1, 5, 10, 20, 50])
+@pytest.mark.parametrize("strength", [(-1.0, 1.0), (-1.0, -0.3, 0.3, 1.0)])
+def test_intervals_hold_the_truth_however_few_the_votes(n_votes, strength):
+    chance, n = random.Random(n_votes), len(strength)
+    truth = {str(i): one - sum(strength) / n for i, one in enumerate(strength)}
+    covered = []
+    for _ in range(300):
+        met = [chance.sample(sorted(truth), 2) for _ in range(n_votes)]
+        played = [(a, b, float(chance.random() < 1 / (1 + math.exp(truth[b] - truth[a])))) for a, b in met]
+        if [len(group) for group in groups(played)] == [n]:  # scores are relative to those of the same group
+            covered += [one.low <= truth[one.model] <= one.high for one in standings(played)]
+    assert sum(covered) >= 0.87 * len(covered), f"{sum(covered)} of {len(covered)}"  # 89.4 % at 5 votes between two
+
+
 def test_models_that_never_met_stand_in_groups_of_their_own():
     played = [("a", "b", 1.0), ("b", "c", 1.0), ("x", "y", 0.5)]
     assert groups(played) == [["a", "b", "c"], ["x", "y"]]

@@ -3,6 +3,7 @@ import { test } from "node:test";
 
 import { comparable } from "../../playground/tabs/models/actions.js";
 import { figureText, megabytes, shortCount } from "../../playground/tabs/models/amounts.js";
+import { byFamily, firstShown, listed } from "../../playground/tabs/models/order.js";
 import { scaleOf, scoreText } from "../../playground/tabs/models/standings.js";
 import { depths, placesOf } from "../../playground/tabs/models/tree.js";
 
@@ -99,6 +100,41 @@ test("scores stand around 0, with all intervals in sight", () => {
   const one = { model: "a", score: 0.5, low: -1, high: 2, votes: 12, group: 0 };
   const scale = scaleOf([one, { ...one, score: -0.25, low: -1.5, high: 1 }]);
   assert.deepEqual([scale(0), scale(2), scale(-2)], [0.5, 1, 0]);
-  assert.equal(scoreText(one), "+0.50 (-1.00 to 2.00), 12 votes");
-  assert.equal(scoreText({ ...one, score: -0.5 }).slice(0, 5), "−0.50");
+  assert.equal(scoreText(one), "+0.50 (−1.00 to +2.00), 12 votes");
+  assert.equal(scoreText({ ...one, score: -0.5, votes: 1 }), "−0.50 (−1.00 to +2.00), 1 vote");
+});
+
+const card = (name, kind = "chat model", size = 1, trouble = "") => ({ name, kind, size, trouble });
+const told = (found) => found.map(([{ name }, depth]) => `${"-".repeat(depth)}${name}`);
+
+test("children stand below their parents; a circle, and a parent that is gone, lose nobody", () => {
+  const cards = ["aligned", "chat", "other", "base", "x", "y"].map((name) => card(name));
+  const edges = [
+    ["base", "chat"],
+    ["chat", "aligned"],
+    ["gone", "other"],
+    ["x", "y"],
+    ["y", "x"],
+  ].map(([from, to]) => ({ from, to, role: "parent" }));
+  edges.push({ from: "other", to: "aligned", role: "reward model" });
+  assert.deepEqual(told(byFamily(cards, edges)), ["other", "base", "-chat", "--aligned", "x", "-y"]);
+});
+
+test("a list is searched and sorted, and what cannot be read stands last", () => {
+  const cards = [card("Late", "chat model", 1), card("broken", "broken", 9, "missing"), card("early", "classifier", 5)];
+  const names = (wanted) => told(listed(cards, [], { sort: "latest", kind: "", text: "", ...wanted }));
+  assert.deepEqual(names({}), ["Late", "early", "broken"]);
+  assert.deepEqual(names({ sort: "family" }), ["Late", "early", "broken"]);
+  assert.deepEqual(names({ sort: "name" }), ["early", "Late", "broken"]);
+  assert.deepEqual(names({ sort: "size" }), ["early", "Late", "broken"]);
+  assert.deepEqual(names({ text: " LA" }), ["Late"]);
+  assert.deepEqual(names({ kind: "classifier", sort: "family" }), ["early"]);
+});
+
+test("the header's model is shown at first, else the first that can be read", () => {
+  const cards = [card("broken", "broken", 9, "missing"), card("a"), card("b")];
+  assert.equal(firstShown(cards, "b"), "b");
+  assert.equal(firstShown(cards, "gone"), "a");
+  assert.equal(firstShown(cards.slice(0, 1), ""), "broken");
+  assert.equal(firstShown([], ""), "");
 });

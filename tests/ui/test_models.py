@@ -25,7 +25,7 @@ def open_models(page: Page, url: str) -> None:
 
 
 def pick(page: Page, name: str) -> None:
-    page.locator(".pg-family-node").filter(has=page.get_by_text(name, exact=True)).press("Enter")
+    page.locator(".pg-model-card").filter(has=page.get_by_text(name, exact=True)).press("Enter")
     expect(page.locator(".pg-shelf .pg-details h3").first).to_have_text(name)
 
 
@@ -33,80 +33,85 @@ def press(page: Page, name: str) -> None:
     page.locator(".pg-shelf").get_by_role("button", name=name, exact=True).press("Enter")
 
 
-def test_a_family_is_clicked_through_compared_renamed_and_thrown_away(page: Page, url: str, workspace: Path) -> None:
+def test_a_model_is_found_compared_measured_renamed_and_deleted(
+    page: Page, url: str, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     card = workspace / "bard-tiny" / "card.json"
     card.write_text(json.dumps(json.loads(card.read_text()) | {"parent": HOSTILE, "data": {"corpus": HOSTILE}}))
     (workspace / "broken").mkdir()
     (workspace / "broken" / "config.json").write_text("{")
+    seen, measure = threading.Event(), report_card.bits_per_byte  # it ends when the page has shown that it goes on
+    monkeypatch.setattr(report_card, "bits_per_byte", lambda *given: seen.wait(60) and measure(*given))
     open_models(page, url)
+    details, said = page.locator(".pg-shelf .pg-details"), page.locator(".pg-shelf .pg-message")
+    expect(details.locator("h3").first).to_have_text("bard-base")  # the header's
     expect(page.locator(".pg-model-card")).to_have_count(4)
-    expect(page.locator(".pg-model-card", has_text="broken")).to_contain_text("missing")
-    expect(page.locator(".pg-family-node", has_text=HOSTILE)).to_be_disabled()
-    assert page.locator(".pg-shelf img").count() == 0, "a card's text became markup"
+    expect(page.locator(".pg-model-card").last).to_contain_text("broken")
+    expect(page.locator(".pg-model-card").last).to_contain_text("missing")
+    page.get_by_label("Find a name").fill("CHAT")
+    expect(page.locator(".pg-model-card")).to_have_count(1)
 
     pick(page, "bard-chat")
-    details = page.locator(".pg-shelf .pg-details")
     expect(details).to_contain_text("instructions followed: question")
     expect(details.locator(".js-plotly-plot")).to_be_visible()
     details.get_by_label("What differs from").select_option("bard-base")
     expect(details.locator(".pg-differences")).to_contain_text("pretrain")
     press(page, "Use in every tab")
     expect(page.locator("#model-picker input")).to_have_value("bard-chat")
+    press(page, "Family tree")
+    expect(page.locator(".pg-family-node", has_text=HOSTILE)).to_be_disabled()
+    assert page.locator(".pg-shelf img").count() == 0, "a card's text became markup"
+    page.locator(".pg-family-node", has_text="bard-tiny").press("Enter")
+    expect(details.locator("h3").first).to_have_text("bard-tiny")
+
+    press(page, "Measure")
+    expect(details).to_contain_text("bard-tiny: measuring bits per byte on held-out plays")
+    page.reload()
+    open_tab(page, "Models")
+    pick(page, "bard-tiny")
+    expect(details).to_contain_text("bard-tiny: measuring bits per byte on held-out plays")
+    press(page, "Delete (to trash)")
+    expect(said).to_have_text("bard-tiny cannot be moved while it is being measured: stop that first, or wait.")
+    seen.set()
+    expect(details).to_contain_text("bard-tiny: 1 figure measured", timeout=120_000)
+    assert checkpoint.read_card(workspace / "bard-tiny" / "card.json").measured
 
     pick(page, "bard-base")
+    expect(said).to_be_empty()
     press(page, "Use in every tab")
     expect(page.locator("#model-picker input")).to_have_value("bard-base")
     press(page, "Rename")
     name = page.get_by_label("New name")
     name.fill("../elsewhere")
     name.press("Enter")
-    expect(page.locator(".pg-shelf")).to_contain_text("cannot be the name of a run")
+    expect(said).to_contain_text("cannot be the name of a run")
     name.fill("base")
     name.press("Enter")
-    expect(page.locator(".pg-shelf")).to_contain_text("bard-base is called base now.")
+    expect(said).to_have_text("bard-base is called base now.")
     assert checkpoint.read_card(workspace / "bard-chat" / "card.json").parent == "base"
     expect(page.locator("#model-picker input")).to_have_value("base")
 
-    press(page, "Throw away")
+    press(page, "Delete (to trash)")
     expect(page.locator(".pg-model-card", has_text="base")).to_have_count(0)
-    expect(page.locator(".pg-family-node", has_text="not here any more").first).to_be_visible()
+    expect(said).to_contain_text("base is in the trash")
     expect(page.locator("#model-picker input")).not_to_have_value("base")
-    press(page, "Bring base back")
-    expect(page.locator(".pg-shelf")).to_contain_text("base is back.")
-    press(page, "Throw away")
-    expect(page.locator(".pg-shelf")).to_contain_text("base lies in the trash")
+    page.locator(".pg-trash summary").press("Enter")
+    press(page, "Restore base")
+    expect(page.locator(".pg-disk")).to_contain_text("base is back.")
+    press(page, "Delete (to trash)")
+    expect(said).to_contain_text("base is in the trash")
     press(page, "Empty the trash")
     press(page, "Delete 1 for good? Press again")
-    expect(page.locator(".pg-shelf")).to_contain_text("are free again.")
+    expect(page.locator(".pg-disk")).to_contain_text("freed.")
     assert not (workspace / ".trash").exists()
 
 
-def test_a_model_is_measured_in_the_background_and_through_a_reload(
-    page: Page, url: str, workspace: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen, measure = threading.Event(), report_card.bits_per_byte  # it ends when the page has shown that it goes on
-    monkeypatch.setattr(report_card, "bits_per_byte", lambda *given: seen.wait(60) and measure(*given))
-    open_models(page, url)
-    pick(page, "bard-tiny")
-    press(page, "Measure")
-    expect(page.locator(".pg-shelf")).to_contain_text("bard-tiny: measuring bits per byte on held-out plays")
-    page.reload()
-    open_tab(page, "Models")
-    pick(page, "bard-tiny")
-    expect(page.locator(".pg-shelf")).to_contain_text("bard-tiny: measuring bits per byte on held-out plays")
-    press(page, "Throw away")
-    expect(page.locator(".pg-shelf")).to_contain_text("bard-tiny cannot be moved while it is being measured")
-    seen.set()
-    expect(page.locator(".pg-shelf")).to_contain_text("bard-tiny: 1 figures measured", timeout=120_000)
-    assert checkpoint.read_card(workspace / "bard-tiny" / "card.json").measured
-
-
-def test_an_arena_vote_ranks_two_models_and_a_model_goes_in_and_out(page: Page, url: str, workspace: Path) -> None:
+def test_a_blind_vote_ranks_two_models_and_a_model_goes_in_and_out(page: Page, url: str, workspace: Path) -> None:
     loaded = checkpoint.load(workspace / "bard-chat")
     card = replace(loaded.card, shipped=False)
     checkpoint.save(workspace / "other", loaded.model, loaded.tokenizer, card)
     open_models(page, url)
-    open_tab(page, "Blind arena")
+    open_tab(page, "Ranking")
     expect(page.locator("#arena-one input")).to_have_value("bard-chat")
     expect(page.locator("#arena-other input")).to_have_value("other")
     vote = page.locator("#arena-vote .pg-voting[data-state=ready]")
@@ -114,20 +119,24 @@ def test_an_arena_vote_ranks_two_models_and_a_model_goes_in_and_out(page: Page, 
     expect(page.locator("#arena-vote")).to_contain_text("Two models, whose names come after your vote")
     page.wait_for_timeout(READ)
     page.keyboard.press("1")
-    expect(page.locator(".pg-arena")).to_contain_text("Who is best", timeout=30_000)
+    expect(page.locator(".pg-arena")).to_contain_text("1 vote", timeout=30_000)
     (cast,) = Votes(workspace / "preferences.db").standing(source="arena")
     expect(page.locator(".pg-arena .pg-habit-name").first).to_contain_text(cast.chosen.model)
 
-    open_tab(page, "Bring and take")
-    page.locator("#models-source input").fill(str(workspace / "bard-tiny"))
-    page.locator("#models-name input").fill("brought")
+    open_tab(page, "Import and export")
     page.locator("#models-import").click()
-    open_tab(page, "All models")
-    expect(page.locator(".pg-model-card", has_text="brought")).to_be_visible(timeout=30_000)
-    open_tab(page, "Bring and take")
+    expect(page.locator("#models-import-said")).to_contain_text("The source is empty")
+    for source, outcome in (("/nowhere", "brought: /nowhere is neither"), (str(workspace / "bard-tiny"), "imported")):
+        page.locator("#models-source input").fill(source)
+        page.locator("#models-name input").fill("brought")
+        page.locator("#models-import").click()
+        expect(page.locator("#models-import-view")).to_contain_text(outcome)
+        expect(page.locator("#models-import-said")).to_have_text("")
     choose(page, "models-zip", "bard-tiny")
     page.locator("#models-make-zip").click()
     with page.expect_download() as saved:
         page.locator("#models-zip-file a").first.click()
     with zipfile.ZipFile(saved.value.path()) as archive:
         assert "bard-tiny/model.safetensors" in archive.namelist()
+    open_tab(page, "All models")
+    expect(page.locator(".pg-model-card", has_text="brought")).to_be_visible(timeout=30_000)

@@ -80,7 +80,7 @@ def test_the_page_opens_where_there_is_nothing_but_the_wheel(
         page.locator(".pg-model-card", has_text="lesson").click()
         details = page.locator("#models-shelf .pg-details")
         expect(details).to_contain_text(f"read-only: it lies in {teacher}")
-        expect(details.get_by_role("button", name="Throw away")).to_have_count(0)
+        expect(details.get_by_role("button", name="Delete (to trash)")).to_have_count(0)
         expect(page.locator(".pg-shelf")).to_contain_text(
             f"{shipped / 'bard-tiny'} is not shown: another model has its name"
         )

@@ -12,14 +12,11 @@ from playground.ui.components import Page, intro
 def build(services: Services, page: Page) -> None:
     library = services.workspace
     tasks, cards = ModelTasks(services.checkpoints, services.jobs), ModelCards(library, services.preferences)
-    intro(
-        "Every model that was made or brought here, the family that it belongs to, and what was measured of it.",
-        "Click through the family tree from the vocabulary to an aligned model, then compare two of them.",
-    )
+    intro("Every model that was made or imported here: where it comes from, how good it is, and what it can be used for.")
     with gr.Tabs(elem_id="models-parts"):
         with gr.Tab("All models", id="shelf", elem_id="models-part-shelf"):
-            shown = browse.build(services, page, library, cards, tasks)
-        with gr.Tab("Blind arena", id="arena", elem_id="models-part-arena") as tab:
+            browse.build(services, page, library, cards, tasks)
+        with gr.Tab("Ranking", id="arena", elem_id="models-part-arena") as tab:
             arena.build(services, page, tab, cards)
-        with gr.Tab("Bring and take", id="bring", elem_id="models-part-bring"):
-            import_export.build(services, page, tasks, shown)
+        with gr.Tab("Import and export", id="bring", elem_id="models-part-bring"):
+            import_export.build(services, page, tasks)

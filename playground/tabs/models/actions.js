@@ -1,35 +1,36 @@
-// What can be done with one checkpoint: use, measure, rename, throw away, and see what differs from another.
+// What can be done with one checkpoint: use, measure, rename, delete, and see what differs from another.
 
 import { button, choice, make, table } from "../../../assets/dom.js";
+import { busy } from "../../../assets/press.js";
 
 /**
  * What the parts of the tab may do to the whole. `act` does something on the server, and then `then(answer)`; where
- * that fails, its sentence is shown. `moved` tells the header's picker, and is `shownAs`: what was done is said as soon
- * as the page shows it.
+ * that fails, its sentence is said by `say`, beside the button. `moved` tells the header's picker and shows `name`;
+ * `tell` is called as soon as the page shows what was done.
+ * @typedef {(text: string, isError?: boolean) => void} Say
  * @typedef {object} Shelf
  * @property {import("../../../assets/server.js").View["server"]} server
- * @property {(call: Promise<any>, then: (answer: any) => unknown) => Promise<void>} act
- * @property {(text: string) => void} say
+ * @property {(call: Promise<any>, then: (answer: any) => unknown, say: Say) => Promise<void>} act
+ * @property {Say} say below the buttons of the checkpoint that is shown
  * @property {(name: string) => void} open
  * @property {(name: string) => void} use it becomes the model of every tab
- * @property {(news: {use?: string, instead?: string}, name: string, text: string) => void} moved
- * @property {(text: string) => Promise<void>} shownAs
+ * @property {(news: {use?: string, instead?: string}, name: string, tell: () => void) => Promise<void>} moved
+ * @property {(tell: () => void) => Promise<void>} refresh
  * @property {(status: any) => void} follow a task that was begun
  */
 
-function askForName(row, name, shelf) {
+function askForName(row, name, { server, act, moved, open, say }) {
   const field = Object.assign(make("input", "pg-vote-name"), { value: name, maxLength: 64 });
   field.setAttribute("aria-label", "New name");
-  const done = () =>
-    shelf.act(shelf.server.rename_model({ name, new: field.value }), ({ name: renamed }) =>
-      shelf.moved({ use: renamed, instead: name }, renamed, `${name} is called ${renamed} now.`),
-    );
-  const cancel = () => shelf.open(name);
+  const renamed = ({ name: now }) => moved({ use: now, instead: name }, now, () => say(`${name} is called ${now} now.`));
+  const done = () => busy(rename, "Renaming …", act(server.rename_model({ name, new: field.value }), renamed, say));
+  const rename = button("Rename", done, "pg-button pg-primary");
+  const cancel = () => open(name);
   field.onkeydown = (event) => {
     if (event.key === "Enter") done();
     if (event.key === "Escape") cancel();
   };
-  row.replaceChildren(field, button("Rename", done, "pg-button pg-primary"), button("Cancel", cancel));
+  row.replaceChildren(field, rename, button("Cancel", cancel));
   field.select();
 }
 
@@ -39,18 +40,23 @@ function askForName(row, name, shelf) {
  * @param {Shelf} shelf
  */
 export function actionRow({ name, kind, read_only }, { writes, measured }, shelf) {
+  const { server, act, say } = shelf;
   const row = make("div", "pg-tools");
   const add = (text, act, key, title = "") => {
-    const node = button(text, act);
+    const node = button(text, () => {
+      say("");
+      act(node);
+    });
     Object.assign(node, { title });
     node.dataset.key = key;
     row.append(node);
   };
-  const measure = (anew) => () => shelf.act(shelf.server.measure_model({ name, anew }), shelf.follow);
-  const throwAway = () =>
-    shelf.act(shelf.server.throw_away_model({ name }), () =>
-      shelf.moved({}, "", `${name} lies in the trash; it can be brought back below.`),
-    );
+  const measure = (anew) => (node) =>
+    busy(node, "Starting …", act(server.measure_model({ name, anew }), shelf.follow, say));
+  const remove = (node) => {
+    const gone = () => shelf.moved({}, "", () => say(`${name} is in the trash, below the list: it can be restored.`));
+    busy(node, "Deleting …", act(server.throw_away_model({ name }), gone, say));
+  };
   if (writes.includes(kind)) add("Use in every tab", () => shelf.use(name), "use");
   if (read_only) {
     row.append(make("span", "pg-note", `read-only: it lies in ${read_only}`));
@@ -58,10 +64,10 @@ export function actionRow({ name, kind, read_only }, { writes, measured }, shelf
   }
   if (measured.includes(kind)) {
     add("Measure", measure(false), "measure", "What its report card lacks");
-    add("Measure anew", measure(true), "anew", "All of it");
+    add("Measure again", measure(true), "anew", "All of it");
   }
   add("Rename", () => askForName(row, name, shelf), "rename");
-  add("Throw away", throwAway, "throw", "Into the trash, from which it can be brought back");
+  add("Delete (to trash)", remove, "throw", "It can be restored from the trash");
   return row;
 }
 
@@ -79,16 +85,16 @@ export const comparable = ({ name, kind }, cards) =>
  * @param {any[]} cards
  * @param {Shelf} shelf
  */
-export function differences(model, cards, shelf) {
+export function differences(model, cards, { server, act }) {
   const part = make("div");
   const others = comparable(model, cards);
   if (!others.length) return part;
   const place = make("div", "pg-scroll");
+  const refused = (text) => place.replaceChildren(make("p", "pg-error", text));
   const show = (other) => {
     if (!other) return place.replaceChildren();
-    shelf.act(shelf.server.shelf_differences({ name: model.name, other }), ({ rows }) =>
-      place.replaceChildren(table(["what", model.name, other], rows, "pg-differences")),
-    );
+    const draw = ({ rows }) => place.replaceChildren(table(["what", model.name, other], rows, "pg-differences"));
+    act(server.shelf_differences({ name: model.name, other }), draw, refused);
   };
   const names = others.map(({ name }) => /** @type {[string, string]} */ ([name, name]));
   part.append(choice("What differs from", [["", "choose one"], ...names], show), place);

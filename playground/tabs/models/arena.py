@@ -1,4 +1,4 @@
-"""The blind arena: two models, one vote at a time, and who is best of all."""
+"""Ranking: blind votes between two models, one at a time, and how all stand by them."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from playground.panels.voting.panel import voting
 from playground.services.labelling.voting_settings import HELD_OUT, VotingSettings
 from playground.services.services import Services
 from playground.tabs.models.cards import ModelCards
-from playground.ui.components import Page, intro, view
+from playground.ui.components import Page, view
 from playground.ui.errors import handler, server_function
 
 FIGHT = Sampling(max_new_tokens=80, temperature=0.8)
@@ -30,16 +30,12 @@ def build(services: Services, page: Page, tab: gr.Tab, cards: ModelCards) -> Non
     def arena_standings(_: dict[str, Any]) -> dict[str, Any]:
         return {"standings": cards.arena()}
 
-    intro(
-        "Two models answer the same held-out prompt, sides at random, names hidden until you have voted.",
-        "Vote with the keys 1 and 2: the table ranks all models between which somebody has voted.",
-    )
-    with gr.Row(elem_classes="pg-numbers"):
-        one = gr.Dropdown([], label="one", info="A model that answers", elem_id="arena-one", min_width=150)
-        other = gr.Dropdown([], label="the other", info="Another one", elem_id="arena-other", min_width=150)
-    with gr.Row(equal_height=False):
+    with gr.Row(equal_height=False, elem_classes="pg-ranking"):
         with gr.Column(scale=3, min_width=320):
-            vote = voting(services.labelling, "arena-vote", wish, empty="Choose two models that answer, above.")
+            with gr.Row(elem_classes="pg-numbers"):
+                one = gr.Dropdown([], label="Model 1", elem_id="arena-one", min_width=150)
+                other = gr.Dropdown([], label="Model 2", elem_id="arena-other", min_width=150)
+            vote = voting(services.labelling, "arena-vote", wish, empty="Choose two models that answer.")
         with gr.Column(scale=2, min_width=280):
             table = view(
                 "arena-table",

@@ -1,6 +1,5 @@
-"""Cards, the family tree, and one checkpoint in detail."""
+"""All models: the list, the family tree, and one checkpoint in detail."""
 
-import time
 from typing import Any
 
 import gradio as gr
@@ -13,11 +12,9 @@ from playground.ui.components import Page, view
 from playground.ui.errors import handler, server_function
 
 
-def build(services: Services, page: Page, library: Workspace, cards: ModelCards, tasks: ModelTasks) -> gr.HTML:
-    """Its event `chosen` fires when the header has to follow; `value` then holds the name to `use`, if any.
-
-    With `instead`, only where the header shows that one.
-    """
+def build(services: Services, page: Page, library: Workspace, cards: ModelCards, tasks: ModelTasks) -> None:
+    # The view's event `chosen` fires when the header has to follow; `value` then holds the name to `use`, if any. With
+    # `instead`, only where the header shows that one.
 
     @server_function
     def shelf_overview(_: dict[str, Any]) -> dict[str, Any]:
@@ -57,12 +54,12 @@ def build(services: Services, page: Page, library: Workspace, cards: ModelCards,
         return tasks.status()
 
     @server_function
-    def stop_chore(_: dict[str, Any]) -> dict[str, Any]:
+    def stop_task(_: dict[str, Any]) -> dict[str, Any]:
         tasks.stop()
         return tasks.status()
 
     @server_function
-    def chore_status(_: dict[str, Any]) -> dict[str, Any]:
+    def task_status(_: dict[str, Any]) -> dict[str, Any]:
         return tasks.status()
 
     shown = view(
@@ -72,7 +69,7 @@ def build(services: Services, page: Page, library: Workspace, cards: ModelCards,
         empty="Looking what there is …",
         functions=[
             *(shelf_overview, shelf_details, shelf_differences, rename_model, throw_away_model, restore_model),
-            *(empty_trash, measure_model, stop_chore, chore_status),
+            *(empty_trash, measure_model, stop_task, task_status),
         ],
         events=["chosen"],
         writes=WRITES,
@@ -87,12 +84,8 @@ def build(services: Services, page: Page, library: Workspace, cards: ModelCards,
         wanted = value.get("use") if value.get("instead") in (None, current) else current
         return gr.update(choices=names, value=next((name for name in (wanted, current, *names) if name in names), None))
 
-    @handler
-    def look_at_shelf() -> dict[str, Any]:
-        """What was made meanwhile appears."""
-        return {"opened": time.time()}
-
     quiet: dict[str, Any] = {"show_progress": "hidden"}
     shown.chosen(use_model, [shown, page.model], page.model, api_name="use_model", **quiet)
-    page.tab.select(look_at_shelf, None, shown, api_name="look_at_shelf", **quiet)
-    return shown
+    # What was made meanwhile appears, and the model of the header is shown.
+    look = "(model) => ({ model, opened: Date.now() })"
+    gr.on([page.tab.select, page.model.change], None, page.model, shown, js=look, api_name="look_at_shelf")

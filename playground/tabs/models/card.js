@@ -1,24 +1,31 @@
-// A checkpoint as a card.
+// A checkpoint as a row of the list: its name, its kind and size, and the one figure that tells how good it is.
 
 import { button, make } from "../../../assets/dom.js";
 import { figureText, megabytes, shortCount } from "./amounts.js";
 
+const MOST_INDENTED = 4;
+
 /**
  * @param {any} one see `short` in playground/tabs/models/cards.py
+ * @param {number} depth below how many ancestors it stands
  * @param {boolean} isChosen
  * @param {() => unknown} choose
  */
-export function modelCard(one, isChosen, choose) {
+export function modelRow(one, depth, isChosen, choose) {
   const node = button("", choose, "pg-button pg-model-card");
   node.dataset.kind = one.kind;
   node.dataset.key = `card-${one.name}`;
+  node.style.marginLeft = `${Math.min(depth, MOST_INDENTED)}rem`;
   node.setAttribute("aria-pressed", String(isChosen));
-  const size = [one.weights ? `${shortCount(one.weights)} weights` : "", megabytes(one.size)].filter(Boolean);
-  node.append(make("strong", "", one.name), make("span", "pg-model-kind", one.kind));
-  node.append(make("span", "pg-model-small", size.join(" · ")));
-  if (one.read_only)
-    node.append(Object.assign(make("span", "pg-model-small", "read-only"), { title: `It lies in ${one.read_only}` }));
-  if (one.trouble) node.append(make("span", "pg-error", one.trouble));
-  for (const item of one.report) node.append(make("span", "pg-model-small", `${item.name}: ${figureText(item)}`));
+  const about = [one.kind, one.weights ? shortCount(one.weights) : megabytes(one.size)];
+  if (one.read_only) about.push("read-only");
+  node.append(make("strong", "pg-model-name", one.name));
+  node.append(make("span", "pg-model-small", about.join(" · ")));
+  if (one.trouble) node.append(make("span", "pg-error pg-model-small", one.trouble));
+  if (one.figure) {
+    const figure = make("span", "pg-model-figure");
+    figure.append(make("strong", "", figureText(one.figure)), make("span", "pg-model-small", one.figure.name));
+    node.append(figure);
+  }
   return node;
 }

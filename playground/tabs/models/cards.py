@@ -18,6 +18,18 @@ CURVE = 200  # points of the small picture of a loss
 WRITES = ("language model", "chat model")  # kinds of checkpoints that write texts
 MEASURED = (*WRITES, "classifier")  # kinds that have a report card
 COLORS = {"loss/train": SKY, "loss/val": ORANGE}
+# The one figure by which models of a kind are compared, the best first, and what it is. Losses are none: they are of
+# different texts.
+TELLING = {
+    "language model": {"bpb/plays": "bits per byte (plays)", "bpb/val": "bits per byte (own text)"},
+    "chat model": {
+        "follow/all": "instructions followed",
+        "score/val": "mean score",
+        "accuracy/val": "held-out votes right",
+    },
+    "classifier": {"accuracy/val": "held-out texts right"},
+    "reward model": {"accuracy/val": "held-out votes right"},
+}
 
 
 class ModelCards:
@@ -76,15 +88,22 @@ def short(entry: Entry) -> dict[str, Any]:
         "stage": entry.card.stage,
         "weights": entry.weights,
         "size": entry.size,
-        "report": describe_report(entry.card.report)[:2],
+        "figure": telling_figure(entry),
         "read_only": entry.read_only,
     }
+
+
+def telling_figure(entry: Entry) -> dict[str, Any] | None:
+    """The figure by which a model is compared with others of its kind, if it has one."""
+    measured = {one["key"]: one for one in describe_report(entry.card.report)}
+    known = TELLING.get(entry.kind, {}).items()
+    return next((measured[key] | {"name": name} for key, name in known if key in measured), None)
 
 
 def facts(entry: Entry) -> list[tuple[str, str]]:
     """What a reader asks first, in words."""
     card, shape = entry.card, entry.shape
-    found = [("made by", f"{card.stage}, {card.step:,} steps" if card.step else card.stage)]
+    found = [("made by", f"{card.stage}, {card.step:,} steps" if card.step else card.stage)] if not entry.trouble else []
     found += [(role, name) for role, name in entry.parents.items()]
     if shape:
         size = "{n_layer} layers, {n_head} heads, {n_embd} wide, context {block_size}".format(**shape)
@@ -145,13 +164,15 @@ def format_value(value: Any) -> str:
 def family(entries: list[Entry]) -> dict[str, Any]:
     """Who comes from whom: nodes {id, name, kind, here} and edges {from, to, role}.
 
-    A vocabulary is a node of its own, even one that has no directory; a parent that is gone is one too.
+    A vocabulary is a node of its own, even one that has no directory; so are a parent that is gone, and what was
+    imported from elsewhere.
     """
     nodes = {entry.name: {"id": entry.name, "name": entry.name, "kind": entry.kind, "here": True} for entry in entries}
     edges = []
     for entry in entries:
         for role, parent in entry.parents.items():
-            nodes.setdefault(parent, {"id": parent, "name": parent, "kind": "gone", "here": False})
+            kind, name = ("elsewhere", Path(parent).name) if entry.card.stage == "imported" else ("gone", parent)
+            nodes.setdefault(parent, {"id": parent, "name": name, "kind": kind, "here": False})
             edges.append({"from": parent, "to": entry.name, "role": role})
         if "parent" not in entry.parents and entry.kind != "vocabulary" and entry.shape:
             edges.append({"from": vocabulary_of(entry, nodes), "to": entry.name, "role": "vocabulary"})

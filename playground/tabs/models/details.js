@@ -3,12 +3,12 @@
 import { make, table } from "../../../assets/dom.js";
 import { LEGEND_ABOVE, picture } from "../../../assets/pictures.js";
 import { rateRow } from "../../../assets/rates.js";
-import { figureText } from "./amounts.js";
+import { figureText, megabytes } from "./amounts.js";
 
-function origin({ facts, settings }) {
+function origin({ facts, settings, size }) {
   const part = make("div");
   const list = make("dl", "pg-model-facts");
-  for (const [name, value] of facts) list.append(make("dt", "", name), make("dd", "", value));
+  for (const [name, value] of [...facts, ["on disk", megabytes(size)]]) list.append(make("dt", "", name), make("dd", "", value));
   part.append(list);
   if (settings.length) {
     const folded = make("details");

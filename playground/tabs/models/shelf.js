@@ -1,13 +1,15 @@
-// All checkpoints: their family, a card each, one of them in detail, and the disk.
+// All checkpoints: a list or their family tree, one of them in detail beside it, and the disk.
 
 import { isVisible, make } from "../../../assets/dom.js";
 import { ask, follow, latest } from "../../../assets/server.js";
 import { actionRow, differences } from "./actions.js";
-import { modelCard } from "./card.js";
 import { modelDetails } from "./details.js";
 import { diskTools } from "./disk.js";
+import { library } from "./library.js";
+import { firstShown } from "./order.js";
 import { taskProgress } from "./progress.js";
-import { familyTree } from "./tree.js";
+
+const OWN = 5000; // ms in which a change of the header is what a press here has brought about
 
 // Change what is in `root`; what had the focus there keeps it.
 function keepFocus(root, change) {
@@ -16,50 +18,48 @@ function keepFocus(root, change) {
   if (key) root.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus();
 }
 
-function shelfParts() {
-  const [tree, cards, details] = [make("section"), make("div", "pg-model-cards"), make("section", "pg-details")];
-  const [disk, message] = [make("div", "pg-tools"), make("p", "pg-note")];
-  message.setAttribute("role", "status");
-  details.setAttribute("aria-live", "polite");
-  details.hidden = true;
+/** A line below the buttons, which says what came of the last one. @returns {{root: any, say: import("./actions.js").Say}} */
+function messageLine() {
+  const root = make("p", "pg-note pg-message");
+  root.setAttribute("role", "status");
   const say = (text, isError = false) => {
-    message.textContent = text;
-    message.classList.toggle("pg-error", isError);
+    root.textContent = text;
+    root.classList.toggle("pg-error", isError);
   };
-  return { tree, cards, details, disk, say, all: [message, tree, cards, details, disk] };
+  return { root, say };
 }
 
 /**
- * What a press on the parts does, see `Shelf` in actions.js. `shown.news` is said as soon as the page shows it: who
- * presses the next button then means what is seen.
+ * What a press on the parts does, see `Shelf` in actions.js. `shown.tell` is called as soon as the page shows what was
+ * done: who presses the next button then means what is seen.
+ * @returns {import("./actions.js").Shelf}
  */
-function shelfActs({ props, server, trigger }, shown, say, refresh) {
+function shelfActs({ props, server, trigger }, shown, { say, open, refresh, follow }) {
   // The header's picker follows: `use` is chosen there, and only where it shows `instead`, if that is given.
   const tellHeader = (news) => {
+    shown.told = Date.now();
     props.value = { ...news, told: Date.now() };
     trigger("chosen");
   };
-  const shownAs = (text) => {
-    shown.news = text;
+  const refreshAnd = (tell) => {
+    shown.tell = tell;
     return refresh();
   };
   return {
-    server,
-    say,
-    shownAs,
-    act: async (call, then) => {
+    ...{ server, say, open, follow, refresh: refreshAnd },
+    act: async (call, then, report) => {
       const answer = await ask(call);
-      if (answer.error) return say(answer.error, true);
+      if (answer.error) return report(answer.error, true);
       await then(answer);
     },
     use: (name) => {
       tellHeader({ use: name });
       say(`${name} is the model of every tab now.`);
     },
-    moved: (news, name, text) => {
+    moved: (news, name, tell) => {
       tellHeader(news);
       shown.name = name;
-      return shownAs(text);
+      return refreshAnd(tell);
     },
   };
 }
@@ -69,65 +69,80 @@ export function mount(view) {
   const { element, props, watch, server } = view;
   /** @type {HTMLElement} */
   const root = element.querySelector(".pg-shelf");
-  const { say, ...parts } = shelfParts();
-  const shown = { name: "", news: "" };
+  const [place, side, details] = [make("div", "pg-library"), make("section"), make("section", "pg-details")];
+  const shown = { name: "", header: "", told: 0, tell: null };
   const [lookAtAll, lookAtOne] = [latest(), latest()];
+  const [message, list] = [messageLine(), library((name) => choose(name))];
+  const { say } = message;
+  const progress = taskProgress(server, ({ what, name }) => what === "measure" && name === shown.name, () => refresh());
+  const shelf = shelfActs(view, shown, { say, open: (name) => open(name), refresh: () => refresh(), follow: (status) => progress.show(status, true) });
+  const disk = diskTools(shelf);
   let all = null;
-
-  const acts = shelfActs(view, shown, say, () => refresh());
-  const progress = taskProgress(server, acts.act, () => refresh());
-  const begun = (status) => {
-    say("");
-    progress.show(status);
-  };
-  const shelf = { ...acts, open: (name) => open(name), follow: begun };
+  details.setAttribute("aria-live", "polite");
+  side.append(list.root, disk.root);
+  place.append(side, details);
 
   async function refresh() {
     if (!isVisible(root)) return;
     const found = await lookAtAll(server.shelf_overview({}));
     if (!found) return; // another look was asked for
-    if (!parts.tree.isConnected) root.replaceChildren(...parts.all);
-    if (found.error) return say(found.error, true);
+    if (found.error) return root.replaceChildren(make("p", "pg-error", found.error));
+    if (!place.isConnected) root.replaceChildren(list.tools, place);
     all = found;
-    if (!all.cards.some(({ name }) => name === shown.name)) shown.name = all.cards[0]?.name ?? "";
+    if (!all.cards.some(({ name }) => name === shown.name)) shown.name = firstShown(all.cards, shown.header);
     draw();
-    progress.show(all.task);
     await open(shown.name);
-    if (shown.news) say(shown.news);
-    shown.news = "";
+    progress.show(all.task);
+    shown.tell?.();
+    shown.tell = null;
   }
 
   function draw() {
     keepFocus(root, () => {
-      parts.tree.replaceChildren(make("h3", "", "The family"), familyTree(all.tree, shown.name, choose));
-      const card = (one) => modelCard(one, one.name === shown.name, () => choose(one.name));
-      parts.cards.replaceChildren(...all.cards.map(card));
-      parts.disk.replaceChildren(...diskTools(all, shelf));
+      list.draw(all.cards, all.tree, shown.name);
+      disk.draw(all);
     });
   }
 
-  function choose(name) {
-    Object.assign(shown, { name, news: "" });
+  function forget() {
     say("");
+    disk.say("");
+    progress.clear();
+    shown.tell = null;
+  }
+
+  async function choose(name) {
+    shown.name = name;
+    forget();
     draw();
-    open(name);
+    await open(name);
+    // Where they stand below the list: the view goes to what was chosen.
+    if (details.getBoundingClientRect().top > 0.7 * innerHeight) details.scrollIntoView({ behavior: "smooth" });
   }
 
   async function open(name) {
-    const { details } = parts;
-    if (!name) return void (details.hidden = true);
+    details.hidden = !name;
+    if (!name) return;
     const found = await lookAtOne(server.shelf_details({ name }));
     if (!found || name !== shown.name) return;
-    details.hidden = false;
     if (found.error) return details.replaceChildren(make("h3", "", name), make("p", "pg-error", found.error));
     const { root: both, draw: drawDetails } = modelDetails(found, props.colors);
     const trouble = found.trouble ? [make("p", "pg-error", found.trouble)] : [];
-    const tools = [actionRow(found, props, shelf), progress.root, both, differences(found, all.cards, shelf)];
-    keepFocus(details, () => details.replaceChildren(make("h3", "", found.name), ...trouble, ...tools));
+    const tools = [actionRow(found, props, shelf), message.root, progress.root];
+    const parts = [make("h3", "", found.name), ...trouble, ...tools, both, differences(found, all.cards, shelf)];
+    keepFocus(details, () => details.replaceChildren(...parts));
     drawDetails();
     details.dataset.name = found.name;
   }
 
-  follow(props, watch, refresh);
-  new IntersectionObserver(refresh).observe(root);
+  follow(props, watch, ({ model }) => {
+    const isNew = model && model !== shown.header;
+    if (isNew) shown.header = model;
+    if (isNew && Date.now() - shown.told > OWN) {
+      shown.name = model;
+      forget();
+    }
+    refresh();
+  });
+  new IntersectionObserver(() => refresh()).observe(root);
 }

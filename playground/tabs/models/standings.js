@@ -1,18 +1,20 @@
-// The arena: who is best of all models between which somebody has voted.
+// The ranking of all models between which somebody has voted.
 
-import { isVisible, make } from "../../../assets/dom.js";
+import { about, isVisible, make } from "../../../assets/dom.js";
 import { follow, latest } from "../../../assets/server.js";
 
 /** @typedef {{model: string, score: number, low: number, high: number, votes: number, group: number}} Standing */
 
 const ABOUT =
-  "Bradley-Terry scores in logits, with 95 % intervals by bootstrap: a lead of 1.1 is to win three times of four. " +
-  "Votes of the arena, of blind comparisons and of the chat count.";
+  "Bradley-Terry scores in logits, with 95 % intervals: a lead of 1.1 means winning three times out of four. Votes of " +
+  "this ranking, of blind comparisons and of the chat count.";
 const APART = "Not all of them have met, not even by way of others: between such groups nothing can be said.";
+
+const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
 
 /** @param {Standing} standing */
 export const scoreText = ({ score, low, high, votes }) =>
-  `${score >= 0 ? "+" : "−"}${Math.abs(score).toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)}), ${votes} votes`;
+  `${signed(score)} (${signed(low)} to ${signed(high)}), ${votes} ${votes === 1 ? "vote" : "votes"}`;
 
 /**
  * Where a score stands between 0 and 1, with 0 in the middle and all intervals in sight.
@@ -50,7 +52,9 @@ export function mount({ element, props, watch, server }) {
     if (!standings.length) return root.replaceChildren(empty);
     const scale = scaleOf(standings);
     const rows = standings.map((one) => standingRow(one, scale));
-    root.replaceChildren(make("h3", "", "Who is best"), make("p", "pg-note", ABOUT), ...rows);
+    const title = make("h3", "", "Ranking ");
+    title.append(about(ABOUT));
+    root.replaceChildren(title, ...rows);
     if (new Set(standings.map(({ group }) => group)).size > 1) root.append(make("p", "pg-note", APART));
   };
   follow(props, watch, update);

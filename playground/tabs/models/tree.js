@@ -3,6 +3,7 @@
 import { button, make } from "../../../assets/dom.js";
 
 const SVG = "http://www.w3.org/2000/svg";
+const NOT_HERE = { gone: "not here any more", elsewhere: "imported from elsewhere" };
 const [WIDTH, HEIGHT, ACROSS, DOWN] = [168, 46, 60, 14]; // of a node, and the gaps between nodes; pixels
 
 /**
@@ -93,7 +94,7 @@ function nodeButton({ id, name, kind, here }, { x, y }, isChosen, choose) {
   const node = button("", () => choose(name), "pg-button pg-family-node");
   node.dataset.kind = kind;
   node.dataset.key = `tree-${id}`;
-  const about = kind === "gone" ? "not here any more" : kind;
+  const about = NOT_HERE[kind] ?? kind;
   node.append(make("span", "pg-family-name", name), make("span", "pg-family-kind", about));
   node.title = name;
   node.disabled = !here;

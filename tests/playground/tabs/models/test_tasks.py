@@ -51,7 +51,7 @@ def test_what_was_measured_is_on_the_card_and_not_measured_again(tasks: ModelTas
     card = read_card(path)
     assert card.report == {"bpb/plays": 2.5, "follow/all": 0.5} and card.parent == "base" and len(card.measured) == 2
     tasks.measure("chat", anew=False)
-    assert "measured already" in ended(tasks)["message"] and quick == ["bpb/plays", "follow/all"]
+    assert "everything has been measured already" in ended(tasks)["message"] and quick == ["bpb/plays", "follow/all"]
     tasks.measure("chat", anew=True)
     ended(tasks)
     assert quick == ["bpb/plays", "follow/all"] * 2
@@ -93,6 +93,9 @@ def test_what_cannot_be_done_is_a_sentence(tasks: ModelTasks, tmp_path: Path) ->
         tasks.import_model("gpt2", "../gpt2")
     with pytest.raises(ValueError, match="already something called"):
         tasks.import_model("gpt2", "base")
+    for source, name, wrong in ((" ", "new", "the source is empty"), ("gpt2", "", "the name is empty")):
+        with pytest.raises(ValueError, match=wrong):
+            tasks.import_model(source, name)
     tasks.import_model(str(tmp_path / "nothing here"), "new")
     assert "neither a path here nor a model's id" in ended(tasks)["error"]
 
@@ -102,7 +105,11 @@ def test_a_directory_of_hugging_faces_becomes_a_model_here(tasks: ModelTasks, tm
         tmp_path / "base" / "model.safetensors", lambda tensors: tensors.update({"v_head.bias": torch.ones(1)})
     )
     tasks.import_model(str(tmp_path / "base"), "copy")
-    assert "was imported as copy. left out: 1 tensor of another head (v_head.bias)" in ended(tasks)["message"]
+    assert "imported; it is under All models. left out: 1 tensor of another head (v_head.bias)" in ended(tasks)["message"]
+    assert (tasks.status()["what"], tasks.status()["name"]) == ("import", "copy")
+    family = ModelCards(Workspace(tmp_path), Votes(tmp_path / "preferences.db")).overview()["tree"]
+    (source,) = [node for node in family["nodes"] if node["kind"] == "elsewhere"]
+    assert source["name"] == "base" and {"from": source["id"], "to": "copy", "role": "parent"} in family["edges"]
     assert read_card(tmp_path / "copy" / "card.json").stage == "imported"
 
 
@@ -120,6 +127,21 @@ def test_the_cards_tell_of_the_family_and_who_won(tasks: ModelTasks, tmp_path: P
     assert rows["stage"] == ("pretrain", "sft") and "n_layer" not in rows
     with pytest.raises(ValueError, match="choose two different models"):
         cards.compare("base", "base")
+
+
+def test_models_of_a_kind_are_compared_by_one_figure_and_what_cannot_be_read_says_nothing_of_its_making(
+    tasks: ModelTasks, tmp_path: Path, model, tokenizer
+) -> None:
+    measured = {"loss/val": 3.2, "accuracy/val": 0.9, "follow/all": 0.77, "calibration/val": 0.1}
+    checkpoint.save(tmp_path / "chat", model, tokenizer, Card("sft", "base", report=measured))
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "config.json").write_text("{")
+    cards = ModelCards(Workspace(tmp_path), Votes(tmp_path / "preferences.db"))
+    figures = {card["name"]: card["figure"] for card in cards.overview()["cards"]}
+    assert (figures["chat"]["value"], figures["chat"]["name"]) == (0.77, "instructions followed")
+    assert (figures["base"]["value"], figures["base"]["name"]) == (9.0, "bits per byte (own text)")
+    assert figures["broken"] is None and not dict(cards.details("broken")["facts"])
+    assert "calibration error on held-out votes" in [one["name"] for one in cards.details("chat")["report"]]
 
 
 def test_an_upload_that_cannot_be_leaves_a_sentence_and_the_token_nowhere(tasks: ModelTasks, monkeypatch) -> None:

@@ -88,7 +88,7 @@ def strengths(wins: np.ndarray) -> np.ndarray:
 
 
 def standard_errors(wins: np.ndarray, score: np.ndarray) -> np.ndarray:
-    """Of each score (n,): from the information matrix of the fit, inverted where scores differ (their mean is fixed)."""
+    """Of each score (n,): from the information matrix of the fit, inverted where scores differ (their mean is 0)."""
     p = 1 / (1 + np.exp(score - score[:, None]))
     weight = (wins + wins.T) * p * (1 - p)
     covariance = np.linalg.pinv(np.diag(weight.sum(1)) - weight, hermitian=True)

@@ -126,7 +126,8 @@ def test_a_blind_vote_ranks_two_models_and_a_model_goes_in_and_out(page: Page, u
     open_tab(page, "Import and export")
     page.locator("#models-import").click()
     expect(page.locator("#models-import-said")).to_contain_text("The source is empty")
-    for source, outcome in (("/nowhere", "brought: /nowhere is neither"), (str(workspace / "bard-tiny"), "imported")):
+    tiny = str(workspace / "bard-tiny")
+    for source, outcome in (("/nowhere", "/nowhere is neither a path here"), (tiny, "imported")):
         page.locator("#models-source input").fill(source)
         page.locator("#models-name input").fill("brought")
         page.locator("#models-import").click()

@@ -12,7 +12,9 @@ from playground.ui.components import Page, intro
 def build(services: Services, page: Page) -> None:
     library = services.workspace
     tasks, cards = ModelTasks(services.checkpoints, services.jobs), ModelCards(library, services.preferences)
-    intro("Every model that was made or imported here: where it comes from, how good it is, and what it can be used for.")
+    intro(
+        "Every model that was made or imported here: where it comes from, how good it is, and what it can be used for."
+    )
     with gr.Tabs(elem_id="models-parts"):
         with gr.Tab("All models", id="shelf", elem_id="models-part-shelf"):
             browse.build(services, page, library, cards, tasks)

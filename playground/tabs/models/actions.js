@@ -22,7 +22,8 @@ import { busy } from "../../../assets/press.js";
 function askForName(row, name, { server, act, moved, open, say }) {
   const field = Object.assign(make("input", "pg-vote-name"), { value: name, maxLength: 64 });
   field.setAttribute("aria-label", "New name");
-  const renamed = ({ name: now }) => moved({ use: now, instead: name }, now, () => say(`${name} is called ${now} now.`));
+  const renamed = ({ name: now }) =>
+    moved({ use: now, instead: name }, now, () => say(`${name} is called ${now} now.`));
   const done = () => busy(rename, "Renaming …", act(server.rename_model({ name, new: field.value }), renamed, say));
   const rename = button("Rename", done, "pg-button pg-primary");
   const cancel = () => open(name);

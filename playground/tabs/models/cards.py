@@ -103,7 +103,9 @@ def telling_figure(entry: Entry) -> dict[str, Any] | None:
 def facts(entry: Entry) -> list[tuple[str, str]]:
     """What a reader asks first, in words."""
     card, shape = entry.card, entry.shape
-    found = [("made by", f"{card.stage}, {card.step:,} steps" if card.step else card.stage)] if not entry.trouble else []
+    found = (
+        [("made by", f"{card.stage}, {card.step:,} steps" if card.step else card.stage)] if not entry.trouble else []
+    )
     found += [(role, name) for role, name in entry.parents.items()]
     if shape:
         size = "{n_layer} layers, {n_head} heads, {n_embd} wide, context {block_size}".format(**shape)

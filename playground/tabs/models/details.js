@@ -8,7 +8,8 @@ import { figureText, megabytes } from "./amounts.js";
 function origin({ facts, settings, size }) {
   const part = make("div");
   const list = make("dl", "pg-model-facts");
-  for (const [name, value] of [...facts, ["on disk", megabytes(size)]]) list.append(make("dt", "", name), make("dd", "", value));
+  for (const [name, value] of [...facts, ["on disk", megabytes(size)]])
+    list.append(make("dt", "", name), make("dd", "", value));
   part.append(list);
   if (settings.length) {
     const folded = make("details");

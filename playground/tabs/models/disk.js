@@ -4,13 +4,18 @@ import { button, make } from "../../../assets/dom.js";
 import { busy } from "../../../assets/press.js";
 import { megabytes } from "./amounts.js";
 
-const DAY = new Intl.DateTimeFormat("en", { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
+const DAY = new Intl.DateTimeFormat("en", {
+  day: "numeric",
+  month: "short",
+  year: "numeric",
+  hour: "2-digit",
+  minute: "2-digit",
+});
 
 /** @typedef {{id: string, name: string, time: number, size: number}} Thrown `time` in seconds since the epoch */
 
-/** When it was deleted, and its size. @param {Thrown} thrown @param {string} [zone] */
-export const thrownText = ({ time, size }, zone) =>
-  `deleted ${DAY.format(time * 1000)} · ${megabytes(size)}`;
+/** When it was deleted, and its size. @param {Thrown} thrown */
+export const thrownText = ({ time, size }) => `deleted ${DAY.format(time * 1000)} · ${megabytes(size)}`;
 
 /**
  * A line on the disk, and the trash, folded.
@@ -34,7 +39,11 @@ export function diskTools({ act, server, moved, refresh }) {
       busy(
         restore,
         "Restoring …",
-        act(server.restore_model({ thrown: thrown.id }), ({ name }) => moved({}, name, () => say(`${name} is back.`)), say),
+        act(
+          server.restore_model({ thrown: thrown.id }),
+          ({ name }) => moved({}, name, () => say(`${name} is back.`)),
+          say,
+        ),
       ),
     );
     restore.setAttribute("aria-label", `Restore ${thrown.name}`);
@@ -51,7 +60,11 @@ export function diskTools({ act, server, moved, refresh }) {
         empty.textContent = `Delete ${trash.length} for good? Press again`;
         return;
       }
-      const freed = act(server.empty_trash({}), (answer) => refresh(() => say(`${megabytes(answer.freed)} freed.`)), say);
+      const freed = act(
+        server.empty_trash({}),
+        (answer) => refresh(() => say(`${megabytes(answer.freed)} freed.`)),
+        say,
+      );
       busy(empty, "Emptying …", freed);
     });
     return empty;

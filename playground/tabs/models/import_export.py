@@ -20,8 +20,8 @@ ZIP = "zip"
 FORMATS = [("zip, for Hugging Face", ZIP), *((f"GGUF {name}", name) for name in TYPES)]
 QUIET: dict[str, Any] = {"show_progress": "hidden"}
 ABOUT_IMPORT = (
-    "GPT-2 from Hugging Face, from Raschka's book or nanoGPT: a directory or file on this machine, or, connected to the "
-    "internet, a model's id such as gpt2. It becomes a model of the name that you type, beside the others."
+    "GPT-2 from Hugging Face, from Raschka's book or nanoGPT: a directory or file on this machine, or, connected to "
+    "the internet, a model's id such as gpt2. It becomes a model of the name that you type, beside the others."
 )
 ABOUT_EXPORT = "A zip is a directory that Hugging Face opens; a GGUF is for llama.cpp, LM Studio and Ollama."
 
@@ -105,7 +105,9 @@ def build_upload(tasks: ModelTasks, progress: Callable[[str], gr.HTML], chosen: 
         elem_id="models-upload-token",
         max_lines=1,
     )
-    license = gr.Textbox(label="Licence", info="For the model card, e.g. mit", elem_id="models-upload-license", max_lines=1)
+    license = gr.Textbox(
+        label="Licence", info="For the model card, e.g. mit", elem_id="models-upload-license", max_lines=1
+    )
     private = gr.Checkbox(True, label="Private", info="For your eyes only", elem_id="models-upload-private")
     start = gr.Button("Upload", elem_id="models-upload")
     said, shown = message_line("models-upload-said"), progress(UPLOAD)

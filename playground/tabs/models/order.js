@@ -22,7 +22,9 @@ export const SORTS = [
  */
 export function byFamily(cards, edges) {
   const names = new Set(cards.map(({ name }) => name));
-  const parent = new Map(edges.filter(({ role, from }) => role === "parent" && names.has(from)).map((e) => [e.to, e.from]));
+  const parent = new Map(
+    edges.filter(({ role, from }) => role === "parent" && names.has(from)).map((e) => [e.to, e.from]),
+  );
   /** @type {[Card, number][]} */
   const found = [];
   const seen = new Set();
@@ -53,7 +55,9 @@ export function listed(cards, edges, { sort, kind, text }) {
   const fits = (card) => (!kind || card.kind === kind) && card.name.toLowerCase().includes(text.trim().toLowerCase());
   const some = [...cards.filter(({ trouble }) => !trouble), ...cards.filter(({ trouble }) => trouble)].filter(fits);
   if (sort === "family" && some.length === cards.length) return byFamily(some, edges);
-  const sorted = COMPARE[sort] ? some.toSorted((a, b) => Number(!!a.trouble) - Number(!!b.trouble) || COMPARE[sort](a, b)) : some;
+  const sorted = COMPARE[sort]
+    ? some.toSorted((a, b) => Number(!!a.trouble) - Number(!!b.trouble) || COMPARE[sort](a, b))
+    : some;
   return sorted.map((card) => [card, 0]);
 }
 

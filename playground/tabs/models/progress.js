@@ -24,7 +24,13 @@ export function taskProgress(server, isMine, ended = () => {}) {
     const text = task.error || `${task.name}: ${task.message}`;
     root.replaceChildren(make("span", task.error ? "pg-error" : "pg-note", text));
     if (!task.running) return;
-    const stop = button("Stop", () => busy(stop, "Stopping …", ask(server.stop_task({})).then((status) => show(status))));
+    const stop = button("Stop", () =>
+      busy(
+        stop,
+        "Stopping …",
+        ask(server.stop_task({})).then((status) => show(status)),
+      ),
+    );
     root.append(stop);
   }
 
@@ -61,7 +67,10 @@ export function taskProgress(server, isMine, ended = () => {}) {
   return { root, show, clear };
 }
 
-/** The same as a view of its own, beside a button of Gradio's. @param {import("../../../assets/server.js").View} view */
+/**
+ * The same as a view of its own, beside a button of Gradio's.
+ * @param {import("../../../assets/server.js").View} view
+ */
 export function mount({ element, props, watch, server }) {
   /** @type {HTMLElement} */
   const root = element.querySelector(".pg-progress-line");

@@ -18,7 +18,10 @@ function keepFocus(root, change) {
   if (key) root.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus();
 }
 
-/** A line below the buttons, which says what came of the last one. @returns {{root: any, say: import("./actions.js").Say}} */
+/**
+ * A line below the buttons, which says what came of the last one.
+ * @returns {{root: any, say: import("./actions.js").Say}}
+ */
 function messageLine() {
   const root = make("p", "pg-note pg-message");
   root.setAttribute("role", "status");
@@ -28,6 +31,8 @@ function messageLine() {
   };
   return { root, say };
 }
+
+const headOf = ({ name, trouble }) => [make("h3", "", name), ...(trouble ? [make("p", "pg-error", trouble)] : [])];
 
 /**
  * What a press on the parts does, see `Shelf` in actions.js. `shown.tell` is called as soon as the page shows what was
@@ -74,8 +79,14 @@ export function mount(view) {
   const [lookAtAll, lookAtOne] = [latest(), latest()];
   const [message, list] = [messageLine(), library((name) => choose(name))];
   const { say } = message;
-  const progress = taskProgress(server, ({ what, name }) => what === "measure" && name === shown.name, () => refresh());
-  const shelf = shelfActs(view, shown, { say, open: (name) => open(name), refresh: () => refresh(), follow: (status) => progress.show(status, true) });
+  const isMine = ({ what, name }) => what === "measure" && name === shown.name;
+  const progress = taskProgress(server, isMine, () => refresh());
+  const shelf = shelfActs(view, shown, {
+    say,
+    open: (name) => open(name),
+    refresh: () => refresh(),
+    follow: (status) => progress.show(status, true),
+  });
   const disk = diskTools(shelf);
   let all = null;
   details.setAttribute("aria-live", "polite");
@@ -127,9 +138,8 @@ export function mount(view) {
     if (!found || name !== shown.name) return;
     if (found.error) return details.replaceChildren(make("h3", "", name), make("p", "pg-error", found.error));
     const { root: both, draw: drawDetails } = modelDetails(found, props.colors);
-    const trouble = found.trouble ? [make("p", "pg-error", found.trouble)] : [];
     const tools = [actionRow(found, props, shelf), message.root, progress.root];
-    const parts = [make("h3", "", found.name), ...trouble, ...tools, both, differences(found, all.cards, shelf)];
+    const parts = [...headOf(found), ...tools, both, differences(found, all.cards, shelf)];
     keepFocus(details, () => details.replaceChildren(...parts));
     drawDetails();
     details.dataset.name = found.name;

@@ -6,8 +6,8 @@ import { follow, latest } from "../../../assets/server.js";
 /** @typedef {{model: string, score: number, low: number, high: number, votes: number, group: number}} Standing */
 
 const ABOUT =
-  "Bradley-Terry scores in logits, with 95 % intervals: a lead of 1.1 means winning three times out of four. Votes of " +
-  "this ranking, of blind comparisons and of the chat count.";
+  "Bradley-Terry scores in logits, with 95 % intervals: a lead of 1.1 means winning three times out of four. Votes " +
+  "of this ranking, of blind comparisons and of the chat count.";
 const APART = "Not all of them have met, not even by way of others: between such groups nothing can be said.";
 
 const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;

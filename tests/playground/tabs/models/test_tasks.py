@@ -105,7 +105,9 @@ def test_a_directory_of_hugging_faces_becomes_a_model_here(tasks: ModelTasks, tm
         tmp_path / "base" / "model.safetensors", lambda tensors: tensors.update({"v_head.bias": torch.ones(1)})
     )
     tasks.import_model(str(tmp_path / "base"), "copy")
-    assert "imported; it is under All models. left out: 1 tensor of another head (v_head.bias)" in ended(tasks)["message"]
+    assert (
+        "imported; it is under All models. left out: 1 tensor of another head (v_head.bias)" in ended(tasks)["message"]
+    )
     assert (tasks.status()["what"], tasks.status()["name"]) == ("import", "copy")
     family = ModelCards(Workspace(tmp_path), Votes(tmp_path / "preferences.db")).overview()["tree"]
     (source,) = [node for node in family["nodes"] if node["kind"] == "elsewhere"]

@@ -32,6 +32,11 @@ function messageLine() {
   return { root, say };
 }
 
+const liveDetails = () => {
+  const details = make("section", "pg-details");
+  details.setAttribute("aria-live", "polite");
+  return details;
+};
 const headOf = ({ name, trouble }) => [make("h3", "", name), ...(trouble ? [make("p", "pg-error", trouble)] : [])];
 
 /**
@@ -69,13 +74,20 @@ function shelfActs({ props, server, trigger }, shown, { say, open, refresh, foll
   };
 }
 
+// Does the header show another model than before, and not because of a press here?
+function isChosenAbove(shown, model) {
+  const isNew = model && model !== shown.header;
+  if (isNew) shown.header = model;
+  return isNew && Date.now() - shown.told > OWN;
+}
+
 /** @param {import("../../../assets/server.js").View} view */
 export function mount(view) {
   const { element, props, watch, server } = view;
   /** @type {HTMLElement} */
   const root = element.querySelector(".pg-shelf");
-  const [place, side, details] = [make("div", "pg-library"), make("section"), make("section", "pg-details")];
-  const shown = { name: "", header: "", told: 0, tell: null };
+  const [place, side, details] = [make("div", "pg-library"), make("section"), liveDetails()];
+  const shown = { name: "", header: "", drawn: "", told: 0, tell: null };
   const [lookAtAll, lookAtOne] = [latest(), latest()];
   const [message, list] = [messageLine(), library((name) => choose(name))];
   const { say } = message;
@@ -83,13 +95,12 @@ export function mount(view) {
   const progress = taskProgress(server, isMine, () => refresh());
   const shelf = shelfActs(view, shown, {
     say,
-    open: (name) => open(name),
+    open: (name) => open(name, true),
     refresh: () => refresh(),
     follow: (status) => progress.show(status, true),
   });
   const disk = diskTools(shelf);
   let all = null;
-  details.setAttribute("aria-live", "polite");
   side.append(list.root, disk.root);
   place.append(side, details);
 
@@ -126,17 +137,21 @@ export function mount(view) {
     shown.name = name;
     forget();
     draw();
-    await open(name);
+    await open(name, true);
     // Where they stand below the list: the view goes to what was chosen.
     if (details.getBoundingClientRect().top > 0.7 * innerHeight) details.scrollIntoView({ behavior: "smooth" });
   }
 
-  async function open(name) {
+  // What is drawn already stays, with what is typed or unfolded there, unless it is asked for `anew`.
+  async function open(name, anew = false) {
     details.hidden = !name;
     if (!name) return;
     const found = await lookAtOne(server.shelf_details({ name }));
     if (!found || name !== shown.name) return;
-    if (found.error) return details.replaceChildren(make("h3", "", name), make("p", "pg-error", found.error));
+    const seen = JSON.stringify([found, all.cards.map((one) => one.name)]);
+    if (seen === shown.drawn && !anew) return;
+    shown.drawn = seen;
+    if (found.error) return details.replaceChildren(...headOf({ name, trouble: found.error }));
     const { root: both, draw: drawDetails } = modelDetails(found, props.colors);
     const tools = [actionRow(found, props, shelf), message.root, progress.root];
     const parts = [...headOf(found), ...tools, both, differences(found, all.cards, shelf)];
@@ -146,9 +161,7 @@ export function mount(view) {
   }
 
   follow(props, watch, ({ model }) => {
-    const isNew = model && model !== shown.header;
-    if (isNew) shown.header = model;
-    if (isNew && Date.now() - shown.told > OWN) {
+    if (isChosenAbove(shown, model)) {
       shown.name = model;
       forget();
     }

@@ -127,10 +127,19 @@ export function pollWhenSeen(root, props, watch, begin) {
   let stop = () => {};
   follow(props, watch, (value) => {
     stop();
-    const look = begin(value);
-    stop = poll(async (signal) => {
-      if (root.isConnected) return isVisible(root) ? look(signal) : OUT_OF_SIGHT;
-    });
+    stop = pollSeen(root, begin(value));
+  });
+}
+
+/**
+ * Look again and again, as `poll` does, but not while `root` is out of sight.
+ * @param {HTMLElement} root
+ * @param {(signal: AbortSignal) => Promise<number | void>} look
+ * @returns {() => void} stop
+ */
+export function pollSeen(root, look) {
+  return poll(async (signal) => {
+    if (root.isConnected) return isVisible(root) ? look(signal) : OUT_OF_SIGHT;
   });
 }
 

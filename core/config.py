@@ -32,6 +32,7 @@ class Setting:
     step: float | None = None  # a slider with this step is the handiest control
     refers: str = ""  # what the value names, one of REFERS; "" = nothing
     fixed: bool = False  # a run that goes on from a saved step must keep it
+    title: str = ""  # a plain label; "" = its name in words: see `title_of`
 
 
 def setting(
@@ -44,10 +45,11 @@ def setting(
     step: float | None = None,
     refers: str = "",
     fixed: bool = False,
+    title: str = "",
 ) -> Any:
     """A dataclass field with its explanation, bounds (both inclusive), choices, and what hangs on it: see `Setting`."""
     assert not refers or refers in REFERS, refers
-    about = Setting(help, low, high, choices, step, refers, fixed)
+    about = Setting(help, low, high, choices, step, refers, fixed, title)
     return field(default=default, metadata={"setting": about})
 
 
@@ -110,6 +112,11 @@ def setting_of(f: Field[Any]) -> Setting:
     return found
 
 
+def title_of(f: Field[Any]) -> str:
+    """What people read beside the name: `Learning rate` of learning_rate."""
+    return setting_of(f).title or f.name.replace("_", " ").capitalize()
+
+
 def value_type(f: Field[Any]) -> type:
     """int, float, bool or str: the field's type with an optional `| None` taken off."""
     options = get_args(f.type) if isinstance(f.type, types.UnionType) else (f.type,)
@@ -150,10 +157,15 @@ def describe_range(about: Setting) -> str:
     if about.low is None and about.high is None:
         return "a finite number"
     if about.high is None:
-        return f"at least {about.low:g}"
+        return f"at least {readable(about.low)}"
     if about.low is None:
-        return f"at most {about.high:g}"
-    return f"between {about.low:g} and {about.high:g}"
+        return f"at most {readable(about.high)}"
+    return f"between {readable(about.low)} and {readable(about.high)}"
+
+
+def readable(bound: float) -> str:
+    """`100,000,000` instead of `1e+08`; small ones as they are: `1e-06`."""
+    return f"{bound:,.0f}" if float(bound).is_integer() and abs(bound) < 2**53 else f"{bound:g}"
 
 
 def add_flags(parser: argparse.ArgumentParser, cls: type[Config], defaults: Config) -> None:

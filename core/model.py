@@ -27,12 +27,21 @@ ACTIVATIONS = {"gelu": "none", "gelu_new": "tanh"}
 class GPTConfig(Config):
     """The shape of a model."""
 
-    n_layer: int = setting(12, "Transformer blocks, one after the other", low=1, high=200, fixed=True)
-    n_head: int = setting(12, "Attention heads in each block; must divide n_embd", low=1, high=200, fixed=True)
-    n_embd: int = setting(768, "Width: numbers that describe one token", low=1, high=20_000, fixed=True)
-    block_size: int = setting(1024, "Context: tokens that the model sees at once", low=1, high=1_000_000, fixed=True)
+    n_layer: int = setting(12, "Transformer blocks, one after the other", low=1, high=200, fixed=True, title="Layers")
+    n_head: int = setting(
+        12, "Attention heads in each block; must divide n_embd", low=1, high=200, fixed=True, title="Heads"
+    )
+    n_embd: int = setting(768, "Width: numbers that describe one token", low=1, high=20_000, fixed=True, title="Width")
+    block_size: int = setting(
+        1024, "Context: tokens that the model sees at once", low=1, high=1_000_000, fixed=True, title="Context"
+    )
     vocab_size: int = setting(
-        50257, "Tokens in the vocabulary, special ones included", low=1, high=10_000_000, fixed=True
+        50257,
+        "Tokens in the vocabulary, special ones included",
+        low=1,
+        high=10_000_000,
+        fixed=True,
+        title="Vocabulary size",
     )
     dropout: float = setting(0.0, "Share of activations zeroed in training against overfitting", low=0.0, high=0.9)
     activation_function: str = setting(

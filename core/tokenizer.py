@@ -65,6 +65,16 @@ class Token:
     start: int  # bytes from the beginning
 
 
+def check_vocab_size(vocab_size: int) -> None:
+    """Raise ValueError if a vocabulary that is learned cannot be so small."""
+    smallest = 256 + len(SPECIAL_TOKENS)
+    if vocab_size < smallest:
+        raise ValueError(
+            f"vocab_size must be at least {smallest} (256 bytes and {len(SPECIAL_TOKENS)} special tokens), "
+            f"got {vocab_size}"
+        )
+
+
 class Tokenizer:
     """A vocabulary: `ranks` (bytes -> id, lower merges first), special tokens after them, and added words.
 
@@ -177,12 +187,7 @@ class Tokenizer:
         Deterministic: of equally frequent pairs the one with the lower ids is merged first.
         Raises ValueError if `vocab_size` is smaller than the bytes need or larger than the text supports.
         """
-        smallest = 256 + len(SPECIAL_TOKENS)
-        if vocab_size < smallest:
-            raise ValueError(
-                f"vocab_size must be at least {smallest} (256 bytes and {len(SPECIAL_TOKENS)} special tokens), "
-                f"got {vocab_size}"
-            )
+        check_vocab_size(vocab_size)
         documents = [text] if isinstance(text, str) else text
         return cls(train_bpe(documents, vocab_size - len(SPECIAL_TOKENS), progress))
 

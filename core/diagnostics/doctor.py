@@ -22,12 +22,13 @@ def diagnose(
     status: Status,
     rules: Sequence[Rule],
     memory_total: float | None = None,
+    usual_rate: float | None = None,
 ) -> list[Finding]:
     """What is wrong with a run, in the order of the rules; nothing if it is healthy.
 
     lines: of metrics.jsonl, by step. config: flat, with FitConfig's names. references: `uniform`, ln(number of classes
     or tokens), and `unigram`, the entropy of the training tokens, both in nats a target, as far as they are known.
-    memory_total: MiB of the device.
+    memory_total: MiB of the device. usual_rate: the learning rate with which such a model is known to learn, if any.
     """
     if not lines:
         return []
@@ -40,6 +41,7 @@ def diagnose(
         unigram=references.get("unigram"),
         status=status,
         memory_total=memory_total,
+        usual_rate=usual_rate,
         rises=rises(log, uniform),
     )
     return [found for rule in rules if (found := rule(run))]

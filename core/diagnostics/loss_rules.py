@@ -33,8 +33,8 @@ def not_finite(run: RunState) -> Finding | None:
         f"{name} is no longer a number",
         f"{name} became {failure.value} at step {step:,}. {last}.",
         "The weights grew until the numbers overflowed, nearly always because the steps were too large.",
-        "Go on from before the loss rose, at a tenth of the learning rate.",
-        run.rate(0.1),
+        f"Go on from before the loss rose, at {run.lower_rate_text('a tenth of the learning rate')}.",
+        run.lower_rate(0.1),
         before if before > run.warmup_steps + LASTING else 0,
     )
 
@@ -84,8 +84,8 @@ def rate_too_high(run: RunState) -> Finding | None:
         f"The loss began at {log.loss[0]:.2f} and rose {times}, to {worst.peak:.2f} at step {worst.peak_step:,}; "
         f"at step {log.last_step:,} it is {log.level(log.last_step):.2f}.",
         "Each step goes too far and undoes what the ones before it had gained.",
-        "Begin again with a tenth of the learning rate.",
-        run.rate(0.1),
+        f"Begin again with {run.lower_rate_text('a tenth of the learning rate')}.",
+        run.lower_rate(0.1),
         0,
     )
 
@@ -178,8 +178,9 @@ def unigram_plateau(run: RunState) -> Finding | None:
         f"The loss was {earlier:.2f} around step {log.steps[-half - 1]:,} and is {now:.2f} at step {log.last_step:,}; "
         f"the frequencies of the tokens alone give {unigram:.2f}.",
         "Attention passes nothing on: either the steps are too large for it, or the order of the text tells nothing.",
-        "Try a third of the learning rate; if that does not help, look whether the text is in its order.",
-        run.rate(1 / 3),
+        f"Try {run.lower_rate_text('a third of the learning rate')}; if that does not help, look whether the text is "
+        "in its order.",
+        run.lower_rate(1 / 3),
         0,
     )
 

@@ -24,6 +24,7 @@ JUMP_SCATTERS = 10  # and so many times the scatter: a batch of one or two seque
 SMALL = 0.1  # nats that are no jump: a loss that is almost 0 trembles by many times its level
 RISE, RISE_SCATTERS = 0.3, 3.0  # the same for a lasting rise, in nats: a median of 20 scatters four times less
 WORSE_THAN_NOTHING = 0.5  # nats above those of guessing all tokens alike
+MUCH_LOWER = 0.7  # share of a learning rate that is another one, not the same with a little care
 GAP = 10  # steps without a high loss that end a rise
 
 
@@ -161,6 +162,7 @@ class RunState:
     status: Status
     memory_total: float | None
     rises: list[Rise]
+    usual_rate: float | None = None  # the learning rate with which such a model is known to learn
 
     @property
     def max_steps(self) -> int:
@@ -186,6 +188,20 @@ class RunState:
 
     def rate(self, factor: float) -> dict[str, Any]:
         return {"learning_rate": float(f"{self.config['learning_rate'] * factor:.2g}")}
+
+    @property
+    def works_below(self) -> float | None:
+        """The usual rate, if this run's is well above it: then that is to be tried, not a part of this run's."""
+        usual = self.usual_rate
+        return usual if usual and usual < MUCH_LOWER * self.config["learning_rate"] else None
+
+    def lower_rate(self, factor: float) -> dict[str, Any]:
+        """The usual rate if this run's is well above it, else `factor` times this run's."""
+        return {"learning_rate": self.works_below} if self.works_below else self.rate(factor)
+
+    def lower_rate_text(self, part: str) -> str:
+        """The same in words; `part` is the factor's, such as "a tenth of the learning rate"."""
+        return f"the learning rate that suits such a model, {self.works_below:g}" if self.works_below else part
 
 
 Rule = Callable[[RunState], Finding | None]

@@ -148,6 +148,18 @@ class Stage:
         if self.preview:
             self.preview(config)
 
+    def usual_rate(self, config: Any) -> float | None:
+        """The learning rate that suits such a training: its preset's, else the default; None for an odd shape."""
+        values = config.to_dict()
+        if self.presets is None:
+            return float(self.configure({}).fit.learning_rate)
+        if not self.has_preset_flag:
+            return float(self.configure({self.presets.flag: values[self.presets.flag]}).fit.learning_rate)
+        if values.get("init_from"):
+            return None  # what goes on from a checkpoint wants another
+        same = (name for name, recipe in self.presets.recipes.items() if is_shape(recipe, values))
+        return next((float(self.configure({}, name).fit.learning_rate) for name in same), None)
+
     @property
     def has_preset_flag(self) -> bool:
         """Are presets chosen by a flag of their own, not by a setting?"""
@@ -166,6 +178,11 @@ class Stage:
     def aligns(self) -> bool:
         """Does it learn what people prefer, from their votes or from a reward model? Then its parent must answer."""
         return bool(self.settings_that_name("votes", "reward model"))
+
+
+def is_shape(recipe: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
+    """Is it the shape of the model that the recipe makes?"""
+    return all(recipe.get(name) == values[name] for name in ("n_layer", "n_head", "n_embd"))
 
 
 def settings_that_name(config: type[Config] | Any, *what: str) -> list[str]:

@@ -92,7 +92,7 @@ class PPOConfig(Config):
         1.0, "Taken off the score of an answer that did not end in time", low=0.0, fixed=True
     )
     kl_coef: float = setting(
-        0.2, "KL penalty: price of a nat by which a token is unlike the reference", low=0.0, high=100.0, fixed=True
+        0.2, "Penalty per nat of KL from the reference", low=0.0, high=100.0, fixed=True, title="KL penalty"
     )
     kl_target: float = setting(
         3.0,

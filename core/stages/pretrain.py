@@ -22,7 +22,7 @@ from core.generate import Sampling, stream_text
 from core.model import GPT, GPTConfig, set_dropout
 from core.presets import PRESETS
 from core.stages.base import HELD_OUT, Metric, Presets, Stage
-from core.tokenizer import Tokenizer
+from core.tokenizer import Tokenizer, check_vocab_size
 from core.training.loop import FitConfig, held_out_metrics, language_model_loss
 from core.training.runner import Job, Progress
 
@@ -159,6 +159,7 @@ def preview(config: PretrainConfig) -> Preview:
     problems = corpus.recognised.sentences
     beginning = corpus.train[0][:SHOWN_TEXT]
     if config.tokenizer == "train" and not config.init_from:
+        check_vocab_size(config.model.vocab_size)
         note = "The vocabulary will be learned from this text first, so it has no tokens yet. Every token counts."
         return Preview(facts, (), note, problems, text=beginning)
     tokenizer = Tokenizer.load(config.init_from) if config.init_from else named_tokenizer(config)
@@ -174,7 +175,7 @@ STAGE = Stage(
     "Train a model from random weights on a text.",
     PretrainConfig,
     prepare,
-    lesson="From random weights, or on from a checkpoint, on a plain text: every next token is a lesson.",
+    lesson="From random weights, or on from a checkpoint, on a plain text: it learns from every next token.",
     stem="gpt",
     shape=shape_of,
     fills_context=True,

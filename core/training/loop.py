@@ -48,7 +48,7 @@ LossFn = Callable[[Any, Any], Tensor | Summed]  # of the model and a batch
 class FitConfig(Config):
     """How a model is trained, whatever the stage."""
 
-    max_steps: int = setting(1000, "Optimiser steps", low=1, high=100_000_000)
+    max_steps: int = setting(1000, "Optimiser steps", low=1, high=100_000_000, title="Steps")
     batch_size: int = setting(16, "Sequences a step", low=1, high=1_000_000)
     micro_batch_size: int = setting(
         0, "Sequences in memory at once; gradients accumulate over the rest. 0 = all that fit", low=0, high=1_000_000

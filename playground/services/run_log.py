@@ -110,10 +110,20 @@ def seconds_left(lines: Sequence[Line], max_steps: int) -> float | None:
     A wait between two steps that is far longer than the others was a pause, and one before which the clock was set
     back is no wait: neither says anything about the speed.
     """
-    taken = [(line["step"], line["time"]) for line in lines if "time" in line]
-    waits = [now - before for (_, before), (_, now) in itertools.pairwise(taken) if now >= before]
+    worked = waits_at_work(lines)
+    return (max_steps - lines[-1]["step"]) * sum(worked) / len(worked) if worked else None
+
+
+def worked_seconds(lines: Sequence[Line]) -> float | None:
+    """The time between the first step and the last, pauses left out; None if that cannot be told."""
+    return sum(waits_at_work(lines)) or None
+
+
+def waits_at_work(lines: Sequence[Line]) -> list[float]:
+    """Seconds between two steps, but those of pauses."""
+    times = [line["time"] for line in lines if "time" in line]
+    waits = [now - before for before, now in itertools.pairwise(times) if now >= before]
     if not waits:
-        return None
+        return []
     usual = sorted(waits)[len(waits) // 2]
-    worked = [wait for wait in waits if wait < max(PAUSE_SECONDS, 10 * usual)]
-    return (max_steps - taken[-1][0]) * sum(worked) / len(worked) if worked else None
+    return [wait for wait in waits if wait < max(PAUSE_SECONDS, 10 * usual)]

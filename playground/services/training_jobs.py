@@ -18,6 +18,7 @@ from typing import Any
 
 from core import queue
 from core.checkpoint import read_json
+from core.command_line import command_of
 from core.config import Config, leaves, setting_of
 from core.diagnostics.doctor import diagnose
 from core.diagnostics.finding import Finding
@@ -34,6 +35,7 @@ from playground.services.run_log import MOST_ROWS, recent, rows_allowed, seconds
 
 log = logging.getLogger(__name__)
 TENDED_SECONDS = 5.0
+LOG_BYTES = 65_536  # of a log that the page shows
 BEGINNING = ("created", "starting")  # a resumed run may still hold steps that it is about to take again
 ACTIONS: dict[str, Callable[[Path, str], None]] = {  # on what waits in the queue
     "up": partial(queue.move, by=-1),
@@ -115,7 +117,7 @@ class Jobs:
         self.go_on()
         return created
 
-    def fork(self, name: str, origin: str, step: int, config: Config) -> Run:
+    def fork(self, name: str, origin: str, step: int, config: Config, agreed: bool = False) -> Run:
         """Begin a run that goes on from a saved step of the run `origin` with other settings; 0 is the beginning.
 
         Raises ValueError if the name is unfit or taken, or a setting changed on which the past hangs.
@@ -131,7 +133,7 @@ class Jobs:
             )
         self.check_free(name)
         fork = run.fork(self.directory / name, step, values)
-        queue.add(fork)
+        queue.add(fork, agreed)
         self.go_on()
         return fork
 
@@ -251,7 +253,7 @@ class Jobs:
             samples, samples_end = read_lines(run.samples, since["samples"])
             cursor = {"pid": since["pid"], "metrics": metrics_end, "samples": samples_end}
         return {
-            "status": asdict(status) | {"active": status.active},
+            "status": asdict(status) | {"active": status.active, "asked": run.requested() if status.active else ""},
             "left": seconds_left(recent(run.metrics), status.max_steps) if status.state == "running" else None,
             "restart": restart,
             **({"about": about(run)} if restart else {}),
@@ -268,6 +270,23 @@ class Jobs:
     def history(self, name: str) -> dict[str, Any]:
         """`table` of all that a run has logged so far."""
         return table(read_lines(self.run(name).metrics)[0], MOST_ROWS)
+
+    def log_text(self, name: str) -> str:
+        """The end of what a run has written for people."""
+        log = self.run(name).log
+        if not log.exists():
+            return ""
+        with log.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - LOG_BYTES))
+            text = file.read().decode("utf-8", "replace")
+        return text if size <= LOG_BYTES else text.partition("\n")[2]
+
+    def command(self, name: str) -> str:
+        """The command that trains the same from the beginning."""
+        run = self.run(name)
+        stage, config = stage_of(run)
+        return command_of(stage, run.directory, config)
 
     def export(self, name: str, kind: str) -> tuple[str, bytes]:
         """(file name, content): the whole log of a run as `csv` or for `tensorboard`."""
@@ -288,7 +307,9 @@ class Jobs:
         stage, config = run.read()
         if stage not in STAGES:
             raise ValueError(f"{name} is a run of the stage {stage!r}, which is not known here")
-        found = diagnose(lines, config, references, status, STAGES[stage].doctor_rules, total)
+        known = STAGES[stage]
+        usual = known.usual_rate(stage_of(run)[1])
+        found = diagnose(lines, config, references, status, known.doctor_rules, total, usual)
         saved = [step_number(path) for path in run.saved_steps()]
         return [(f, max((step for step in saved if step <= (f.from_step or 0)), default=0)) for f in found]
 

@@ -81,12 +81,12 @@ def view(
 ) -> gr.HTML:
     """A part of the page that the script playground/`path` draws; `empty` stands there until it does.
 
-    The script is an ES module whose `mount` gets {element, props, watch, server, trigger}, see assets/server.js. It may
-    call the server functions, and finds `props` beside the value in its props. Of the `events` that it triggers,
-    Python may listen: `view(...).changed(...)` for "changed".
+    The script is an ES module whose `mount` gets {element, props, watch, server, trigger, upload}, see
+    assets/server.js. It may call the server functions, and finds `props` beside the value in its props. Of the `events`
+    that it triggers, Python may listen: `view(...).changed(...)` for "changed".
     """
     heard = f" // {json.dumps(list(events))}: Gradio listens to what stands here in quotes" if events else ""
-    mount = "(view) => view.mount({ element, props, watch, server, trigger })"
+    mount = "(view) => view.mount({ element, props, watch, server, trigger, upload })"
     return gr.HTML(
         value=None,
         html_template=f'<div class="{css_class}"><p class="pg-note">{empty}</p></div>',

@@ -8,7 +8,8 @@ from typing import Any, Generic, TypeVar
 
 import gradio as gr
 
-from core.config import Config, is_optional, leaves, parse_optional, setting_of, value_type
+from core.config import Config, is_optional, leaves, setting_of, value_type
+from playground.ui.form_values import parse, shown
 
 C = TypeVar("C", bound=Config)
 
@@ -44,34 +45,15 @@ class Form(Generic[C]):
 
     def parse(self, values: dict[str, Any]) -> C:
         """The configuration from what the widgets hold, by name."""
-        typed = {}
-        for f in leaves(self.cls):
-            value = values[f.name]
-            if is_optional(f):
-                value = optional_number(f, value)
-            elif value is None:
-                raise ValueError(f"{f.name} is empty: type a number")
-            typed[f.name] = value
-        return self.cls.from_dict(typed)
+        return parse(self.cls, values)
 
     def show(self, config: C) -> dict[Any, Any]:
         """{widget: value} that fills the form with `config`."""
         return {self.widgets[name]: shown(value) for name, value in config.to_dict().items()}
 
 
-def optional_number(f: Field[Any], typed: str) -> Any:
-    try:
-        return parse_optional(value_type(f))(str(typed).strip())
-    except ValueError:
-        raise ValueError(f"{f.name} must be a number or none, got {typed!r}") from None
-
-
 def is_plain_number(f: Field[Any]) -> bool:
     return value_type(f) in (int, float) and setting_of(f).step is None and not is_optional(f)
-
-
-def shown(value: Any) -> Any:
-    return "none" if value is None else value
 
 
 def widget(f: Field[Any], value: Any, choices: list[Any] | None, prefix: str) -> Any:

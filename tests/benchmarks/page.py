@@ -197,11 +197,10 @@ def large_model(workspace: Path) -> Tokenizer:
 
 # --- train ----------------------------------------------------------------------------------------------------
 
-# Choose a run in the dropdown, which is open, and measure until its last step is drawn.
+# Choose a run in the table, which is open, and measure until its last step is drawn.
 CHOOSE = """async ([run, points]) => {
   const began = performance.now();
-  const option = document.querySelector(`#train-run li[role=option][aria-label="${run}"]`);
-  option.dispatchEvent(new MouseEvent("mousedown", { bubbles: true }));
+  document.querySelector(`#train-run [data-run="${run}"]`).click();
   const { dataset } = document.querySelector(".pg-run");
   while (dataset.run !== run || dataset.points !== points) await new Promise((done) => setTimeout(done, 1));
   await new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0)));
@@ -211,8 +210,8 @@ SECONDS = 20
 
 
 def choose_run(page: Page, run: str, steps: int) -> float:
-    page.locator("#train-run input").first.click()
-    page.locator(f'#train-run li[role=option][aria-label="{run}"]').wait_for()
+    page.locator("#train-run summary").click()
+    page.locator(f'#train-run [data-run="{run}"]').wait_for()
     return page.evaluate(CHOOSE, [run, str(steps)])
 
 
@@ -269,7 +268,7 @@ PAIRS = 3  # of trainings, one without and one with the page open
 def watched(page: Page, workspace: Path) -> None:
     url = page.url
     open_tab(page, "Train")
-    page.locator("#train-name textarea, #train-name input").fill("first")
+    page.locator("#train-name input").fill("first")
     page.locator("#setting-max_steps input").fill("100")
     began = time.perf_counter()
     page.locator("#train-start").click()

@@ -61,7 +61,7 @@ def test_an_unknown_name_is_refused_with_the_known_ones():
         (FitConfig, {"learning_rate": float("nan")}, "learning_rate must be between 0 and 10, got nan"),
         (FitConfig, {"warmup_steps": 11, "max_steps": 10}, "warmup_steps must be at most max_steps, got 11 and 10"),
         (Sampling, {"top_p": 0}, "top_p must be between 0.01 and 1, got 0.0"),
-        (PretrainConfig, {"block_size": 0}, "block_size must be between 1 and 1e+06, got 0"),
+        (PretrainConfig, {"block_size": 0}, "block_size must be between 1 and 1,000,000, got 0"),
     ],
 )
 def test_a_bad_value_is_refused_in_a_sentence_with_field_and_value(cls, values, sentence):

@@ -34,7 +34,7 @@ ROWS = (
     ("model_card", "queue"),
     ("export",),
     ("hub_upload",),
-    ("commands", "training_commands"),
+    ("commands", "training_commands", "command_line"),
     ("cli",),
     ("__main__",),
 )

@@ -15,8 +15,17 @@ def open_tab(page: Page, name: str) -> None:
 
 def choose(page: Page, elem_id: str, option: str) -> None:
     """An option of a dropdown."""
+    if page.locator(f"#{elem_id} select").count():
+        page.locator(f"#{elem_id} select").select_option(label=option)
+        return
     page.locator(f"#{elem_id} input").first.click()
     page.locator(f'#{elem_id} li[role=option][aria-label="{option}"]').click()
+
+
+def choose_run(page: Page, prefix: str, run: str) -> None:
+    """A run in the table of those of a tab."""
+    page.locator(f"#{prefix}-run summary").click()
+    page.locator(f'#{prefix}-run [data-run="{run}"]').click()
 
 
 def column(page: Page, vocabulary: str) -> Locator:
@@ -30,7 +39,7 @@ def choose_model(page: Page, name: str) -> None:
 
 def start_training(page: Page, name: str, max_steps: int) -> None:
     open_tab(page, "Train")
-    page.locator("#train-name textarea, #train-name input").fill(name)
+    page.locator("#train-name input").fill(name)
     page.locator("#setting-max_steps input").fill(str(max_steps))
     page.locator("#train-start").click()
 

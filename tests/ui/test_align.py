@@ -11,7 +11,7 @@ from core.datasets.preference_files import Preference, read_preferences
 from core.preferences.vote_store import Votes
 from core.training.run_directory import Run, read_lines
 from tests.ui.runs import HOSTILE, add_aligned_steps, write_aligned
-from tests.ui.steps import choose, open_page, open_tab, wait_for_points, wait_for_state
+from tests.ui.steps import choose, choose_run, open_page, open_tab, wait_for_points, wait_for_state
 
 VIEW = "#align-view .pg-run"
 
@@ -23,7 +23,7 @@ def open_align(page: Page, url: str, *tabs: str) -> None:
 
 
 def look_at(page: Page, run: str, points: int = 40) -> None:
-    choose(page, "align-run", run)
+    choose_run(page, "align", run)
     wait_for_points(page, run, points, view=VIEW)
 
 
@@ -118,8 +118,8 @@ def test_each_tab_lists_the_runs_of_its_stages(page: Page, url: str, workspace: 
     write_aligned(workspace, "judge", "reward")
     Run.create(workspace / "learner", "pretrain", {"device": "cpu"})
     open_align(page, url)
-    page.locator("#align-run input").click()
-    expect(page.locator("#align-run li[role=option]")).to_have_text(["✓ judge"])
+    page.locator("#align-run summary").click()
+    expect(page.locator("#align-run [data-run]")).to_have_text(["judge"])
 
 
 def test_what_cannot_be_learned_from_is_said_before_the_start(page: Page, url: str, workspace: Path) -> None:
@@ -127,7 +127,7 @@ def test_what_cannot_be_learned_from_is_said_before_the_start(page: Page, url: s
     plan = page.locator("#dpo-plan")
     expect(plan).to_contain_text("There are no votes yet: give some in the Label tab, load the example set there")
     page.locator("#dpo-start").click()
-    expect(page.locator(".toast-body")).to_contain_text("There are no votes yet")
+    expect(page.locator("#dpo-form .pg-start-said")).to_contain_text("There are no votes yet")
     expect(page.locator("#align-view")).to_contain_text("Nothing has been aligned here yet")
 
     votes = votes_of(workspace)
@@ -167,7 +167,7 @@ def test_from_votes_to_before_and_after(page: Page, url: str, workspace: Path) -
     votes.import_preferences(pairs, "rule: question", "rule")
     open_align(page, url, "DPO")
     expect(page.locator("#dpo-plan")).to_contain_text("36 votes on 36 prompts, no ties.", timeout=60_000)
-    expect(page.locator("#dpo-plan")).to_contain_text("fits")
+    expect(page.locator("#dpo-plan")).to_contain_text("Fits")
     page.locator("#dpo-see").get_by_role("button", name="What the model will see").click()
     expect(page.locator("#dpo-preview .pg-seen")).to_have_count(6)
     fill(page, "dpo-max_steps", "8")

@@ -1,7 +1,6 @@
 """The live view of a run: what it shows of a log, what it keeps while the log grows, and what it saves."""
 
 import csv
-import time
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -9,18 +8,16 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from core.training.run_directory import read_lines
+from core.training.run_directory import Run, read_lines
 from tests.ui.runs import add_steps, write_run
-from tests.ui.steps import choose, open_page, open_tab, wait_for_points, wait_for_state
+from tests.ui.steps import choose_run, wait_for_points, wait_for_state
 
-PLOT = "document.querySelector('.pg-curves')"
+PLOT, MORE = "document.querySelector('.pg-curves')", "document.querySelector('.pg-more-curves')"
 
 
-def look_at(page: Page, url: str, run: str) -> None:
-    open_page(page, url)
-    open_tab(page, "Train")
-    choose(page, "train-run", run)
-    wait_for_points(page, run, 1)
+def look_at(page: Page, run: str, points: int = 1) -> None:
+    choose_run(page, "train", run)
+    wait_for_points(page, run, points)
 
 
 def axis_range(page: Page, axis: str) -> list[float]:
@@ -45,14 +42,16 @@ def saved(page: Page, button: str, path: Path) -> Path:
     return path
 
 
-def test_zoom_axes_and_an_earlier_run_stay_while_a_run_goes_on(page: Page, url: str, workspace: Path) -> None:
+def test_a_run_that_goes_on_keeps_zoom_axes_and_an_earlier_run_over_all_curves(
+    page: Page, url: str, workspace: Path
+) -> None:
     write_run(workspace, "earlier", 400)
     run = write_run(workspace, "live", 200, of=1000, state="running")
     with run.hold("cpu"):
-        look_at(page, url, "live")
+        page.goto(f"{url}?tab=train&run=live")
+        wait_for_points(page, "live", 200)
         state = page.locator(".pg-state")
-        expect(state).to_contain_text("step 200 of 1,000")
-        expect(state).to_contain_text("about 80 s left")
+        expect(state).to_contain_text("step 200 of 1,000 · about 80 s left")
         expect(state).to_contain_text("at step 200")
         expect(page.locator(".pg-sample").first).to_contain_text("What light, says step 200? 🙂")
         expect(page.locator(".pg-sample figcaption").first).to_contain_text("after step 200, validation loss 3.3")
@@ -64,6 +63,8 @@ def test_zoom_axes_and_an_earlier_run_stay_while_a_run_goes_on(page: Page, url: 
         expect(page.locator(".pg-curves .legendtext", has_text="earlier")).to_be_visible()
         page.keyboard.press("Escape")
         expect(summary).to_be_focused()
+        page.get_by_role("button", name="gradient norm", exact=True).click()
+        page.wait_for_function(f"{MORE}?.data?.some(({{ name }}) => name === 'earlier, gradient norm')")
 
         page.get_by_label("log loss").check()
         page.wait_for_function(f"{PLOT}.layout.yaxis.type === 'log'")
@@ -79,39 +80,48 @@ def test_zoom_axes_and_an_earlier_run_stay_while_a_run_goes_on(page: Page, url: 
         page.get_by_label("log steps").check()  # its own zoom would mean something else now
         page.wait_for_function(f"{PLOT}.layout.xaxis.autorange !== false")
 
+        page.reload()  # run, curve, scales and the earlier run are as they were left
+        wait_for_points(page, "live", 230)
+        expect(page.locator(".pg-curves .legendtext", has_text="earlier")).to_be_visible()
+        expect(page.get_by_label("log steps")).to_be_checked()
+        page.wait_for_function(f"{MORE}?.data?.some(({{ name }}) => name === 'earlier, gradient norm')")
 
-def test_a_long_run_opens_with_its_spikes_and_is_saved_whole(
-    page: Page, url: str, workspace: Path, tmp_path: Path
-) -> None:
-    run = write_run(workspace, "long", 10_000)
-    look_at(page, url, "long")
-    wait_for_points(page, "long", 10_000)
-    drawn = page.evaluate(f"{PLOT}.data.map(({{ name, x }}) => [name, x.length])")
-    assert all(count <= 2300 for _, count in drawn)
-    highest = max(line["grad_norm"] for line in read_lines(run.metrics)[0])
-    traces = page.evaluate(
-        f"{PLOT}.data.filter(({{ name }}) => name === 'gradient norm, each step').map(({{ y }}) => y)"
-    )
-    assert max(traces[0]) == pytest.approx(highest, rel=1e-4)
-    status = page.locator(".pg-state").inner_text()
 
-    page.reload()
-    open_tab(page, "Train")
+def test_runs_are_drawn_saved_and_put_in_order(page: Page, url: str, workspace: Path, tmp_path: Path) -> None:
+    long, short = write_run(workspace, "long", 10_000), write_run(workspace, "short", 120, learning_rate=0.5)
+    write_odd(workspace)
+    again = write_run(workspace, "again", 150, of=300, state="stopped")
+    page.goto(f"{url}?tab=train&run=long")
     wait_for_points(page, "long", 10_000)
-    assert page.locator(".pg-state").inner_text() == status
-    assert page.evaluate(f"{PLOT}.data.map(({{ name, x }}) => [name, x.length])") == drawn
+    page.get_by_role("button", name="gradient norm", exact=True).click()
+    page.wait_for_function(f"{MORE}?.data?.length > 1")
+    for plot in (PLOT, MORE):
+        assert all(n <= 2300 for n in page.evaluate(f"{plot}.data.map(({{ x }}) => x.length)"))
+    highest = max(line["grad_norm"] for line in read_lines(long.metrics)[0])
+    drawn = page.evaluate(f"{MORE}.data.find(({{ name }}) => name === 'gradient norm, each step').y")
+    assert max(drawn) == pytest.approx(highest, rel=1e-4), "the spike of a single step"
 
     rows = list(csv.DictReader(saved(page, "CSV", tmp_path / "long.csv").open(encoding="utf-8", newline="")))
     read = [{name: float(cell) for name, cell in row.items() if cell} for row in rows]
-    assert read == read_lines(run.metrics)[0]
+    assert read == read_lines(long.metrics)[0]
     with zipfile.ZipFile(saved(page, "TensorBoard", tmp_path / "long.zip")) as archive:
         assert archive.namelist()[0].startswith("long/events.out.tfevents.")
     assert saved(page, "PNG", tmp_path / "long.png").read_bytes().startswith(b"\x89PNG")
 
+    look_at(page, "short", 120)
+    smoothing_is_the_debiased_average_of_all_steps(page, short)
+    look_at(page, "odd")
+    a_failure_is_a_sentence_and_panels_are_those_of_the_log(page)
+    look_at(page, "again", 150)
+    again.rewind(100)  # as another process does that resumes it
+    path = again.directory / "status.json"
+    path.write_text(path.read_text(encoding="utf-8").replace('"pid": ', '"pid": 1'), encoding="utf-8")
+    page.wait_for_function("document.querySelector('.pg-run').dataset.points === '100'")
+    expect(page.locator(".pg-sample")).to_have_count(2)
+    the_table_sorts_renames_and_throws_away(page, workspace)
 
-def test_smoothing_is_the_debiased_average_of_all_steps(page: Page, url: str, workspace: Path) -> None:
-    run = write_run(workspace, "short", 120)
-    look_at(page, url, "short")
+
+def smoothing_is_the_debiased_average_of_all_steps(page: Page, run: Run) -> None:
     page.get_by_label("smoothing").fill("0.5")
     expect(page.locator(".pg-number-shown")).to_have_text("0.50")
     smooth = page.evaluate(f"{PLOT}.data.find(({{ name }}) => name === 'training, smoothed').y")
@@ -124,36 +134,43 @@ def test_smoothing_is_the_debiased_average_of_all_steps(page: Page, url: str, wo
     assert page.evaluate(f"{PLOT}.data.find(({{ name }}) => name === 'training').y.length") == 120
 
 
-def test_panels_are_those_of_the_log_and_a_failure_is_a_sentence(page: Page, url: str, workspace: Path) -> None:
+def write_odd(workspace: Path) -> Run:
     run = write_run(workspace, "odd", 0, of=100, state="failed", corpus="tiny-shakespeare")
     lines = [
         f'{{"step": {i}, "bpb/val": {3 - i / 10}, "loss/train": 5, "accuracy/val": 0.5, "tone": {i}}}' for i in (1, 2)
     ]
     run.metrics.write_text("\n".join(lines) + "\n", encoding="utf-8")
     run.write_status(replace(run.status(), message="the loss became nan at step 3; try a lower learning rate"))
-    look_at(page, url, "odd")
+    return run
+
+
+def a_failure_is_a_sentence_and_panels_are_those_of_the_log(page: Page) -> None:
     wait_for_state(page, "odd", "failed")
-    expect(page.locator(".pg-run > div > .pg-error")).to_have_text(
+    expect(page.locator(".pg-run > div > .pg-error").first).to_have_text(
         "The loss became nan at step 3; try a lower learning rate."
     )
-    titles = page.evaluate(
-        f"Object.entries({PLOT}.layout).filter(([k]) => k.startsWith('yaxis')).map(([, a]) => a.title.text)"
-    )
-    assert titles == ["loss (nats per token)", "bits per byte", "accuracy/val", "tone"]
-    (target,) = page.evaluate(f"{PLOT}.layout.shapes.map(({{ y0, label }}) => [y0, label.text])")
+    assert page.evaluate(f"{PLOT}.layout.yaxis.title.text") == "loss (nats per token)"
+    offered = page.locator(".pg-more-tools button")
+    expect(offered).to_have_text(["bits per byte", "accuracy/val", "tone"])
+    offered.first.click()
+    page.wait_for_function(f"{MORE}.layout.shapes?.length === 1")
+    (target,) = page.evaluate(f"{MORE}.layout.shapes.map(({{ y0, label }}) => [y0, label.text])")
     assert target == [pytest.approx(2.120, abs=1e-3), "nanoGPT: 2.120"]
     expect(page.locator(".pg-run > .pg-note")).to_contain_text("github.com/karpathy/nanoGPT")
 
 
-def test_a_run_that_another_process_resumed_is_drawn_anew(page: Page, url: str, workspace: Path) -> None:
-    run = write_run(workspace, "again", 150, of=300, state="stopped")
-    look_at(page, url, "again")
-    wait_for_points(page, "again", 150)
-    run.rewind(100)
-    path = run.directory / "status.json"
-    path.write_text(path.read_text(encoding="utf-8").replace('"pid": ', '"pid": 1'), encoding="utf-8")
-    deadline = time.monotonic() + 20
-    while page.locator(".pg-run").get_attribute("data-points") != "100":
-        assert time.monotonic() < deadline, "the page still shows steps that are void"
-        page.wait_for_timeout(200)
-    expect(page.locator(".pg-sample")).to_have_count(2)
+def the_table_sorts_renames_and_throws_away(page: Page, workspace: Path) -> None:
+    page.locator("#train-run summary").click()
+    table = page.locator("#train-run")
+    expect(table.locator("tr", has_text="short")).to_contain_text("learning_rate 0.5")
+    table.get_by_role("button", name="Best loss").click()
+    expect(table.locator("[data-run]").first).to_have_text("bard-tiny")
+    table.get_by_role("button", name="Rename again").click()
+    field = table.get_by_label("New name of again")
+    field.fill("renamed")
+    field.press("Enter")
+    expect(page.locator(".pg-run")).to_have_attribute("data-run", "renamed")
+    assert (workspace / "renamed" / "run.json").exists()
+    table.get_by_role("button", name="Delete short").click()
+    expect(table).to_contain_text("short is in the trash")
+    assert not (workspace / "short").exists()

@@ -10,7 +10,7 @@ from PIL import Image
 from playwright.sync_api import ElementHandle, Page, expect
 
 from tests.ui.runs import write_aligned, write_run
-from tests.ui.steps import choose, open_page, open_tab, wait_for_points
+from tests.ui.steps import choose_run, open_page, open_tab, wait_for_points
 
 SHOWN = ".js-plotly-plot:visible"
 # A fifth of each axis across: what is to the left and right of it would run over the neighbours.
@@ -96,17 +96,20 @@ def test_a_zoom_draws_nothing_outside_of_the_axes_wherever_the_address_leads(
     open_page(page, url)
     page.add_style_tag(content=HIDDEN)
     open_tab(page, "Train")
+    page.locator(".pg-more-tools button").first.wait_for()
+    for chip in page.locator(".pg-more-tools button").all():  # all curves
+        chip.click()
     for run in ("long", "short"):
-        choose(page, "train-run", run)
+        choose_run(page, "train", run)
         wait_for_points(page, run, 4)
         open_tab(page, "Instructions" if run == "long" else "Pre-train")  # and the address is another
         check_plots(page, run)
-    choose(page, "train-run", "waiting")
-    expect(page.locator(".pg-run .pg-plot-empty")).to_be_visible()
+    choose_run(page, "train", "waiting")
+    expect(page.locator(".pg-run .pg-no-curves")).to_contain_text("all steps taken")
     expect(page.locator(".pg-run .main-svg").first).to_be_hidden()
     open_tab(page, "Align")
     for stage in ("reward", "dpo", "ppo"):
-        choose(page, "align-run", f"my-{stage}")
+        choose_run(page, "align", f"my-{stage}")
         page.locator(f"#align-view .pg-run[data-run=my-{stage}]").wait_for()
         wait_for_points(page, f"my-{stage}", 40, view="#tab-align .pg-run")
         check_plots(page, stage)

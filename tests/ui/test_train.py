@@ -10,14 +10,13 @@ from playwright.sync_api import Page, expect
 
 from core.training.run_directory import Run
 from tests.ui.runs import write_run
-from tests.ui.steps import choose, open_page, open_tab, wait_for_points, wait_for_state
+from tests.ui.steps import choose, open_tab, wait_for_points, wait_for_state
 
 TALK = [("What is the hour?", "Twelve."), ("Who art thou?", "A friend 🙂."), ("Whither wilt thou?", "To Rome.")] * 8
 
 
 def open_stage(page: Page, url: str, title: str, **settings: str) -> None:
-    open_page(page, url)
-    open_tab(page, "Train")
+    page.goto(f"{url}?tab=train")
     open_tab(page, title)
     for elem_id, value in settings.items():
         fill(page, elem_id.replace("__", "-"), value)
@@ -75,9 +74,7 @@ def said(role: str, content: str) -> dict[str, str]:
 def test_a_classifier_of_ones_own_texts_is_trained_and_tried(page: Page, url: str, tmp_path: Path) -> None:
     open_stage(page, url, "Classify")
     choose(page, "classify-parent", "bard-tiny")
-    use_file(page, "classify", tmp_path / "one.csv", "text,label\n" + "O happy day,joy\n" * 3)
     page.locator("#classify-see").get_by_role("button", name="What the model will see").click()
-    expect(page.locator("#classify-preview")).to_contain_text("joy")
     rows = [f"O happy day number {i},joy\nAlas the heavy night {i},sorrow" for i in range(40)]
     use_file(page, "classify", tmp_path / "moods.csv", "text,label\n" + "\n".join(rows))
     expect(page.locator("#classify-preview")).to_contain_text("The class is read at the last token")
@@ -105,12 +102,9 @@ def test_the_doctor_says_what_is_wrong_and_forks_with_the_change(page: Page, url
     (workspace / "text.txt").write_text("All the world's a stage. " * 200, encoding="utf-8")
     run = write_run(workspace, "hasty", 300, max_steps=300, **small)
     diverge(run)
-    open_page(page, url)
-    open_tab(page, "Train")
-    choose(page, "train-run", "hasty")
+    page.goto(f"{url}?tab=train&run=hasty")
     finding = page.locator(".pg-finding").first
-    expect(finding).to_contain_text("learning_rate")
-    finding.get_by_role("button", name="Fork from the beginning with learning_rate").click()
+    finding.get_by_role("button", name="Start again with learning_rate").click()
     wait_for_points(page, "hasty-fork-1", 5)
     forked = Run(workspace / "hasty-fork-1").read()[1]
     assert forked["learning_rate"] < run.read()[1]["learning_rate"]
@@ -130,30 +124,43 @@ def diverge(run: Run) -> None:
 
 
 @pytest.mark.slow
-def test_a_rate_is_found_a_proof_given_and_a_run_forked_where_it_was_saved(page: Page, url: str) -> None:
+def test_a_rate_is_found_a_proof_given_and_a_run_forked_where_it_was_saved(
+    page: Page, url: str, workspace: Path
+) -> None:
     open_stage(page, url, "Pre-train")
     choose(page, "train-preset", "tiny · 0.1M")
     page.locator("#tabs").get_by_role("button", name="More settings").and_(page.locator(":visible")).click()
-    expect(page.locator("#train-plan")).to_contain_text("fits")
+    expect(page.locator("#train-plan")).to_contain_text("Fits")
+    fill(page, "setting-batch_size", "1000000")
+    expect(page.locator("#train-plan")).to_contain_text("Does not fit")
+    page.locator("#train-start").click()
+    question = page.locator("#train-form .pg-start-said")
+    expect(question).to_contain_text("This will not fit: it needs")
+    question.get_by_role("button", name="Cancel").click()
+    assert not list(workspace.glob("tiny-*")), "it was only asked"
+    fill(page, "setting-batch_size", "16")
     choose(page, "train-hardware", "8 GB")
-    page.locator("#lab").get_by_role("button", name="Before you start").click()
-    page.locator("#lab-range").click()
+    expect(page.locator("#setting-micro_batch_size input")).to_have_value("16")
+    page.locator("#pretrain-range").click()
     use = page.locator("#lab-view").get_by_role("button", name="Use this rate")
     expect(use).to_be_visible(timeout=120_000)
     before = page.locator("#setting-learning_rate input").input_value()
     use.click()
     expect(page.locator("#setting-learning_rate input")).not_to_have_value(before)
-    page.locator("#lab-proof").click()
+    page.locator("#pretrain-proof").click()
     expect(page.locator("#lab-view")).to_contain_text("the two are the same gradient", timeout=60_000)
     expect(page.locator("#lab-view tr")).to_have_count(1 + 4)  # embedding, two blocks, final norm
 
     fill(page, "train-name", "first")
     fill(page, "setting-max_steps", "120")
     fill(page, "setting-save_interval", "40")
+    page.get_by_role("button", name="Command line").and_(page.locator(":visible")).first.click()
+    expect(page.locator("#train-command code")).to_contain_text("pretrain")
+    expect(page.locator("#train-command code")).to_contain_text("--preset tiny --max-steps 120")
     page.locator("#train-start").click()
     wait_for_state(page, "first", "finished")
     choose(page, "train-begin", "first, step 80")
-    expect(page.locator("#train-name input, #train-name textarea")).to_have_value("first-fork-1")
+    expect(page.locator("#train-name input")).to_have_value("first-fork-1")
     fill(page, "setting-max_steps", "160")
     page.locator("#train-start").click()
     wait_for_state(page, "first-fork-1", "finished")

@@ -1,7 +1,8 @@
 // What the doctor says about the run that is looked at.
 
 import { button, make, number } from "../../../assets/dom.js";
-import { ask, pollWhenSeen } from "../../../assets/server.js";
+import { busy } from "../../../assets/press.js";
+import { ask, pollSeen } from "../../../assets/server.js";
 
 const EVERY = 4000; // ms: findings change slowly
 
@@ -16,25 +17,27 @@ function findingCard(finding, fork) {
   card.append(make("h4", "", `${title} (from step ${number(step)})`), make("p", "", evidence));
   card.append(make("p", "pg-note", `${meaning} ${advice}`));
   if (Object.keys(changes).length) {
-    const where = saved ? `from step ${number(saved)}` : "from the beginning";
-    card.append(button(`Fork ${where} with ${describe(changes)}`, (event) => fork(event.target, finding)));
+    const text = saved ? `Go on from step ${number(saved)} with` : "Start again with";
+    card.append(button(`${text} ${describe(changes)}`, (event) => fork(event.target, finding)));
   }
   return card;
 }
 
-/** @param {import("../../../assets/server.js").View} view */
-export function mount({ element, props, watch, server, trigger }) {
-  /** @type {HTMLElement} */
-  const root = element.querySelector(".pg-doctor");
+/**
+ * The findings about the run that is looked at, which are looked for again and again.
+ * @param {import("../../../assets/server.js").View["server"]} server
+ * @param {(run: string) => unknown} forked
+ */
+export function doctorPart(server, forked) {
+  const root = make("div", "pg-doctor");
   root.setAttribute("aria-live", "polite");
+  let stop = () => {};
 
   const forkOf =
     (name) =>
     async (pressed, { changes, saved }) => {
-      pressed.disabled = true; // once
-      const answer = await ask(server.fork({ name, step: saved, changes }));
-      if (!answer.error) return trigger("changed");
-      pressed.disabled = false;
+      const answer = await busy(pressed, "Starting …", ask(server.fork({ name, step: saved, changes })));
+      if (!answer.error) return forked(answer.run);
       pressed.after(make("p", "pg-error", answer.error));
     };
 
@@ -44,10 +47,11 @@ export function mount({ element, props, watch, server, trigger }) {
     root.replaceChildren(...(cards.length ? [make("h3", "", title), ...cards] : []));
   };
 
-  pollWhenSeen(root, props, watch, ({ name }) => {
+  const begin = (name) => {
     let shown = null; // what is drawn: a button must not be drawn anew under the pointer
+    stop();
     root.replaceChildren();
-    return async (signal) => {
+    stop = pollSeen(root, async (signal) => {
       const { findings = [], error } = await ask(server.findings({ name }));
       if (signal.aborted) return;
       const now = JSON.stringify(findings);
@@ -57,6 +61,7 @@ export function mount({ element, props, watch, server, trigger }) {
       }
       root.dataset.findings = findings.map(({ kind }) => kind).join(", ");
       return EVERY;
-    };
-  });
+    });
+  };
+  return { root, begin };
 }

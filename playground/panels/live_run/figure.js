@@ -1,12 +1,11 @@
-// The curves of a run as Plotly's traces and layout: one large panel, the others below it side by side. No drawing.
+// The curves of a run as Plotly's traces and layout: a large panel, or a grid of small ones. No drawing.
 
 import { has, points, smoothed } from "./log.js";
 import { linesInSight } from "./panels.js";
 
 const [LARGE, SMALL, GAP, TOP, BOTTOM] = [300, 120, 62, 36, 52]; // heights in pixels
-const [COLUMNS, MOST_MARKERS] = [2, 60];
+const [NARROWEST, MOST_MARKERS] = [320, 60]; // pixels of a small panel
 const [FAINT, FAINT_ON_DARK] = [0.35, 0.55]; // each step, behind its smoothed curve
-const COMPARED = ["loss", "bpb"]; // the panels in which other runs are drawn too
 
 /**
  * @typedef {import("./log.js").Log} Log
@@ -34,13 +33,14 @@ const trace = (i, { name, markers }, data, line, look = {}) => ({
  * @param {Panel[]} panels
  * @param {number} smoothing
  * @param {boolean} dark is the page dark?
+ * @param {boolean} legend has the figure one, for its first panel?
  */
-export function tracesOf(log, panels, smoothing, dark = false) {
+export function tracesOf(log, panels, smoothing, dark = false, legend = true) {
   return panels.flatMap(({ curves }, i) =>
     curves.flatMap((curve) => {
       const raw = points(log, curve.metric);
       const line = { color: curve.color, width: curve.markers ? 2 : 1.5 };
-      const look = { showlegend: i === 0 };
+      const look = { showlegend: legend && i === 0 };
       if (!curve.smooth || !smoothing) return [trace(i, curve, raw, line, look)];
       const faint = { ...curve, name: `${curve.name}, each step` };
       const strong = { ...curve, name: `${curve.name}, smoothed` };
@@ -53,15 +53,16 @@ export function tracesOf(log, panels, smoothing, dark = false) {
 }
 
 /**
- * Another run: its losses and bits per byte in one colour, training drawn through, validation dotted.
+ * Another run in one colour, in every panel: what is measured at every step dashed, evaluations dotted.
  * @param {string} name
  * @param {{log: Log, color: string}} other
  * @param {Panel[]} panels
  * @param {number} smoothing
+ * @param {boolean} legend
  */
-export function tracesOfOther(name, { log, color }, panels, smoothing) {
-  const drawn = panels.flatMap(({ key, curves }, i) => {
-    const shown = COMPARED.includes(key) ? curves.filter(({ metric }) => has(log, metric)) : [];
+export function tracesOfOther(name, { log, color }, panels, smoothing, legend = true) {
+  const drawn = panels.flatMap(({ curves }, i) => {
+    const shown = curves.filter(({ metric }) => has(log, metric));
     return shown.map((curve) => {
       const data = curve.markers ? points(log, curve.metric) : smoothed(log, curve.metric, smoothing);
       const line = { color, width: 1.5, dash: curve.markers ? "dot" : "dash" };
@@ -70,7 +71,7 @@ export function tracesOfOther(name, { log, color }, panels, smoothing) {
     });
   });
   const inLegend = drawn.find(({ xaxis }) => xaxis === "x");
-  if (inLegend) Object.assign(inLegend, { showlegend: true, name });
+  if (legend && inLegend) Object.assign(inLegend, { showlegend: true, name });
   return drawn;
 }
 
@@ -94,53 +95,75 @@ export function shapesOf(panels, lines, data, color) {
 }
 
 /**
- * The first panel over the whole width, the others below it side by side; all share the horizontal axis.
- * @param {Panel[]} panels
- * @param {number} width pixels
+ * One large panel.
+ * @param {Panel} panel
  * @param {{logX: boolean, logY: boolean}} options
  * @param {string} name of the run: another one's zoom is another
  */
-export function layoutOf(panels, width, { logX, logY }, name) {
-  const rows = Math.ceil((panels.length - 1) / COLUMNS);
-  const inside = LARGE + rows * (GAP + SMALL);
+export const largeLayout = (panel, options, name) => ({
+  height: LARGE + TOP + BOTTOM,
+  uirevision: name,
+  margin: { l: 64, r: 12, t: TOP, b: BOTTOM },
+  legend: { orientation: "h", x: 0, y: 1, yanchor: "bottom" },
+  ...axesOf(panel, 0, options, name, { across: [0, 1], up: [0, 1], titled: true, size: 12 }),
+});
+
+/**
+ * Small panels side by side, which share the horizontal axis.
+ * @param {Panel[]} panels
+ * @param {number} width pixels
+ * @param {{logX: boolean, logY: boolean}} options
+ * @param {string} name of the run
+ */
+export function gridLayout(panels, width, options, name) {
+  const columns = Math.max(1, Math.min(3, panels.length, Math.floor(width / NARROWEST)));
+  const rows = Math.ceil(panels.length / columns);
+  const inside = rows * (SMALL + GAP) - GAP;
   const between = 78 / Math.max(width, 300); // for the numbers and the title of an axis
-  const across = (1 - between * (COLUMNS - 1)) / COLUMNS;
+  const wide = (1 - between * (columns - 1)) / columns;
   const layout = {
     height: inside + TOP + BOTTOM,
     uirevision: name,
     margin: { l: 64, r: 12, t: TOP, b: BOTTOM },
-    legend: { orientation: "h", x: 0, y: 1, yanchor: "bottom" },
   };
-  panels.forEach(({ title, log, zero, tickformat }, i) => {
-    const [row, column] = i ? [Math.floor((i - 1) / COLUMNS), (i - 1) % COLUMNS] : [-1, 0];
-    const top = i ? inside - LARGE - GAP - row * (GAP + SMALL) : inside;
-    const left = column * (across + between);
-    const lowest = i ? i + COLUMNS >= panels.length : true;
-    const font = { size: i ? 11 : 12 };
-    const logarithmic = log && logY;
-    layout[axis("xaxis", i)] = {
-      domain: i ? [left, Math.min(1, left + across)] : [0, 1],
+  panels.forEach((panel, i) => {
+    const [left, top] = [(i % columns) * (wide + between), inside - Math.floor(i / columns) * (SMALL + GAP)];
+    const place = { across: [left, Math.min(1, left + wide)], up: [Math.max(0, top - SMALL) / inside, top / inside] };
+    Object.assign(
+      layout,
+      axesOf(panel, i, options, name, { ...place, titled: i + columns >= panels.length, size: 11 }),
+    );
+  });
+  return layout;
+}
+
+// The axes of the panel at place `i`; its vertical one says what is drawn.
+function axesOf({ title, log, zero, tickformat }, i, { logX, logY }, name, { across, up, titled, size }) {
+  const [logarithmic, font] = [log && logY, { size }];
+  const few = size < 12;
+  return {
+    [axis("xaxis", i)]: {
+      domain: across,
       anchor: axis("y", i),
       type: logX ? "log" : "linear",
       uirevision: `${name} ${logX}`,
       integer: true,
-      nticks: i ? 5 : 0,
+      nticks: few ? 5 : 0,
       ...(logX ? {} : { rangemode: "tozero" }),
       ...(i ? { matches: "x" } : {}),
-      title: { text: lowest ? "optimiser step" : "", standoff: 4, font },
-    };
-    layout[axis("yaxis", i)] = {
-      domain: [Math.max(0, top - (i ? SMALL : LARGE)) / inside, top / inside],
+      title: { text: titled ? "optimiser step" : "", standoff: 4, font },
+    },
+    [axis("yaxis", i)]: {
+      domain: up,
       anchor: axis("x", i),
       type: logarithmic ? "log" : "linear",
       uirevision: `${name} ${logarithmic}`,
       rangemode: zero ? "tozero" : "normal",
       tickformat,
-      nticks: i ? 4 : 0,
+      nticks: few ? 4 : 0,
       title: { text: title, standoff: 6, font },
-    };
-  });
-  return layout;
+    },
+  };
 }
 
 /**
@@ -150,7 +173,7 @@ export function layoutOf(panels, width, { logX, logY }, name) {
  */
 export function namesOf(panels, color) {
   return panels.flatMap(({ curves }, i) =>
-    !i || curves.length < 2
+    curves.length < 2
       ? []
       : [
           {

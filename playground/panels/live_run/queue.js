@@ -1,7 +1,7 @@
 // The trainings that wait: in which order, why each does, and what can be done about it.
 
 import { button, make } from "../../../assets/dom.js";
-import { ask, pollWhenSeen } from "../../../assets/server.js";
+import { ask, pollSeen } from "../../../assets/server.js";
 
 const [WAITING, EMPTY] = [1500, 3000]; // ms until the next look
 
@@ -47,10 +47,13 @@ function focusAgain(root, { run, action }) {
   (same.find((one) => one.dataset.action === action) ?? same.at(0) ?? root.querySelector("button"))?.focus();
 }
 
-/** @param {import("../../../assets/server.js").View} view */
-export function mount({ element, props, watch, server }) {
-  /** @type {HTMLElement} */
-  const root = element.querySelector(".pg-queue");
+/**
+ * The queue, whose list looks again by itself.
+ * @param {string} id
+ * @param {import("../../../assets/server.js").View["server"]} server
+ */
+export function queuePart(id, server) {
+  const root = Object.assign(make("div", "pg-queue"), { id });
   const problem = make("p", "pg-error");
   problem.setAttribute("role", "status");
   let shown = "[]"; // what is drawn: a button must not be drawn anew under the pointer
@@ -73,10 +76,11 @@ export function mount({ element, props, watch, server }) {
     if (answer.queue) draw(answer.queue);
   };
 
-  pollWhenSeen(root, props, watch, () => async (signal) => {
+  const look = async () => {
     const { queue, error } = await ask(server.waiting_runs({}));
-    if (signal.aborted || error) return EMPTY;
+    if (error) return EMPTY;
     draw(queue);
     return queue.length ? WAITING : EMPTY;
-  });
+  };
+  return { root, begin: () => pollSeen(root, look) };
 }

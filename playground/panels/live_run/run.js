@@ -1,9 +1,17 @@
-// A run, live: how far it is, its curves, and what it writes.
+// A run, live: how far it is, its curves beside what it writes, and what can be done with it.
 
-import { make } from "../../../assets/dom.js";
-import { ask, pollWhenSeen } from "../../../assets/server.js";
+import { setAddress } from "../../../assets/address.js";
+import { isVisible, make } from "../../../assets/dom.js";
+import { copyButton, fold } from "../../../assets/fold.js";
+import { ask, pollSeen } from "../../../assets/server.js";
 import { runCurves } from "./curves.js";
+import { doctorPart } from "./doctor.js";
+import { keep, kept } from "./kept.js";
+import { onLook, tellChanged } from "./looked_at.js";
+import { queuePart } from "./queue.js";
+import { runPicker } from "./runs.js";
 import { addSamples, statusLine } from "./status.js";
+import { steering } from "./steer.js";
 import { runTools } from "./tools.js";
 
 /**
@@ -24,6 +32,7 @@ import { runTools } from "./tools.js";
 
 const MOST_ROWS = 6000; // then the curves are asked for anew, thinned out
 const [ACTIVE, QUEUED, IDLE, LOST] = [1000, 1500, 5000, 2000]; // ms until the next look
+const LOOKS = { smoothing: 0.9, logX: false, logY: false };
 
 /** @param {View} view */
 export const mount = (view) => mountRun(view);
@@ -33,31 +42,78 @@ const sources = (published) =>
     .map(({ name, bits_per_byte, source }) => `${name}'s ${bits_per_byte.toFixed(3)} bits per byte: ${source}.`)
     .join(" ");
 
-// What it writes, the newest first, below a title as soon as there is something.
+// What it writes, the newest first.
 function writings() {
-  const [title, story] = [make("h3", "", "What it says"), make("div", "pg-samples")];
+  const [root, story] = [make("section", "pg-writings"), make("div", "pg-samples")];
   Object.assign(story, { tabIndex: 0 }); // to be scrolled by keyboard
+  const none = make("p", "pg-note", "What it writes is shown here after each evaluation.");
+  root.append(make("h3", "", "What it writes"), none, story);
   const add = (samples, log) => {
     addSamples(story, samples, log);
-    title.hidden = !story.childElementCount;
+    none.hidden = story.childElementCount > 0;
   };
-  return { nodes: [title, story], add, clear: () => story.replaceChildren() };
+  return { root, add, clear: () => story.replaceChildren() };
+}
+
+// What the run has written for people, and the command that trains the same.
+function logPart(server, current) {
+  const [command, text] = [make("code", "pg-command"), make("pre", "pg-log")];
+  Object.assign(text, { tabIndex: 0 });
+  const look = async () => {
+    if (!part.isOpen()) return;
+    const found = await ask(server.run_log({ name: current() }));
+    command.textContent = found.command ?? found.error;
+    const atEnd = text.scrollTop + text.clientHeight >= text.scrollHeight - 8;
+    text.textContent = found.log || "Nothing is written yet.";
+    if (atEnd) text.scrollTop = text.scrollHeight;
+  };
+  const part = fold("Log and command line", look);
+  const [first, second] = [make("p", "pg-note", "Train the same from a terminal: "), make("p", "pg-note", "log.txt: ")];
+  first.append(copyButton(() => command.textContent));
+  second.append(copyButton(() => text.textContent));
+  part.body.append(first, command, second, text);
+  return { root: part.root, look };
 }
 
 // All the parts of the view, and what fills them with what a look has found.
-function runParts(root, server, besides) {
-  const options = { smoothing: 0.9, logX: false, logY: false, others: new Map(), colors: [] };
-  const [plot, note] = [make("div", "pg-curves"), make("p", "pg-note")];
-  const [status, said, curves] = [statusLine(), writings(), runCurves(plot, options)];
-  const tools = runTools(() => root.dataset.run, options, server, plot, curves.draw, status.lost);
-  const parts = [status.root, besides?.above, tools, plot, besides?.below, note, ...said.nodes].filter(Boolean);
+function runParts(root, server, props, besides, look, again) {
+  const { prefix, main, chosen } = props.place;
+  const current = () => root.dataset.run ?? "";
+  const looks = kept(prefix, { ...LOOKS, chosen, others: [] });
+  const options = { ...looks, main, others: new Map(), colors: [] };
+  const [plot, grid, note] = [make("div", "pg-curves"), make("div", "pg-more-curves"), make("p", "pg-note")];
+  const waiting = make("p", "pg-no-curves");
+  const [status, said] = [statusLine(), writings()];
+  const curves = runCurves(plot, grid, options, (panels) => keep(prefix, { chosen: panels }));
+  const remember = (/** @type {Record<string, any>} */ changes) => keep(prefix, changes);
+  const tools = runTools(current, options, server, [plot, grid], curves.draw, remember);
+  const picker = runPicker(`${prefix}-run`, server, current, look);
+  const steer = steering(prefix, server, current, status.lost, again);
+  const queue = queuePart(`${prefix}-queue`, server);
+  const doctor = doctorPart(server, look);
+  const written = logPart(server, current);
+
+  const head = make("div", "pg-run-head");
+  head.append(picker.root, status.line, steer.root);
+  const [pair, first] = [make("div", "pg-run-pair"), make("div", "pg-run-main")];
+  first.append(waiting, plot, tools);
+  pair.append(first, said.root);
+  const parts = [head, status.root, queue.root, doctor.root, besides?.above, pair, curves.more, grid, besides?.below];
+  const nodes = [...parts, note, written.root].filter(Boolean);
 
   const begin = (name, figure) => {
-    if (!plot.isConnected) root.replaceChildren(...parts);
+    if (!plot.isConnected) {
+      root.replaceChildren(...nodes);
+      queue.begin();
+      tools.restore(looks.others);
+    }
     options.others.delete(name);
     options.colors = figure.others;
-    tools.label();
     Object.assign(root.dataset, { run: name, points: 0, state: "" });
+    tools.label();
+    picker.label();
+    doctor.begin(name);
+    written.look();
   };
 
   // `first`: until now the run that was looked at before could still be seen.
@@ -67,15 +123,31 @@ function runParts(root, server, besides) {
     if (news.restart) all.forEach((part) => part.restart(news.about));
     if (first || news.restart) said.clear();
     curves.add(news);
+    status.show(news, curves.log());
+    steer.show(news.status);
+    waiting.textContent = status.inWords();
+    waiting.hidden = curves.log().step.length > 0 || options.others.size > 0;
     if (first || news.restart || news.columns.step.length) {
       await curves.draw();
       await besides?.update(curves);
     }
-    status.show(name, news, curves.log());
     note.textContent = sources(curves.published());
     said.add(news.samples, curves.log());
+    if (first || news.columns.step.length) written.look();
   };
   return { begin, show, lost: status.lost, steps: () => curves.log().step };
+}
+
+// The address says which run is looked at, as long as its tab is the one that is open.
+function followAddress(root, prefix) {
+  const isHere = () => (new URLSearchParams(location.search).get("tab") ?? prefix) === prefix;
+  const tell = () => {
+    if (isVisible(root) && isHere() && root.dataset.run) setAddress({ run: root.dataset.run });
+    else if (!isVisible(root) && !isHere() && new URLSearchParams(location.search).get("run") === root.dataset.run)
+      setAddress({ run: "" });
+  };
+  new IntersectionObserver(() => setTimeout(tell)).observe(root);
+  return tell;
 }
 
 /**
@@ -83,15 +155,20 @@ function runParts(root, server, besides) {
  * @param {View} view
  * @param {Besides} [besides]
  */
-export function mountRun({ element, props, watch, server, trigger }, besides) {
+export function mountRun({ element, props, server, trigger }, besides) {
   /** @type {HTMLElement} */
   const root = element.querySelector(".pg-run");
-  const parts = runParts(root, server, besides);
+  const { prefix, empty } = props.place;
+  let [stop, turn] = [() => {}, 0];
+  let opened = null; // the run that is looked at, and how it is drawn
+  const tell = followAddress(root, prefix);
 
-  pollWhenSeen(root, props, watch, ({ name, figure }) => {
+  const begin = ({ name, figure }) => {
+    stop();
     parts.begin(name, figure);
+    tell();
     let [cursor, wasActive, begun] = [null, null, false];
-    return async (signal) => {
+    stop = pollSeen(root, async (signal) => {
       if (begun && parts.steps().length > MOST_ROWS) cursor = null;
       const news = await ask(server.follow_run({ name, cursor }));
       if (signal.aborted) return;
@@ -105,9 +182,32 @@ export function mountRun({ element, props, watch, server, trigger }, besides) {
       cursor = news.cursor;
       const { active, state } = news.status;
       Object.assign(root.dataset, { points: parts.steps().at(-1) ?? 0, state });
-      if (wasActive !== null && wasActive !== active) trigger("changed"); // ended, or begun again
+      if (wasActive !== null && wasActive !== active) {
+        tellChanged();
+        trigger("changed"); // ended, or begun again
+      }
       wasActive = active;
       return active ? ACTIVE : state === "queued" ? QUEUED : IDLE;
-    };
+    });
+  };
+
+  const look = async (run, wanted = "") => {
+    const mine = ++turn;
+    const name = run ?? (await ask(server.first_run({ wanted }))).run;
+    const { figure, error } = name ? await ask(server.open_run({ name })) : {};
+    if (mine !== turn) return;
+    if (error) return parts.lost(error);
+    if (name) return begin((opened = { name, figure }));
+    stop();
+    root.replaceChildren(make("p", "pg-note", empty));
+  };
+  const parts = runParts(root, server, props, besides, look, () => opened && begin(opened));
+
+  onLook(prefix, async (run) => {
+    await look(run);
+    const { top, bottom } = root.getBoundingClientRect();
+    if (top < 0 || top > innerHeight / 2 || bottom < 0) root.scrollIntoView({ block: "start" });
   });
+  const address = new URLSearchParams(location.search);
+  look(null, address.get("tab") === prefix ? (address.get("run") ?? "") : "");
 }

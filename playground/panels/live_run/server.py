@@ -1,18 +1,42 @@
-"""The server functions of the live view: those that run.js calls."""
+"""The server functions of the live view: those that its scripts call."""
 
 import base64
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from dataclasses import asdict
 from typing import Any
 
-from playground.services.training_jobs import Jobs
+from core.stages.registry import STAGES
+from playground.panels.live_run.curves import curves
+from playground.services.run_overview import RunOverview
+from playground.services.services import Services
 from playground.ui.components import ServerFunction
 from playground.ui.errors import server_function
 
 
-def live_functions(jobs: Jobs, stages: Collection[str]) -> list[ServerFunction]:
-    """follow_run, follow_details: what is new; other_runs: what can be laid over it, of the same `stages`;
-    run_history, export_run: one run, whole.
+def live_functions(
+    services: Services, stages: Collection[str], figure: Callable[[], dict[str, Any]]
+) -> list[ServerFunction]:
+    return [*following(services, stages, figure), *one_run(services, stages), *steering(services)]
+
+
+def following(
+    services: Services, stages: Collection[str], figure: Callable[[], dict[str, Any]]
+) -> list[ServerFunction]:
+    """first_run: the one that is looked at when the page opens; open_run: how it is drawn; follow_run, follow_details:
+    what is new; findings: what the doctor says.
     """
+    jobs = services.jobs
+
+    @server_function
+    def first_run(request: dict[str, Any]) -> dict[str, Any]:
+        names, active = jobs.names(stages), jobs.active()
+        if request["wanted"] in names:
+            return {"run": request["wanted"]}
+        return {"run": active.name if active and active.name in names else next(iter(names), None)}
+
+    @server_function
+    def open_run(request: dict[str, Any]) -> dict[str, Any]:
+        return {"figure": curves(jobs.stage(request["name"])) | figure()}
 
     @server_function
     def follow_run(request: dict[str, Any]) -> dict[str, Any]:
@@ -23,8 +47,25 @@ def live_functions(jobs: Jobs, stages: Collection[str]) -> list[ServerFunction]:
         return jobs.details(request["name"], request["offset"])
 
     @server_function
+    def findings(request: dict[str, Any]) -> dict[str, Any]:
+        return {"findings": [asdict(finding) | {"saved": saved} for finding, saved in jobs.findings(request["name"])]}
+
+    return [first_run, open_run, follow_run, follow_details, findings]
+
+
+def one_run(services: Services, stages: Collection[str]) -> list[ServerFunction]:
+    """other_runs: what can be laid over it, of the same `stages`; list_runs: all of them, as a table; run_history,
+    export_run: one, whole; run_log: what it has written for people, and the command that trains the same.
+    """
+    jobs, overview = services.jobs, RunOverview(services.jobs)
+
+    @server_function
     def other_runs(request: dict[str, Any]) -> dict[str, Any]:
         return {"names": [name for name in jobs.names(stages) if name != request["name"]]}
+
+    @server_function
+    def list_runs(_: dict[str, Any]) -> dict[str, Any]:
+        return {"runs": overview.rows(stages)}
 
     @server_function
     def run_history(request: dict[str, Any]) -> dict[str, Any]:
@@ -35,11 +76,43 @@ def live_functions(jobs: Jobs, stages: Collection[str]) -> list[ServerFunction]:
         file, content = jobs.export(request["name"], request["kind"])
         return {"file": file, "content": base64.b64encode(content).decode()}
 
-    return [follow_run, follow_details, other_runs, run_history, export_run]
+    @server_function
+    def run_log(request: dict[str, Any]) -> dict[str, Any]:
+        return {"log": jobs.log_text(request["name"]), "command": jobs.command(request["name"])}
+
+    return [other_runs, list_runs, run_history, export_run, run_log]
 
 
-def queue_functions(jobs: Jobs) -> list[ServerFunction]:
-    """waiting_runs: those in the queue, of whatever stage; change_queue: what a person does about one."""
+def steering(services: Services) -> list[ServerFunction]:
+    """steer: pause, resume or stop a run; fork: go on with other settings; rename_run, delete_run; waiting_runs: those
+    in the queue, of whatever stage; change_queue: what a person does about one.
+    """
+    jobs = services.jobs
+
+    @server_function
+    def steer(request: dict[str, Any]) -> dict[str, Any]:
+        if request["action"] == "resume":
+            jobs.resume(request["name"])
+        else:
+            jobs.request(request["name"], request["action"])
+        return {}
+
+    @server_function
+    def fork(request: dict[str, Any]) -> dict[str, Any]:
+        stage, values = jobs.run(request["name"]).read()
+        config = STAGES[stage].config.from_dict(values | request["changes"])
+        name = jobs.free_names(f"{request['name']}-fork")[0]
+        return {"run": jobs.fork(name, request["name"], request["step"], config).name}
+
+    @server_function
+    def rename_run(request: dict[str, Any]) -> dict[str, Any]:
+        services.workspace.rename(request["name"], request["new"].strip())
+        return {"run": request["new"].strip()}
+
+    @server_function
+    def delete_run(request: dict[str, Any]) -> dict[str, Any]:
+        services.workspace.throw_away(request["name"])
+        return {}
 
     @server_function
     def waiting_runs(_: dict[str, Any]) -> dict[str, Any]:
@@ -50,4 +123,4 @@ def queue_functions(jobs: Jobs) -> list[ServerFunction]:
         jobs.change_queue(request["name"], request["action"])
         return {"queue": jobs.queue()}
 
-    return [waiting_runs, change_queue]
+    return [steer, fork, rename_run, delete_run, waiting_runs, change_queue]

@@ -2,6 +2,7 @@
 
 import { duration, make, number } from "../../../assets/dom.js";
 import { bestEvaluation, lossesAt } from "./log.js";
+import { stateWord } from "./steer.js";
 
 /** @typedef {import("./log.js").Log} Log */
 
@@ -15,21 +16,20 @@ function bestText(log) {
 }
 
 /**
- * How far a run is: its name, steps, the time that is left, the best evaluation, and what it says itself.
- * @param {string} name
+ * How far a run is: its steps, the time that is left, the best evaluation, and what it says itself.
  * @param {{status: any, left: number | null}} news
  * @param {Log} log
  */
-export function progressText(name, { status, left }, log) {
+export function progressText({ status, left }, log) {
   const { state, message, step, max_steps } = status;
-  const facts = [name];
+  const facts = [];
   if (max_steps) facts.push(`step ${number(step)} of ${number(max_steps)}`);
   if (left !== null && step < max_steps) facts.push(`about ${duration(left)} left`);
   facts.push(bestText(log), state === "failed" || message === "training" ? null : message);
   return facts.filter(Boolean).join(" · ");
 }
 
-/** The status line, the bar below it, and what went wrong. */
+/** The status `line`; `root`: the bar below it, and what went wrong. */
 export function statusLine() {
   const root = make("div");
   const line = make("p", "pg-state");
@@ -40,12 +40,13 @@ export function statusLine() {
   const failure = make("p", "pg-error");
   bar.setAttribute("aria-label", "steps taken");
   line.append(badge, text);
-  root.append(line, bar, failure);
+  root.append(bar, failure);
 
-  const show = (name, news, log) => {
+  const show = (news, log) => {
     const { state, message, step, max_steps } = news.status;
-    if (badge.textContent !== state) Object.assign(badge, { textContent: state, className: `pg-badge pg-${state}` });
-    text.textContent = ` ${progressText(name, news, log)}`;
+    const word = stateWord(news.status);
+    if (badge.textContent !== word) Object.assign(badge, { textContent: word, className: `pg-badge pg-${state}` });
+    text.textContent = ` ${progressText(news, log)}`;
     Object.assign(bar, { max: Math.max(1, max_steps), value: step });
     failure.textContent = state === "failed" ? sentence(message) : "";
   };
@@ -53,7 +54,8 @@ export function statusLine() {
     badge.textContent = badge.className = "";
     text.replaceChildren(make("span", "pg-error", error));
   };
-  return { root, show, lost };
+  const inWords = () => `${badge.textContent}: ${text.textContent.trim() || "the first steps come soon"}`;
+  return { root, line, show, lost, inWords };
 }
 
 const lossText = (log, step) =>

@@ -2,6 +2,7 @@
 
 import { cssColor } from "../../../assets/colors.js";
 import { button, make } from "../../../assets/dom.js";
+import { busy } from "../../../assets/press.js";
 import { bytesOf, download } from "../../../assets/files.js";
 import { plotly } from "../../../assets/plots.js";
 import { ask } from "../../../assets/server.js";
@@ -17,16 +18,15 @@ function checkbox(label, checked, onchange) {
   return Object.assign(frame, { box });
 }
 
-function smoothingSlider(options, draw) {
+function smoothingSlider(options, changed) {
   const frame = make("label", "pg-choice", "smoothing");
   const slider = make("input");
   const shown = make("output", "pg-number-shown", options.smoothing.toFixed(2));
   const title = "0 shows every step as it was";
   Object.assign(slider, { type: "range", min: 0, max: 0.99, step: 0.01, value: options.smoothing, title });
   slider.oninput = () => {
-    options.smoothing = Number(slider.value);
-    shown.textContent = options.smoothing.toFixed(2);
-    draw();
+    shown.textContent = Number(slider.value).toFixed(2);
+    changed({ smoothing: Number(slider.value) });
   };
   frame.append(slider, shown);
   return frame;
@@ -59,7 +59,7 @@ function unfoldingList(fill) {
 }
 
 // A list to choose other runs from; `current()` is the run that they are laid over.
-function comparison(current, options, server, draw, say) {
+function comparison(current, options, server, draw, say, keep) {
   const { details, summary, list } = unfoldingList(() => fill());
 
   const label = () => {
@@ -74,7 +74,12 @@ function comparison(current, options, server, draw, say) {
       options.others.set(name, { log: extendLog(newLog(), found), color: freeColor(options) });
     } else options.others.delete(name);
     label();
+    keep({ others: [...options.others.keys()] });
     draw();
+  };
+  const restore = async (names) => {
+    const { names: there = [] } = await ask(server.other_runs({ name: current() }));
+    for (const name of names.filter((one) => there.includes(one))) await lay(name, true);
   };
 
   const fill = async () => {
@@ -86,56 +91,75 @@ function comparison(current, options, server, draw, say) {
   };
 
   label();
-  return Object.assign(details, { label });
+  return Object.assign(details, { label, restore });
 }
 
 // --- saving ---------------------------------------------------------------------------------------------------------
 
-async function saveFile(server, name, kind, say) {
-  const { file, content, error } = await ask(server.export_run({ name, kind }));
-  if (error) return say(error);
+async function saveFile(pressed, server, name, kind, say) {
+  const { file, content, error } = await busy(pressed, "Saving …", ask(server.export_run({ name, kind })));
+  say(error ?? "");
+  if (error) return;
   download(file, bytesOf(content), kind === "csv" ? "text/csv" : "application/zip");
 }
 
 const TITLE_HEIGHT = 34; // of a picture, which says whose it is
 
-// As it is seen, zoom included, on the page's background: what is transparent is unreadable elsewhere.
-async function savePicture(plot, name) {
+// As they are seen, zoom included, on the page's background: what is transparent is unreadable elsewhere. Each plot is
+// a picture of its own.
+async function savePictures(plots, name) {
   const background = cssColor("--body-background-fill") || "#fff";
-  const { margin, height } = plot.layout;
-  const layout = {
-    ...plot.layout,
-    ...{ title: { text: name, font: { size: 15 } }, paper_bgcolor: background, plot_bgcolor: background },
-    ...{ margin: { ...margin, t: margin.t + TITLE_HEIGHT }, height: height + TITLE_HEIGHT },
-  };
-  const size = { width: plot.clientWidth, height: layout.height };
   const library = await plotly();
-  library.downloadImage({ data: plot.data, layout }, { format: "png", scale: 2, filename: name, ...size });
+  for (const [i, plot] of plots.filter((one) => one.data && !one.hidden).entries()) {
+    const { margin, height } = plot.layout;
+    const layout = {
+      ...plot.layout,
+      ...{ title: { text: name, font: { size: 15 } }, paper_bgcolor: background, plot_bgcolor: background },
+      ...{ margin: { ...margin, t: margin.t + TITLE_HEIGHT }, height: height + TITLE_HEIGHT },
+    };
+    const size = { width: plot.clientWidth, height: layout.height };
+    const filename = i ? `${name}-more` : name;
+    await library.downloadImage({ data: plot.data, layout }, { format: "png", scale: 2, filename, ...size });
+  }
 }
 
 const TENSORBOARD = "All metrics and samples. Unpack it and run: tensorboard --logdir FOLDER";
 
 /**
- * One line of controls over the curves.
+ * One line of controls below the curves; what is chosen is kept. A problem stands in it, beside the buttons.
  * @param {() => string} current the name of the run
  * @param {Options} options what is chosen
  * @param {import("../../../assets/server.js").View["server"]} server
- * @param {HTMLElement} plot
+ * @param {any[]} plots
  * @param {() => unknown} draw
- * @param {(error: string) => void} say
+ * @param {(changes: Record<string, any>) => void} keep
  */
-export function runTools(current, options, server, plot, draw, say) {
-  const tools = make("div", "pg-tools");
-  const others = comparison(current, options, server, draw, say);
-  const save = (text, title, act) => Object.assign(button(text, act), { title });
-  const saveAs = (kind) => () => saveFile(server, current(), kind, say);
+export function runTools(current, options, server, plots, draw, keep) {
+  const [tools, problem] = [make("div", "pg-tools"), make("p", "pg-error pg-tools-said")];
+  problem.setAttribute("role", "status");
+  const say = (/** @type {string} */ text) => (problem.textContent = text);
+  const change = (changes) => {
+    Object.assign(options, changes);
+    keep(changes);
+    draw();
+  };
+  const others = comparison(current, options, server, draw, say, keep);
+  const save = (text, title, act) => {
+    const pressed = Object.assign(
+      button(text, () => act(pressed), "pg-button pg-small"),
+      { title },
+    );
+    return pressed;
+  };
+  const saveAs = (kind) => (pressed) => saveFile(pressed, server, current(), kind, say);
   const saving = make("span", "pg-saving");
   saving.append(
     save("CSV", "All metrics of all steps, as a table", saveAs("csv")),
-    save("PNG", "The curves as they are seen here", () => savePicture(plot, current())),
+    save("PNG", "The curves as they are seen here", () => savePictures(plots, current())),
     save("TensorBoard", TENSORBOARD, saveAs("tensorboard")),
   );
-  const option = (label, name) => checkbox(label, options[name], (checked) => ((options[name] = checked), draw()));
-  tools.append(smoothingSlider(options, draw), option("log steps", "logX"), option("log loss", "logY"), others, saving);
-  return Object.assign(tools, { label: others.label });
+  const option = (label, name) => checkbox(label, options[name], (checked) => change({ [name]: checked }));
+  const choices = [smoothingSlider(options, change), option("log steps", "logX"), option("log loss", "logY")];
+  tools.append(...choices, others, saving, problem);
+  return Object.assign(tools, { label: others.label, restore: others.restore });
 }

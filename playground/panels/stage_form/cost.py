@@ -4,6 +4,7 @@ import math
 from dataclasses import asdict
 from typing import Any
 
+from core.config import plural
 from core.datasets.preview import Preview
 from core.stages.base import Stage
 from core.stages.memory_fit import fitted, fitted_here, memory_parts, planned_for, sample
@@ -37,12 +38,13 @@ def plan(stage: str, config: Any) -> dict[str, Any]:
     tokens = mean_tokens(known, config) * fit.batch_size
     seconds = step_seconds(shape, fit, known.passes(config) * tokens) * fit.max_steps
     rows = memory.micro_batch_size(config.fit)
+    parts_of_batch = math.ceil(config.fit.batch_size / rows)
     return {
         "facts": [
             ["weights", f"{known.shape(config).n_params:,}"],
-            ["tokens a step", f"{tokens:,.0f}"],
+            ["tokens per step", f"{tokens:,.0f}"],
             ["tokens in all", f"{tokens * fit.max_steps:,.0f}"],
-            ["micro-batches a step", f"{math.ceil(config.fit.batch_size / rows)} of {rows}"],
+            ["per step", f"{plural(parts_of_batch, 'micro-batch', 'micro-batches')} of {rows}"],
         ],
         "parts": [[name, size / memory.GIB] for name, size in parts.items()],
         "peak": peak / memory.GIB if parts else None,

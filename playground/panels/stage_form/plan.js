@@ -1,7 +1,6 @@
 // Before a training: what it would cost in memory and time.
 
 import { duration, make } from "../../../assets/dom.js";
-import { drawWhenRested } from "../../../assets/server.js";
 
 const COLORS = { weights: 0, gradients: 1, optimizer: 2, activations: 3, copies: 4, logits: 4, "frozen models": 2 };
 
@@ -14,8 +13,9 @@ const colorOf = (part) => `pg-color-${COLORS[part]}`;
  * @returns {[string, string]} of the memory, and of the time
  */
 export function verdictOf({ peak, room, fits, device, seconds, busy }) {
-  const need = () => `${gigabytes(peak)}${room ? ` of ${gigabytes(room)}` : ""} on ${device}`;
-  const space = peak === null ? `memory on ${device} is not planned` : `${fits ? "fits" : "does not fit"}: ${need()}`;
+  const where = device === "cpu" || device === "mps" ? device.toUpperCase() : "GPU";
+  const need = () => `${gigabytes(peak)}${room ? ` of ${gigabytes(room)}` : ""} (${where})`;
+  const space = peak === null ? `Memory on ${where} is not planned` : `${fits ? "Fits" : "Does not fit"}: ${need()}`;
   return [space, `about ${duration(seconds)} here${busy ? `, after ${busy}, which is being trained` : ""}`];
 }
 
@@ -27,7 +27,6 @@ function memoryBar(parts, peak, room) {
   for (const [name, size] of parts.filter(([, size]) => size > 0)) {
     const part = make("span", colorOf(name));
     part.style.width = `${(100 * size) / whole}%`;
-    part.title = `${name}: ${gigabytes(size)}`;
     bar.append(part);
   }
   bar.setAttribute("aria-label", parts.map(([name, size]) => `${name} ${gigabytes(size)}`).join(", "));
@@ -44,21 +43,22 @@ function memoryLegend(parts) {
   return legend;
 }
 
-/** @param {import("../../../assets/server.js").View} view */
-export function mount({ element, props, watch, server }) {
-  /** @type {HTMLElement} */
-  const root = element.querySelector(".pg-plan");
-  drawWhenRested(root, props, watch, async (values, ask) => {
-    const plan = await ask(server.plan(values));
-    if (!plan) return;
-    if (plan.error) return root.replaceChildren(make("p", "pg-error", plan.error));
-    const { parts, told } = plan;
-    const verdict = make("p", "pg-verdict");
-    const [space, time] = verdictOf(plan);
-    verdict.append(make("strong", plan.fits ? "" : "pg-error", space), ` · ${time}`);
-    root.replaceChildren(...(told ? [make("p", "pg-told", told)] : []), verdict);
-    if (parts.length) root.append(memoryBar(parts, plan.peak, plan.room), memoryLegend(parts));
-    root.append(make("p", "pg-note", plan.facts.map(([name, value]) => `${name}: ${value}`).join(" · ")));
-    root.dataset.drawn = String(Number(root.dataset.drawn ?? 0) + 1);
-  });
+/**
+ * Show a plan, or what is wrong with the settings.
+ * @param {HTMLElement} root
+ * @param {any} plan
+ */
+export function showPlan(root, plan) {
+  if (plan.error) return root.replaceChildren(make("p", "pg-error", plan.error));
+  const { parts, told } = plan;
+  const verdict = make("p", "pg-verdict");
+  const [space, time] = verdictOf(plan);
+  verdict.append(make("strong", plan.fits ? "" : "pg-error", space), ` · ${time}`);
+  const details = make("details", "pg-plan-details");
+  details.open = root.querySelector("details")?.open ?? false;
+  details.append(make("summary", "pg-note", "Where the memory goes"));
+  if (parts.length) details.append(memoryLegend(parts));
+  details.append(make("p", "pg-note", plan.facts.map(([name, value]) => `${name}: ${value}`).join(" · ")));
+  const bar = parts.length ? [memoryBar(parts, plan.peak, plan.room)] : [];
+  root.replaceChildren(...(told ? [make("p", "pg-told", told)] : []), verdict, ...bar, details);
 }

@@ -1,7 +1,6 @@
 // Before a training: what the model will see, token by token, and which of it counts in the loss.
 
 import { facts, make, number, visibleSpaces } from "../../../assets/dom.js";
-import { drawWhenRested } from "../../../assets/server.js";
 import { chip, fill, passage, visible } from "../../../assets/tokens.js";
 
 const MOST_PROBLEMS = 20; // that are listed
@@ -48,17 +47,15 @@ function problemList(problems) {
   return [make("p", "pg-error", "What was left out, guessed or changed:"), list];
 }
 
-/** @param {import("../../../assets/server.js").View} view */
-export function mount({ element, props, watch, server }) {
-  /** @type {HTMLElement} */
-  const root = element.querySelector(".pg-preview");
-  drawWhenRested(root, props, watch, async (values, ask) => {
-    const answer = await ask(server.preview(values));
-    if (!answer) return;
-    if (answer.error) return root.replaceChildren(make("p", "pg-error", answer.error));
-    root.replaceChildren(facts(answer.facts), make("p", "pg-note", answer.note));
-    if (answer.problems.length) root.append(...problemList(answer.problems));
-    if (answer.text) root.append(make("blockquote", "pg-quoted", answer.text));
-    if (answer.examples.length) root.append(legend(), ...answer.examples.map(exampleSection));
-  });
+/**
+ * Show what a stage will see of its data, or what is wrong with that.
+ * @param {HTMLElement} root
+ * @param {any} answer see playground/panels/stage_form/cost.py
+ */
+export function showPreview(root, answer) {
+  if (answer.error) return root.replaceChildren(make("p", "pg-error", answer.error));
+  root.replaceChildren(facts(answer.facts), make("p", "pg-note", answer.note));
+  if (answer.problems.length) root.append(...problemList(answer.problems));
+  if (answer.text) root.append(make("blockquote", "pg-quoted", answer.text));
+  if (answer.examples.length) root.append(legend(), ...answer.examples.map(exampleSection));
 }

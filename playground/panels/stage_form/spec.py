@@ -13,6 +13,7 @@ from playground.panels.stage_form import vote_files
 from playground.panels.stage_form.compatibility import check_answers, check_same_vocabulary, vocabulary
 from playground.services import uploads
 from playground.services.services import Services
+from playground.ui.form_values import parse
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,10 @@ class Spec:
             if rewards := with_same_vocabulary(there.get("parent", ""), services):
                 there[name] = rewards[0][1]
         return self.stage.config.from_dict(there)
+
+    def parse(self, values: dict[str, Any]) -> Any:
+        """The configuration from what the form holds. Raises ValueError naming what is empty or out of range."""
+        return parse(self.stage.config, values)
 
     def choices(self, services: Services) -> dict[str, list[Any]]:
         """What the settings that name something offer, but those that depend on others; other paths may be typed."""

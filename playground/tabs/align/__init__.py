@@ -5,7 +5,7 @@ import gradio as gr
 from core.stages.base import Stage
 from core.stages.registry import STAGES
 from playground.panels.live_run import panel as live_run
-from playground.panels.live_run.panel import Place, View
+from playground.panels.live_run.panel import Place
 from playground.panels.stage_form import panel as stage_form
 from playground.panels.stage_form.spec import Spec
 from playground.services.services import Services
@@ -37,18 +37,14 @@ def build(services: Services, page: Page) -> None:
             before_after.build(services, page, tab, runs)
 
 
-def learn(services: Services, page: Page) -> View:
-    stages, forms = [stage for stage in STAGES.values() if stage.aligns], []
-    with gr.Row(equal_height=False):
-        with gr.Column(scale=2, min_width=340):
+def learn(services: Services, page: Page) -> gr.HTML:
+    stages = [stage for stage in STAGES.values() if stage.aligns]
+    with gr.Row(elem_classes="pg-work"):
+        with gr.Column(elem_classes="pg-controls"):
             gr.Markdown(" ".join(stage.needs for stage in stages if stage.needs), elem_classes="pg-note")
             with gr.Tabs(elem_id="align-stages"):
                 for stage in stages:
-                    with gr.Tab(stage.title, id=stage.name, elem_id=f"align-stage-{stage.name}") as tab:
-                        gr.Markdown(stage.lesson, elem_classes="pg-note")
-                        forms.append(stage_form.lay_out(Spec.of(stage), services, tab))
-        with gr.Column(scale=5, min_width=560):
-            view = live_run.build(services, page, place(stages))
-    for form in forms:
-        stage_form.wire(form, services, page, view)
-    return view
+                    with gr.Tab(stage.title, id=stage.name, elem_id=f"align-stage-{stage.name}"):
+                        stage_form.build(Spec.of(stage), services, "align")
+        with gr.Column():
+            return live_run.build(services, page, place(stages))

@@ -9,7 +9,6 @@ from core.checkpoint import Card, read_card
 from core.generate import Sampling
 from core.preferences.rule_annotators import RULES, rule_behind
 from core.stages.registry import is_aligned
-from playground.panels.live_run.panel import View
 from playground.panels.voting.panel import voting
 from playground.services.labelling.voting_settings import HELD_OUT, VotingSettings
 from playground.services.services import Services
@@ -22,7 +21,7 @@ GOAL = 20  # blind votes
 BLIND = Sampling(max_new_tokens=MOST_TOKENS, temperature=0.8)
 
 
-def build(services: Services, page: Page, tab: gr.Tab, runs: View) -> None:
+def build(services: Services, page: Page, tab: gr.Tab, runs: gr.HTML) -> None:
     comparison = Comparison(services.checkpoints, services.preferences)
 
     @server_function
@@ -139,7 +138,7 @@ def rule_that_voted(services: Services) -> str:
 # --- wiring -----------------------------------------------------------------------------------------------------
 
 
-def keep_pickers(services: Services, page: Page, tab: gr.Tab, runs: View, chosen: dict[str, Any]) -> None:
+def keep_pickers(services: Services, page: Page, tab: gr.Tab, runs: gr.HTML, chosen: dict[str, Any]) -> None:
     """New models appear; what was chosen stays as long as it is there; when a run ends, it is what is looked at."""
     pickers = [chosen[name] for name in ("before", "after", "rule", "reward_model")]
     before, after, _, _ = pickers
@@ -172,7 +171,7 @@ def keep_pickers(services: Services, page: Page, tab: gr.Tab, runs: View, chosen
     quiet: dict[str, Any] = {"show_progress": "hidden"}
     for event in (page.blocks.load, page.tab.select, tab.select, before.focus, after.focus):
         event(refresh, pickers, pickers, api_name="refresh_comparison", **quiet)
-    runs.curves.changed(look_at_latest, chosen["rule"], pickers, api_name="compare_latest", **quiet)
+    runs.changed(look_at_latest, chosen["rule"], pickers, api_name="compare_latest", **quiet)
     after.input(suit, after, [before, chosen["reward_model"]], api_name="suit_comparison", **quiet)
 
 

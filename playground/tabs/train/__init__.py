@@ -11,12 +11,15 @@ from playground.panels.stage_form import panel as stage_form
 from playground.panels.stage_form.spec import Spec
 from playground.services.services import Services
 from playground.tabs.train import lab, try_it
+from playground.tabs.train.experiments import Experiments
 from playground.ui.components import Page, intro
+
+PREFIX = "train"
 
 
 def place(stages: list[Stage]) -> Place:
     return Place(
-        prefix="train",
+        prefix=PREFIX,
         stages=tuple(stage.name for stage in stages),
         empty="Nothing has been trained here yet. Press Start training: the first points come within seconds.",
     )
@@ -28,21 +31,15 @@ def spec_of(stage: Stage) -> Spec:
 
 
 def build(services: Services, page: Page) -> None:
-    intro(
-        "Training shows a model examples until it can guess what comes next; its curves tell how it goes.",
-        "Start the nano preset and read what it writes as the loss falls; the page may be closed meanwhile.",
-    )
-    stages, forms = [stage for stage in STAGES.values() if not stage.aligns], []
-    with gr.Row(equal_height=False):
-        with gr.Column(scale=2, min_width=340), gr.Tabs(elem_id="train-stages"):
+    intro("Start the nano preset and read what it writes as the loss falls; you can close the page, it goes on.")
+    stages, experiments = [stage for stage in STAGES.values() if not stage.aligns], Experiments(services.jobs)
+    with gr.Row(elem_classes="pg-work"):
+        with gr.Column(elem_classes="pg-controls"), gr.Tabs(elem_id="train-stages"):
             for stage in stages:
                 with gr.Tab(stage.title, id=stage.name, elem_id=f"train-stage-{stage.name}") as tab:
-                    gr.Markdown(stage.lesson, elem_classes="pg-note")
-                    forms.append(stage_form.lay_out(spec_of(stage), services, tab))
+                    stage_form.build(spec_of(stage), services, PREFIX, lab.tools(experiments, stage))
                     if stage.held_out:  # it makes classifiers
                         try_it.build(services, page, tab)
-        with gr.Column(scale=5, min_width=560):
-            view = live_run.build(services, page, place(stages))
-    for form in forms:
-        stage_form.wire(form, services, page, view)
-    lab.build(services, forms)
+        with gr.Column():
+            lab.build(experiments)
+            live_run.build(services, page, place(stages))

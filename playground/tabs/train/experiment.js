@@ -1,8 +1,9 @@
 // What is tried before a training: the learning-rate range test, and the proof that micro-batches change nothing.
 
-import { button, make, table } from "../../../assets/dom.js";
+import { about, button, make, table } from "../../../assets/dom.js";
 import { draw } from "../../../assets/plots.js";
-import { ask, pollWhenSeen } from "../../../assets/server.js";
+import { ask, pollSeen } from "../../../assets/server.js";
+import { useSettings } from "../../panels/stage_form/settings.js";
 
 const EVERY = 700; // ms while one is going on
 const SAME = 1e-3; // relative difference below which two gradients are the same but for rounding
@@ -44,7 +45,7 @@ function proofNodes({ layers, sizes: [whole, part] }) {
     percent(difference),
     percent(mistake),
   ]);
-  frame.append(make("h3", "", "The batch proof"), make("p", "", verdict), make("p", "pg-note", why));
+  frame.append(make("p", "", verdict), make("p", "pg-note", why));
   frame.append(table(titles, rows));
   return frame;
 }
@@ -63,33 +64,73 @@ async function drawTrials(plot, figure, { trials, suggestion }) {
   await draw(plot, data, { ...figure.layout, shapes });
 }
 
+const TITLES = { range: "Learning-rate finder", proof: "Batch proof" };
+const ABOUT = {
+  range:
+    "A copy of the model is trained at a rate that grows with each step. Good rates lie where the loss falls, before it " +
+    "explodes.",
+  proof: "The gradients of one batch of 64 and of 8 micro-batches of 8, added up, are compared layer by layer.",
+};
+
 /** @param {import("../../../assets/server.js").View} view */
-export function mount({ element, props, watch, server, trigger }) {
+export function mount({ element, props, server }) {
   /** @type {HTMLElement} */
   const root = element.querySelector(".pg-lab");
-  const [state, plot, chosen, proof] = [make("p", "pg-note"), make("div", "pg-plot"), make("p"), make("div")];
+  const [head, title, state] = [make("div", "pg-tools"), make("h3"), make("span", "pg-note")];
+  const [plot, chosen, proof] = [make("div", "pg-plot"), make("p"), make("div")];
+  let [end, drawn] = [() => {}, ""];
   state.setAttribute("role", "status");
+  const stop = button("Stop", () => ask(server.stop_experiment({})), "pg-button pg-small");
+  const close = button(
+    "Close",
+    async () => {
+      await ask(server.close_experiment({}));
+      begin();
+    },
+    "pg-button pg-small",
+  );
 
-  const showTrials = async (figure, news) => {
-    const { trials, suggestion, running, kind } = news;
-    if (!trials?.length || !figure) return;
-    await drawTrials(plot, figure, news);
-    const use = () => button("Use this rate", () => trigger("changed"));
-    if (suggestion) chosen.replaceChildren(`Suggested: ${suggestion.toPrecision(2)} `, use());
-    else chosen.textContent = running || kind !== "range" ? "" : NO_SUGGESTION;
+  const showTrials = async ({ trials, suggestion, running, kind, stage }) => {
+    plot.hidden = chosen.hidden = kind !== "range" || !trials.length;
+    if (plot.hidden) return;
+    await drawTrials(plot, props.figure, { trials, suggestion });
+    const rate = Number(suggestion?.toPrecision(2));
+    const use = () => useSettings(stage, { learning_rate: rate });
+    if (suggestion) chosen.replaceChildren(`Suggested: ${rate} `, button("Use this rate", use));
+    else chosen.textContent = running ? "" : NO_SUGGESTION;
+  };
+  const show = async (news) => {
+    const { kind, error, message = "", running, layers } = news;
+    const now = JSON.stringify(news);
+    if (now === drawn) return;
+    drawn = now;
+    root.hidden = !kind && !error;
+    title.replaceChildren(TITLES[kind] ?? "", " ", about(ABOUT[kind] ?? ""));
+    state.className = error ? "pg-error" : "pg-note";
+    state.textContent = error || message;
+    stop.hidden = !running;
+    close.hidden = running;
+    proof.replaceChildren(...(kind === "proof" && layers?.length ? [proofNodes(news)] : []));
+    await showTrials({ trials: [], ...news });
+    root.dataset.running = running;
   };
 
-  pollWhenSeen(root, props, watch, ({ figure }) => {
-    if (!state.isConnected) root.replaceChildren(state, plot, chosen, proof);
-    return async (signal) => {
+  const begin = () => {
+    end();
+    end = pollSeen(element, async (signal) => {
       const news = await ask(server.follow_experiment({}));
       if (signal.aborted) return;
-      state.className = news.error ? "pg-error" : "pg-note";
-      state.textContent = news.error || (news.message ?? "");
-      await showTrials(figure, news);
-      proof.replaceChildren(...(news.layers?.length ? [proofNodes(news)] : []));
-      root.dataset.running = news.running;
-      if (news.running) return EVERY;
-    };
+      await show(news);
+      return news.running ? EVERY : undefined;
+    });
+  };
+  head.append(title, state, stop, close);
+  root.replaceChildren(head, plot, chosen, proof);
+  root.hidden = true;
+  document.addEventListener("pg-experiment", () => {
+    begin();
+    root.hidden = false;
+    root.scrollIntoView({ block: "nearest" });
   });
+  begin();
 }

@@ -35,6 +35,11 @@ class Experiments:
     def stop(self) -> None:
         self.task.stop()
 
+    def forget(self) -> None:
+        """What was found; one that is going on is stopped."""
+        self.task.stop()
+        self.task.update(kind="", message="", error="", trials=[], suggestion=None, layers=[])
+
     def status(self) -> dict[str, Any]:
         return self.task.status()
 

@@ -342,3 +342,12 @@ def test_ten_thousand_steps_take_less_than_a_tenth_of_a_second():
         run.diagnose(lines=lines)
         seconds.append(time.process_time() - began)
     assert min(seconds) < 0.1
+
+
+def test_a_rate_far_above_the_usual_one_is_replaced_by_that_one():
+    run = read("rate-40x")
+    rate = run.config["learning_rate"]
+    (finding,) = run.diagnose(usual_rate=rate / 40)
+    assert finding.changes["learning_rate"] == rate / 40 and f"{rate / 40:g}" in finding.advice
+    (finding,) = run.diagnose(usual_rate=rate)
+    assert finding.changes["learning_rate"] == pytest.approx(rate / 10), "it is the usual one that does not work here"

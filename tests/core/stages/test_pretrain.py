@@ -10,7 +10,8 @@ import torch
 from core import checkpoint
 from core.checkpoint import Card
 from core.datasets.pretraining import unigram_entropy
-from core.stages.pretrain import PretrainConfig, prepare
+from core.presets import PRESETS
+from core.stages.pretrain import STAGE, PretrainConfig, prepare
 from core.stages.registry import train
 from core.tokenizer import Tokenizer
 from core.training.loop import fit, mean_loss
@@ -82,3 +83,16 @@ def test_the_entropy_of_tokens_by_hand():
     """Half of them 7, a quarter each 8 and 9: 1/2 ln 2 + 2 * 1/4 ln 4 = 3/2 ln 2."""
     assert unigram_entropy([7, 8, 7, 9]) == pytest.approx(1.5 * math.log(2))
     assert unigram_entropy([5, 5]) == 0.0
+
+
+def test_the_usual_rate_is_that_of_the_preset_with_the_shape() -> None:
+    config = PretrainConfig.preset("micro", learning_rate=3.0)
+    assert STAGE.usual_rate(config) == PRESETS["micro"].recipe["learning_rate"]
+    assert STAGE.usual_rate(PretrainConfig.preset("micro", n_layer=3)) is None
+
+
+def test_a_vocabulary_that_cannot_be_is_refused_before_a_run_is_made(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("To be, or not to be. " * 50, encoding="utf-8")
+    config = PretrainConfig.preset("tiny", corpus=str(tmp_path / "text.txt"), vocab_size=10)
+    with pytest.raises(ValueError, match="vocab_size must be at least 259"):
+        STAGE.check(config)

@@ -26,6 +26,8 @@ from core.workspace import Workspace
 from playground import api, app
 from playground.panels.live_run.curves import curves
 from playground.panels.stage_form.cost import HERE, fit_to_hardware, plan, preview
+from playground.panels.stage_form.fields import fields
+from playground.panels.stage_form.server import form_functions
 from playground.panels.stage_form.spec import Spec
 from playground.panels.stage_form.vote_files import EVERYONE
 from playground.services.services import Services
@@ -127,12 +129,14 @@ def components(blocks: gr.Blocks) -> dict[str, dict[str, Any]]:
 
 def test_it_has_a_form_that_offers_what_is_there(place: Path, services: Services) -> None:
     there = components(app.build(services))
-    assert there["align-stage-toy"]["label"] == "Toy method" and there["toy-start"]["value"] == "Start training"
-    assert there["toy-beta"]["value"] == 0.5 and there["toy-begin"]["choices"] == [("the beginning", "")]
-    offered = {name for name, _ in there["toy-parent"]["choices"]}
-    assert offered == {"parent", "tutor"}, "not the base model: that one does not answer"
-    assert there["toy-data"]["value"] == EVERYONE
+    assert there["align-stage-toy"]["label"] == "Toy method"
+    shown = {field["name"]: field for field in fields(TOY)}
+    assert shown["beta"]["kind"] == "number" and shown["data"]["main"]
     spec = Spec.of(TOY)
+    form = next(function for function in form_functions(spec, services) if function.__name__ == "open_form")({})
+    assert form["values"]["beta"] == 0.5 and form["forks"] == [] and form["values"]["data"] == EVERYONE
+    offered = {name for name, _ in form["choices"]["parent"]}
+    assert offered == {"parent", "tutor"}, "not the base model: that one does not answer"
     with pytest.raises(ValueError, match="base continues texts instead of answering"):
         spec.resolve(services, config_of(place, parent=str(place / "base")), place)
     with pytest.raises(ValueError, match="there are no votes yet"):
@@ -146,8 +150,8 @@ def test_it_is_planned_and_previewed(place: Path) -> None:
     parts = dict(planned["parts"])
     assert parts["frozen models"] == parts["weights"] and planned["seconds"] > 0
     facts = dict(planned["facts"])
-    assert facts["tokens a step"] == "128", "4 examples of 2 sequences, each as long as the context of 16"
-    assert facts["micro-batches a step"] == "1 of 4"
+    assert facts["tokens per step"] == "128", "4 examples of 2 sequences, each as long as the context of 16"
+    assert facts["per step"] == "1 micro-batch of 4"
     assert fit_to_hardware("toy", config, HERE).micro_batch_size == 4
     assert preview("toy", config)["examples"] == []
 

@@ -119,7 +119,7 @@ def test_pairs_are_shown_with_what_counts_and_planned_as_two_sequences_each(vote
     planned = plan("dpo", config)
     tokenizer = Tokenizer.load(TINY)
     lengths = [len(e.ids) for pair in encode_pairs(tokenizer, VOTES, 512)[0] for e in pair.examples]
-    assert dict(planned["facts"])["tokens a step"] == f"{8 * sum(lengths) / len(lengths):,.0f}"
+    assert dict(planned["facts"])["tokens per step"] == f"{8 * sum(lengths) / len(lengths):,.0f}"
     shape = replace(read_config(TINY / "config.json"), block_size=max(lengths))
     whole = memory.plan(shape, replace(config.fit, batch_size=8, micro_batch_size=8), "cpu")
     assert planned["peak"] == (whole.peak + whole.weights) / memory.GIB, "and the parent, to compare with"

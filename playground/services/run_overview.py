@@ -1,0 +1,78 @@
+"""All runs in a table: how each ended, its best loss, its time, and in which settings it differs from the others."""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+from core.stages.registry import STAGES
+from core.training.run_directory import Run, read_lines
+from playground.services.run_log import Line, rounded, worked_seconds
+from playground.services.training_jobs import Jobs
+
+ALONE = ("device", "seed")  # settings that tell no story
+
+
+class RunOverview:
+    """The rows of the table. What a log holds is read once for each length of it."""
+
+    def __init__(self, jobs: Jobs):
+        self.jobs = jobs
+        self.measured: dict[tuple[Path, int], dict[str, Any]] = {}
+
+    def rows(self, stages: Collection[str]) -> list[dict[str, Any]]:
+        """The latest first; a run that cannot be read has its name and what is wrong with it."""
+        found = [self.row(name) for name in self.jobs.names(stages)]
+        for stage in {row["stage"] for row in found}:
+            alike = [row for row in found if row["stage"] == stage]
+            for row, differs in zip(alike, differing([row.pop("config") for row in alike]), strict=True):
+                row["settings"] = differs
+        return found
+
+    def row(self, name: str) -> dict[str, Any]:
+        try:
+            run, status = self.jobs.run(name), self.jobs.status(name)
+            stage, config = run.read()
+            measured = self.measure(run)
+        except ValueError as error:
+            broken = {"state": "damaged", "trouble": str(error), "step": 0, "active": False}
+            return broken | {"name": name, "stage": "", "title": "", "config": {}, "best": None, "seconds": None}
+        known = STAGES.get(stage)
+        own = run.directory.parent == self.jobs.directory
+        return measured | {
+            "name": name,
+            "stage": stage,
+            "title": known.title if known else stage,
+            "state": status.state,
+            "step": status.step,
+            "active": status.active,
+            "own": own,
+            "config": config,
+        }
+
+    def measure(self, run: Run) -> dict[str, Any]:
+        size = run.metrics.stat().st_size if run.metrics.exists() else 0
+        key = (run.metrics, size)
+        if key not in self.measured:
+            lines = read_lines(run.metrics)[0] if size else []
+            self.measured[key] = {"best": best_loss(lines), "seconds": worked_seconds(lines)}
+        return self.measured[key]
+
+
+def best_loss(lines: Sequence[Line]) -> float | None:
+    """The lowest validation loss."""
+    losses = [line["loss/val"] for line in lines if line.get("loss/val") is not None]
+    found: float | None = rounded(min(losses)) if losses else None
+    return found
+
+
+def differing(configs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of each configuration the settings that are not as in most of them."""
+    usual: dict[str, Any] = {}
+    for name in {name for config in configs for name in config if name not in ALONE}:
+        counts = Counter(repr(config.get(name)) for config in configs)
+        usual[name] = counts.most_common(1)[0][0]
+    return [
+        {name: value for name, value in config.items() if name in usual and repr(value) != usual[name]}
+        for config in configs
+    ]

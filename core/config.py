@@ -154,13 +154,11 @@ KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "
 
 
 def describe_range(about: Setting) -> str:
-    if about.low is None and about.high is None:
-        return "a finite number"
-    if about.high is None:
+    if about.low is not None and about.high is not None:
+        return f"between {readable(about.low)} and {readable(about.high)}"
+    if about.low is not None:
         return f"at least {readable(about.low)}"
-    if about.low is None:
-        return f"at most {readable(about.high)}"
-    return f"between {readable(about.low)} and {readable(about.high)}"
+    return "a finite number" if about.high is None else f"at most {readable(about.high)}"
 
 
 def readable(bound: float) -> str:

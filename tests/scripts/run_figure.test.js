@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { layoutOf, namesOf, shapesOf, tracesOf, tracesOfOther } from "../../playground/panels/live_run/figure.js";
+import {
+  gridLayout,
+  largeLayout,
+  namesOf,
+  shapesOf,
+  tracesOf,
+  tracesOfOther,
+} from "../../playground/panels/live_run/figure.js";
 import { extendLog, newLog } from "../../playground/panels/live_run/log.js";
 import { linesInSight, linesOf, panelsOf, publishedFor } from "../../playground/panels/live_run/panels.js";
 
@@ -112,44 +119,42 @@ test("a noisy curve is drawn faintly at each step with its average over it, anot
   assert.equal(tracesOf(log, panels, 0).length, 2);
 });
 
-test("another run is laid over losses alone, and stands once in the legend", () => {
+test("another run is laid over every curve, and stands once in the legend", () => {
   const log = logOf({ step: [1, 2], "loss/train": [4, 2], "loss/val": [3, 3], lr: [1, 1] });
   const curves = [curve("loss/train"), curve("loss/val", { markers: true })];
-  const drawn = tracesOfOther(
-    "earlier",
-    { log, color: "#123456" },
-    [panel("loss", [], { curves }), panel("lr", ["lr"])],
-    0,
-  );
+  const panels = [panel("loss", [], { curves }), panel("lr", ["lr"]), panel("kl", ["kl/val"])];
+  const drawn = tracesOfOther("earlier", { log, color: "#123456" }, panels, 0);
   assert.deepEqual(
-    drawn.map(({ name, showlegend, line }) => [name, showlegend, line.dash]),
+    drawn.map(({ name, showlegend, line, yaxis }) => [name, showlegend, line.dash, yaxis]),
     [
-      ["earlier", true, "dash"],
-      ["earlier, loss/val", false, "dot"],
+      ["earlier", true, "dash", "y"],
+      ["earlier, loss/val", false, "dot", "y"],
+      ["earlier, lr", false, "dash", "y2"],
     ],
   );
+  assert.ok(tracesOfOther("earlier", { log, color: "#123456" }, panels, 0, false).every((one) => !one.showlegend));
 });
 
-test("the first panel has the whole width, the others stand below it side by side on one time", () => {
-  const panels = [panel("loss", [], { log: true, zero: false }), panel("a", []), panel("b", []), panel("c", [])];
-  const layout = layoutOf(panels, 780, { logX: false, logY: true }, "nano");
-  assert.deepEqual(layout.xaxis.domain, [0, 1]);
-  assert.deepEqual([layout.xaxis2.domain[0], layout.xaxis3.domain[1]], [0, 1]);
-  assert.ok(layout.xaxis3.domain[0] - layout.xaxis2.domain[1] > 0.0999);
-  assert.deepEqual(layout.xaxis4.domain, layout.xaxis2.domain);
-  const bottoms = ["yaxis", "yaxis2", "yaxis3", "yaxis4"].map((name) => layout[name].domain[0]);
-  assert.ok(bottoms[0] > bottoms[1] && bottoms[1] === bottoms[2] && bottoms[2] > bottoms[3] && bottoms[3] === 0);
-  assert.deepEqual([layout.yaxis.domain[1], layout.xaxis.matches, layout.xaxis4.matches], [1, undefined, "x"]);
+test("small panels stand side by side, as many as there is room for, on one time", () => {
+  const panels = [panel("loss", [], { log: true, zero: false }), panel("a", []), panel("b", [])];
+  const layout = gridLayout(panels, 780, { logX: false, logY: true }, "nano");
+  assert.deepEqual([layout.xaxis.domain[0], layout.xaxis2.domain[1]], [0, 1]);
+  assert.ok(layout.xaxis2.domain[0] - layout.xaxis.domain[1] > 0.0999);
+  assert.deepEqual(layout.xaxis3.domain, layout.xaxis.domain);
+  const bottoms = ["yaxis", "yaxis2", "yaxis3"].map((name) => layout[name].domain[0]);
+  assert.ok(bottoms[0] === bottoms[1] && bottoms[1] > bottoms[2] && bottoms[2] === 0);
+  assert.deepEqual([layout.yaxis.domain[1], layout.xaxis.matches, layout.xaxis3.matches], [1, undefined, "x"]);
   assert.deepEqual([layout.yaxis.type, layout.yaxis2.type, layout.xaxis.type], ["log", "linear", "linear"]);
   assert.deepEqual([layout.yaxis.rangemode, layout.yaxis2.rangemode], ["normal", "tozero"]);
-  const titles = ["xaxis", "xaxis2", "xaxis3", "xaxis4"].map((name) => layout[name].title.text);
-  assert.deepEqual(titles, ["optimiser step", "", "optimiser step", "optimiser step"]);
+  const titles = ["xaxis", "xaxis2", "xaxis3"].map((name) => layout[name].title.text);
+  assert.deepEqual(titles, ["", "optimiser step", "optimiser step"]);
+  assert.deepEqual(gridLayout(panels, 300, { logX: false, logY: false }, "nano").xaxis2.domain, [0, 1]);
 });
 
 test("a zoom stays with the run and with the kind of its axis", () => {
-  const [loss, options] = [[panel("loss", [], { log: true })], { logX: false, logY: false }];
+  const [loss, options] = [panel("loss", [], { log: true }), { logX: false, logY: false }];
   const of = (changed, name = "nano") => {
-    const { xaxis, yaxis } = layoutOf(loss, 500, { ...options, ...changed }, name);
+    const { xaxis, yaxis } = largeLayout(loss, { ...options, ...changed }, name);
     return [xaxis.uirevision, yaxis.uirevision];
   };
   assert.deepEqual(of({}), of({}));
@@ -160,7 +165,7 @@ test("a zoom stays with the run and with the kind of its axis", () => {
 });
 
 test("several curves of a small panel are named above it", () => {
-  const panels = [panel("loss", ["a", "b"]), panel("kl", ["c", "d"]), panel("lr", ["e"])];
+  const panels = [panel("lr", ["e"]), panel("kl", ["c", "d"])];
   const names = namesOf(panels, "#000000");
   assert.equal(names.length, 1);
   assert.equal(names[0].xref, "x2 domain");

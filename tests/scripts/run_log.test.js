@@ -96,12 +96,9 @@ test("the status says how far a run is and how long it still takes, as far as th
   const status = { state: "running", message: "training", step: 1200, max_steps: 5000 };
   const log = logOf({ step: [1000], "loss/val": [3.25], "bpb/val": [2.125] });
   const best = "best validation loss 3.250 (2.125 bits per byte) at step 1,000";
-  assert.equal(
-    progressText("nano", { status, left: 80 }, log),
-    `nano · step 1,200 of 5,000 · about 80 s left · ${best}`,
-  );
+  assert.equal(progressText({ status, left: 80 }, log), `step 1,200 of 5,000 · about 80 s left · ${best}`);
   const waiting = { state: "queued", message: "waits for base", step: 0, max_steps: 0 };
-  assert.equal(progressText("nano", { status: waiting, left: null }, newLog()), "nano · waits for base");
+  assert.equal(progressText({ status: waiting, left: null }, newLog()), "waits for base");
   const failed = { state: "failed", message: "the loss became nan", step: 3, max_steps: 3 };
-  assert.equal(progressText("nano", { status: failed, left: 5 }, newLog()), "nano · step 3 of 3");
+  assert.equal(progressText({ status: failed, left: 5 }, newLog()), "step 3 of 3");
 });

@@ -15,6 +15,7 @@ def open_tab(page: Page, name: str) -> None:
 
 def choose(page: Page, elem_id: str, option: str) -> None:
     """An option of a dropdown."""
+    page.locator(f"#{elem_id}").wait_for()
     if page.locator(f"#{elem_id} select").count():
         page.locator(f"#{elem_id} select").select_option(label=option)
         return

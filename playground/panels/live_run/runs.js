@@ -1,6 +1,6 @@
 // All runs of a tab: which one is looked at, how they differ, and what can be done to one.
 
-import { button, duration, headCell, make, number } from "../../../assets/dom.js";
+import { button, duration, make, number } from "../../../assets/dom.js";
 import { ask } from "../../../assets/server.js";
 import { tellChanged } from "./looked_at.js";
 
@@ -15,7 +15,10 @@ const words = (settings) =>
     .map(([name, value]) => `${name} ${String(value).split("/").at(-1)}`)
     .join(", ");
 
-/** The columns: title, what is read, and what they are sorted by. @type {[string, (row: Row) => string, (row: Row) => any][]} */
+/**
+ * The columns: title, what is read, and what they are sorted by.
+ * @type {[string, (row: Row) => string, (row: Row) => any][]}
+ */
 export const COLUMNS = [
   ["Run", ({ name }) => name, ({ name }) => name],
   ["Stage", ({ title }) => title, ({ title }) => title],
@@ -32,6 +35,52 @@ export function sorted(rows, column, down) {
   const key = COLUMNS[column][2];
   const compare = (a, b) => (key(a) < key(b) ? -1 : Number(key(a) > key(b)));
   return [...rows].sort((a, b) => (down ? compare(b, a) : compare(a, b)));
+}
+
+// --- a line of the table ---------------------------------------------------------------------------------------------
+
+function headLine(column, down, turn) {
+  const head = make("tr");
+  const cells = COLUMNS.map(([title], i) => {
+    const cell = make("th");
+    cell.scope = "col";
+    cell.append(button(title, () => turn(i), "pg-link"));
+    if (i === column) cell.setAttribute("aria-sort", down ? "descending" : "ascending");
+    return cell;
+  });
+  head.append(...cells, make("td"));
+  return head;
+}
+
+function nameButton(name, current, pick) {
+  const [cell, pressed] = [make("td"), button(name, () => pick(name), "pg-link")];
+  pressed.dataset.run = name;
+  if (name === current) pressed.setAttribute("aria-current", "true");
+  cell.append(pressed);
+  return cell;
+}
+
+function nameField(name, rename) {
+  const [cell, field] = [make("td"), Object.assign(make("input"), { value: name })];
+  field.setAttribute("aria-label", `New name of ${name}`);
+  field.onkeydown = ({ key }) => {
+    if (key === "Enter") rename(name, field.value);
+    if (key === "Escape") rename(name, name);
+  };
+  setTimeout(() => field.select());
+  cell.append(field);
+  return cell;
+}
+
+function toolsCell({ name, own, active }, rename, remove) {
+  const cell = make("td", "pg-run-tools");
+  const tools = { Rename: rename, Delete: remove };
+  for (const [what, act] of own ? Object.entries(tools) : []) {
+    const pressed = button(what, () => act(name), "pg-link");
+    Object.assign(pressed, { disabled: active, ariaLabel: `${what} ${name}` });
+    cell.append(pressed, " ");
+  }
+  return cell;
 }
 
 /**
@@ -62,7 +111,7 @@ export function runPicker(id, server, current, look) {
   };
   const rename = async (name, typed) => {
     renaming = "";
-    if (typed === name) return draw();
+    if (typed.trim() === name) return draw();
     const { run } = await act(server.rename_run({ name, new: typed }));
     if (run && name === current()) look(run);
   };
@@ -73,64 +122,29 @@ export function runPicker(id, server, current, look) {
     if (name === current()) look(null);
   };
 
-  const nameCell = (/** @type {Row} */ row) => {
-    const cell = make("td");
-    if (renaming === row.name) {
-      const field = Object.assign(make("input"), { value: row.name });
-      field.setAttribute("aria-label", `New name of ${row.name}`);
-      field.onkeydown = ({ key }) => {
-        if (key === "Enter") rename(row.name, field.value);
-        if (key === "Escape") ((renaming = ""), draw());
-      };
-      field.onblur = () => renaming && rename(row.name, field.value);
-      setTimeout(() => field.select());
-      cell.append(field);
-      return cell;
-    }
-    const pick = () => {
+  const draw = () => {
+    const turn = (i) => {
+      [column, down] = [i, column === i && !down];
+      draw();
+    };
+    const ask = (name) => {
+      renaming = name;
+      draw();
+    };
+    const pick = (name) => {
       close();
       summary.focus();
-      look(row.name);
+      look(name);
     };
-    const pressed = button(row.name, pick, "pg-link");
-    pressed.dataset.run = row.name;
-    if (row.name === current()) pressed.setAttribute("aria-current", "true");
-    cell.append(pressed);
-    return cell;
-  };
-  const toolsCell = ({ name, own, active }) => {
-    const cell = make("td", "pg-run-tools");
-    if (!own) return cell;
-    const change = button("Rename", () => ((renaming = name), draw()), "pg-link");
-    const drop = button("Delete", () => remove(name), "pg-link");
-    for (const [one, what] of [
-      [change, "Rename"],
-      [drop, "Delete"],
-    ])
-      Object.assign(one, { disabled: active, ariaLabel: `${what} ${name}` });
-    cell.append(change, " ", drop);
-    return cell;
-  };
-  const draw = () => {
-    const head = make("tr");
-    head.append(
-      ...COLUMNS.map(([title], i) => {
-        const cell = headCell("");
-        const turn = () => ([column, down] = [i, column === i && !down]);
-        cell.append(button(title, () => (turn(), draw()), "pg-link"));
-        if (i === column) cell.setAttribute("aria-sort", down ? "descending" : "ascending");
-        return cell;
-      }),
-      make("td"),
-    );
-    const lines = sorted(rows, column, down).map((row) => {
-      const line = make("tr", row.name === current() ? "pg-run-here" : "");
+    const line = (/** @type {Row} */ row) => {
+      const node = make("tr", row.name === current() ? "pg-run-here" : "");
+      const name = row.name === renaming ? nameField(row.name, rename) : nameButton(row.name, current(), pick);
       const others = COLUMNS.slice(1).map(([, text]) => make("td", "", text(row)));
-      line.append(nameCell(row), ...others, toolsCell(row));
-      return line;
-    });
+      node.append(name, ...others, toolsCell(row, ask, remove));
+      return node;
+    };
     const table = make("table", "pg-table");
-    table.append(head, ...lines);
+    table.append(headLine(column, down, turn), ...sorted(rows, column, down).map(line));
     list.replaceChildren(...(rows.length ? [table] : [make("p", "pg-note", "There is no run yet.")]), said);
   };
   const fill = async () => {

@@ -14,7 +14,7 @@ const DOING = { pause: "Pausing …", resume: "Resuming …", stop: "Stopping �
  * @returns {Record<string, boolean>}
  */
 export const possible = ({ state, active, asked }) => ({
-  pause: ["starting", "running"].includes(state) && !asked,
+  pause: ["starting", "running"].includes(state) && !["pause", "stop"].includes(asked),
   resume: RESUMABLE.includes(state) && asked !== "stop",
   stop: (active && asked !== "stop") || state === "queued",
 });

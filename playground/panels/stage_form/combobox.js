@@ -30,7 +30,7 @@ export function combobox(id, onchange, onopen = () => {}) {
     input.setAttribute("aria-expanded", "false");
     input.removeAttribute("aria-activedescendant");
   };
-  const write = (one) => {
+  const put = (one) => {
     value = one;
     input.value = labelOf(one);
     input.title = input.value;
@@ -38,7 +38,7 @@ export function combobox(id, onchange, onopen = () => {}) {
   const commit = (one) => {
     close();
     const before = value;
-    write(one);
+    put(one);
     if (one !== before) onchange(one);
   };
   const option = ([label, one], i) => {
@@ -69,7 +69,7 @@ export function combobox(id, onchange, onopen = () => {}) {
     ArrowDown: () => move(1),
     ArrowUp: () => move(-1),
     Enter: () => (list.hidden || at < 0 ? commit(valueOf(input.value)) : shown()[at].click()),
-    Escape: () => (list.hidden ? write(value) : close()),
+    Escape: () => (list.hidden ? put(value) : close()),
   };
   input.onkeydown = (event) => {
     if (!keys[event.key]) return;
@@ -87,7 +87,7 @@ export function combobox(id, onchange, onopen = () => {}) {
   const offer = (/** @type {Choice[]} */ some) => {
     choices = some;
     if (!list.hidden) open();
-    if (document.activeElement !== input) write(value);
+    if (document.activeElement !== input) put(value);
   };
-  return { root, input, read: () => value, write, offer };
+  return { root, input, read: () => value, put, offer };
 }

@@ -9,7 +9,7 @@ import { combobox } from "./combobox.js";
  * @typedef {object} Control
  * @property {HTMLElement} root
  * @property {() => any} read what is in it, as JSON has it; null of an empty number
- * @property {(value: any) => void} write
+ * @property {(value: any) => void} put
  * @property {(choices: [string, string][]) => void} [offer]
  */
 
@@ -45,16 +45,16 @@ export function select(choices, onchange) {
 const controls = {
   box: (changed) => {
     const input = Object.assign(make("input"), { type: "checkbox", onchange: changed });
-    return { input, read: () => input.checked, write: (value) => (input.checked = value) };
+    return { input, read: () => input.checked, put: (value) => (input.checked = value) };
   },
   text: (changed) => {
     const input = Object.assign(make("textarea"), { rows: 1, oninput: changed });
-    return { input, read: () => input.value, write: (value) => (input.value = value) };
+    return { input, read: () => input.value, put: (value) => (input.value = value) };
   },
   choice: (changed, { choices }) => {
     const pairs = choices.map((name) => /** @type {[string, string]} */ ([name, name]));
     const input = select(pairs, changed);
-    return { input, read: () => input.value, write: (value) => (input.value = value) };
+    return { input, read: () => input.value, put: (value) => (input.value = value) };
   },
   name: (changed, { id, onopen }) => {
     const { root, input, ...control } = combobox(`${id}-input`, changed, onopen);
@@ -64,7 +64,7 @@ const controls = {
 const number = (changed) => {
   const input = Object.assign(make("input"), { type: "number", step: "any", oninput: changed });
   const read = () => (input.value === "" ? null : Number(input.value));
-  return { input, read, write: (value) => (input.value = value ?? "") };
+  return { input, read, put: (value) => (input.value = value ?? "") };
 };
 
 /**
@@ -82,7 +82,13 @@ export function control(field, prefix, changed, onopen) {
   return { ...made, root };
 }
 
-/** A button at a control. @param {HTMLElement} root @param {string} text @param {string} id @param {() => unknown} act */
+/**
+ * A button at a control.
+ * @param {HTMLElement} root
+ * @param {string} text
+ * @param {string} id
+ * @param {() => unknown} act
+ */
 export function addButton(root, text, id, act) {
   const added = Object.assign(button(text, act, "pg-button pg-small"), { id });
   root.querySelector(".pg-field-name").append(added);

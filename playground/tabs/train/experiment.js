@@ -67,8 +67,8 @@ async function drawTrials(plot, figure, { trials, suggestion }) {
 const TITLES = { range: "Learning-rate finder", proof: "Batch proof" };
 const ABOUT = {
   range:
-    "A copy of the model is trained at a rate that grows with each step. Good rates lie where the loss falls, before it " +
-    "explodes.",
+    "A copy of the model is trained at a rate that grows with each step. Good rates lie where the loss falls, before " +
+    "it explodes.",
   proof: "The gradients of one batch of 64 and of 8 micro-batches of 8, added up, are compared layer by layer.",
 };
 

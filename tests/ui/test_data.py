@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.ui.steps import choose, open_page, open_tab, wait_for_state
+from tests.ui.steps import choose, open_tab
 
 SPAM = "".join(f"ham\tSee you at {n}, ok?\n" for n in range(40)) + "".join(f"spam\tWIN {n} now!\n" for n in range(12))
 SHARED = [{"from": "system", "value": "Be brief."}, {"from": "human", "value": "What hour?"}]
@@ -30,9 +30,7 @@ def give(page: Page, stage: str, path: Path, content: str) -> Locator:
 
 @pytest.mark.slow
 def test_files_of_ones_own_are_looked_at_before_they_are_trained_on(page: Page, url: str, tmp_path: Path) -> None:
-    open_page(page, url)
-    open_tab(page, "Train")
-    open_tab(page, "Classify")
+    page.goto(f"{url}?tab=train&part=classify")
     choose(page, "classify-parent", "bard-tiny")
     seen = give(page, "classify", tmp_path / "SMSSpamCollection", SPAM)
     choose(page, "classify-text_column", "2")
@@ -40,12 +38,6 @@ def test_files_of_ones_own_are_looked_at_before_they_are_trained_on(page: Page, 
     expect(seen).to_contain_text("'2' holds the text, '1' the label (tab-separated)", timeout=60_000)
     expect(seen).to_contain_text("52 of 52")
     expect(seen.locator(".pg-seen").last).to_contain_text("WIN")
-    for name, value in {"name": "spam", "max_steps": "3", "warmup_steps": "1", "eval_interval": "3"}.items():
-        if name == "warmup_steps":
-            page.locator("#tabs").get_by_role("button", name="More settings").and_(page.locator(":visible")).click()
-        page.locator(f"#classify-{name} input, #classify-{name} textarea").first.fill(value)
-    page.locator("#classify-start").click()
-    wait_for_state(page, "spam", "finished")
 
     open_tab(page, "Instructions")
     talks = [json.dumps({"conversations": [*SHARED, {"from": "gpt", "value": f"It is {n}."}]}) for n in range(8)]

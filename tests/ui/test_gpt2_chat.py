@@ -11,7 +11,7 @@ from core import checkpoint
 from core.checkpoint import Card
 from core.model import GPT, GPTConfig
 from core.tokenizer import Tokenizer
-from tests.ui.steps import choose, choose_model, open_page, open_tab, wait_for_state
+from tests.ui.steps import choose, choose_model, open_tab, wait_for_state
 from tests.ui.test_chat import answered, send
 from tests.ui.test_train import fill, use_file
 
@@ -29,9 +29,7 @@ def test_gpt2s_vocabulary_gets_turns_and_the_model_answers(
     torch.manual_seed(0)
     config = GPTConfig(n_layer=1, n_head=1, n_embd=8, block_size=64, vocab_size=50257)
     checkpoint.save(workspace / "small-gpt2", GPT(config), Tokenizer.gpt2(), Card("imported"))
-    open_page(page, url)
-    open_tab(page, "Train")
-    open_tab(page, "Instructions")
+    page.goto(f"{url}?tab=train&part=instructions")
     choose(page, "sft-parent", "small-gpt2")
     added = "<|user|> (50,257) and <|assistant|> (50,258) are added to the vocabulary"
     expect(page.locator("#sft-plan")).to_contain_text(added, timeout=60_000)

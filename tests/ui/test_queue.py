@@ -15,7 +15,7 @@ from core.datasets.preference_files import Preference
 from core.model import GPT, GPTConfig
 from core.preferences.vote_store import FILE, Votes
 from core.training.run_directory import Run, Status
-from tests.ui.steps import choose, open_page, open_tab, wait_for_state
+from tests.ui.steps import choose, open_tab, wait_for_state
 
 VIEW = "#align-view .pg-run"
 SECONDS = 240
@@ -53,9 +53,7 @@ def test_a_queue_of_reward_model_and_ppo_runs_to_its_end_with_the_page_closed(
     before = Run.create(workspace / "before", "pretrain", {})
     with before.hold("cpu"):
         before.write_status(Status("running", device="cpu"))
-        open_page(page, url)
-        open_tab(page, "Align")
-        open_tab(page, "Reward model")
+        page.goto(f"{url}?tab=align&part=reward model")
         choose(page, "reward-parent", "talker")
         set_number(page, "reward-max_steps", 20)
         page.locator("#reward-start").click()

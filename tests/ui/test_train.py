@@ -86,7 +86,7 @@ def test_a_classifier_of_ones_own_texts_is_trained_and_tried(page: Page, url: st
     fill(page, "classify-max_steps", "40")
     page.locator("#classify-start").click()
     wait_for_state(page, "moods", "finished", seconds=180)
-    expect(page.locator(".pg-curves")).to_contain_text("accuracy")
+    expect(page.locator(".pg-more-tools")).to_contain_text("accuracy")
 
     page.reload()
     open_tab(page, "Train")

@@ -48,7 +48,9 @@ export const duration = (seconds) =>
     ? `${Math.max(1, Math.round(seconds))} s`
     : seconds < 5400
       ? `${Math.round(seconds / 60)} min`
-      : `${(seconds / 3600).toFixed(1)} h`;
+      : seconds < 360_000
+        ? `${(seconds / 3600).toFixed(1)} h`
+        : `${number(Math.round(seconds / 86_400))} days`;
 
 /** White space as signs. @param {string} text */
 export const visibleSpaces = (text) => text.replaceAll(" ", "·").replaceAll("\t", "⇥").replaceAll("\n", "↵");

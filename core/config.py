@@ -114,7 +114,11 @@ def setting_of(f: Field[Any]) -> Setting:
 
 def title_of(f: Field[Any]) -> str:
     """What people read beside the name: `Learning rate` of learning_rate."""
-    return setting_of(f).title or f.name.replace("_", " ").capitalize()
+    words = [WORDS.get(word, word) for word in f.name.split("_")]
+    return setting_of(f).title or words[0][0].upper() + " ".join(words)[1:]
+
+
+WORDS = {"attn": "attention", "kl": "KL", "lora": "LoRA", "lam": "lambda", "qkv": "QKV", "val": "held-out", "vf": "value"}
 
 
 def value_type(f: Field[Any]) -> type:

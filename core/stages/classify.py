@@ -79,6 +79,7 @@ class ClassifyConfig(Config):
         "lora: the scores, and a small change of every matrix",
         choices=tuple(RECIPES),
         fixed=True,
+        title="What learns",
     )
     lora_rank: int = setting(8, "LoRA: rank of the change of a matrix", low=1, high=1024, fixed=True)
     lora_alpha: float = setting(16.0, "LoRA: the change counts alpha / rank times", low=0.0, high=10_000, fixed=True)

@@ -281,6 +281,8 @@ def step_number(path: Path) -> int:
 
 def check_name(name: str) -> None:
     """Raise ValueError unless `name` can name a directory on every system, and nothing outside its parent."""
+    if not name:
+        raise ValueError("the name is empty: give the run a name")
     if not NAME.fullmatch(name):
         raise ValueError(
             f"{name!r} cannot be the name of a run: use letters, digits, dots, dashes and underscores, "

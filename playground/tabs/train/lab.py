@@ -19,7 +19,7 @@ def tools(experiments: Experiments, stage: Stage) -> dict[str, Tool]:
 
     return {
         "learning_rate": Tool("Find", f"{stage.name}-range", starter("range")),
-        "micro_batch_size": Tool("Prove that 1x64 = 8x8", f"{stage.name}-proof", starter("proof")),
+        "micro_batch_size": Tool("Prove 1x64 = 8x8", f"{stage.name}-proof", starter("proof")),
     }
 
 

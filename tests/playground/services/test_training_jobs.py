@@ -137,7 +137,7 @@ def test_a_second_training_on_the_same_device_waits_and_says_for_what(run: Run, 
 def test_unfit_or_taken_names_are_refused_and_nothing_is_written(run: Run, tmp_path: Path, name: str) -> None:
     append_line(run.metrics, {"step": 1})
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(ValueError, match=r"cannot be the name of a run|already something called"):
+    with pytest.raises(ValueError, match=r"cannot be the name of a run|the name is empty|already something called"):
         Jobs(tmp_path).start(name, "pretrain", CONFIG)
     assert sorted(tmp_path.rglob("*")) == before
 
@@ -226,7 +226,7 @@ def test_if_one_of_several_names_is_unfit_or_taken_none_is_created(
 ) -> None:
     append_line(run.metrics, {"step": 1})  # one that has taken no step has nothing to lose: its name is free
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(ValueError, match=r"cannot be the name of a run|already something called|need different names"):
+    with pytest.raises(ValueError, match=r"cannot be the name of a run|the name is empty|already something called|need different names"):
         Jobs(tmp_path).start_all([(name, CONFIG) for name in names], "pretrain")
     assert sorted(tmp_path.rglob("*")) == before
 

@@ -15,9 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import regex
 
-from core.tokenizer import LONE_SURROGATE, SPLIT_PATTERN, Tokenizer, merge_parts
-
-SPLITTER = regex.compile(SPLIT_PATTERN)
+from core.tokenizer import LONE_SURROGATE, Tokenizer, merge_parts
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ class MergeTree:
 
 
 def merge_tree(token: bytes, ranks: dict[bytes, int]) -> MergeTree:
-    """How `token` grew from single bytes. Raises ValueError if it is not in the vocabulary."""
+    """How `token` grew from single bytes. Raises ValueError if no merges make it."""
     if token not in ranks:
         raise ValueError(f"{token!r} was not built by merges")
     parts = merge_parts(token, ranks) if len(token) > 1 else ()
@@ -53,11 +51,12 @@ def boundary_merges(tokenizer: Tokenizer, text: str) -> np.ndarray:
     One that never goes, such as that between two words, has a value above the number of merges.
     """
     never = len(tokenizer.ranks) - 256 + 1
+    splitter = regex.compile(tokenizer.split_pattern)
     known: dict[str, list[int]] = {}
     values: list[int] = []
     for part in LONE_SURROGATE.split(text):
         is_surrogate = LONE_SURROGATE.fullmatch(part)
-        for word in [part] if is_surrogate else SPLITTER.findall(part):
+        for word in [part] if is_surrogate else (match.group() for match in splitter.finditer(part)):
             if word not in known:
                 inner = [never] * 2 if is_surrogate else removals(word.encode(), tokenizer.ranks)
                 known[word] = [*inner, never]  # nothing merges over its end
@@ -83,4 +82,6 @@ def removals(word: bytes, ranks: dict[bytes, int]) -> list[int]:
             waiting[i - 1] = ranks.get(parts[i - 1] + parts[i], never)
         if i < len(waiting):
             waiting[i] = ranks.get(parts[i] + parts[i + 1], never)
+    if word in ranks:  # found whole, also by a vocabulary whose merges do not make it
+        values = [min(value, ranks[word] - 255) for value in values]
     return values

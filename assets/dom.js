@@ -104,6 +104,20 @@ export function choice(label, options, onchange) {
 }
 
 /**
+ * A labelled tick box, which is its `box`.
+ * @param {string} label
+ * @param {boolean} checked
+ * @param {(checked: boolean) => unknown} onchange
+ */
+export function checkbox(label, checked, onchange) {
+  const frame = make("label", "pg-choice");
+  const box = make("input");
+  Object.assign(box, { type: "checkbox", checked, onchange: () => onchange(box.checked) });
+  frame.append(box, label);
+  return Object.assign(frame, { box });
+}
+
+/**
  * Previous, next, and a page's number; `change(page)` is called with pages counted from 0.
  * @param {(page: number) => unknown} change
  * @returns {{root: HTMLElement, set: (page: number, pages: number) => void}}

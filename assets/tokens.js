@@ -22,7 +22,7 @@ export function visible(hex) {
   const byte = (pair) => (pair >= "20" && pair < "7f" ? String.fromCharCode(parseInt(pair, 16)) : `\\x${pair}`);
   const token = { text: pairs.map(byte).join(""), raw: true };
   try {
-    const text = strict.decode(Uint8Array.from(pairs, (pair) => parseInt(pair, 16)));
+    const text = strict.decode(bytesOf(hex));
     token.text = text.replace(loneMarks, (marks) => [...marks].map(code).join("")).replace(unseen, code);
     token.raw = token.text !== text;
   } catch {
@@ -34,6 +34,67 @@ export function visible(hex) {
 
 /** @param {string} hex */
 export const spacedHex = (hex) => hex.replace(/(..)(?=.)/g, "$1 ");
+
+// --- characters that are cut ------------------------------------------------------------------------------------
+
+/** How many bytes a character has that begins with this one; 1 for what begins none. @param {number} byte */
+const lengthFrom = (byte) => (byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1);
+
+/** [start, end) in bytes of each character; what is no UTF-8 counts byte by byte. @param {string} hex */
+function charactersOf(hex) {
+  const places = [];
+  for (let start = 0; 2 * start < hex.length;) {
+    const length = lengthFrom(parseInt(hex.slice(2 * start, 2 * start + 2), 16));
+    const whole = length > 1 && isText(hex.slice(2 * start, 2 * (start + length)));
+    places.push([start, start + (whole ? length : 1)]);
+    start = places.at(-1)[1];
+  }
+  return places;
+}
+
+const bytesOf = (/** @type {string} */ hex) => Uint8Array.from(hex.match(/../g) ?? [], (pair) => parseInt(pair, 16));
+
+function isText(hex) {
+  try {
+    return strict.decode(bytesOf(hex)) !== "";
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Where tokens cut characters: runs of tokens, [first, behind the last), with the characters that they make together,
+ * and what each token has of them, in short and in words.
+ * @param {string[]} hexes of neighbours in a text
+ * @returns {{first: number, end: number, text: string, parts: {short: string, words: string}[]}[]}
+ */
+export function cutCharacters(hexes) {
+  const hex = hexes.join("");
+  const runs = [];
+  let [token, at] = [0, 0]; // a token, and the byte where it begins
+  for (const [start, end] of charactersOf(hex)) {
+    while (at + hexes[token].length / 2 <= start) at += hexes[token++].length / 2;
+    if (at + hexes[token].length / 2 >= end) continue; // it is whole
+    if (runs.at(-1)?.end !== token + 1) runs.push({ first: token, end: token + 1, text: "", parts: [emptyPart()] });
+    const run = runs.at(-1);
+    const name = visible(hex.slice(2 * start, 2 * end)).text;
+    run.text += name;
+    for (let [i, from] = [token, at]; from < end; from += hexes[i++].length / 2) {
+      if (i >= run.end) run.end = run.parts.push(emptyPart()) + run.first;
+      const [low, high] = [Math.max(from, start) - start + 1, Math.min(from + hexes[i].length / 2, end) - start];
+      addPart(run.parts[i - run.first], low, high, end - start, name);
+    }
+  }
+  return runs;
+}
+
+const emptyPart = () => ({ short: "", words: "" });
+
+function addPart(part, low, high, of, name) {
+  const [range, words] = low === high ? [low, `byte ${low}`] : [`${low}–${high}`, `bytes ${low} to ${high}`];
+  part.short += `${part.short && " "}${range}/${of}`;
+  part.words += `${part.words && ", "}${words} of ${of} of ${name}`;
+}
 
 // --- chips ----------------------------------------------------------------------------------------------------
 
@@ -94,7 +155,9 @@ export function passage(label, describe, open) {
   const place = (node) => chips().indexOf(node);
   const over = (event) => {
     const node = event.target.closest(".pg-chip");
-    if (node) showTip(node, describe(place(node)));
+    if (!node) return;
+    const { part } = node.dataset;
+    showTip(node, [...describe(place(node)), ...(part ? [["part of a character", part]] : [])]);
   };
   const choose = (node) => {
     root.querySelector('[aria-pressed="true"]')?.removeAttribute("aria-pressed");
@@ -126,17 +189,32 @@ export function passage(label, describe, open) {
 }
 
 /**
- * Put chips into a passage, a line break behind each token that holds one.
+ * Put chips into a passage, those that are parts of a character in a bracket, and a line break behind each token that
+ * holds one.
  * @param {HTMLElement} root
  * @param {HTMLElement[]} chips
  * @param {string[]} hexes
  */
 export function fill(root, chips, hexes) {
   const all = document.createDocumentFragment();
-  chips.forEach((node, i) => {
-    all.append(node);
+  const runs = cutCharacters(hexes);
+  for (let i = 0; i < chips.length; i++) {
+    const run = runs[0]?.first === i ? runs.shift() : null;
+    all.append(run ? bracket(chips.slice(i, run.end), run) : chips[i]);
+    if (run) i = run.end - 1;
     if (hexes[i].includes("0a") && visible(hexes[i]).text.includes("\n")) all.append(document.createElement("br"));
-  });
+  }
   if (chips.length) chips[0].tabIndex = 0;
   root.replaceChildren(all);
+}
+
+function bracket(chips, { text, parts }) {
+  const root = make("span", "pg-character");
+  root.dataset.text = text;
+  chips.forEach((node, i) => {
+    node.dataset.part = parts[i].words;
+    node.querySelector(".pg-chip-text").after(make("span", "pg-chip-part", parts[i].short));
+  });
+  root.append(...chips);
+  return root;
 }

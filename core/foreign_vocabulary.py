@@ -21,14 +21,14 @@ SUITABLE = "only byte-level BPE can be shown here, such as GPT-2's, Llama 3's or
 
 
 @dataclass(frozen=True)
-class ForeignVocabulary:
+class OpenedVocabulary:
     """left_out: what the file says and is not done here, as parts of a sentence."""
 
     tokenizer: Tokenizer
     left_out: tuple[str, ...]
 
 
-def read_foreign_vocabulary(path: Path) -> ForeignVocabulary:
+def read_foreign_vocabulary(path: Path) -> OpenedVocabulary:
     """Read a `tokenizer.json`. Raises ValueError that says why it cannot be shown."""
     try:
         content = dict(json.loads(path.read_text(encoding="utf-8")))
@@ -43,7 +43,7 @@ def read_foreign_vocabulary(path: Path) -> ForeignVocabulary:
         raise ValueError(f"{path.name} is not a tokenizer.json as Hugging Face writes it: {error!r}") from error
     except ValueError as error:
         raise ValueError(f"{path.name} cannot be shown: {error}") from error
-    return ForeignVocabulary(tokenizer, tuple(left_out(content)))
+    return OpenedVocabulary(tokenizer, tuple(left_out(content)))
 
 
 def require_byte_level_bpe(content: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """The vocabularies that one can pick, and the one that is being trained.
 
 A vocabulary is a directory with a `tokenizer.json`: a checkpoint, or one that holds nothing else because it was trained
-here. OpenAI's own and the plain bytes are always there.
+here. Files of others can be opened beside them, to look at. OpenAI's own and the plain bytes are always there.
 """
 
 import re
@@ -14,9 +14,11 @@ import numpy as np
 
 from core.checkpoint import WEIGHTS, atomic_directory
 from core.datasets import shakespeare as corpora
+from core.foreign_vocabulary import OpenedVocabulary, read_foreign_vocabulary
 from core.roots import Roots
 from core.tokenizer import SPECIAL_TOKENS, Tokenizer
 from core.training.run_directory import check_name
+from playground.services import uploads
 from playground.services.background_task import BackgroundTask
 
 OWN = "the model's own"  # of the model that the page's header names
@@ -37,7 +39,7 @@ class Vocabularies:
         stopped = "stopped before it was complete; nothing was saved"
         refusal = "{name} is being trained: stop it first, or wait until it ends"
         self.training = BackgroundTask("vocabulary", refusal, stopped, name="", done=0, wanted=0)
-        self.loaded: dict[str, tuple[int, Tokenizer]] = {}
+        self.loaded: dict[str, tuple[int, OpenedVocabulary]] = {}
         self.counts: dict[str, np.ndarray] = {}
         self.counted_text: list[str] = []
         self.lock = threading.RLock()
@@ -45,10 +47,26 @@ class Vocabularies:
     # --- what there is ----------------------------------------------------------------------------------------
 
     def names(self) -> list[str]:
-        """Directories with a vocabulary, the latest first, then the two that are always there."""
+        """Directories with a vocabulary, the latest first, then files, then the two that are always there."""
         found = [file for path in self.roots.directories() if (file := path / "tokenizer.json").is_file()]
         found.sort(key=lambda path: (-path.stat().st_mtime_ns, path.parent.name))
-        return [*(path.parent.name for path in found), GPT2, BYTES]
+        return [*(path.parent.name for path in found), *self.files(), GPT2, BYTES]
+
+    def files(self) -> dict[str, Path]:
+        """The files that were opened, by the names that pickers offer: with a space, as no directory's has."""
+        found = uploads.kept(self.directory / "data" / "vocabularies", (".json",))
+        return {f"file {label}": Path(path) for label, path in found}
+
+    def open(self, file: str | Path) -> str:
+        """Keep a `tokenizer.json` of others among what pickers offer; returns its name.
+
+        Raises ValueError that says why it cannot be shown.
+        """
+        if Path(file).suffix.lower() != ".json":
+            raise ValueError(f"{Path(file).name} is no tokenizer.json: its name must end in .json")
+        read_foreign_vocabulary(Path(file))
+        kept = uploads.keep(file, self.directory / "data" / "vocabularies")
+        return next(name for name, path in self.files().items() if path == kept)
 
     def choices(self) -> list[str]:
         """What a picker offers: the header model's own, whichever that is, and all others."""
@@ -56,11 +74,9 @@ class Vocabularies:
 
     def paths(self) -> list[str]:
         """The vocabularies that were trained on their own, as a training's `tokenizer` setting names them."""
-        return [
-            str(self.roots.path(name))
-            for name in self.names()
-            if name not in (GPT2, BYTES) and not (self.roots.path(name) / WEIGHTS).exists()
-        ]
+        apart = (GPT2, BYTES, *self.files())
+        paths = [self.roots.path(name) for name in self.names() if name not in apart]
+        return [str(path) for path in paths if not (path / WEIGHTS).exists()]
 
     def resolve(self, choice: str | None, model: str | None) -> str:
         """The name of a picker's `choice` when `model` is the header's. Raises ValueError if that says nothing."""
@@ -71,19 +87,34 @@ class Vocabularies:
 
     def load(self, name: str) -> Tokenizer:
         """The vocabulary called `name`. Raises ValueError if there is none, or none that can be read."""
+        return self.read(name).tokenizer
+
+    def left_out(self, name: str) -> tuple[str, ...]:
+        """What a file of others says and is not done here."""
+        return self.read(name).left_out
+
+    def read(self, name: str) -> OpenedVocabulary:
         with self.lock:
-            changed = self.modified_ns(name)
+            path = self.path(name)
+            changed = path.stat().st_mtime_ns if path else 0
             if name not in self.loaded or self.loaded[name][0] != changed:
-                make = {GPT2: Tokenizer.gpt2, BYTES: Tokenizer.plain_bytes}.get(name)
-                self.loaded[name] = changed, make() if make else Tokenizer.load(self.roots.path(name))
+                self.loaded[name] = changed, self.read_anew(name, path)
             return self.loaded[name][1]
 
-    def modified_ns(self, name: str) -> int:
+    def read_anew(self, name: str, path: Path | None) -> OpenedVocabulary:
+        if path is None:
+            return OpenedVocabulary(Tokenizer.gpt2() if name == GPT2 else Tokenizer.plain_bytes(), ())
+        if name in self.files():
+            return read_foreign_vocabulary(path)
+        return OpenedVocabulary(Tokenizer.load(path.parent), ())
+
+    def path(self, name: str) -> Path | None:
+        """The file of a vocabulary; None for those that are always there. Raises ValueError if it is gone."""
         if name in (GPT2, BYTES):
-            return 0
+            return None
         if name not in self.names():
             raise ValueError(f"the vocabulary {name} is not there any more: choose another one")
-        return (self.roots.path(name) / "tokenizer.json").stat().st_mtime_ns
+        return self.files().get(name) or self.roots.path(name) / "tokenizer.json"
 
     def frequencies(self, tokenizer: Tokenizer) -> np.ndarray:
         """How often each id occurs in COUNTED_CORPUS: (vocab_size,) integers."""
@@ -113,7 +144,7 @@ class Vocabularies:
         self.roots.refuse_taken(name)
         if (self.directory / name).exists():
             raise ValueError(f"there is already something called {name}: choose another name")
-        message, merges = f"reading the corpus {corpus}", vocab_size - smallest
+        message, merges = f"reading {Path(corpus).name}", vocab_size - smallest
         self.training.start(lambda: self.train(name, corpus, vocab_size), message, name=name, done=0, wanted=merges)
 
     def stop(self) -> None:
@@ -124,12 +155,12 @@ class Vocabularies:
 
     def train(self, name: str, corpus: str, vocab_size: int) -> str:
         """In the background: returns what came of it."""
-        tokenizer = Tokenizer.train(self.read(corpus), vocab_size, self.report_merges)
+        tokenizer = Tokenizer.train(self.corpus_passages(corpus), vocab_size, self.report_merges)
         with atomic_directory(self.directory / name) as temporary:
             tokenizer.save(temporary)
         return f"{tokenizer.vocab_size:,} tokens learned from {Path(corpus).name}"
 
-    def read(self, name: str) -> Iterator[str]:
+    def corpus_passages(self, name: str) -> Iterator[str]:
         """The training text of a corpus, a passage at a time."""
         documents = corpora.load(name).train
         if not any(document.strip() for document in documents):

@@ -32,7 +32,7 @@ STOPS = (
     ),
     Stop(
         "Tokenizer",
-        "#tokenizer-panels",
+        ".pg-scrub",
         "Tokens grow by merging",
         "Drag the slider: from bytes on the left, the most frequent pairs merge, until syllables and words stand on "
         "the right.",

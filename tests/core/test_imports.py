@@ -15,7 +15,7 @@ ROWS = (
     ("compiling", "decode_kernels"),
     ("added_words", "tokenizer_files"),
     ("config", "roots", "tokenizer", "linear_cross_entropy", "presets"),
-    ("model", "merge_tree", "chat_template", "pytorch_files"),
+    ("model", "merge_tree", "foreign_vocabulary", "chat_template", "pytorch_files"),
     ("packed_model", "graph_decoder", "classifier"),
     ("huggingface",),
     ("checkpoint", "generate", "weight_layouts"),

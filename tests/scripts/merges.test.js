@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { colorsOf, figures, piecesAfter, placeOf } from "../../playground/tabs/tokenizer/merges.js";
+import {
+  colorsOf,
+  figures,
+  isJoinedBy,
+  mergesOf,
+  pauseBetween,
+  piecesAfter,
+  placeOf,
+} from "../../playground/tabs/tokenizer/merges.js";
 
 // "aabb": merge 1 joins a + a, merge 3 b + b, merge 5 both.
 const TEXT = { bytes: "61616262", boundaries: [1, 5, 3] };
@@ -14,6 +22,19 @@ test("a boundary stands until its merge is applied", () => {
   assert.deepEqual(cuts(3), ["0-2", "2-4"]);
   assert.deepEqual(cuts(5), ["0-4"]);
   assert.deepEqual(piecesAfter(0, { bytes: "", boundaries: [] }), []);
+});
+
+test("the merges of a text are those that change it, and each lights the pieces that it makes", () => {
+  assert.deepEqual(mergesOf({ boundaries: [1, 8, 3, 1, 7], merges: 7 }), [1, 3, 7]); // 8: a boundary that stays
+  const lit = (n) => piecesAfter(n, TEXT).map((piece) => isJoinedBy(n, piece, TEXT));
+  assert.deepEqual(lit(1), [true, false, false]);
+  assert.deepEqual(lit(2), [false, false, false]);
+  assert.deepEqual(lit(3), [false, true]);
+  assert.deepEqual(lit(5), [true]);
+});
+
+test("all merges of a text are played in about 20 seconds, none faster than can be seen", () => {
+  assert.deepEqual([1, 40, 1000].map(pauseBetween), [700, 500, 80]);
 });
 
 test("a piece keeps its colour while others merge, and neighbours differ", () => {

@@ -9,6 +9,7 @@ const hex = (text) => Buffer.from(text, "utf8").toString("hex");
 test("a row of the table says whether a token was merged, is a byte, or was added", () => {
   const merged = cellsOf([1300, hex(" the"), 1044, [hex(" t"), hex("he")], 5678], "shown");
   assert.deepEqual(merged, ["1,300", "shown", "20 74 68 65", "4", "merge 1,044: ·t + he", "5,678"]);
+  assert.equal(cellsOf([1300, hex(" the"), 1044, [], 5], "")[4], "no merges: found whole");
   assert.equal(cellsOf([10, "0a", 0, [], 3], "")[4], "a single byte");
   assert.equal(cellsOf([2045, hex("<|user|>"), null, [], 0], "")[4], "a special token");
 });
@@ -22,13 +23,13 @@ test("a token tells its rank, and how often it is in Shakespeare once that is co
   };
   const byte = Object.fromEntries(describeToken(found, 0, null));
   assert.equal(byte.rank, "a single byte");
-  assert.equal(byte["in Shakespeare (1 MB)"], "counting …");
+  assert.equal(byte["in the 1 MB sample of Shakespeare"], "counting …");
   assert.ok(!("cut differently" in byte));
   const counts = new Uint32Array(301);
   counts[300] = 4321;
   const merged = Object.fromEntries(describeToken(found, 1, counts));
   assert.equal(merged.rank, "merge 45 of 1,789");
   assert.equal(merged["in this text"], "2×");
-  assert.equal(merged["in Shakespeare (1 MB)"], "4,321×");
+  assert.equal(merged["in the 1 MB sample of Shakespeare"], "4,321×");
   assert.ok("cut differently" in merged);
 });

@@ -16,7 +16,7 @@ def test_from_a_typed_line_to_a_chat_with_a_model_of_ones_own(page: Page, url: s
 
     page.locator("#tokenizer-text textarea").fill(LINE)
     own = column(page, "bard-base")
-    expect(page.locator("#tokens .pg-counts").first).to_contain_text(str(len(LINE)))
+    expect(page.locator("#tokens .pg-of-text")).to_contain_text(str(len(LINE)))
     chips = own.locator(".pg-chip-text")
     expect(chips.last).to_have_text(">")
     assert "".join(chips.all_text_contents()).startswith("Good morrow, gentle reader ")

@@ -1,7 +1,7 @@
 // What a person does with the curves of a run: smooth, compare with earlier runs, save.
 
 import { cssColor } from "../../../assets/colors.js";
-import { button, make } from "../../../assets/dom.js";
+import { button, checkbox, make } from "../../../assets/dom.js";
 import { busy } from "../../../assets/press.js";
 import { bytesOf, download } from "../../../assets/files.js";
 import { plotly } from "../../../assets/plots.js";
@@ -9,14 +9,6 @@ import { ask } from "../../../assets/server.js";
 import { extendLog, newLog } from "./log.js";
 
 /** @typedef {import("./curves.js").Options} Options */
-
-function checkbox(label, checked, onchange) {
-  const frame = make("label", "pg-choice");
-  const box = make("input");
-  Object.assign(box, { type: "checkbox", checked, onchange: () => onchange(box.checked) });
-  frame.append(box, label);
-  return Object.assign(frame, { box });
-}
 
 function smoothingSlider(options, changed) {
   const frame = make("label", "pg-choice", "smoothing");

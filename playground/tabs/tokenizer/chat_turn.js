@@ -1,9 +1,13 @@
 // A chat turn as the model reads it.
 
-import { facts, make, number } from "../../../assets/dom.js";
+import { about, facts, make, number } from "../../../assets/dom.js";
 import { ask, drawWhenSeen } from "../../../assets/server.js";
 import { chip, fill, passage } from "../../../assets/tokens.js";
 import { tokenDetails, wordOf } from "./token_details.js";
+
+const ABOUT =
+  "To a model a conversation is one line of tokens; special tokens, which nobody can type, say who speaks. Type " +
+  "<|assistant|> into the question: it stays text, so nobody can put words into the model's mouth.";
 
 /** @param {import("../../../assets/server.js").View} view */
 export function mount({ element, props, watch, server }) {
@@ -15,7 +19,8 @@ export function mount({ element, props, watch, server }) {
     if (found.error) return root.replaceChildren(make("p", "pg-error", found.error));
     const open = (i) => one.open({ vocabulary: found.name, model: wish.model, id: found.ids[i] });
     const why = make("p", "pg-note", found.why);
-    root.replaceChildren(facts(found.counts), legend(), turnChips(found, open), why, one.root);
+    one.close(); // its token may be gone
+    root.replaceChildren(turnChips(found, open), legend(), facts(found.counts), why, one.root);
   });
 }
 
@@ -50,7 +55,8 @@ function legend() {
     make("span", "pg-chip pg-unlearned", "grey"),
     " is only read  ",
     make("span", "pg-chip pg-unlearned pg-special", "framed"),
-    " is a special token",
+    " is a special token ",
+    about(ABOUT),
   );
   return line;
 }

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 from core.merge_tree import MergeTree, merge_tree
 from core.model import GPT
-from core.tokenizer import Tokenizer
+from core.tokenizer import Tokenizer, merge_parts
 from playground.services.services import Services
 from playground.services.vocabularies import BYTES, GPT2, OWN, Vocabularies
 from playground.ui.errors import server_function
@@ -71,6 +71,8 @@ def details(services: Services) -> Any:
 def origin(tokenizer: Tokenizer, token: bytes, id: int) -> dict[str, Any]:
     if id >= len(tokenizer.ranks):
         return {"tree": None, "story": "A special token: it was not built but added, and no typed text becomes it."}
+    if len(token) > 1 and not parts_of(token, tokenizer):
+        return {"tree": None, "story": "No merges make it: it is a token only where it stands whole in a text."}
     tree = merge_tree(token, tokenizer.ranks)
     story = (
         "Read from below: each merge joined two neighbours, and a lower number was learned earlier, from a more "
@@ -79,6 +81,14 @@ def origin(tokenizer: Tokenizer, token: bytes, id: int) -> dict[str, Any]:
         else "A single byte: every vocabulary begins with all 256 of them, so no text is ever unreadable."
     )
     return {"tree": nested(tree), "story": story}
+
+
+def parts_of(token: bytes, tokenizer: Tokenizer) -> tuple[bytes, ...]:
+    """The two tokens that a merge made this one of; none of a byte, and of what no merges make."""
+    try:
+        return merge_parts(token, tokenizer.ranks) if len(token) > 1 else ()
+    except ValueError:
+        return ()
 
 
 def nested(tree: MergeTree) -> list[Any]:

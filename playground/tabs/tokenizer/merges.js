@@ -21,6 +21,24 @@ export function piecesAfter(n, { boundaries, bytes }) {
 }
 
 /**
+ * The merges that change the text, the earliest first.
+ * @param {{boundaries: number[], merges: number}} text
+ */
+export const mergesOf = ({ boundaries, merges }) =>
+  [...new Set(boundaries)].filter((merge) => merge <= merges).sort((a, b) => a - b);
+
+/**
+ * Whether merge n made this piece.
+ * @param {number} n
+ * @param {[number, number]} piece
+ * @param {{boundaries: number[]}} text
+ */
+export const isJoinedBy = (n, [start, end], { boundaries }) => boundaries.slice(start, end - 1).includes(n);
+
+/** Milliseconds between two merges, so that all of them take about 20 seconds. @param {number} steps */
+export const pauseBetween = (steps) => Math.min(700, Math.max(80, 20_000 / steps));
+
+/**
  * A piece keeps its colour, 0 to 4, while others merge, unless it would look like the one before it.
  * @param {[number, number][]} pieces
  */

@@ -8,9 +8,9 @@ import numpy as np
 from core.checkpoint import read_config
 from core.merge_tree import boundary_merges
 from playground.services.services import Services
-from playground.tabs.tokenizer.common import Pickers, details
+from playground.tabs.tokenizer.common import Pickers, details, parts_of
 from playground.tabs.tokenizer.merge_figures import stops, tokens_against_merges
-from playground.ui.components import Page, bind, intro, view
+from playground.ui.components import Page, bind, view
 from playground.ui.errors import server_function
 from playground.ui.text import page_text
 
@@ -51,18 +51,19 @@ def build(services: Services, page: Page, pickers: Pickers, text: gr.Textbox) ->
         config = read_config(services.checkpoints.roots.path(model) / "config.json")
         return {"n_embd": config.n_embd, "block_size": config.block_size}
 
-    intro(
-        "A vocabulary is a list of merges, learned one after the other: more merges, fewer tokens, a bigger embedding.",
-        "Drag from bytes to all merges and watch letters become syllables and words; arrow keys take single steps.",
-    )
-    with gr.Row(elem_classes="pg-toolbar"):
-        chosen = pickers.one("tokenizer-scrubbed", label="Vocabulary", scale=3)
-        spaces = gr.Checkbox(False, label="Show spaces", elem_id="scrubber-spaces", container=False, min_width=140)
+    @server_function
+    def merge(request: dict[str, Any]) -> dict[str, Any]:
+        """The merge with this number: the token that it made, and of which two."""
+        tokenizer = services.vocabularies.load(request["vocabulary"])
+        token = tokenizer.token_bytes(255 + request["merge"])
+        return {"token": token.hex(), "parts": [part.hex() for part in parts_of(token, tokenizer)]}
+
+    chosen = pickers.one("tokenizer-scrubbed", label="Vocabulary", elem_classes="pg-inline")
     shown = view(
         "merge-scrubber",
         "tabs/tokenizer/scrubber.js",
         "pg-scrubber",
         empty="Following the merges …",
-        functions=[boundaries, details(services)],
+        functions=[boundaries, merge, details(services)],
     )
-    bind(shown, page, text=text, model=page.model, vocabulary=chosen, spaces=spaces)
+    bind(shown, page, text=text, model=page.model, vocabulary=chosen)

@@ -1,11 +1,15 @@
 // The table of a vocabulary's tokens.
 
-import { button, headCell, make, number, pager } from "../../../assets/dom.js";
+import { about, button, headCell, make, number, pager } from "../../../assets/dom.js";
 import { ask, drawWhenSeen } from "../../../assets/server.js";
 import { spacedHex, visible } from "../../../assets/tokens.js";
 import { tokenDetails, wordOf } from "./token_details.js";
 
-const COLUMNS = ["id", "token", "bytes", "length in bytes", "built by", "times in Shakespeare (1 MB)"];
+const COLUMNS = ["id", "token", "bytes", "length in bytes", "built by", "times in the 1 MB sample of Shakespeare"];
+
+const ABOUT =
+  "A vocabulary is a mirror of the text it was learned from: this is all of it. Sort by the longest to see what that " +
+  "text repeats most; search for a piece of a word; click a token to see how it was built.";
 
 /** @param {import("../../../assets/server.js").View} view */
 export function mount({ element, props, watch, server }) {
@@ -24,7 +28,7 @@ export function mount({ element, props, watch, server }) {
     const answer = await ask(server.find({ ...wish, search: wish.search.toWellFormed(), page }));
     if (answer.error) return root.replaceChildren(make("p", "pg-error", answer.error));
     page = answer.page;
-    found.textContent = answer.found;
+    found.replaceChildren(`${answer.found} `, about(ABOUT));
     const open = (id) => one.open({ vocabulary: answer.name, model: wish.model, id });
     body.replaceChildren(...answer.rows.map((row) => tableRow(row, open)));
     pages.set(answer.page, answer.pages);
@@ -62,7 +66,8 @@ function tableRow(found, open) {
  * @returns {(string | Shown)[]}
  */
 export function cellsOf([id, hex, merge, parts, count], token) {
-  const joined = merge ? `merge ${number(merge)}: ${parts.map(wordOf).join(" + ")}` : "a single byte";
+  const made = parts.length ? `merge ${number(merge)}: ${parts.map(wordOf).join(" + ")}` : "no merges: found whole";
+  const joined = merge ? made : "a single byte";
   const origin = merge === null ? "a special token" : joined;
   return [number(id), token, spacedHex(hex), number(hex.length / 2), origin, number(count)];
 }

@@ -6,15 +6,15 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from core.tokenizer import Tokenizer, merge_parts
+from core.tokenizer import Tokenizer
 from playground.services.services import Services
-from playground.tabs.tokenizer.common import Pickers, details
-from playground.ui.components import Page, bind, intro, view
+from playground.tabs.tokenizer.common import Pickers, details, parts_of
+from playground.ui.components import Page, bind, view
 from playground.ui.errors import server_function
 from playground.ui.text import page_text
 
 PAGE_ROWS = 50
-BY_ID, LONGEST, FREQUENT = ORDERS = ("id", "longest", "most frequent")
+BY_ID, LONGEST, FREQUENT = ORDERS = ("Id", "Longest", "Most frequent")
 
 
 @lru_cache(maxsize=4)
@@ -46,8 +46,7 @@ def row(tokenizer: Tokenizer, id: int, frequency: int) -> list[Any]:
     token = tokenizer.token_bytes(id)
     if id >= len(tokenizer.ranks):
         return [id, token.hex(), None, [], frequency]
-    parts = merge_parts(token, tokenizer.ranks) if len(token) > 1 else ()
-    return [id, token.hex(), max(0, id - 255), [part.hex() for part in parts], frequency]
+    return [id, token.hex(), max(0, id - 255), [part.hex() for part in parts_of(token, tokenizer)], frequency]
 
 
 def build(services: Services, page: Page, pickers: Pickers) -> None:
@@ -68,16 +67,12 @@ def build(services: Services, page: Page, pickers: Pickers) -> None:
             "pages": pages,
         }
 
-    intro(
-        "A vocabulary is a mirror of the text it was learned from: this is all of it.",
-        "Sort by the longest to see what its text repeats most; search for a piece of a word; click a token.",
-    )
     with gr.Row(elem_classes="pg-toolbar"):
         chosen = pickers.one("tokenizer-table-vocabulary", label="Vocabulary", scale=2)
         search = gr.Textbox(
             "",
             label="Search",
-            placeholder="a piece of a token, or an id",
+            placeholder="A piece of a token, or an id",
             elem_id="tokenizer-search",
             max_lines=1,
             scale=2,

@@ -8,32 +8,40 @@ import { spacedHex, visible } from "../../../assets/tokens.js";
 export const wordOf = (hex) => visibleSpaces(visible(hex).text);
 
 /**
- * A place for a token's details; `open({vocabulary, model, id})` or `open({..., hex})` fills it.
+ * A place for a token's details; `open({vocabulary, model, id})` or `open({..., hex})` fills it. `keepIf` closes it
+ * unless what was asked for is still there.
  * @param {import("../../../assets/server.js").View["server"]} server
- * @returns {{root: HTMLElement, open: (request: any) => Promise<void>}}
+ * @returns {{root: HTMLElement, open: (request: any) => Promise<void>, close: () => void,
+ *   keepIf: (isThere: (request: any) => boolean) => void}}
  */
 export function tokenDetails(server) {
   const root = make("section", "pg-details");
   root.setAttribute("aria-live", "polite");
   root.hidden = true;
   const fetchDetails = latest();
+  let asked = null;
+  const close = () => (root.hidden = true);
+  const keepIf = (isThere) => {
+    if (asked && !isThere(asked)) close();
+  };
+  const open = (request) => show((asked = request));
 
-  async function open(request) {
+  async function show(request) {
     const answer = await fetchDetails(server.details(request));
     if (!answer) return;
-    const close = button("Close", () => (root.hidden = true), "pg-button pg-close");
+    const closing = button("Close", close, "pg-button pg-close");
     root.hidden = false;
-    if (answer.error) return root.replaceChildren(close, make("p", "pg-error", answer.error));
+    if (answer.error) return root.replaceChildren(closing, make("p", "pg-error", answer.error));
     const both = make("div", "pg-two");
     both.append(
       origin(answer),
-      neighbours(answer, (id) => open({ ...request, hex: undefined, id })),
+      neighbours(answer, (id) => show({ ...request, hex: undefined, id })),
     );
-    root.replaceChildren(close, heading(answer), figures(answer), both);
+    root.replaceChildren(closing, heading(answer), figures(answer), both);
     root.scrollIntoView({ block: "nearest", behavior: "smooth" });
   }
 
-  return { root, open };
+  return { root, open, close, keepIf };
 }
 
 function heading({ hex, vocabulary }) {
@@ -46,7 +54,7 @@ const figures = ({ id, hex, frequency }) =>
   facts([
     ["id", number(id)],
     ["bytes", spacedHex(hex)],
-    ["times in Shakespeare (1 MB)", number(frequency)],
+    ["times in the 1 MB sample of Shakespeare", number(frequency)],
   ]);
 
 function origin({ tree, story }) {

@@ -1,10 +1,17 @@
 // The text as tokens, in several vocabularies side by side.
 
-import { facts, make, number, pager } from "../../../assets/dom.js";
+import { about, button, checkbox, facts, make, number, pager } from "../../../assets/dom.js";
 import { bytesOf } from "../../../assets/files.js";
 import { ask, drawWhenSeen } from "../../../assets/server.js";
 import { chip, fill, passage, spacedHex } from "../../../assets/tokens.js";
 import { tokenDetails, wordOf } from "./token_details.js";
+
+const ABOUT =
+  "Each coloured piece is one token; the same text costs each vocabulary a different number of them. Point at a " +
+  "token to see its id and bytes; click it to see how it was built and what the model finds similar. " +
+  "Any tokenizer.json of byte-level BPE can be opened beside the others: Llama 3's, Qwen's, OLMo's. It keeps the " +
+  "name of its file.";
+const CUT_DIFFERENTLY = " tokens are cut differently: not every vocabulary here has a token in that place. ";
 
 /** @type {Map<string, Uint32Array | null>} */
 const frequencies = new Map(); // a vocabulary's digest -> how often each id is in Shakespeare; null while it is counted
@@ -12,25 +19,46 @@ const frequencies = new Map(); // a vocabulary's digest -> how often each id is 
 /** @param {import("../../../assets/server.js").View} view */
 export function mount({ element, props, watch, server }) {
   const root = element.querySelector(".pg-tokens");
-  const [summary, legend, columns] = [make("div"), make("p", "pg-note"), make("div", "pg-columns")];
+  const [tools, columns, below] = [make("div", "pg-tools"), make("div", "pg-columns"), make("div", "pg-of-text")];
+  const shown = { ids: true, spaces: false };
   const one = tokenDetails(server);
-  let page = 0;
+  let [page, seen, wish] = [0, null, null];
+  const tick = (name, label) =>
+    checkbox(label, shown[name], (checked) => {
+      shown[name] = checked;
+      if (seen) drawColumns();
+    });
+  tools.append(tick("ids", "Show ids"), tick("spaces", "Show spaces"), about(ABOUT));
   const pages = pager((to) => {
     page = to;
     again();
   });
-  const again = drawWhenSeen(root, props, watch, async (wish) => {
-    const answer = await ask(server.tokenize({ ...wish, text: wish.text.toWellFormed(), page }));
-    if (!summary.isConnected) root.replaceChildren(summary, legend, columns, pages.root, one.root);
+  const drawColumns = () =>
+    columns.replaceChildren(...seen.columns.map((found) => column(found, { ...wish, ...shown }, one, server)));
+
+  const again = drawWhenSeen(root, props, watch, async (next) => {
+    wish = { ...next, text: next.text.toWellFormed() };
+    const answer = await ask(server.tokenize({ ...wish, page }));
+    if (!tools.isConnected) root.replaceChildren(tools, columns, pages.root, below, one.root);
     if (answer.error) return columns.replaceChildren(make("p", "pg-error", answer.error));
-    page = answer.page;
-    summary.replaceChildren(facts(answer.counts));
-    legend.replaceChildren(...answer.legend.map(([className, text]) => make("span", className, text)));
-    columns.replaceChildren(...answer.columns.map((found) => column(found, wish, one)));
+    [seen, page] = [answer, answer.page];
+    drawColumns();
+    below.replaceChildren(legend(answer, wish.text), facts(answer.counts));
     pages.set(answer.page, answer.pages);
+    one.keepIf(({ vocabulary, id }) =>
+      answer.columns.some((found) => found.name === vocabulary && found.entries?.[id]),
+    );
     root.dataset.text = wish.text.length; // what is drawn, for whoever waits for it
     for (const found of answer.columns) if (!found.error) countOnce(server, found);
   });
+}
+
+function legend({ columns, pages }, text) {
+  const line = make("p", "pg-note");
+  if (!text) line.append("Type a few words above to see their tokens.");
+  else if (columns.length > 1) line.append(make("span", "pg-odd", "Underlined"), CUT_DIFFERENTLY);
+  if (pages > 1) line.append(`The figures are for the whole text, which is shown in ${number(pages)} pages.`);
+  return line;
 }
 
 async function countOnce(server, { name, digest }) {
@@ -41,22 +69,25 @@ async function countOnce(server, { name, digest }) {
   else frequencies.set(digest, new Uint32Array(bytesOf(answer.counts).buffer));
 }
 
-function column(found, { ids, spaces, model }, one) {
-  const section = make("section", "pg-column");
+function column(found, wish, one, server) {
+  const [section, head] = [make("section", "pg-column"), make("div", "pg-column-head")];
   section.dataset.vocabulary = found.name;
-  section.append(make("h3", "", found.title));
+  head.append(make("h3", "", found.title));
+  section.append(head);
   if (found.error) {
     section.append(make("p", "pg-error", found.error));
     return section;
   }
-  const { name, title, tokens, odd, entries, digest, counts } = found;
+  const { name, title, tokens, odd, entries, digest, counts, left_out: leftOut } = found;
+  if (tokens.length) head.append(copyButton(found, wish, server));
   const describe = (i) => describeToken(found, i, frequencies.get(digest));
-  const root = passage(`Tokens of ${title}`, describe, (i) => one.open({ vocabulary: name, model, id: tokens[i] }));
-  root.classList.toggle("pg-with-ids", ids);
+  const open = (i) => one.open({ vocabulary: name, model: wish.model, id: tokens[i] });
+  const root = passage(`Tokens of ${title}`, describe, open);
+  root.classList.toggle("pg-with-ids", wish.ids);
   const chips = tokens.map((id, i) => {
-    const node = chip(entries[id][0], i % 5, spaces);
+    const node = chip(entries[id][0], i % 5, wish.spaces);
     if (odd[i]) node.classList.add("pg-odd");
-    if (ids) node.append(make("span", "pg-chip-id", id));
+    if (wish.ids) node.append(make("span", "pg-chip-id", id));
     return node;
   });
   fill(
@@ -64,8 +95,22 @@ function column(found, { ids, spaces, model }, one) {
     chips,
     tokens.map((id) => entries[id][0]),
   );
-  section.append(facts(counts), root);
+  section.append(root, facts(counts));
+  if (leftOut.length)
+    section.append(make("p", "pg-note", `Shown without what its file also asks for: ${leftOut.join("; ")}.`));
   return section;
+}
+
+// All ids of the text, also those on other pages, as a list that JSON, Python and JavaScript read.
+function copyButton({ name, tokens, total }, { text }, server) {
+  const copy = button("Copy ids", async () => {
+    const { ids, error } =
+      tokens.length === total ? { ids: tokens } : await ask(server.all_ids({ vocabulary: name, text }));
+    if (!error) await navigator.clipboard.writeText(`[${ids.join(", ")}]`);
+    copy.textContent = error ?? (total === 1 ? "Copied 1 id" : `Copied ${number(total)} ids`);
+  });
+  copy.classList.add("pg-small");
+  return copy;
 }
 
 /**
@@ -84,7 +129,7 @@ export function describeToken({ tokens, odd, entries, merges }, i, counted) {
     ["bytes", spacedHex(hex)],
     ["rank", merge ? `merge ${number(merge)} of ${number(merges)}` : "a single byte"],
     ["in this text", `${number(here)}×`],
-    ["in Shakespeare (1 MB)", counted ? `${number(counted[tokens[i]])}×` : "counting …"],
+    ["in the 1 MB sample of Shakespeare", counted ? `${number(counted[tokens[i]])}×` : "counting …"],
   ];
   if (odd[i]) told.push(["cut differently", "not a token in all vocabularies here"]);
   return told;

@@ -12,8 +12,9 @@ from core.tokenizer import Tokenizer
 from playground.services.services import Services
 from playground.services.vocabularies import COUNTED_CORPUS
 from playground.tabs.tokenizer.common import Pickers, details, title
-from playground.ui.components import Page, bind, intro, view
+from playground.ui.components import Page, bind, view
 from playground.ui.errors import explain, server_function
+from playground.ui.press import message, message_line
 from playground.ui.text import page_text
 
 PAGE_TOKENS = 1000  # about so many in the vocabulary that cuts finest
@@ -81,6 +82,7 @@ def column(name: str, one: Cut, odd: np.ndarray, start: int, end: int, compared:
         "name": name,
         "title": title(name, tokenizer),
         "digest": tokenizer.digest,
+        "total": n_tokens,
         "merges": len(tokenizer.ranks) - 256,
         "counts": counts,
         "tokens": ids.tolist(),
@@ -99,25 +101,11 @@ def compare(named: list[tuple[str, Tokenizer]], text: str, page: int) -> dict[st
         for (name, _), one, odd in zip(named, cuts, disagreements(cuts), strict=True)
     ]
     counts = [["characters", f"{len(text):,}"], ["bytes", f"{len(text.encode()):,}"]]
-    return {"counts": counts, "columns": columns, "legend": legend(text, several, pages), "page": page, "pages": pages}
+    return {"counts": counts, "columns": columns, "page": page, "pages": pages}
 
 
-def legend(text: str, several: bool, pages: int) -> list[list[str]]:
-    """Sentences as [CSS class, text] pieces."""
-    if not text:
-        return [["", "Type a few words above to see their tokens."]]
-    pieces = []
-    if several:
-        pieces += [
-            ["pg-odd", "Underlined"],
-            ["", " tokens are cut differently: not every vocabulary here has a token in that place. "],
-        ]
-    if pages > 1:
-        pieces += [["", f"The figures are for the whole text, which is shown in {pages:,} pages."]]
-    return pieces
-
-
-def build(services: Services, page: Page, pickers: Pickers, text: gr.Textbox) -> None:
+def build(services: Services, page: Page, pickers: Pickers, text: gr.Textbox) -> tuple[gr.Dropdown, Any]:
+    """Returns the picker of the vocabularies that are compared, and the event that a file was opened as one."""
     vocabularies = services.vocabularies
 
     @server_function
@@ -133,28 +121,42 @@ def build(services: Services, page: Page, pickers: Pickers, text: gr.Textbox) ->
         if not named and not failed:
             raise ValueError("choose a vocabulary to see the text in it")
         answer = compare(list(named.items()), page_text(request["text"]), request["page"])
+        for one in answer["columns"]:
+            one["left_out"] = vocabularies.left_out(one["name"])
         return answer | {"columns": answer["columns"] + failed}
+
+    @server_function
+    def all_ids(request: dict[str, Any]) -> dict[str, Any]:
+        return {"ids": cut(vocabularies.load(request["vocabulary"]), page_text(request["text"])).ids.tolist()}
 
     @server_function
     def frequencies(request: dict[str, Any]) -> dict[str, Any]:
         counts = vocabularies.frequencies(vocabularies.load(request["vocabulary"]))
         return {"counts": base64.b64encode(counts.astype("<u4").tobytes()).decode(), "corpus": COUNTED_CORPUS}
 
-    intro(
-        "Each coloured piece is one token; the same text costs each vocabulary a different number of them.",
-        "Point at a token to see its id and bytes; click it to see how it was built and what the model finds similar.",
-    )
-    with gr.Row(elem_classes="pg-toolbar"):
-        chosen = pickers.several(
-            "tokenizer-vocabularies", label="Vocabularies", info="Side by side, as many as you like", scale=4
+    def open_file(path: str, picked: list[str] | None) -> dict[Any, Any]:
+        """A file that was given becomes one of the choices, and is compared with what is there."""
+        try:
+            name = vocabularies.open(path)
+        except Exception as error:
+            return {said: message(explain(error), trouble=True)}
+        picked = [*(one for one in picked or [] if one != name), name]
+        return {chosen: gr.update(choices=vocabularies.choices(), value=picked), said: ""}
+
+    with gr.Row(elem_classes=["pg-toolbar", "pg-vocabularies"]):
+        chosen = pickers.several("tokenizer-vocabularies", label="Vocabularies", elem_classes="pg-inline", scale=4)
+        upload = gr.UploadButton(
+            "Open a tokenizer.json", file_types=[".json"], elem_id="tokenizer-open", size="sm", min_width=170
         )
-        ids = gr.Checkbox(True, label="Show ids", elem_id="tokenizer-ids", container=False, min_width=120)
-        spaces = gr.Checkbox(False, label="Show spaces", elem_id="tokenizer-spaces", container=False, min_width=140)
+        said = message_line("tokenizer-opened")
     shown = view(
         "tokens",
         "tabs/tokenizer/tokens.js",
         "pg-tokens",
         empty="Counting tokens …",
-        functions=[tokenize, frequencies, details(services)],
+        functions=[tokenize, all_ids, frequencies, details(services)],
     )
-    bind(shown, page, text=text, model=page.model, vocabularies=chosen, ids=ids, spaces=spaces)
+    bind(shown, page, text=text, model=page.model, vocabularies=chosen)
+    outputs = [said, chosen]
+    opened = upload.upload(open_file, [upload, chosen], outputs, api_name="open_vocabulary", show_progress="hidden")
+    return chosen, opened

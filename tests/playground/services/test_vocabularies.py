@@ -1,5 +1,6 @@
 """The vocabularies that one can pick, and how a new one comes about."""
 
+import json
 import os
 import time
 from collections.abc import Iterator
@@ -141,3 +142,28 @@ def test_passages_give_the_vocabulary_of_the_whole_text(monkeypatch: pytest.Monk
     assert "".join(passages(text)) == text and len(list(passages(text))) > 10
     assert Tokenizer.train(passages(text), 330).digest == Tokenizer.train(text, 330).digest
     assert list(passages("")) == [""]
+
+
+def test_a_file_of_others_is_offered_under_its_name_but_never_trained_on(
+    vocabularies: Vocabularies, tmp_path: Path, tokenizer: Tokenizer
+) -> None:
+    first, second = tmp_path / "a" / "qwen.json", tmp_path / "b" / "qwen.json"
+    for path, content in ((first, tokenizer.to_json()), (second, Tokenizer.gpt2().to_json())):
+        path.parent.mkdir()
+        path.write_text(json.dumps(content | {"normalizer": {"type": "NFC"}}), encoding="utf-8")
+    assert vocabularies.open(first) == vocabularies.open(first) == "file qwen.json"
+    assert vocabularies.load("file qwen.json").digest == tokenizer.digest
+    assert "NFC" in vocabularies.left_out("file qwen.json")[0] and vocabularies.left_out("one") == ()
+    name = vocabularies.open(second)  # the same name, another content: both are there
+    assert vocabularies.load(name).vocab_size == 50257 and len(vocabularies.files()) == 2
+    assert vocabularies.names() == ["one", *vocabularies.files(), GPT2, BYTES] and vocabularies.paths() == []
+
+
+@pytest.mark.parametrize(("name", "sentence"), [("bert.json", "not a JSON object"), ("spiece.model", "must end in")])
+def test_a_file_that_cannot_be_opened_is_not_kept(
+    name: str, sentence: str, vocabularies: Vocabularies, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_text("no vocabulary")
+    with pytest.raises(ValueError, match=sentence):
+        vocabularies.open(tmp_path / name)
+    assert vocabularies.files() == {}

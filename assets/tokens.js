@@ -1,6 +1,7 @@
 // Tokens as people can read them, and as chips that tell what they are.
 
 import { make, visibleSpaces } from "./dom.js";
+import { tips } from "./tip.js";
 
 // --- tokens as text -------------------------------------------------------------------------------------------
 
@@ -115,32 +116,6 @@ export function chip(hex, color, spaces) {
   return node;
 }
 
-/** @type {HTMLElement | null} */
-let tip = null; // one for the whole page
-
-export const hideTip = () => {
-  if (tip) tip.hidden = true;
-};
-
-function makeTip() {
-  const node = make("div", "pg-tip");
-  node.setAttribute("role", "tooltip");
-  addEventListener("scroll", hideTip, { capture: true, passive: true });
-  return node;
-}
-
-function showTip(node, facts) {
-  tip ??= makeTip();
-  const list = make("dl");
-  list.append(...facts.flatMap(([name, value]) => [make("dt", "", name), make("dd", "", value)]));
-  tip.replaceChildren(list);
-  (document.querySelector("main") ?? document.body).append(tip);
-  tip.hidden = false;
-  const [at, size] = [node.getBoundingClientRect(), tip.getBoundingClientRect()];
-  tip.style.left = `${Math.max(4, Math.min(at.left, innerWidth - size.width - 4))}px`;
-  tip.style.top = `${at.bottom + 6 + size.height < innerHeight ? at.bottom + 6 : at.top - size.height - 6}px`;
-}
-
 /**
  * A passage of chips: one stop of the Tab key, arrows move, Enter opens.
  * @param {string} label
@@ -153,21 +128,15 @@ export function passage(label, describe, open) {
   root.setAttribute("aria-label", label);
   const chips = () => [...root.querySelectorAll(".pg-chip")];
   const place = (node) => chips().indexOf(node);
-  const over = (event) => {
-    const node = event.target.closest(".pg-chip");
-    if (!node) return;
-    const { part } = node.dataset;
-    showTip(node, [...describe(place(node)), ...(part ? [["part of a character", part]] : [])]);
-  };
   const choose = (node) => {
     root.querySelector('[aria-pressed="true"]')?.removeAttribute("aria-pressed");
     node.setAttribute("aria-pressed", "true");
     open(place(node));
   };
-  root.addEventListener("pointerover", over);
-  root.addEventListener("focusin", over);
-  root.addEventListener("pointerout", hideTip);
-  root.addEventListener("focusout", hideTip);
+  tips(root, ".pg-chip", (node) => {
+    const [facts, { part }] = [describe(place(node)), node.dataset];
+    return part ? [...facts, ["part of a character", part]] : facts;
+  });
   root.addEventListener("click", (event) => {
     const node = event.target.closest(".pg-chip");
     if (node) choose(node);

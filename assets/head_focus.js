@@ -3,23 +3,43 @@
 import { isVisible } from "./dom.js";
 
 /**
- * `key` is by which Python finds the forward pass, null before the first; `shape` is [layers, heads of each]; `query`
- * is the position of the token that was clicked last, if any.
- * @type {{key: any, shape: [number, number], layer: number, head: number, query: number | null}}
+ * `key` is by which Python finds the forward pass, null without a text; `grid` is what Python sent of all heads;
+ * `shape` is [layers, heads of each]; `query` is the position of the token that was clicked last, if any.
+ * @type {{key: any, grid: any, shape: [number, number], layer: number, head: number, query: number | null}}
  */
-export const focus = { key: null, shape: [0, 0], layer: 0, head: 0, query: null };
+export const focus = { key: null, grid: null, shape: [0, 0], layer: 0, head: 0, query: null };
+
+/**
+ * How heads are shown: in which colours, named by what they do on the text or on the test, and which one is pointed at
+ * for the moment, as [layer, head].
+ * @typedef {"linear" | "own" | "root"} Scaling
+ * @typedef {"text" | "test"} Basis
+ * @type {{scaling: Scaling, basis: Basis, pointed: [number, number] | null}}
+ */
+export const display = { scaling: "linear", basis: "text", pointed: null };
 
 /** @type {Set<() => void>} */
-const listeners = new Set();
+const focusListeners = new Set();
+/** @type {Set<() => void>} */
+const displayListeners = new Set();
 
 /** @param {Partial<typeof focus>} changes */
 export function setFocus(changes) {
   Object.assign(focus, changes);
-  listeners.forEach((listener) => listener());
+  focusListeners.forEach((listener) => listener());
+}
+
+/** @param {Partial<typeof display>} changes */
+export function setDisplay(changes) {
+  Object.assign(display, changes);
+  displayListeners.forEach((listener) => listener());
 }
 
 /** Call `listener` at every change, even out of sight. @param {() => void} listener */
-export const onEveryFocus = (listener) => void listeners.add(listener);
+export const onEveryFocus = (listener) => void focusListeners.add(listener);
+
+/** The same for how heads are shown. @param {() => void} listener */
+export const onDisplay = (listener) => void displayListeners.add(listener);
 
 /** Which model reads which text, to compare with another time. */
 export const focusedText = () => JSON.stringify(focus.key);
@@ -27,12 +47,24 @@ export const focusedText = () => JSON.stringify(focus.key);
 /** The head in words. */
 export const focusedName = () => `layer ${focus.layer + 1}, head ${focus.head + 1}`;
 
+/** The head to show: the one that is pointed at, else the one in focus, as [layer, head]. */
+export const shownHead = () => display.pointed ?? [focus.layer, focus.head];
+
 /**
  * Call `update` whenever the focus has changed: at once where `root` is in sight, else as soon as it is.
  * @param {HTMLElement} root
  * @param {() => unknown} update
  */
-export function onFocus(root, update) {
+export const onFocus = (root, update) => whenInSight(root, update, [focusListeners]);
+
+/**
+ * The same whenever the focus or the way in which heads are shown has changed.
+ * @param {HTMLElement} root
+ * @param {() => unknown} update
+ */
+export const onShown = (root, update) => whenInSight(root, update, [focusListeners, displayListeners]);
+
+function whenInSight(root, update, changes) {
   let stale = true;
   const refresh = () => {
     if (!stale || !focus.key || !isVisible(root)) return;
@@ -40,9 +72,10 @@ export function onFocus(root, update) {
     update();
   };
   new IntersectionObserver(refresh).observe(root);
-  onEveryFocus(() => {
-    stale = true;
-    refresh();
-  });
+  for (const listeners of changes)
+    listeners.add(() => {
+      stale = true;
+      refresh();
+    });
   refresh();
 }

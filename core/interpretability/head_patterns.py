@@ -6,6 +6,7 @@ falls on a pattern. Induction heads: Olsson et al. 2022, "In-context Learning an
 Shapes: L n_layer, nh heads, T time (tokens).
 """
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -90,6 +91,21 @@ def recognise(weights: Tensor, ids: list[int]) -> Recognised:
         for layer, head in (way >= CLEAR).nonzero().tolist():
             names[layer][head] = names[layer][head] or name
     return Recognised(scores, names, entropy(weights).mean(-1))
+
+
+def sharpest(found: Recognised) -> tuple[int, int]:
+    """(layer, head) of the recognised head with the lowest entropy: the one that shows most plainly what it does.
+
+    One that looks at the first token, as those do that find nothing to do, is taken where no other has a name; one
+    without a name where none has.
+    """
+
+    def key(place: tuple[int, int]) -> tuple[bool, bool, float]:
+        layer, head = place
+        name = found.names[layer][head]
+        return not name, name == "first", float(found.entropy[layer, head])
+
+    return min(itertools.product(range(len(found.names)), range(len(found.names[0]))), key=key)
 
 
 def entropy(weights: Tensor) -> Tensor:

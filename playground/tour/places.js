@@ -7,6 +7,10 @@ import { sleep } from "../../assets/server.js";
 const SHARING = ["tokenizer", "attention", "chat"]; // the tabs whose box #TAB-text holds the shared text
 
 const named = (entries, name) => entries.find((entry) => textOf(entry) === name.trim().toLowerCase());
+
+// Parts under the names that they had once: links to them still lead there.
+const RENAMED = { "from q and k to weights": "q and k", "switch heads off": "switch off", "logit lens": "lens" };
+
 const textOf = (/** @type {Element} */ node) => node.textContent.trim().toLowerCase();
 
 /** @returns {any[]} */
@@ -48,7 +52,8 @@ export async function goTo(tab, part = "") {
   if (!outer) return `There is no tab called ${tab}.`;
   if (!isOpen(outer)) outer.click();
   if (!part) return "";
-  const inner = await waitFor(() => named(shownParts(), part));
+  const name = part.trim().toLowerCase();
+  const inner = await waitFor(() => named(shownParts(), RENAMED[name] ?? name));
   inner?.click();
   return inner ? "" : `${tab} has no part called ${part}.`;
 }

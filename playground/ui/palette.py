@@ -3,6 +3,9 @@
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 YELLOW, SKY = "#E69F00", "#56B4E9"
 
+# Of lines that lie over each other, one colour each.
+LINES = [BLUE, ORANGE, GREEN, PURPLE, YELLOW, SKY]
+
 # Of small marks, each with a letter on it: the colour, and that of the letter, which stands out from it by 4.5 to 1.
 MARKS = [
     (BLUE, "#FFFFFF"),

@@ -6,9 +6,10 @@ import { gazeOf } from "../../playground/tabs/attention/gaze.js";
 import { cellOf, rowsOf as lensRows } from "../../playground/tabs/attention/lens.js";
 import { summaryOf } from "../../playground/tabs/attention/loss_map.js";
 import { lossChange } from "../../playground/tabs/attention/next_token_table.js";
-import { decimal, signedColor } from "../../playground/tabs/attention/numbers.js";
+import { decimal, percent, signedColor } from "../../playground/tabs/attention/numbers.js";
 
 /** @type {any} */ (globalThis).Plotly = {}; // modules that draw load it otherwise
+const { noteOf } = await import("../../playground/tabs/attention/heads.js");
 const { rowsOf: headRows } = await import("../../playground/tabs/attention/head_files.js");
 const { frameTitle } = await import("../../playground/tabs/attention/timelapse.js");
 const { describeRun, recentLoss } = await import("../../playground/tabs/attention/two_trainings.js");
@@ -19,6 +20,10 @@ test("a number has a true minus sign, zero has none, and null is minus infinity"
     ["1.235", "−1.500", "0.000", "−∞"],
   );
   assert.equal(decimal(-0.125, 2), "−0.13");
+});
+
+test("a probability has a digit more where it is small", () => {
+  assert.deepEqual([0.31, 0.0425, 0.0004].map(percent), ["31 %", "4.3 %", "< 0.1 %"]);
 });
 
 test("the middle of a scale is zero, its ends are the largest change", () => {
@@ -37,18 +42,28 @@ const Z = [
 ];
 
 test("a token looks at its strongest keys first, and faint ones are not named", () => {
-  assert.equal(gazeOf(NAMES, Z, [2]).sentence, "«·or» looks at «·be» 0.90, «·or» 0.10.");
+  assert.equal(gazeOf(NAMES, Z, [2]).sentence, "“·or” looks at “·be” 0.90, “·or” 0.10.");
 });
 
 test("several tokens look at what they look at on average; the future counts as nothing", () => {
   const { mean, sentence } = gazeOf(NAMES, Z, [1, 0]);
   assert.deepEqual(mean, [0.65, 0.35, 0]);
-  assert.equal(sentence, "The 2 chosen tokens look at «To» 0.65, «·be» 0.35.");
+  assert.equal(sentence, "The 2 chosen tokens look at “To” 0.65, “·be” 0.35.");
 });
 
 test("a token that a shorter text lacks is not asked, and without any there is a hint", () => {
   assert.match(gazeOf(NAMES, Z, [7]).sentence, /^Point at a token/);
   assert.deepEqual(gazeOf(NAMES, Z, []).mean, [0, 0, 0]);
+});
+
+test("one token is counted in the singular, and has no loss", () => {
+  const value = { n_layer: 2, n_head: 3, tokens: ["a"], loss: null, seconds: 0.0125, cut: "" };
+  assert.equal(noteOf(value), "6 heads, 1 token; forward pass 13 ms.");
+  const cut = "Only the first 2 tokens are shown, of 9: a picture holds 2.";
+  assert.equal(
+    noteOf({ ...value, tokens: ["a", "b"], loss: 2, cut }),
+    `${cut} 6 heads, 2 tokens; forward pass 13 ms. The model reads this text with a loss of 2.00 nats a token.`,
+  );
 });
 
 test("a head's table has a row a query and a column a key", () => {
@@ -85,8 +100,13 @@ const LENS = {
 test("a layer of the lens is right where it says what comes, which nobody knows of the last token", () => {
   assert.equal(cellOf(LENS, 0, 0).right, true);
   assert.equal(cellOf(LENS, 1, 0).right, false);
-  assert.equal(cellOf(LENS, 1, 0).title, "after «to»:\n«w» 0.600\n«·be» 0.300\nreally next: «·be» 0.300");
-  assert.equal(cellOf(LENS, 1, 1).title, "after «·be»:\n«y» 0.400\n«z» 0.100");
+  assert.deepEqual(cellOf(LENS, 1, 0).facts, [
+    ["after", "to"],
+    ["w", "60 %"],
+    ["·be", "30 %"],
+    ["really next: ·be", "30 %"],
+  ]);
+  assert.equal(cellOf(LENS, 1, 1).facts.length, 3);
 });
 
 test("the lens as a table has a line for each layer and token", () => {

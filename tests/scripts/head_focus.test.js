@@ -12,7 +12,8 @@ globalThis.IntersectionObserver = /** @type {any} */ (
     observe() {}
   }
 );
-const { focus, focusedName, onFocus, setFocus } = await import("../../assets/head_focus.js");
+const { focus, focusedName, onFocus, onShown, setDisplay, setFocus, shownHead } =
+  await import("../../assets/head_focus.js");
 
 test("a view in sight follows at once, one out of sight once, when it comes into sight", () => {
   const [shown, hidden] = [
@@ -30,4 +31,16 @@ test("a view in sight follows at once, one out of sight once, when it comes into
   observed.forEach((call) => call());
   assert.deepEqual(seen, ["shown 1", "shown 2", "hidden 2"]);
   assert.equal(focusedName(), "layer 1, head 3");
+});
+
+test("a head that is pointed at is shown, without disturbing those that follow the one in focus", () => {
+  const root = /** @type {any} */ ({ isConnected: true, offsetParent: {} });
+  const seen = [];
+  onFocus(root, () => seen.push("focus"));
+  onShown(root, () => seen.push(`shown ${shownHead()}`));
+  seen.length = 0;
+  setDisplay({ pointed: [1, 0] });
+  setDisplay({ pointed: null });
+  setFocus({ head: 0 });
+  assert.deepEqual(seen, ["shown 1,0", "shown 0,2", "focus", "shown 0,0"]);
 });

@@ -27,10 +27,12 @@ test("a pattern that no script knows has its title, its colour and its scores", 
   const told = describeHead(VALUE, 2, "text");
   assert.equal(told.label, "layer 2, head 1: every other token");
   assert.deepEqual(told.mark, { letter: "S", color: "#123456", ink: "#FEDCBA" });
-  assert.deepEqual(told.title.split("\n").slice(2), [
-    "previous token 0.20 (0.13)",
-    "every other token 0.50 (0.23)",
-    "entropy 2.00 bits (1.00)",
+  assert.deepEqual(told.facts, [
+    ["layer 2, head 1", "every other token"],
+    ["share of attention on", "this text (random tokens)"],
+    ["previous token", "0.20 (0.13)"],
+    ["every other token", "0.50 (0.23)"],
+    ["entropy", "2.00 bits (1.00)"],
   ]);
   assert.deepEqual(filtersOf(VALUE.patterns).at(2), ["skip", "every other token"]);
   assert.deepEqual(ordersOf(VALUE.patterns).at(-1), ["skip", "every other token score"]);
@@ -56,6 +58,17 @@ test("only heads that fit the filter are sorted; in the order of the layers all 
   assert.deepEqual(skipping.fits, [false, false, true, true]);
   assert.deepEqual(arrangement(VALUE, wish({ filter: "none" })).fits, [false, true, false, false]);
   assert.deepEqual(arrangement(VALUE, wish({ order: "skip", filter: "first" })).order, []);
+});
+
+test("a filter that fits no head says so, in the words of its list", () => {
+  const sentence = (changes) => arrangement(VALUE, wish(changes)).none;
+  assert.equal(sentence({ filter: "skip" }), "");
+  const lost = { heads: { test: { names: ["", "", "", ""], numbers: {} } } };
+  assert.equal(
+    arrangement({ ...VALUE, ...lost }, wish({ filter: "skip", basis: "test" })).none,
+    "No head of this model is recognised as “every other token” on random tokens that repeat.",
+  );
+  assert.match(sentence({ filter: "first" }), /^No head .* on this text\.$/);
 });
 
 test("what is sorted is captioned with its place and its score", () => {

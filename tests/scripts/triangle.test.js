@@ -29,7 +29,7 @@ const exact = Int32Array.from(SHARES.flatMap((share) => [65535, share * 4095, 65
 const saved = {
   grid: { n_layer: 2, n_head: 2, tokens: ["a", "b"] },
   exact: base64(exact),
-  figure: { data: [{ type: "heatmap", z: null }], layout: { height: 620, title: { x: 0.02 } }, names: ["a", "b"] },
+  figure: { data: [{ type: "heatmap", z: null }], layout: { title: { x: 0.02 } }, names: ["a", "b"] },
   titles: { head: "Layer {layer}, head {head}", layer: "Layer {layer}, mean", all: "Mean over all heads" },
 };
 const given = (figure) => figure.data[0].z[1][0] * 16;
@@ -39,7 +39,7 @@ test("the saved page answers with a head's exact weights under its title", async
   const figure = await exactHeads(saved)({ layer: 1, head: 0, over: "head" });
   assert.deepEqual(figure.data[0].z[0], [1, null]);
   near(given(figure), 12);
-  assert.deepEqual(figure.layout, { height: 620, title: { x: 0.02, text: "Layer 2, head 1" } });
+  assert.deepEqual(figure.layout, { title: { x: 0.02, text: "Layer 2, head 1" } });
   assert.equal(saved.figure.data[0].z, null);
 });
 

@@ -6,14 +6,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from core import checkpoint
 from core.checkpoint import Card, Checkpoint
 from core.interpretability import activations
-from core.interpretability.head_patterns import recognise
+from core.interpretability.head_patterns import recognise, sharpest
+from playground.tabs.attention import EXAMPLE
 from tests.ui.steps import choose_model, open_page, open_tab
 
+MOST_WORDS = 40  # whose lines are drawn
 MINUS = "\N{MINUS SIGN}"
 LINE = "ANTONIO:\nGood morrow, Bassanio <script>alert(1)</script>\nBASSANIO:\nGood morrow, Antonio"
 
@@ -28,99 +30,145 @@ def weights(bard: Checkpoint) -> torch.Tensor:
     return activations.attention(bard.model, bard.tokenizer.encode(LINE))
 
 
-def look_at(page: Page, url: str, text: str) -> None:
+def open_attention(page: Page, url: str) -> None:
     open_page(page, url)
     open_tab(page, "Attention")
-    expect(page.locator(".pg-head").first).to_be_visible()
-    type_text(page, text)
+    expect(page.locator(".pg-head-view .pg-token-row")).to_be_visible()
 
 
 def type_text(page: Page, text: str) -> None:
     """Type, and wait until the tokens of the new text stand under the large picture."""
     page.locator("#attention-text textarea").fill(text)
     shown = text.replace("\n", "↵").replace(" ", "·")
-    expect(page.locator(".pg-words .pg-token-row")).to_have_text(re.compile(f"^{re.escape(shown[:20])}"))
+    expect(page.locator(".pg-head-view .pg-token-row")).to_have_text(re.compile(f"^{re.escape(shown[:20])}"))
+
+
+def head(page: Page, layer: int, head: int) -> Locator:
+    """A head of the grid, both numbers from 0."""
+    return page.locator(f'#attention-heads [data-head="{layer},{head}"]')
 
 
 def number(text: str) -> float:
     return float(text.replace(MINUS, "-"))
 
 
-def test_heads_are_named_sorted_and_looked_at_closely(
+def test_heads_are_found_looked_at_closely_and_saved(
     page: Page, url: str, bard: Checkpoint, weights: torch.Tensor, tmp_path: Path
 ) -> None:
-    look_at(page, url, LINE)
+    open_attention(page, url)
+    ids = bard.tokenizer.encode(EXAMPLE)
+    seen = activations.trace(bard.model, ids)
+    layer, best = sharpest(recognise(activations.attention_of(bard.model, seen), ids))
+    expect(head(page, layer, best)).to_have_attribute("aria-pressed", "true")
+    likely = activations.next_token(bard.model, seen)
+    guess = bard.tokenizer.decode([int(likely.argmax())]).replace(" ", "·")
+    expect(page.locator(".pg-guess").first).to_have_text(f"{guess} {100 * float(likely.max()):.1f} %")
+
+    type_text(page, LINE)
     found = recognise(weights, bard.tokenizer.encode(LINE))
     heads = page.locator("#attention-heads .pg-head")
     expect(heads).to_have_count(36)
     assert page.locator("#attention-heads script").count() == 0, "typed text became markup"
-    title = page.locator('[data-head="0,5"]').first.get_attribute("title") or ""
-    assert f"previous token {found.scores['previous'][0, 5]:.2f}" in title
-    assert f"entropy {found.entropy[0, 5]:.2f} bits" in title
+    picture, words = page.locator(".pg-head-view .pg-focus"), page.locator(".pg-head-view .pg-words")
+    head(page, 0, 5).hover()
+    tip = page.locator(".pg-tip")
+    expect(tip).to_contain_text(f"previous token{found.scores['previous'][0, 5]:.2f}")
+    expect(tip).to_contain_text(f"entropy{found.entropy[0, 5]:.2f} bits")
+    expect(picture).to_contain_text("Layer 1, head 6")
+    expect(head(page, 0, 5)).to_have_attribute("aria-pressed", "false")
 
     page.get_by_label("Order").select_option("previous")
-    best = int(found.scores["previous"].flatten().argmax())
-    expect(heads.first).to_have_attribute("data-head", f"{best // 6},{best % 6}")
+    first = int(found.scores["previous"].flatten().argmax())
+    expect(heads.first).to_have_attribute("data-head", f"{first // 6},{first % 6}")
     page.get_by_label("Heads", exact=True).select_option("previous")
     expect(heads).to_have_count(sum(name == "previous" for row in found.names for name in row))
+    page.get_by_label("Heads", exact=True).select_option("first")
+    expect(page.locator(".pg-attention")).to_contain_text("No head of this model is recognised as “first token”")
     page.get_by_label("Heads", exact=True).select_option("")
     page.get_by_label("Order").select_option("layer")
 
-    heads.nth(5).click()
-    words = page.locator(".pg-words")
+    head(page, 0, 5).click()
     row = weights[0, 5, 9].tolist()
-    strongest = max(range(10), key=lambda key: row[key])
     words.locator(".pg-token").nth(9).hover()
-    expect(words.locator(".pg-note")).to_contain_text(f"{row[strongest]:.2f}")
+    expect(words.locator(".pg-note")).to_contain_text(f"{max(row):.2f}")
     words.locator(".pg-token").nth(9).click()
     words.locator(".pg-token").nth(12).click()
     mean = (weights[0, 5, 9] + weights[0, 5, 12]) / 2
     expect(words.locator(".pg-note")).to_contain_text("The 2 chosen tokens look at")
     expect(words.locator(".pg-note")).to_contain_text(f"{float(mean.max()):.2f}")
-    page.get_by_label("Large picture").select_option("layer")
-    expect(page.locator(".pg-focus").first).to_contain_text("Layer 1, mean over its heads")
-    page.get_by_label("Large picture").select_option("head")
-    expect(page.locator(".pg-focus").first).to_contain_text("Layer 1, head 6")
+    page.get_by_label("Picture of").select_option("layer")
+    expect(picture).to_contain_text("Layer 1, mean over its heads")
+    page.get_by_label("Picture of").select_option("head")
+    expect(picture).to_contain_text("Layer 1, head 6")
+    page.get_by_label("Colours").select_option("own")
+    largest = float(weights[0, 5, len(bard.tokenizer.encode(LINE)) // 2 :].max())
+    page.wait_for_function(
+        "most => Math.abs(document.querySelector('.pg-head-view .pg-focus').data[0].zmax - most) < 1e-3", arg=largest
+    )
 
     with page.expect_download() as saved:
-        page.get_by_role("button", name="this head, CSV").click()
+        page.get_by_role("button", name="this head (CSV)").click()
     saved.value.save_as(tmp_path / "head.csv")
     rows = list(csv.reader((tmp_path / "head.csv").open(encoding="utf-8", newline="")))
     assert [float(cell) for cell in rows[10][1:11]] == pytest.approx(row[:10], abs=1e-4)
     with page.expect_download() as saved:
-        page.get_by_role("button", name="all heads, PNG").click()
+        page.get_by_role("button", name="all heads (PNG)").click()
     saved.value.save_as(tmp_path / "heads.png")
-    assert (tmp_path / "heads.png").read_bytes().startswith(b"\x89PNG") and (
-        tmp_path / "heads.png"
-    ).stat().st_size > 5000
+    content = (tmp_path / "heads.png").read_bytes()
+    assert content.startswith(b"\x89PNG") and len(content) > 5000
 
-
-def test_a_saved_page_shows_the_same_heads_without_the_playground(
-    page: Page, url: str, weights: torch.Tensor, tmp_path: Path
-) -> None:
-    look_at(page, url, LINE)
+    open_tab(page, "Lines")
+    lines_are_those_of_the_words_that_are_pointed_at(page, weights)
+    open_tab(page, "Head")
     with page.expect_download() as saved:
-        page.get_by_role("button", name="a page of its own, HTML").click()
+        page.get_by_role("button", name="interactive web page (HTML)").click()
     saved.value.save_as(tmp_path / "page.html")
-    content = (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert "<script>alert(1)" not in content
-    page.goto((tmp_path / "page.html").as_uri())
+    assert "<script>alert(1)" not in (tmp_path / "page.html").read_text(encoding="utf-8")
+    page.goto((tmp_path / "page.html").as_uri())  # without the playground
     expect(page.locator(".pg-head")).to_have_count(36)
     page.locator(".pg-head").nth(7).click()
     expect(page.locator(".pg-focus")).to_contain_text("Layer 2, head 2")
     page.locator(".pg-words .pg-token").nth(9).hover()
     expect(page.locator(".pg-words .pg-note")).to_contain_text(f"{float(weights[1, 1, 9].max()):.2f}")
+    open_tab(page, "Lines")
+    expect(page.locator(".pg-lines line").first).to_be_attached()
 
 
-def test_from_q_and_k_to_a_weight_with_the_numbers_of_the_forward_pass(page: Page, url: str, bard: Checkpoint) -> None:
-    look_at(page, url, LINE)
-    page.locator(".pg-head").nth(14).click()
+def lines_are_those_of_the_words_that_are_pointed_at(page: Page, weights: torch.Tensor) -> None:
+    view = page.locator(".pg-lines-view")
+    said, lines = view.locator(".pg-line-said"), view.locator(".pg-lines line")
+    expect(said).to_contain_text("Layer 1, head 6")
+    drawn = (weights[0, 5, :MOST_WORDS, :MOST_WORDS] * 255).round() / 255 >= 0.05
+    expect(lines).to_have_count(int(drawn.sum()))
+    queries = view.get_by_role("group", name="tokens that look").get_by_role("button")
+    clear = int(weights[0, 5, 2:MOST_WORDS].amax(-1).argmax()) + 2  # of these queries, the one with the least doubt
+    queries.nth(clear).hover()
+    expect(said).to_contain_text(f"looks at “{queries.nth(int(weights[0, 5, clear].argmax())).inner_text()}”")
+    page.mouse.move(0, 0)
+    expect(said).to_contain_text("Layer 1, head 6")
+    queries.first.focus()  # by keyboard: down the column, over to the other one
+    for key in ("ArrowDown", "ArrowRight"):
+        page.keyboard.press(key)
+    expect(said).to_contain_text("is looked at by")
+    view.get_by_label("Lines of").select_option("layer")
+    before = lines.count()
+    view.get_by_role("button", name=re.compile("^6: layer 1, head 6")).click()
+    expect(lines).not_to_have_count(before)
+
+
+def test_one_head_is_followed_from_its_vectors_to_what_the_model_says(page: Page, url: str, bard: Checkpoint) -> None:
+    open_attention(page, url)
+    type_text(page, LINE)
+    ids = bard.tokenizer.encode(LINE)
+    seen = activations.trace(bard.model, ids)
+
+    head(page, 2, 2).click()
+    open_tab(page, "Q and K")
     panel = page.locator(".pg-steps")
     panel.locator(".pg-token-row .pg-token").nth(8).click()
     expect(panel.locator("h3")).to_contain_text("in layer 3, head 3")
     expect(panel.locator(".pg-token-row .pg-token").nth(8)).to_have_attribute("aria-pressed", "true")
-    ids = bard.tokenizer.encode(LINE)
-    steps = activations.steps(bard.model, activations.trace(bard.model, ids), 2, 2, 8)
+    steps = activations.steps(bard.model, seen, 2, 2, 8)
     cells = panel.locator("tr").nth(1 + 4).locator("td").all_inner_texts()
     shown = [number(cell) for cell in cells[1:5]]
     expected = [float(values[4]) for values in (steps.raw, steps.scaled, steps.masked, steps.weights)]
@@ -128,14 +176,36 @@ def test_from_q_and_k_to_a_weight_with_the_numbers_of_the_forward_pass(page: Pag
     assert panel.locator("tr").nth(1 + 9).locator("td").nth(3).inner_text() == f"{MINUS}∞"  # the future
     panel.locator("tr").nth(1 + 4).locator("button").click()
     expect(panel.locator(".pg-strip-total").first).to_contain_text(f"sum = {cells[1]}")
-    assert len(panel.locator(".pg-cells").first.locator("span").all()) == 48
+    expect(panel.locator(".pg-cells").first.locator("span")).to_have_count(48)
 
-
-def test_without_scaling_one_token_takes_all_and_the_gradient_fades(page: Page, url: str) -> None:
-    look_at(page, url, LINE)
-    page.locator(".pg-head").nth(13).click()
+    head(page, 2, 1).click()
     open_tab(page, "Why √d_k")
-    lab = page.locator(".pg-lab")
+    without_scaling_one_token_takes_all_and_the_gradient_fades(page.locator(".pg-lab"))
+
+    open_tab(page, "Switch off")
+    panel = page.locator(".pg-switch-off")
+    panel.get_by_role("button", name="Measure every head").click()
+    expect(panel.locator("[role=status]")).to_contain_text("Most missed: layer")
+    strongest = re.search(r"layer (\d), head (\d) \(\+([\d.]+)\)", panel.locator("[role=status]").inner_text())
+    assert strongest is not None
+    layer, best, change = strongest.groups()
+    panel.locator(f'.pg-cell[data-head="{int(layer) - 1},{int(best) - 1}"]').click()
+    expect(panel.locator(".pg-loss")).to_contain_text(f"(+{change})")
+    expect(panel.locator("th")).to_have_text(["next token", "all heads on", "1 head off"])
+    panel.get_by_role("button", name="All on again").click()
+    expect(panel.locator("th")).to_have_text(["next token", "all heads on"])
+
+    open_tab(page, "Lens")
+    rows = page.locator(".pg-lens-table tr")
+    expect(rows).to_have_count(8)  # six layers, the embedding, the text
+    logits, _ = bard.model(torch.tensor([ids]))
+    said = bard.tokenizer.decode([int(logits[0, 3].argmax())]).replace("\n", "↵").replace(" ", "·")
+    expect(rows.first.locator("td").nth(3)).to_have_text(said)
+    rows.first.locator("td").nth(3).hover()
+    expect(page.locator(".pg-tip")).to_contain_text("really next")
+
+
+def without_scaling_one_token_takes_all_and_the_gradient_fades(lab: Locator) -> None:
     values = lab.locator(".pg-counts dd")
     expect(values).to_have_count(5)
     expect(lab.locator(".js-plotly-plot")).to_have_count(2)
@@ -155,52 +225,31 @@ def test_without_scaling_one_token_takes_all_and_the_gradient_fades(page: Page, 
     assert none[gradient] < usual[gradient]
 
 
-def test_switching_a_head_off_changes_the_loss_by_what_the_map_says(page: Page, url: str) -> None:
-    look_at(page, url, LINE)
-    open_tab(page, "Switch heads off")
-    panel = page.locator(".pg-switch-off")
-    panel.get_by_role("button", name="Measure every head").click()
-    expect(panel.locator("[role=status]")).to_contain_text("Most missed: layer")
-    strongest = re.search(r"layer (\d), head (\d) \(\+([\d.]+)\)", panel.locator("[role=status]").inner_text())
-    assert strongest is not None
-    layer, head, change = strongest.groups()
-    panel.locator(f'.pg-cell[data-head="{int(layer) - 1},{int(head) - 1}"]').click()
-    expect(panel.locator(".pg-loss")).to_contain_text(f"(+{change})")
-    expect(panel.locator("tr").nth(1)).to_be_visible()
-    panel.get_by_role("button", name="All on again").click()
-    expect(panel.locator(".pg-loss")).to_contain_text("+0.000")
-
-
-def test_the_logit_lens_ends_with_what_the_model_says(page: Page, url: str, bard: Checkpoint) -> None:
-    look_at(page, url, LINE)
-    open_tab(page, "Logit lens")
-    rows = page.locator(".pg-lens-table tr")
-    expect(rows).to_have_count(8)  # six layers, the embedding, the text
-    ids = bard.tokenizer.encode(LINE)
-    logits, _ = bard.model(torch.tensor([ids]))
-    said = bard.tokenizer.decode([int(logits[0, 3].argmax())]).replace("\n", "↵").replace(" ", "·")
-    expect(rows.first.locator("td").nth(3)).to_have_text(said)
-
-
-def test_two_models_are_laid_over_each_other(page: Page, url: str, workspace: Path, bard: Checkpoint) -> None:
+def test_a_run_in_time_lapse_two_models_and_what_cannot_be_shown(
+    page: Page, url: str, workspace: Path, bard: Checkpoint
+) -> None:
     other = checkpoint.load(workspace / "bard-base")
     with torch.no_grad():
         other.model.blocks[2].attn.c_attn.weight.mul_(1.5)
     checkpoint.save(workspace / "changed", other.model, other.tokenizer, Card(parent="bard-base"))
-    look_at(page, url, LINE)
-    page.locator(".pg-head").nth(14).click()
+    open_attention(page, url)
+    type_text(page, LINE)
+    head(page, 2, 2).click()
     open_tab(page, "Two models")
-    page.get_by_label("Compare with").select_option("changed")
-    panel = page.locator(".pg-compare")
-    expect(panel.locator(".pg-heads")).to_have_count(3)
-    ids = bard.tokenizer.encode(LINE)
-    loss = float(activations.losses(other.model, activations.trace(other.model, ids)).mean())
+    panel, others = page.locator(".pg-compare"), page.get_by_label("Compare with")
+    expect(panel.locator(".pg-heads")).to_have_count(3)  # with the first that can be compared
+    expect(others.locator("option[value=bard-tiny]")).to_be_disabled()
+    expect(others).to_contain_text("bard-tiny (has another vocabulary)")
+    others.select_option("changed")
+    loss = float(activations.losses(other.model, activations.trace(other.model, bard.tokenizer.encode(LINE))).mean())
     expect(panel.locator(".pg-counts")).to_contain_text(f"{loss:.3f}")
     expect(panel.locator(".pg-focus")).to_contain_text("Layer 3, head 3: changed minus bard-base")
+    named = "nodes => nodes.map(node => node.dataset.name).join()"
+    for basis in ("test", "text"):  # one rule for this grid and the large one
+        page.get_by_label("Named on").select_option(basis)
+        large = page.locator("#attention-heads .pg-head").evaluate_all(named)
+        assert panel.locator(".pg-heads").first.locator(".pg-head").evaluate_all(named) == large
 
-
-def test_the_time_lapse_of_the_shipped_run_moves_the_heads_with_the_loss(page: Page, url: str) -> None:
-    look_at(page, url, LINE)
     open_tab(page, "Time-lapse")
     panel = page.locator(".pg-timelapse")
     expect(panel).to_contain_text("bard-base kept no snapshots, so this is bard-tiny")
@@ -209,10 +258,29 @@ def test_the_time_lapse_of_the_shipped_run_moves_the_heads_with_the_loss(page: P
     panel.locator("#timelapse-step").fill("0")
     expect(panel.locator("h3")).to_contain_text("bard-tiny, after step 0")
     first = panel.locator("h3").inner_text()
-    loss = [float(re.search(r"text ([\d.]+)", text).group(1)) for text in (first, last)]  # type: ignore[union-attr]
-    assert loss[0] > loss[1] + 0.5
+    losses = [float(re.search(r"text ([\d.]+)", text).group(1)) for text in (first, last)]  # type: ignore[union-attr]
+    assert losses[0] > losses[1] + 0.5
     panel.get_by_role("button", name="Play").click()
     expect(panel.locator("h3")).to_have_text(last, timeout=30_000)
+    page.locator("#attention-text textarea").fill("")
+    expect(panel).to_be_hidden()  # it was about another text
+
+    open_tab(page, "Head")
+    type_text(page, "A")
+    expect(page.locator(".pg-attention")).to_contain_text("36 heads, 1 token;")
+    open_tab(page, "Why √d_k")
+    expect(page.locator(".pg-lab")).to_contain_text("A single token can only look at itself: give two tokens at least.")
+    open_tab(page, "Switch off")
+    page.get_by_role("button", name="Measure every head").click()
+    expect(page.locator(".pg-switch-off")).to_contain_text("A loss needs two tokens at least")
+    open_tab(page, "Lens")
+    expect(page.locator(".pg-lens-table tr")).to_have_count(8)
+    open_tab(page, "Head")
+    choose_model(page, "bard-tiny")
+    type_text(page, "Speak, good friend. " * 60)
+    expect(page.locator(".pg-attention")).to_contain_text(re.compile(r"Only the first 128 tokens are shown, of \d+"))
+    open_tab(page, "Lines")
+    expect(page.locator(".pg-lines-view")).to_contain_text(f"Only the first {MOST_WORDS} of 128 tokens are drawn")
 
 
 @pytest.mark.slow
@@ -231,24 +299,3 @@ def test_the_same_model_is_trained_with_and_without_the_square_root(page: Page, 
     open_tab(page, "Why √d_k")
     expect(panel).to_have_attribute("data-points", "300,300", timeout=240_000)
     expect(panel.locator("[role=status]")).to_contain_text(re.compile(r"unscaled-1: finished.*loss [\d.]+"))
-
-
-def test_what_cannot_be_shown_is_explained_in_every_panel(page: Page, url: str) -> None:
-    look_at(page, url, "A")
-    expect(page.locator(".pg-attention .pg-note").nth(1)).to_contain_text("1 tokens")
-    open_tab(page, "Why √d_k")
-    expect(page.locator(".pg-lab")).to_contain_text("A single token can only look at itself: give two tokens at least.")
-    open_tab(page, "Switch heads off")
-    page.get_by_role("button", name="Measure every head").click()
-    expect(page.locator(".pg-switch-off")).to_contain_text("A loss needs two tokens at least")
-    open_tab(page, "Logit lens")
-    expect(page.locator(".pg-lens-table tr")).to_have_count(8)
-
-    type_text(page, LINE)
-    open_tab(page, "Two models")
-    page.get_by_label("Compare with").select_option("bard-tiny")
-    expect(page.locator(".pg-compare")).to_contain_text("have different vocabularies")
-
-    choose_model(page, "bard-tiny")
-    type_text(page, "Speak, good friend. " * 60)
-    expect(page.locator(".pg-attention")).to_contain_text(re.compile(r"Only the first 128 tokens are shown, of \d+"))

@@ -64,7 +64,7 @@ def test_a_sentence_of_ones_own_is_followed_to_the_vote_without_waiting(page: Pa
 def test_a_link_opens_its_tab_part_model_and_text_and_the_address_follows(page: Page, url: str) -> None:
     page.goto(f"{url}?tab=attention&part=Logit lens&model=bard-chat&text=Good morrow&__theme=dark")
     expect(page.locator("#model-picker input")).to_have_value("bard-chat", timeout=30_000)
-    expect(page.get_by_role("tab", name="Logit lens")).to_have_attribute("aria-selected", "true", timeout=30_000)
+    expect(page.get_by_role("tab", name="Lens", exact=True)).to_have_attribute("aria-selected", "true", timeout=30_000)
     expect(page.locator("#attention-text textarea")).to_have_value("Good morrow")
     open_tab(page, "Time-lapse")
     expect(page).to_have_url(re.compile("part=time-lapse"))

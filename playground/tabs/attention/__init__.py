@@ -3,16 +3,19 @@
 import gradio as gr
 
 from playground.services.services import Services
-from playground.tabs.attention import compare, heads, lens, scaling, steps, switch_off, timelapse
+from playground.tabs.attention import compare, head, heads, lens, lines, scaling, steps, switch_off, timelapse
 from playground.tabs.attention.activation_cache import ActivationCache
 from playground.ui.components import Page, intro
 
-EXAMPLE = "ROMEO:\nBut soft, what light through yonder window breaks?\nIt is the east, and Juliet is the sun."
+# It breaks off, so that something is left to be said; and it repeats a word, so that heads can find what came after.
+EXAMPLE = "O Romeo, Romeo! wherefore art thou Romeo?\nDeny thy father and refuse thy"
 PANELS = {
-    "From Q and K to weights": steps,
+    "Head": head,
+    "Lines": lines,
+    "Q and K": steps,
     "Why √d_k": scaling,
-    "Switch heads off": switch_off,
-    "Logit lens": lens,
+    "Switch off": switch_off,
+    "Lens": lens,
     "Time-lapse": timelapse,
     "Two models": compare,
 }
@@ -24,11 +27,20 @@ def build(services: Services, page: Page) -> None:
         "To choose the next token, each attention head looks back at some of the tokens before it, in its own way.",
         "Find a head that looks at the token just before, and one that looks far back to a comma or a name.",
     )
-    text = page.share_text(
-        gr.Textbox(EXAMPLE, label="Text", lines=3, max_lines=8, elem_id="attention-text", max_length=200_000)
-    )
-    heads.build(looks, page, text)
-    with gr.Tabs(elem_id="attention-panels"):
-        for name, panel in PANELS.items():
-            with gr.Tab(name, id=name):
-                panel.build(looks, services)
+    with gr.Row(elem_classes=["pg-work", "pg-attend"]):
+        with gr.Column(min_width=0, elem_classes="pg-always"):
+            box = gr.Textbox(
+                EXAMPLE,
+                label="Text",
+                show_label=False,
+                container=False,
+                lines=2,
+                max_lines=6,
+                elem_id="attention-text",
+                max_length=200_000,
+            )
+            heads.build(looks, page, page.share_text(box))
+        with gr.Column(min_width=0), gr.Tabs(elem_id="attention-panels"):
+            for name, panel in PANELS.items():
+                with gr.Tab(name, id=name):
+                    panel.build(looks, services)

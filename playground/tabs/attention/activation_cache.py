@@ -17,11 +17,11 @@ from torch import Tensor
 from core.checkpoint import Checkpoint
 from core.interpretability import activations
 from core.interpretability.activations import Trace
-from core.interpretability.head_patterns import PATTERNS, Recognised, recognise, repeated_tokens
+from core.interpretability.head_patterns import PATTERNS, Recognised, recognise, repeated_tokens, sharpest
 from core.model import GPT
 from core.tokenizer import Tokenizer
 from playground.services.checkpoints import Checkpoints, get_or_make
-from playground.ui.palette import MARKS, SCALE
+from playground.ui.palette import LINES, MARKS, SCALE
 from playground.ui.text import page_text, visible_token
 
 MOST_TOKENS = 128  # a head's picture has a row of pixels a token; a longer text is cut
@@ -107,6 +107,8 @@ def head_grid(look: ForwardPass) -> dict[str, Any]:
         "loss": look.loss,
         "seconds": look.seconds,
         "patterns": patterns(),
+        "line_colors": LINES,
+        "sharpest": sharpest(look.found),
         "heads": {"test": describe_heads(look.known), "text": describe_heads(look.found)},
     }
 

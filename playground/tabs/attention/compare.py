@@ -4,35 +4,49 @@ from typing import Any
 
 import torch
 
+from core.checkpoint import read_config
 from playground.services.services import Services
-from playground.tabs.attention.activation_cache import ActivationCache, ForwardPass, encoded, head_grid
+from playground.services.vocabularies import Vocabularies
+from playground.tabs.attention.activation_cache import MOST_TOKENS, ActivationCache, ForwardPass, encoded, head_grid
 from playground.tabs.attention.heatmaps import difference
-from playground.ui.components import intro, view
+from playground.ui.components import view
 from playground.ui.errors import server_function
 from playground.ui.palette import DIVERGING
+from playground.ui.text import page_text
+
+
+def obstacle(looks: ActivationCache, vocabularies: Vocabularies, key: dict[str, Any], other: str) -> str:
+    """Why the tokens of a look and of the model `other` cannot be laid over each other, in a few words, or nothing.
+
+    The other model itself is not loaded for it.
+    """
+    mine = looks.at(key)
+    try:
+        tokenizer = vocabularies.load(other)
+        context = read_config(looks.checkpoints.path(other) / "config.json").block_size
+    except ValueError:
+        return "cannot be read"
+    if tokenizer.digest != mine.tokenizer.digest:
+        return "has another vocabulary"
+    tokens = len(tokenizer.encode(page_text(key["text"])))
+    return "" if len(mine.ids) == min(tokens, MOST_TOKENS, context) else "reads another part of this long text"
 
 
 def build(looks: ActivationCache, services: Services) -> None:
-    checkpoints = looks.checkpoints
+    checkpoints, vocabularies = looks.checkpoints, services.vocabularies
 
     def both(key: dict[str, Any], other: str) -> tuple[ForwardPass, ForwardPass]:
         """The chosen model's look and the other one's. Raises ValueError if they do not read the same tokens."""
-        if checkpoints.load(key["model"]).tokenizer.digest != checkpoints.load(other).tokenizer.digest:
-            raise ValueError(
-                f"{key['model']} and {other} have different vocabularies, so their tokens cannot be laid over each "
-                "other: choose a model that was trained from the other one, or with its vocabulary (setting tokenizer)"
-            )
-        mine, theirs = looks.at(key), looks.at(key | {"model": other})
-        if len(mine.ids) != len(theirs.ids):
-            raise ValueError(
-                f"the smaller context of the two models cuts this text ({len(mine.ids)} and {len(theirs.ids)} tokens): "
-                "shorten it"
-            )
-        return mine, theirs
+        if reason := obstacle(looks, vocabularies, key, other):
+            raise ValueError(f"{other} {reason}: choose another model")
+        return looks.at(key), looks.at(key | {"model": other})
 
     @server_function
     def others(request: dict[str, Any]) -> dict[str, Any]:
-        return {"names": [name for name in checkpoints.names() if name != request["key"]["model"]]}
+        """[name, why it cannot be compared, empty if it can] of every other model."""
+        key = request["key"]
+        names = [name for name in checkpoints.names() if name != key["model"]]
+        return {"others": [[name, obstacle(looks, vocabularies, key, name)] for name in names]}
 
     @server_function
     def compare(request: dict[str, Any]) -> dict[str, Any]:
@@ -53,10 +67,6 @@ def build(looks: ActivationCache, services: Services) -> None:
         title = f"Layer {layer + 1}, head {head + 1}: {request['other']} minus {request['key']['model']}"
         return difference(theirs.weights[layer, head] - mine.weights[layer, head], mine.tokens, title)
 
-    intro(
-        "Two models read the same text: orange cells got more attention in the second one, blue cells less.",
-        "Compare a model with one that was trained further from it, and click the head that changed most.",
-    )
     view(
         "attention-compare",
         "tabs/attention/compare.js",

@@ -22,12 +22,22 @@ PAGE = """<!doctype html>
 <style>
 :root {{ --body-text-color: #1e293b; --body-text-color-subdued: #64748b; --border-color-primary: #e2e8f0;
   --background-fill-primary: #fff; --background-fill-secondary: #f8fafc; }}
-body {{ font-family: system-ui, sans-serif; color: var(--body-text-color); max-width: 1400px; margin: 1rem auto; }}
+body {{ font-family: system-ui, sans-serif; color: var(--body-text-color); max-width: 1800px; margin: 0 auto;
+  padding: 1rem 1.5rem; }}
+#parts {{ display: flex; gap: 0.4rem; margin-bottom: 0.6rem; }}
+#parts button[aria-selected="true"] {{ border-color: #0072b2; box-shadow: inset 0 -2px #0072b2; }}
 {css}
 </style>
 <h1>What every attention head looks at</h1>
 <p class="pg-note">Written by GPT Playground with the model <b id="model"></b>.</p>
-<div id="page"><div class="pg-attention"></div></div>
+<div id="page" class="pg-attend">
+<div class="pg-attention"></div>
+<div>
+<div id="parts" role="tablist"></div>
+<div role="tabpanel" aria-label="Head" class="pg-head-view"></div>
+<div role="tabpanel" aria-label="Lines" class="pg-lines-view"></div>
+</div>
+</div>
 <script type="application/json" id="data">{data}</script>
 <script>{plotly}</script>
 <script type="importmap">{modules}</script>
@@ -85,7 +95,7 @@ def encoded(code: str) -> str:
 
 def style_of(code: str) -> str:
     """The rules for what scripts with this code make: those whose classes it names."""
-    words = set(re.findall(r"[\w-]+", code))
+    words = set(re.findall(r"[\w-]+", code + PAGE))
 
     def needed(rules: str) -> Iterator[str]:
         for rule in RULE.findall(rules):

@@ -20,9 +20,9 @@ export function gazeOf(names, z, queries) {
     };
   const strongest = mean.map((weight, i) => ({ weight, name: names[i] })).sort((a, b) => b.weight - a.weight);
   const seen = strongest.slice(0, SHOWN).filter(({ weight }) => weight >= FAINT);
-  const who = rows.length > 1 ? `The ${rows.length} chosen tokens look` : `«${names[rows[0]]}» looks`;
+  const who = rows.length > 1 ? `The ${rows.length} chosen tokens look` : `“${names[rows[0]]}” looks`;
   return {
     mean,
-    sentence: `${who} at ${seen.map(({ weight, name }) => `«${name}» ${weight.toFixed(2)}`).join(", ")}.`,
+    sentence: `${who} at ${seen.map(({ weight, name }) => `“${name}” ${weight.toFixed(2)}`).join(", ")}.`,
   };
 }

@@ -10,6 +10,15 @@
 
 const NO_PATTERN = "no simple pattern";
 
+/**
+ * On what heads may be recognised, as [value, text].
+ * @type {[import("../../../assets/head_focus.js").Basis, string][]}
+ */
+export const NAMED_ON = [
+  ["text", "this text"],
+  ["test", "random tokens"],
+];
+
 /** Which heads one may ask for, as [value, text]. @param {Pattern[]} patterns @returns {[string, string][]} */
 export const filtersOf = (patterns) => [
   ["", "all"],
@@ -28,17 +37,21 @@ export const ordersOf = (patterns) => [
 const placeOf = ({ n_head }, i) => ({ layer: Math.floor(i / n_head) + 1, head: (i % n_head) + 1 });
 
 /**
- * Which heads fit the filter; the order of those that do, null for that of the layers; and the captions below them.
+ * Which heads fit the filter; the order of those that do, null for that of the layers; the captions below them; and
+ * the sentence that says so if there are none.
  * @param {Heads} value
  * @param {{filter: string, order: string, basis: string}} wish
- * @returns {{fits: boolean[], order: number[] | null, captions: string[]}}
+ * @returns {{fits: boolean[], order: number[] | null, captions: string[], none: string}}
  */
 export function arrangement(value, { filter, order, basis }) {
   const { names, numbers } = value.heads[basis];
   const wanted = filter === "none" ? "" : filter;
   const fits = names.map((name) => !filter || name === wanted);
+  const title = value.patterns.find(({ name }) => name === filter)?.title ?? NO_PATTERN;
+  const place = basis === "text" ? "on this text" : "on random tokens that repeat";
+  const none = fits.includes(true) ? "" : `No head of this model is recognised as “${title}” ${place}.`;
   const scores = numbers[order];
-  if (!scores) return { fits, order: null, captions: names.map(() => "") };
+  if (!scores) return { fits, order: null, captions: names.map(() => ""), none };
   const sign = order === "entropy" ? 1 : -1;
   const chosen = names.map((_, i) => i).filter((i) => fits[i]);
   const caption = (i) => `L${placeOf(value, i).layer} H${placeOf(value, i).head} · ${scores[i].toFixed(2)}`;
@@ -46,6 +59,7 @@ export function arrangement(value, { filter, order, basis }) {
     fits,
     order: chosen.sort((a, b) => sign * (scores[a] - scores[b])),
     captions: names.map((_, i) => caption(i)),
+    none,
   };
 }
 
@@ -57,20 +71,27 @@ export const markOf = ({ name, color, ink }) => ({ letter: name[0].toUpperCase()
  * @param {Heads} value
  * @param {number} i
  * @param {"text" | "test"} basis what it is recognised on
+ * @returns {{name: string, label: string, facts: [string, string][], mark: ReturnType<typeof markOf> | null}}
  */
 export function describeHead(value, i, basis) {
   const { patterns, heads } = value;
   const name = heads[basis].names[i];
   const pattern = patterns.find((one) => one.name === name);
   const { layer, head } = placeOf(value, i);
-  const label = `layer ${layer}, head ${head}: ${pattern?.title ?? NO_PATTERN}`;
-  const onBoth = (number, unit = "") =>
+  const [place, title] = [`layer ${layer}, head ${head}`, pattern?.title ?? NO_PATTERN];
+  const onBoth = (/** @type {string} */ number, unit = "") =>
     `${heads.text.numbers[number][i].toFixed(2)}${unit} (${heads.test.numbers[number][i].toFixed(2)})`;
-  const title = [
-    label,
-    "share of its attention on each pattern, here and on repeated random tokens:",
-    ...patterns.map((one) => `${one.title} ${onBoth(one.name)}`),
-    `entropy ${onBoth("entropy", " bits")}`,
-  ].join("\n");
-  return { name, label, title, mark: pattern ? markOf(pattern) : null };
+  /** @type {[string, string][]} */
+  const shares = patterns.map((one) => [one.title, onBoth(one.name)]);
+  return {
+    name,
+    label: `${place}: ${title}`,
+    facts: [
+      [place, title],
+      ["share of attention on", "this text (random tokens)"],
+      ...shares,
+      ["entropy", onBoth("entropy", " bits")],
+    ],
+    mark: pattern ? markOf(pattern) : null,
+  };
 }

@@ -3,8 +3,10 @@
 import { button, make } from "../../../assets/dom.js";
 import { colorTable } from "../../../assets/colors.js";
 import { bytesOf } from "../../../assets/files.js";
+import { tips } from "../../../assets/tip.js";
 import { describeHead } from "./head_facts.js";
 import { trianglePixels } from "./triangle.js";
+import { ownMaximum, scaledColors } from "./weight_colors.js";
 
 /**
  * The i-th triangle of `bytes` on a canvas.
@@ -30,8 +32,7 @@ export function headButtons({ n_layer, n_head }, choose) {
     const [layer, head] = [Math.floor(i / n_head), i % n_head];
     const node = button("", () => choose(layer, head), "pg-head");
     node.dataset.head = `${layer},${head}`;
-    node.title = `layer ${layer + 1}, head ${head + 1}`;
-    node.setAttribute("aria-label", node.title);
+    node.setAttribute("aria-label", `layer ${layer + 1}, head ${head + 1}`);
     node.append(make("canvas"), make("span", "pg-tag"));
     return node;
   });
@@ -42,10 +43,14 @@ export function headButtons({ n_layer, n_head }, choose) {
  * @param {string} weights base64 of all triangles
  * @param {number} T
  * @param {string[]} scale of colours
+ * @param {import("./weight_colors.js").Scaling} [scaling]
  */
-export function paintHeads(buttons, weights, T, scale) {
+export function paintHeads(buttons, weights, T, scale, scaling = "linear") {
   const [bytes, colors] = [bytesOf(weights), colorTable(scale)];
-  buttons.forEach((node, i) => paintHead(/** @type {any} */ (node.firstChild), bytes, i, T, colors));
+  buttons.forEach((node, i) => {
+    const own = scaledColors(colors, scaling, () => ownMaximum(bytes, i, T));
+    paintHead(/** @type {any} */ (node.firstChild), bytes, i, T, own);
+  });
 }
 
 /**
@@ -56,9 +61,9 @@ export function paintHeads(buttons, weights, T, scale) {
  */
 export function labelHeads(buttons, value, basis) {
   buttons.forEach((node, i) => {
-    const { name, label, title, mark } = describeHead(value, i, basis);
+    const { name, label, facts, mark } = describeHead(value, i, basis);
     setMark(node.querySelector(".pg-tag"), mark);
-    node.title = title;
+    factsOf.set(node, facts);
     node.setAttribute("aria-label", label);
     node.dataset.name = name;
   });
@@ -75,6 +80,12 @@ export function setMark(tag, mark) {
   tag.style.setProperty("--ink", mark?.ink ?? "");
 }
 
+/** What the tip of each head says. @type {WeakMap<HTMLElement, [string, string][]>} */
+const factsOf = new WeakMap();
+
+/** Explain the heads in `root` to those who point at them. @param {HTMLElement} root */
+export const headTips = (root) => tips(root, ".pg-head", (node) => factsOf.get(node) ?? []);
+
 /**
  * Put heads into a grid: a row a layer, or in any other order with their captions below. Returns them as they stand.
  * @param {HTMLElement} grid
@@ -85,6 +96,7 @@ export function setMark(tag, mark) {
 export function arrange(grid, buttons, { n_head }, order = null) {
   grid.className = `pg-heads${order ? " pg-sorted" : ""}${n_head > 8 ? " pg-many" : ""}`;
   grid.style.setProperty("--heads", String(n_head));
+  grid.style.setProperty("--layers", String(Math.ceil(buttons.length / n_head)));
   const placed = order ? order.map((i) => buttons[i]) : buttons;
   grid.replaceChildren(...(order ? placed : inLayers(placed, n_head)));
   return placed;

@@ -1,24 +1,23 @@
-"""All heads at once, one of them in focus, and both as files."""
+"""All heads at once, beside the text, and what the model would say after it."""
 
 from typing import Any
 
 import gradio as gr
-import torch
 
+from core.interpretability import activations
 from core.tokenizer import Tokenizer
-from playground.tabs.attention.activation_cache import MOST_CHARACTERS, MOST_TOKENS, ActivationCache, encoded, head_grid
-from playground.tabs.attention.export_html import export_html
-from playground.tabs.attention.heatmaps import heatmap
+from playground.tabs.attention.activation_cache import (
+    MOST_CHARACTERS,
+    MOST_TOKENS,
+    ActivationCache,
+    ForwardPass,
+    head_grid,
+)
 from playground.ui.components import Page, view
-from playground.ui.errors import handler, server_function
+from playground.ui.errors import server_function
 from playground.ui.text import page_text
 
-# Of the large picture, by what it is of; the exported page fills them in, too.
-TITLES = {
-    "head": "Layer {layer}, head {head}",
-    "layer": "Layer {layer}, mean over its heads",
-    "all": "Mean over all heads",
-}
+GUESSES = 6  # of the next token
 
 
 def what_was_cut(tokenizer: Tokenizer, text: str, shown: int, context: int) -> str:
@@ -30,45 +29,31 @@ def what_was_cut(tokenizer: Tokenizer, text: str, shown: int, context: int) -> s
     return f"Only the first {shown} tokens are shown, of {total:,}: {why}."
 
 
+def next_tokens(look: ForwardPass) -> list[list[Any]]:
+    """[token, probability] of what would most likely follow the text, from the pass that is there."""
+    best = activations.next_token(look.model, look.trace).topk(min(GUESSES, look.model.config.vocab_size))
+    tokens, probabilities = best.indices.tolist(), best.values.tolist()
+    return [[look.token(id), round(p, 4)] for id, p in zip(tokens, probabilities, strict=True)]
+
+
 def build(looks: ActivationCache, page: Page, text: gr.Textbox) -> None:
-    @handler
-    def show_heads(typed: str, model: str | None) -> dict[str, Any]:
+    @server_function
+    def read(request: dict[str, Any]) -> dict[str, Any]:
+        typed, model = page_text(request["text"]), request["model"]
         if not typed:
             return {"empty": "Type a few words to see where each head looks."}
-        tokenizer = looks.checkpoints.load(model).tokenizer
-        typed = page_text(typed)
         key = {"model": model, "text": typed[:MOST_CHARACTERS]}
         look = looks.at(key)
-        cut = what_was_cut(tokenizer, typed, len(look.ids), look.model.config.block_size)
-        return head_grid(look) | {"key": key, "cut": cut}
+        cut = what_was_cut(look.tokenizer, typed, len(look.ids), look.model.config.block_size)
+        return head_grid(look) | {"key": key, "cut": cut, "next": next_tokens(look)}
 
-    @server_function
-    def focus_head(request: dict[str, Any]) -> dict[str, Any]:
-        look, layer, head = looks.at(request["key"]), request["layer"], request["head"]
-        over = request["over"]
-        weights = {
-            "head": lambda: look.weights[layer, head],
-            "layer": lambda: look.weights[layer].mean(0),
-            "all": lambda: look.weights.mean((0, 1)),
-        }[over]()
-        return heatmap(weights, look.tokens, TITLES[over].format(layer=layer + 1, head=head + 1))
+    def look_at_heads(typed: str, model: str | None) -> dict[str, Any]:
+        return read({"text": typed, "model": model})
 
-    @server_function
-    def standalone(request: dict[str, Any]) -> dict[str, Any]:
-        look = looks.at(request["key"])
-        grid = head_grid(look) | {"cut": "", "key": request["key"]}
-        exact = encoded(look.weights * 65535, torch.int32)
-        return {"html": export_html(grid, exact, heatmap(look.weights[0, 0], look.tokens, ""), TITLES)}
-
-    heads = view(
-        "attention-heads",
-        "tabs/attention/heads.js",
-        "pg-attention",
-        functions=[focus_head, standalone],
-    )
+    heads = view("attention-heads", "tabs/attention/heads.js", "pg-attention")
     gr.on(
         [text.change, page.model.change, page.tab.select],
-        show_heads,
+        look_at_heads,
         [text, page.model],
         heads,
         show_progress="hidden",

@@ -56,8 +56,7 @@ def matrix(values: Tensor, tokens: list[str], title: str, unit: str, scale: dict
             "title": {"text": title, "x": 0.02},
             "xaxis": {"title": {"text": "key: the token looked at"}, "side": "bottom", "tickangle": -60, **ticks},
             "yaxis": {"title": {"text": "query: the token that looks"}, "autorange": "reversed", **ticks},
-            "margin": {"l": 90, "r": 20, "t": 50, "b": 100},
-            "height": 620,
+            "margin": {"l": 70, "r": 10, "t": 36, "b": 70},
         },
         "names": names,
     }

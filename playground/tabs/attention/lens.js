@@ -1,35 +1,44 @@
 // The logit lens: what each layer would say next, as a table.
 
 import { colorTable, cssOf, readableOn } from "../../../assets/colors.js";
-import { button, make, visibleSpaces } from "../../../assets/dom.js";
+import { about, button, make, visibleSpaces } from "../../../assets/dom.js";
 import { csv, download } from "../../../assets/files.js";
 import { focus, focusedText, onFocus } from "../../../assets/head_focus.js";
 import { latest } from "../../../assets/server.js";
+import { tips } from "../../../assets/tip.js";
+import { percent } from "./numbers.js";
 
-const LEGEND =
-  "Bright cells are sure of what they say; a frame marks what really comes next. Point at a cell for its five best " +
-  "guesses.";
+const LEGEND = "Bright: sure of it. Framed: what really comes next.";
+const ABOUT =
+  "Reading the model's state after each layer as if it were the last one shows how a guess ripens. Follow a " +
+  "column upwards: where does the word that really comes next (framed) first appear? Point at a cell for its " +
+  "five best guesses.";
 const HEADS = ["layer", "position", "has read", "says next", "probability", "probability of the real next token"];
 
 /** @param {import("../../../assets/server.js").View} view */
 export function mount({ element, server }) {
   const root = element.querySelector(".pg-lens");
   const fetchLens = latest(root);
-  let text = "";
+  let [text, shown] = ["", null];
+  tips(root, "[data-cell]", (cell) => {
+    const [layer, t] = cell.dataset.cell.split(",").map(Number);
+    return cellOf(shown, layer, t).facts;
+  });
 
   onFocus(root, async () => {
     if (text === focusedText()) return; // only another head
     text = focusedText();
     const found = await fetchLens(server.logit_lens({ key: focus.key }));
-    if (found) root.replaceChildren(lensFrame(found), tools(found));
+    if (found) root.replaceChildren(tools(found), lensFrame(found));
     else text = "";
+    shown = found;
   });
 }
 
 function tools(found) {
   const row = make("div", "pg-tools");
-  const save = button("Lens, CSV", () => download("logit-lens.csv", csv([HEADS, ...rowsOf(found)]), "text/csv"));
-  row.append(save, make("span", "pg-note", LEGEND));
+  const save = button("Save (CSV)", () => download("logit-lens.csv", csv([HEADS, ...rowsOf(found)]), "text/csv"));
+  row.append(make("span", "pg-note", LEGEND), about(ABOUT), save);
   return row;
 }
 
@@ -41,7 +50,7 @@ function lensFrame(found) {
     const line = make("tr");
     line.append(
       make("th", "", layer ? `after layer ${layer}` : "embedding"),
-      ...tokens.map((_, t) => lensCell(cellOf(found, layer, t), colors)),
+      ...tokens.map((_, t) => lensCell(found, layer, t, colors)),
     );
     table.append(line);
   }
@@ -54,12 +63,13 @@ function lensFrame(found) {
   return frame;
 }
 
-function lensCell({ says, probability, right, title }, colors) {
+function lensCell(found, layer, t, colors) {
+  const { says, probability, right } = cellOf(found, layer, t);
   const color = colors[Math.round(255 * probability)];
   const cell = make("td", right ? "pg-right" : "", visibleSpaces(says));
   cell.style.background = cssOf(color);
   cell.style.color = readableOn(color);
-  cell.title = title;
+  cell.dataset.cell = `${layer},${t}`;
   cell.tabIndex = -1;
   return cell;
 }
@@ -72,15 +82,15 @@ function lensCell({ says, probability, right, title }, colors) {
  */
 export function cellOf({ tokens, best, probabilities, actual }, layer, t) {
   const [guesses, p] = [best[layer][t], probabilities[layer][t]];
-  const quoted = (/** @type {string} */ token) => `«${visibleSpaces(token)}»`;
   const isLast = t + 1 === tokens.length;
-  const title = [`after ${quoted(tokens[t])}:`, ...guesses.map((word, i) => `${quoted(word)} ${p[i].toFixed(3)}`)];
-  if (!isLast) title.push(`really next: ${quoted(tokens[t + 1])} ${actual[layer][t].toFixed(3)}`);
+  /** @type {[string, string][]} */
+  const facts = guesses.map((word, i) => [visibleSpaces(word), percent(p[i])]);
+  if (!isLast) facts.push([`really next: ${visibleSpaces(tokens[t + 1])}`, percent(actual[layer][t])]);
   return {
     says: guesses[0],
     probability: p[0],
     right: guesses[0] === tokens[t + 1],
-    title: title.join("\n"),
+    facts: /** @type {[string, string][]} */ ([["after", visibleSpaces(tokens[t])], ...facts]),
   };
 }
 

@@ -5,7 +5,7 @@ from typing import Any
 from core.interpretability import activations
 from playground.services.services import Services
 from playground.tabs.attention.activation_cache import ActivationCache, rounded
-from playground.ui.components import intro, view
+from playground.ui.components import view
 from playground.ui.errors import server_function
 from playground.ui.palette import SCALE
 
@@ -24,8 +24,4 @@ def build(looks: ActivationCache, services: Services) -> None:
             "scale": SCALE,
         }
 
-    intro(
-        "Reading the model's state after each layer as if it were the last one shows how a guess ripens.",
-        "Follow a column upwards: where does the word that really comes next (framed) first appear?",
-    )
     view("attention-lens", "tabs/attention/lens.js", "pg-lens", functions=[logit_lens])

@@ -10,23 +10,26 @@ import { headCell, make, visibleSpaces } from "../../../assets/dom.js";
 export function nextTokenTable({ rows, position, tokens, loss, loss_after }, n_off) {
   const table = make("table", "pg-table");
   const head = make("tr");
-  const titles = ["next token", "all heads on", "", n_off ? `${n_off} switched off` : "none off", ""];
+  const off = n_off === 1 ? "1 head off" : `${n_off} heads off`;
+  const titles = ["next token", "all heads on", "", ...(n_off ? [off, ""] : [])];
   head.append(...titles.map((title) => headCell(title)));
-  table.append(head, ...rows.map(tableRow));
-  const title = make("h3", "", `What comes after «${visibleSpaces(tokens[position])}»`);
-  return [title, table, make("p", "pg-loss", lossChange(loss, loss_after))];
+  table.append(head, ...rows.map((row) => tableRow(n_off ? row : row.slice(0, 2))));
+  const title = make("h3", "", `What comes after “${visibleSpaces(tokens[position])}”`);
+  return [title, table, make("p", "pg-loss", n_off ? lossChange(loss, loss_after) : lossNow(loss))];
 }
 
-function tableRow([token, before, after]) {
+function tableRow([token, ...probabilities]) {
   const line = make("tr");
   line.append(make("td", "pg-mono", visibleSpaces(token)));
-  [before, after].forEach((probability, i) => {
+  probabilities.forEach((probability, i) => {
     const bar = make("td", `pg-bar pg-bar-${i}`);
     bar.style.setProperty("--weight", probability);
     line.append(make("td", "", probability.toFixed(3)), bar);
   });
   return line;
 }
+
+const lossNow = (loss) => (loss === null ? "" : `Loss on this text: ${loss.toFixed(3)} nats a token.`);
 
 /**
  * @param {number | null} before null: there is nothing to predict

@@ -11,6 +11,9 @@ export const decimal = (value, digits = 3) =>
         .replace(/^-(?=[0.]*$)/, "")
         .replace("-", "−");
 
+/** A probability as per cent, small ones with a digit more. @param {number} share */
+export const percent = (share) => (share < 0.0005 ? "< 0.1 %" : `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`);
+
 /**
  * Where a number lies between -largest and largest, as a colour of a scale from less to more.
  * @param {Uint32Array} colors 256 of them

@@ -15,7 +15,7 @@ from playground.services.services import Services
 from playground.services.training_jobs import Jobs
 from playground.tabs.attention.activation_cache import ActivationCache, ForwardPass, encoded, rounded
 from playground.tabs.attention.scaling_figures import softmax_curves, two_losses, variance_curves
-from playground.ui.components import intro, view
+from playground.ui.components import view
 from playground.ui.errors import server_function
 from playground.ui.palette import SCALE
 
@@ -96,14 +96,5 @@ def build(looks: ActivationCache, services: Services) -> None:
     def follow(request: dict[str, Any]) -> dict[str, Any]:
         return jobs.follow(request["name"], request["cursor"])
 
-    intro(
-        "The more numbers a query and a key have (d_k of them), the larger their products grow; the softmax then sees "
-        "only the largest, and its gradient dies. Dividing by √d_k keeps them in range (Vaswani et al. 2017, 3.2.1).",
-        "Drag from no scaling to too much, and watch the largest weight and the gradient.",
-    )
     view("attention-scaling", "tabs/attention/scaling_lab.js", "pg-lab", functions=[lab, at_power])
-    intro(
-        "Does it matter for learning? Two trainings of the same small model from the same seed, with and without √d_k.",
-        "Start them and watch both losses; what you see is what happened, not what theory promises.",
-    )
     view("attention-experiment", "tabs/attention/two_trainings.js", "pg-experiment", functions=[experiment, follow])

@@ -1,7 +1,7 @@
 // Why scores are divided by the square root of d_k: one head under any power of d_k.
 
 import { colorTable } from "../../../assets/colors.js";
-import { button, facts, make } from "../../../assets/dom.js";
+import { about, button, facts, make } from "../../../assets/dom.js";
 import { bytesOf } from "../../../assets/files.js";
 import { focus, onFocus } from "../../../assets/head_focus.js";
 import { draw } from "../../../assets/plots.js";
@@ -9,6 +9,10 @@ import { ask, latest, oneAtATime } from "../../../assets/server.js";
 import { paintHead } from "./head_pictures.js";
 import { moveVerticalLine } from "./vertical_line.js";
 
+const ABOUT =
+  "The more numbers a query and a key have (d_k of them), the larger their products grow; the softmax then sees " +
+  "only the largest, and its gradient dies. Dividing by √d_k keeps them in range (Vaswani et al. 2017, 3.2.1). " +
+  "Drag from no scaling to too much, and watch the largest weight and the gradient.";
 /** @type {[number, string][]} */
 const PLACES = [
   [0, "no scaling"],
@@ -17,9 +21,9 @@ const PLACES = [
   [1.5, "too much"],
 ];
 const VARIANCE_NOTE =
-  "Theory: the product of d independent numbers of variance 1 has variance d. Here q and k are brought to variance 1 " +
-  "in each dimension first; where this head leaves the line, its dimensions are not independent: training made them " +
-  "so.";
+  "Theory: the product of d independent numbers of variance 1 has variance d. Here q and k are brought to " +
+  "variance 1 in each dimension first; where this head leaves the line, its dimensions are not independent: " +
+  "training made them so.";
 const SOFTMAX_NOTE =
   "Near the left edge one token takes all, and hardly any gradient passes; near the right edge the head looks at " +
   "everything alike and has nothing to say. The line is where you are.";
@@ -66,7 +70,7 @@ export function mount({ element, server }) {
     if (!found) return;
     problem.replaceChildren();
     d_k = found.d_k;
-    title.textContent = `Layer ${layer + 1}, head ${head + 1} of ${key.model}`;
+    title.replaceChildren(`Layer ${layer + 1}, head ${head + 1} of ${key.model} `, about(ABOUT));
     await draw(softmax, found.softmax.data, found.softmax.layout);
     await draw(variance, found.variance.data, found.variance.layout);
     move();

@@ -1,17 +1,23 @@
 // From q and k to weights, with the numbers of the forward pass.
 
 import { colorTable } from "../../../assets/colors.js";
-import { button, headCell, make, visibleSpaces } from "../../../assets/dom.js";
+import { about, button, headCell, make, visibleSpaces } from "../../../assets/dom.js";
 import { focus, focusedName, onFocus, setFocus } from "../../../assets/head_focus.js";
 import { latest } from "../../../assets/server.js";
+import { tips } from "../../../assets/tip.js";
 import { decimal, signedColor } from "./numbers.js";
 import { tokenRow } from "./token_row.js";
+
+const ABOUT =
+  "A token asks with its query q, every earlier token answers with its key k; their product decides the weight. " +
+  "Choose a token, then follow one row from left to right; click a key to see its product, number by number.";
 
 /** @param {import("../../../assets/server.js").View} view */
 export function mount({ element, props, server }) {
   const root = element.querySelector(".pg-steps");
   const colors = colorTable(props.diverging);
   const fetchSteps = latest(root);
+  tips(root, "[data-number]", (cell) => [[cell.dataset.dimension, cell.dataset.number]]);
 
   onFocus(root, async () => {
     const { key, layer, head, query } = focus;
@@ -29,18 +35,25 @@ export function mount({ element, props, server }) {
     const both = make("div", "pg-two");
     both.append(frame, productDetail(found, names, key, colors));
     const scrolled = root.querySelector(".pg-scroll")?.scrollTop ?? 0;
-    root.replaceChildren(make("h3", "", `Query «${names[found.query]}» in ${focusedName()}`), row, both);
+    const title = make("h3", "", `Query “${names[found.query]}” in ${focusedName()} `);
+    title.append(about(ABOUT));
+    root.replaceChildren(title, row, both);
     frame.scrollTop = scrolled;
   }
+}
+
+// What scores are divided by; only a model that was trained so has another number than √d_k.
+function divisor(scale, d_k) {
+  const by = (1 / scale).toFixed(2);
+  return by === Math.sqrt(d_k).toFixed(2) ? `${by} (√d_k)` : by;
 }
 
 // A row a key: its score on the way to a weight.
 function scoreTable({ query, q, raw, scaled, masked, weights, scale }, names, key, choose) {
   const table = make("table", "pg-table");
   const head = make("tr");
-  const titles = ["key", "raw score q · k", `÷ ${(1 / scale).toFixed(2)}`, "masked", "softmax: weight", ""];
+  const titles = ["key", "raw score q · k", `÷ ${divisor(scale, q.length)}`, "masked", "softmax: weight", ""];
   head.append(...titles.map((title) => headCell(title)));
-  head.children[2].title = `√d_k = ${Math.sqrt(q.length).toFixed(2)} for d_k = ${q.length} dimensions`;
   table.append(head);
   const largest = Math.max(...weights); // the longest bar fills its column
   names.forEach((token, i) => {
@@ -62,11 +75,11 @@ function scoreTable({ query, q, raw, scaled, masked, weights, scale }, names, ke
 // The product of the query and one key, number by number, and what comes of it.
 function productDetail({ query, q, k, v, raw, scaled, weights, output, scale }, names, key, colors) {
   const product = q.map((value, d) => value * k[key][d]);
-  const about = `The product of «${names[query]}» (query) and «${names[key]}» (key), dimension by dimension`;
-  const divided = `Divided by √d_k = ${(1 / scale).toFixed(2)}: ${decimal(scaled[key])}.`;
+  const said = `The product of “${names[query]}” (query) and “${names[key]}” (key), dimension by dimension`;
+  const divided = `Divided by ${divisor(scale, q.length)}: ${decimal(scaled[key])}.`;
   const detail = make("div", "pg-strips");
   detail.append(
-    make("p", "", `${about}, d_k = ${q.length}:`),
+    make("p", "", `${said}, d_k = ${q.length}:`),
     strip("q", q, colors),
     strip("k", k[key], colors),
     strip("q × k", product, colors, `sum = ${decimal(raw[key])}, the raw score`),
@@ -85,7 +98,7 @@ function strip(label, numbers, colors, total = "") {
   numbers.forEach((value, d) => {
     const cell = make("span");
     cell.style.background = signedColor(colors, value, largest);
-    cell.title = `dimension ${d + 1}: ${decimal(value, 4)}`;
+    Object.assign(cell.dataset, { dimension: `dimension ${d + 1}`, number: decimal(value, 4) });
     cells.append(cell);
   });
   row.append(make("span", "pg-strip-name", label), cells);

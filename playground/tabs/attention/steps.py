@@ -5,7 +5,7 @@ from typing import Any
 from core.interpretability import activations
 from playground.services.services import Services
 from playground.tabs.attention.activation_cache import ActivationCache, rounded
-from playground.ui.components import intro, view
+from playground.ui.components import view
 from playground.ui.errors import server_function
 from playground.ui.palette import DIVERGING
 
@@ -21,8 +21,4 @@ def build(looks: ActivationCache, services: Services) -> None:
         numbers |= {name: rounded(getattr(found, name).float(), 5) for name in ("weights", "output")}
         return numbers | {"scale": found.scale, "query": query, "tokens": look.tokens}
 
-    intro(
-        "A token asks with its query q, every earlier token answers with its key k; their product decides the weight.",
-        "Choose a token, then follow one row from left to right; click a key to see its product, number by number.",
-    )
     view("attention-steps", "tabs/attention/steps.js", "pg-steps", functions=[head_steps], diverging=DIVERGING)

@@ -1,12 +1,16 @@
 // Heads switched off: what the model then says next, and how much worse it reads the text.
 
 import { colorTable } from "../../../assets/colors.js";
-import { button, make } from "../../../assets/dom.js";
+import { about, button, make } from "../../../assets/dom.js";
 import { csv, download } from "../../../assets/files.js";
 import { focus, focusedName, focusedText, onFocus } from "../../../assets/head_focus.js";
 import { ask, latest } from "../../../assets/server.js";
 import { lossMap, summaryOf } from "./loss_map.js";
 import { nextTokenTable } from "./next_token_table.js";
+
+const ABOUT =
+  "A head that is switched off adds nothing; if the model then reads this text worse, the head was of use here. " +
+  "Press Measure every head, then switch off the one with the strongest orange and see what would come next.";
 
 /** @param {import("../../../assets/server.js").View} view */
 export function mount({ element, props, server }) {
@@ -25,7 +29,7 @@ export function mount({ element, props, server }) {
     show();
   });
   const [tools, left, both] = [make("div", "pg-tools"), make("div"), make("div", "pg-two")];
-  tools.append(thisOne, allOn, ...measurement.buttons);
+  tools.append(thisOne, allOn, ...measurement.buttons, about(ABOUT));
   left.append(...measurement.parts);
   both.append(left, result);
   root.replaceChildren(tools, both);
@@ -65,7 +69,7 @@ function measurementOf(server, colors, toggle, show) {
   const buttons = {
     measure: button("Measure every head", () => measure()),
     stop: button("Stop", () => running?.stop()),
-    save: button("Map, CSV", save),
+    save: button("Save map (CSV)", save),
   };
 
   const forget = () => {

@@ -7,7 +7,7 @@ import torch
 from core.interpretability import activations
 from playground.services.services import Services
 from playground.tabs.attention.activation_cache import ActivationCache, ForwardPass, rounded
-from playground.ui.components import intro, view
+from playground.ui.components import view
 from playground.ui.errors import server_function
 from playground.ui.palette import DIVERGING
 
@@ -44,10 +44,6 @@ def build(looks: ActivationCache, services: Services) -> None:
         look = looks.at(request["key"])
         return {"changes": rounded(activations.ablate_layer(look.model, look.trace, request["layer"]), 5)}
 
-    intro(
-        "A head that is switched off adds nothing; if the model then reads this text worse, the head was of use here.",
-        "Press Measure every head, then switch off the one with the strongest orange and see what would come next.",
-    )
     view(
         "attention-switch-off",
         "tabs/attention/switch_off.js",

@@ -1,12 +1,15 @@
 // A run's time-lapse: its heads at each of its snapshots, beside its loss.
 
-import { button, choice, make, number } from "../../../assets/dom.js";
+import { about, button, choice, make, number } from "../../../assets/dom.js";
 import { focus, focusedText, onFocus } from "../../../assets/head_focus.js";
 import { draw, plotly } from "../../../assets/plots.js";
 import { ask, latest, poll } from "../../../assets/server.js";
-import { arrange, headButtons, labelHeads, paintHeads } from "./head_pictures.js";
+import { arrange, headButtons, headTips, labelHeads, paintHeads } from "./head_pictures.js";
 import { moveVerticalLine } from "./vertical_line.js";
 
+const ABOUT =
+  "A run keeps snapshots on its way; step through them and watch heads find their job while the loss falls. When " +
+  "the purple line rises, a head has learned to look at what followed last time (induction).";
 const READY = "Drag the slider, or play. Heads are recognised on repeated random tokens; point at one for its scores.";
 const PER_FRAME = 600; // ms
 
@@ -46,7 +49,7 @@ export function mount({ element, server }) {
       run = name;
       load();
     });
-    tools.replaceChildren(picker, player.button, make("span", "pg-note", found.note));
+    tools.replaceChildren(picker, player.button, make("span", "pg-note", found.note), about(ABOUT));
     await draw(plot, found.figure.data, found.figure.layout);
     await fetchFrames(signal);
   };
@@ -107,6 +110,7 @@ function sideBySide(...parts) {
 function frameScreen() {
   const [root, title, grid] = [make("div"), make("h3"), make("div")];
   root.append(title, grid);
+  headTips(grid);
   let buttons = [];
   const show = (frame, text) => {
     if (buttons.length !== frame.n_layer * frame.n_head) {

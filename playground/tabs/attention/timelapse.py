@@ -6,7 +6,7 @@ from core.training.run_directory import read_lines, step_number
 from playground.services.services import Services
 from playground.tabs.attention.activation_cache import ActivationCache, head_grid
 from playground.tabs.attention.timelapse_figures import timelapse
-from playground.ui.components import intro, view
+from playground.ui.components import view
 from playground.ui.errors import server_function
 
 MOST_POINTS = 600
@@ -41,8 +41,4 @@ def build(looks: ActivationCache, services: Services) -> None:
         strongest = round(float(look.known.scores["induction"].max()), 4)
         return head_grid(look) | {"induction": strongest}
 
-    intro(
-        "A run keeps snapshots on its way; step through them and watch heads find their job while the loss falls.",
-        "Play it: when the purple line rises, a head has learned to look at what followed last time (induction).",
-    )
     view("attention-timelapse", "tabs/attention/timelapse.js", "pg-timelapse", functions=[begin, frame])

@@ -44,7 +44,7 @@ def timelapse(metrics: list[dict[str, Any]], steps: list[int]) -> dict[str, Any]
             },
             "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
             "margin": {"l": 60, "r": 60, "t": 50, "b": 60},
-            "height": 360,
+            "height": 300,
         },
         "places": places,
     }

@@ -1,9 +1,12 @@
 // Two trainings of the same model, with and without the square root of d_k, while they run.
 
-import { button, isVisible, make } from "../../../assets/dom.js";
+import { about, button, isVisible, make } from "../../../assets/dom.js";
 import { draw, plotly } from "../../../assets/plots.js";
 import { ask, poll } from "../../../assets/server.js";
 
+const ABOUT =
+  "Two trainings of the same small model from the same seed, with and without √d_k. What you see is what " +
+  "happened, not what theory promises.";
 const NOTE =
   "A small model with GPT-2's small initial weights begins with scores near 0, so it often learns about as well " +
   "without the division; the lab above shows what a head loses once its q and k have grown.";
@@ -17,7 +20,9 @@ export function mount({ element, server }) {
   state.setAttribute("role", "status");
   const start = button("Train with and without √d_k", () => begin(true), "pg-button pg-primary");
   start.id = "experiment-start";
-  root.replaceChildren(start, state, plot, make("p", "pg-note", NOTE));
+  const title = make("h3", "", "Does it matter for learning? ");
+  title.append(about(ABOUT));
+  root.replaceChildren(title, start, state, plot, make("p", "pg-note", NOTE));
   let stop = () => {};
 
   const begin = async (wanted) => {

@@ -6,7 +6,15 @@ import pytest
 import torch
 
 from core.interpretability import activations
-from core.interpretability.head_patterns import PATTERNS, entropy, patterns, recognise, repeated_tokens
+from core.interpretability.head_patterns import (
+    PATTERNS,
+    Recognised,
+    entropy,
+    patterns,
+    recognise,
+    repeated_tokens,
+    sharpest,
+)
 from core.model import GPT, GPTConfig
 
 A, B, C = 7, 8, 9
@@ -64,6 +72,19 @@ def test_one_repeated_token_in_a_text_names_no_head():
 def test_entropy_counts_the_tokens_that_a_head_looks_at():
     rows = torch.tensor([[1.0, 0, 0, 0], [0.5, 0.5, 0, 0], [0.25, 0.25, 0.25, 0.25]])
     torch.testing.assert_close(entropy(rows), torch.tensor([0.0, 1.0, 2.0]))
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ([["", "previous"], ["induction", "first"]], (1, 0)),  # the lower entropy of the two that do something
+        ([["", ""], ["", "first"]], (1, 1)),  # nothing else has a name
+        ([["", ""], ["", ""]], (0, 0)),
+    ],
+)
+def test_the_sharpest_head_is_the_recognised_one_with_the_lowest_entropy(names, expected):
+    found = Recognised({}, names, torch.tensor([[0.1, 3.0], [2.0, 0.2]]))
+    assert sharpest(found) == expected
 
 
 def test_the_test_sequence_repeats_different_tokens_and_fits():

@@ -27,9 +27,15 @@ def sent_modules(saved: str) -> dict[str, bytes]:
 def test_the_page_holds_the_modules_that_its_entry_needs_and_no_others(saved: str) -> None:
     sent = sent_modules(saved)
     own = "playground/tabs/attention/"
-    assert {own + "standalone.js", own + "heads.js", own + "triangle.js", "assets/dom.js", "assets/plots.js"} <= set(
-        sent
-    )
+    assert {
+        own + "standalone.js",
+        own + "heads.js",
+        own + "head.js",
+        own + "lines.js",
+        own + "triangle.js",
+        "assets/dom.js",
+        "assets/plots.js",
+    } <= set(sent)
     assert not {own + "compare.js", own + "lens.js", own + "switch_off.js", "playground/badge.js", "plotly.js"} & set(
         sent
     )
@@ -46,7 +52,15 @@ def test_modules_are_what_their_files_say_but_for_where_they_import_from() -> No
 
 def test_the_page_holds_the_style_of_what_it_shows_only(saved: str) -> None:
     css = saved[saved.index("<style>") : saved.index("</style>")]
-    for needed in (".pg-heads", ".pg-tag", ".pg-token-row", ".pg-note", ".pg-choice", ".pg-button:focus-visible"):
+    for needed in (
+        ".pg-heads",
+        ".pg-tag",
+        ".pg-token-row",
+        ".pg-lines",
+        ".pg-note",
+        ".pg-choice",
+        ".pg-button:focus-visible",
+    ):
         assert needed in css
     for other in (
         ".pg-vote",
@@ -58,8 +72,8 @@ def test_the_page_holds_the_style_of_what_it_shows_only(saved: str) -> None:
         ".gradio-container",
     ):
         assert other not in css
-    narrow = re.search(r"@media \(max-width: 900px\) *\{ *(.*?\}) *\}", css)
-    assert narrow is not None and narrow[1].startswith(".pg-two {") and narrow[1].count("{") == 1
+    narrow = re.search(r"@media \(max-width: 900px\) *\{ *(.*?\}) *\}", css, re.DOTALL)
+    assert narrow is not None and narrow[1].startswith(".pg-attend {") and narrow[1].count("{") == 2
     assert css.count("{") == css.count("}")
 
 

@@ -255,7 +255,7 @@ STAGE = Stage(
             "accuracy",
             "share",
             HELD_OUT,
-            "accuracy on what was held out",
+            "held-out accuracy",
             panel="accuracy",
             late=True,
         ),

@@ -63,7 +63,7 @@ class DPOConfig(Config):
     """Everything that decides what a direct preference optimisation makes."""
 
     beta: float = setting(
-        0.1, "How dear it is to move away from the parent; small is cheap", low=1e-4, high=100.0, fixed=True
+        0.1, "Penalty for moving away from the parent; smaller lets it move more", low=1e-4, high=100.0, fixed=True
     )
     loss_type: str = setting(
         "sigmoid",

@@ -98,7 +98,7 @@ ACCURACY = (
         about=About("Accuracy", "how often the answer that was preferred gets the higher reward; one half is chance."),
         late=True,
     ),
-    Metric("accuracy/val", "accuracy", "share", HELD_OUT, "accuracy on what was held out", "", "accuracy", late=True),
+    Metric("accuracy/val", "accuracy", "share", HELD_OUT, "held-out accuracy", "", "accuracy", late=True),
 )
 
 # --- of answers that the model writes while it learns: TRL's names ---------------------------------------------
@@ -166,7 +166,7 @@ POLICY_LOSSES = (
         curve="policy",
         panel="ppo_loss",
         about=About(
-            "Losses of PPO", "that of the value head falls as it learns to foresee scores; the policy's need not."
+            "Losses of PPO", "that of the value head falls as it learns to predict scores; the policy's need not."
         ),
     ),
     Metric("loss/value", "loss", "mean a token", curve="value head", panel="ppo_loss"),

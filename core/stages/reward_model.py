@@ -216,7 +216,7 @@ STAGE = Stage(
     scores=True,
     sequences_per_example=2,
     loss_unit="nats per pair",
-    loss_about="how surprised the reward model is by a vote; ln 2 is to know nothing, and a rise on held-out "
+    loss_about="how surprised the reward model is by a vote; ln 2 means pure guessing, and a rise on held-out "
     "votes means that it learns the others by heart.",
     metrics=(
         *REWARDS,

@@ -203,7 +203,7 @@ def test_from_votes_to_before_and_after(page: Page, url: str, workspace: Path) -
     marks = page.locator(".pg-exchange").first.locator(".pg-won, .pg-tied")
     assert marks.count() in (1, 2), "one wins, or both tie"
 
-    page.get_by_role("button", name="Vote blind on 20").click()
+    page.get_by_role("button", name="Blind vote: 20 pairs").click()
     expect(page.locator("#align-vote")).to_contain_text("A is better")
     page.reload()
     open_tab(page, "Align")
@@ -212,4 +212,4 @@ def test_from_votes_to_before_and_after(page: Page, url: str, workspace: Path) -
     expect(page.locator("#compare-before input")).to_have_value("bard-chat")
     choose(page, "compare-before", "dpo-1")
     page.locator("#compare-start").click()
-    expect(page.locator(".toast-body")).to_contain_text("choose two different models".capitalize())
+    expect(page.locator("#compare-said")).to_contain_text("Choose two different models")

@@ -1,5 +1,7 @@
 """Align tab: bend a model to the votes that were given, see it happen, and see what has changed."""
 
+from collections.abc import Iterable
+
 import gradio as gr
 
 from core.stages.base import Stage
@@ -21,30 +23,35 @@ def place(stages: list[Stage]) -> Place:
         empty="Nothing has been aligned here yet. Choose votes and press Start training: the first points come soon.",
         script="tabs/align/run.js",
         figure=pictures,
+        main=("scores", "margin"),
+        chosen=("kl", "val/length", "accuracy", "loss"),
     )
 
 
 def build(services: Services, page: Page) -> None:
+    stages = simplest_first(stage for stage in STAGES.values() if stage.aligns)
     intro(
         "Your votes bend a model: it becomes likelier to say what you preferred, and pays for moving away from what "
         "it was.",
-        "Start DPO on your votes, watch reward and KL grow together, then compare the model before and after.",
+        " ".join(stage.needs for stage in stages if stage.needs),
     )
     with gr.Tabs(elem_id="align-parts"):
         with gr.Tab("Learn from votes", id="learn", elem_id="align-part-learn"):
-            runs = learn(services, page)
+            runs = learn(services, page, stages)
         with gr.Tab("Before and after", id="compare", elem_id="align-part-compare") as tab:
             before_after.build(services, page, tab, runs)
 
 
-def learn(services: Services, page: Page) -> gr.HTML:
-    stages = [stage for stage in STAGES.values() if stage.aligns]
+def simplest_first(stages: Iterable[Stage]) -> list[Stage]:
+    """Those that bend a model by votes alone, those that only score answers, those that need another model first."""
+    return sorted(stages, key=lambda stage: (bool(stage.settings_that_name("reward model")), stage.scores))
+
+
+def learn(services: Services, page: Page, stages: list[Stage]) -> gr.HTML:
     with gr.Row(elem_classes="pg-work"):
-        with gr.Column(elem_classes="pg-controls"):
-            gr.Markdown(" ".join(stage.needs for stage in stages if stage.needs), elem_classes="pg-note")
-            with gr.Tabs(elem_id="align-stages"):
-                for stage in stages:
-                    with gr.Tab(stage.title, id=stage.name, elem_id=f"align-stage-{stage.name}"):
-                        stage_form.build(Spec.of(stage), services, "align")
+        with gr.Column(elem_classes="pg-controls"), gr.Tabs(elem_id="align-stages"):
+            for stage in stages:
+                with gr.Tab(stage.title, id=stage.name, elem_id=f"align-stage-{stage.name}"):
+                    stage_form.build(Spec.of(stage), services, "align")
         with gr.Column():
             return live_run.build(services, page, place(stages))

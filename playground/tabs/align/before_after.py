@@ -13,11 +13,20 @@ from playground.panels.voting.panel import voting
 from playground.services.labelling.voting_settings import HELD_OUT, VotingSettings
 from playground.services.services import Services
 from playground.tabs.align.comparison import MOST_PROMPTS, MOST_TOKENS, Comparison, Question
-from playground.ui.components import Page, intro, view
+from playground.ui.components import Page, about, view
 from playground.ui.errors import handler, server_function
+from playground.ui.press import message_line, press
 
 NONE = ("none", "")
 GOAL = 20  # blind votes
+ABOUT = (
+    "Two models answer the same held-out prompts with the same seeds, so that what differs is what was learned. "
+    "Compare an aligned model with its parent, then vote blindly yourself: do you see a difference?"
+)
+ABOUT_BLIND = (
+    "One answer of each model, sides at random, names hidden until you have voted. Vote with the keys 1 and 2; once "
+    "you have pressed Compare, the win rate by votes stands above."
+)
 BLIND = Sampling(max_new_tokens=MOST_TOKENS, temperature=0.8)
 
 
@@ -28,66 +37,69 @@ def build(services: Services, page: Page, tab: gr.Tab, runs: gr.HTML) -> None:
     def follow_comparison(request: dict[str, Any]) -> dict[str, Any]:
         return comparison.status(request["number"], request["since"])
 
-    intro(
-        "Two models answer the same held-out prompts with the same seeds, so that what differs is what was learned.",
-        "Compare an aligned model with its parent, then vote blindly yourself: do you see a difference?",
-    )
-    chosen = controls()
-    with gr.Row(elem_classes="pg-toolbar"):
-        start = gr.Button("Compare", variant="primary", elem_id="compare-start", min_width=140)
-        stop = gr.Button("Stop", variant="stop", elem_id="compare-stop", min_width=90)
-    answers = view(
-        "compare-view",
-        "tabs/align/comparison.js",
-        "pg-compare",
-        empty="Press Compare: the first answers come within seconds, and who wins is counted as they come.",
-        functions=[follow_comparison],
-    )
-    with gr.Accordion(f"Vote blind on {GOAL}: which of the two do you prefer?", open=False, elem_id="compare-blind"):
-        intro(
-            "One answer of each model, sides at random, names hidden until you have voted.",
-            "Vote with the keys 1 and 2; once you have pressed Compare, the win rate by votes stands above.",
-        )
-        blind = voting(services.labelling, "align-vote", wish, empty="Choose two models that answer, above.")
+    @server_function
+    def stop_comparison(_: dict[str, Any]) -> dict[str, Any]:
+        comparison.stop()
+        return {}
+
+    with gr.Row(elem_classes="pg-work"):
+        with gr.Column(elem_classes="pg-controls"):
+            chosen = controls()
+            start = gr.Button("Compare", variant="primary", elem_id="compare-start")
+            said = message_line("compare-said")
+        with gr.Column():
+            answers = view(
+                "compare-view",
+                "tabs/align/comparison.js",
+                "pg-compare",
+                empty="Press Compare: the first answers come within seconds, and who wins is counted as they come.",
+                functions=[follow_comparison, stop_comparison],
+            )
+            with gr.Accordion(f"Blind vote: {GOAL} pairs", open=False, elem_id="compare-blind"):
+                about(ABOUT_BLIND, "Which of the two do you prefer?")
+                blind = voting(services.labelling, "align-vote", wish, empty="Choose two models that answer.")
     keep_pickers(services, page, tab, runs, chosen)
-    wire(page, comparison, chosen, {"start": start, "stop": stop}, answers, blind)
+    wire(page, comparison, chosen, start, said, answers, blind)
 
 
 def controls() -> dict[str, Any]:
+    about(ABOUT, "Two models, the same prompts")
     with gr.Row(elem_classes="pg-numbers"):
-        chosen: dict[str, Any] = {
-            "before": gr.Dropdown(
-                [], label="before", info="Usually the parent", elem_id="compare-before", min_width=150
-            ),
-            "after": gr.Dropdown([], label="after", info="An aligned model", elem_id="compare-after", min_width=150),
-            "rule": gr.Dropdown(
-                [NONE, *((rule.title, name) for name, rule in RULES.items())],
-                value="",
-                label="judged by a rule",
-                info="It prefers an answer that …",
-                elem_id="compare-rule",
-                min_width=170,
-            ),
-            "reward_model": gr.Dropdown(
-                [NONE],
-                value="",
-                label="by a reward model",
-                info="Of the same vocabulary",
-                elem_id="compare-reward",
-                min_width=150,
-            ),
-        }
+        before = gr.Dropdown([], label="Before", info="Usually the parent", elem_id="compare-before", min_width=140)
+        after = gr.Dropdown([], label="After", info="An aligned model", elem_id="compare-after", min_width=140)
+    rules = [NONE, *((rule.title, name) for name, rule in RULES.items())]
     with gr.Row(elem_classes="pg-numbers"):
-        number: dict[str, Any] = {"precision": 0, "min_width": 110}
-        chosen |= {
-            "count": gr.Number(50, label="prompts", info=f"At most {MOST_PROMPTS}", elem_id="compare-count", **number),
-            "temperature": gr.Number(
-                0.8, label="temperature", info="As in the Chat", elem_id="compare-temperature", min_width=110
-            ),
-            "seed": gr.Number(0, label="seed", info="Another one, other answers", elem_id="compare-seed", **number),
-        }
-    bits = "Also measure bits per byte on held-out plays, before and after: what was forgotten (takes longer)"
-    return chosen | {"with_bits": gr.Checkbox(False, label=bits, elem_id="compare-bits")}
+        rule = gr.Dropdown(
+            rules, value="", label="Judged by a rule", info="An answer that …", elem_id="compare-rule", min_width=140
+        )
+        reward_model = gr.Dropdown(
+            [NONE],
+            value="",
+            label="By a reward model",
+            info="Of their vocabulary",
+            elem_id="compare-reward",
+            min_width=140,
+        )
+    with gr.Row(elem_classes="pg-numbers"):
+        count = gr.Number(
+            50, label="Prompts", info=f"At most {MOST_PROMPTS}", elem_id="compare-count", precision=0, min_width=90
+        )
+        temperature = gr.Number(
+            0.8, label="Temperature", info="Same scale as in Chat", elem_id="compare-temperature", min_width=90
+        )
+        seed = gr.Number(
+            0, label="Seed", info="Another gives other answers", elem_id="compare-seed", precision=0, min_width=90
+        )
+    bits = gr.Checkbox(
+        False,
+        label="Also measure what was forgotten",
+        info="Bits per byte on held-out plays, before and after; takes longer",
+        elem_id="compare-bits",
+    )
+    return {
+        **{"before": before, "after": after, "rule": rule, "reward_model": reward_model},
+        **{"count": count, "temperature": temperature, "seed": seed, "with_bits": bits},
+    }
 
 
 def wish(values: dict[str, Any]) -> VotingSettings:
@@ -179,31 +191,26 @@ def wire(
     page: Page,
     comparison: Comparison,
     chosen: dict[str, Any],
-    buttons: dict[str, gr.Button],
-    view: gr.HTML,
+    start: gr.Button,
+    said: gr.HTML,
+    answers: gr.HTML,
     blind: gr.HTML,
 ) -> None:
-    @handler
-    def start(values: dict[Any, Any]) -> dict[str, Any]:
+    def compare(values: dict[Any, Any]) -> dict[Any, Any]:
         given = {name: values[widget] for name, widget in chosen.items()}
         for name in ("count", "temperature", "seed"):
             if given[name] is None:
                 raise ValueError(f"{'prompts' if name == 'count' else name} is empty: type a number")
         comparison.start(Question(**given | {"before": given["before"] or "", "after": given["after"] or ""}))
-        return look()
-
-    @handler
-    def stop() -> None:
-        comparison.stop()
+        return {answers: look()}
 
     def look() -> dict[str, Any]:
         return {"opened": time.time()}
 
+    press(start, compare, set(chosen.values()), [answers], busy="Starting …", said=said, api_name="compare")
     quiet: dict[str, Any] = {"show_progress": "hidden"}
-    buttons["start"].click(start, set(chosen.values()), view, api_name="compare", **quiet)
-    buttons["stop"].click(stop, api_name="stop_comparison", **quiet)
     for seen in (page.blocks.load, blind.changed):  # it may be going on since before a reload; a vote changes a rate
-        seen(look, None, view, api_name="look_at_comparison", **quiet)
+        seen(look, None, answers, api_name="look_at_comparison", **quiet)
     models = [chosen["before"], chosen["after"]]
     gather = f"(before, after) => ({{ before, after, goal: {GOAL} }})"
     changes = [page.blocks.load, *(picker.change for picker in models)]

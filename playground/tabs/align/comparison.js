@@ -1,6 +1,7 @@
 // Two models on the same prompts, side by side, and who wins.
 
-import { make, table } from "../../../assets/dom.js";
+import { button, make, table } from "../../../assets/dom.js";
+import { busy } from "../../../assets/press.js";
 import { rateRow } from "../../../assets/rates.js";
 import { ask, pollWhenSeen } from "../../../assets/server.js";
 
@@ -14,8 +15,8 @@ function answerNode(side, name, row) {
   const head = make("p", "pg-answer-head");
   head.append(make("span", "", name));
   for (const [judge, winner] of Object.entries(verdicts)) {
-    if (winner === side) head.append(make("span", "pg-won", `✓ ${judge}`));
-    if (winner === "tie") head.append(make("span", "pg-tied", `= ${judge}`));
+    if (winner === side) head.append(make("span", "pg-won", `✓ by the ${judge}`));
+    if (winner === "tie") head.append(make("span", "pg-tied", `tie by the ${judge}`));
   }
   if (scores.length) head.append(make("span", "pg-note", `score ${scores[side === "before" ? 0 : 1].toFixed(2)}`));
   node.append(head, make("p", `pg-answer-text${text ? "" : " pg-note"}`, text || "(nothing)"));
@@ -50,8 +51,10 @@ function changes({ before, after, table: rows }) {
   return [make("h3", "", "What has changed"), table(titles, rows, "pg-measured")];
 }
 
-function comparisonParts(root) {
-  const [state, bar, failure] = [make("p", "pg-note"), make("progress", "pg-progress"), make("p", "pg-error")];
+function comparisonParts(root, stopIt) {
+  const [state, bar, failure] = [make("span", "pg-note"), make("progress", "pg-progress"), make("p", "pg-error")];
+  const [line, stop] = [make("p", "pg-tools"), button("Stop", () => busy(stop, "Stopping …", stopIt()))];
+  line.append(state, stop);
   const [summary, answers] = [make("div", "pg-two"), make("div", "pg-scroll pg-exchanges")];
   const [rates, measured] = [make("section"), make("section")];
   state.setAttribute("role", "status");
@@ -63,7 +66,7 @@ function comparisonParts(root) {
   let [number, answered] = [0, 0];
 
   const show = (news) => {
-    if (!state.isConnected) root.replaceChildren(state, bar, failure, summary, answers);
+    if (!state.isConnected) root.replaceChildren(line, bar, failure, summary, answers);
     if (news.number !== number) {
       answers.replaceChildren();
       [number, answered] = [news.number, 0];
@@ -72,6 +75,7 @@ function comparisonParts(root) {
     state.textContent = stateText(news, answered);
     Object.assign(bar, { max: news.total, value: answered, hidden: !news.running });
     failure.textContent = news.error;
+    stop.hidden = !news.running;
     rates.replaceChildren(...wins(news));
     measured.replaceChildren(...changes(news));
     Object.assign(root.dataset, { answered, running: news.running });
@@ -86,7 +90,7 @@ function comparisonParts(root) {
 export function mount({ element, props, watch, server }) {
   /** @type {HTMLElement} */
   const root = element.querySelector(".pg-compare");
-  const parts = comparisonParts(root);
+  const parts = comparisonParts(root, () => ask(server.stop_comparison({})));
   pollWhenSeen(root, props, watch, () => async (signal) => {
     const news = await ask(server.follow_comparison(parts.known()));
     if (signal.aborted) return;

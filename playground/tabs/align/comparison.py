@@ -200,7 +200,7 @@ def measurements(result: Result, running: bool) -> list[list[str]]:
     if question.rule:
         rule = rule_of(question.rule)
         shares = [rate(sum(map(rule.holds, texts)), len(texts)) for texts in sides]
-        found.append([f"answers of which one {rule.title}", *(with_interval(share) for share in shares)])
+        found.append([f"share of answers: {rule.title}", *(with_interval(share) for share in shares)])
     if question.reward_model:
         found.append(["mean reward score", *(f"{mean(row.scores[i] for row in rows):+.2f}" for i in (0, 1))])
     if result.comparable and (result.kl is not None or running):

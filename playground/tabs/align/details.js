@@ -75,7 +75,7 @@ function pictureInTime(picture) {
  * @param {any} figure see playground/tabs/align/pictures.py
  */
 export function detailsOf(figure) {
-  const root = make("div");
+  const root = make("div", "pg-details-part");
   let shown = {};
   const clear = () => {
     shown = {};

@@ -1,9 +1,11 @@
 // Reward against KL: what a run has gained, and how far it has moved for that.
 
 import { cssColor } from "../../../assets/colors.js";
-import { make } from "../../../assets/dom.js";
+import { about, make } from "../../../assets/dom.js";
 import { LEGEND_ABOVE, MARGIN_BELOW_LEGEND, picture } from "../../../assets/pictures.js";
 import { rowsWith } from "../../panels/live_run/log.js";
+
+const HEIGHT = 320; // pixels
 
 /** @typedef {import("../../panels/live_run/log.js").Log} Log */
 
@@ -28,6 +30,7 @@ export const limitsInSight = (limits, farthest) => Object.entries(limits).filter
 const parentTrace = (color) => ({
   ...{ type: "scatter", mode: "markers", name: "the parent", x: [0], y: [0] },
   marker: { symbol: "star", size: 13, color },
+  cliponaxis: false, // it stands on the axis
   hovertemplate: "the parent<extra></extra>",
 });
 
@@ -36,7 +39,7 @@ const colorbar = { title: { text: "optimiser step", side: "right" }, thickness: 
 // The parent, and each series as a path of evaluations, coloured by their step.
 function tracesOf(log, scale, series) {
   const color = cssColor("--body-text-color");
-  const found = series.map((about) => ({ ...about, ...pointsOf(log, about) })).filter(({ step }) => step.length);
+  const found = series.map((path) => ({ ...path, ...pointsOf(log, path) })).filter(({ step }) => step.length);
   if (!found.length) return [];
   const last = Math.max(1, ...found.map(({ step }) => step.at(-1)));
   const paths = found.map(({ name, symbol, step, x, y }, i) => ({
@@ -70,20 +73,21 @@ function limitShapes(limits, names, color) {
  * @param {any} figure see playground/tabs/align/pictures.py
  */
 export function againstKl(figure) {
-  const root = make("div");
+  const root = make("div", "pg-against-kl");
   let [shown, stage] = [null, ""];
-  /** @param {any} about of the run @param {Log} log */
-  const draw = (about, log) => {
-    const wanted = figure.againstKl[about.stage];
+  /** @param {any} run what it says of itself @param {Log} log */
+  const draw = (run, log) => {
+    const wanted = figure.againstKl[run.stage];
     const data = wanted ? tracesOf(log, figure.scale, wanted.series) : [];
     root.hidden = !data.length;
     if (!data.length) return;
-    if (stage !== about.stage) {
-      [shown, stage] = [picture(wanted.title, wanted.about, 340), about.stage];
+    if (stage !== run.stage) {
+      [shown, stage] = [picture(wanted.title, "", HEIGHT), run.stage];
+      shown.root.querySelector("h3").append(" ", about(wanted.about));
       root.replaceChildren(shown.root);
     }
     const farthest = Math.max(...data.flatMap(({ x }) => x));
-    const limits = limitsInSight(about.limits ?? {}, farthest);
+    const limits = limitsInSight(run.limits ?? {}, farthest);
     return shown.draw(data, {
       shapes: limitShapes(limits, figure.limits, cssColor("--body-text-color")),
       uirevision: stage,

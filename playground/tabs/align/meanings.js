@@ -2,11 +2,11 @@
 
 import { make } from "../../../assets/dom.js";
 
-/** A list that is unfolded at first, below the curves. */
+/** A folded list below the curves. */
 export function meanings() {
   const root = make("details", "pg-meanings");
   const list = make("ul");
-  root.open = true;
+  root.hidden = true;
   root.append(make("summary", "", "What these curves say"), list);
   /**
    * @param {import("../../panels/live_run/panels.js").Panel[]} panels
@@ -15,6 +15,7 @@ export function meanings() {
   const draw = (panels, loss) => {
     const said = panels.map(({ key, about }) => (key === "loss" ? loss : about)).filter(Boolean);
     if (said.length === list.childElementCount) return;
+    root.hidden = !said.length;
     list.replaceChildren(
       ...said.map(({ name, text }) => {
         const item = make("li");

@@ -1,7 +1,7 @@
 // How the two answers of each held-out pair have moved since the parent, as DPO moves them.
 
 import { cssColor } from "../../../assets/colors.js";
-import { button, make } from "../../../assets/dom.js";
+import { about, button, make } from "../../../assets/dom.js";
 import { LEGEND_ABOVE, MARGIN_BELOW_LEGEND, picture } from "../../../assets/pictures.js";
 
 /** @typedef {{chosen: number, rejected: number}} Moved by how many nats each of the two is likelier now */
@@ -134,7 +134,9 @@ export function pairs(figure) {
   };
   const texts = reader(figure.colors, choose);
   sides.append(shown.plot, texts.root);
-  root.append(make("h3", "", "How each pair has moved"), make("p", "pg-note", ABOUT), story, sides);
+  const title = make("h3", "", "How each pair has moved ");
+  title.append(about(ABOUT));
+  root.append(title, story, sides);
 
   async function draw(lines, index) {
     last = [lines, index];

@@ -38,7 +38,7 @@ def against_kl(stage: Stage, picture: AgainstKL) -> dict[str, Any]:
     rollouts = {metric.key for metric in stage.metrics if metric.role == ROLLOUTS}
     return {
         "title": picture.title,
-        "about": f"{picture.title}: {picture.about}",
+        "about": picture.about[0].upper() + picture.about[1:],
         "y": picture.y,
         "series": [
             {"x": kl, "y": gain, "name": name, "symbol": "circle" if kl in rollouts else "diamond"}

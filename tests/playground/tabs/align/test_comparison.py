@@ -77,7 +77,7 @@ def test_both_answer_the_same_prompts_with_the_same_seeds_and_wins_are_counted(c
     assert measured["KL from the model before (nats a response)"] == ("0", f"{kl:.1f}")
     assert set(measured) == {
         "mean length (words)",
-        "answers of which one is shorter",
+        "share of answers: is shorter",
         "mean reward score",
         "KL from the model before (nats a response)",
     }
@@ -161,4 +161,4 @@ def test_models_of_two_vocabularies_are_compared_but_for_their_distance(comparis
     comparison.start(Question("parent", "stranger", "love", count=2))
     status = finished(comparison)
     assert not status["error"] and len(status["rows"]) == 2
-    assert [name for name, *_ in status["table"]] == ["mean length (words)", "answers of which one mentions love"]
+    assert [name for name, *_ in status["table"]] == ["mean length (words)", "share of answers: mentions love"]

@@ -44,9 +44,24 @@ def votes_of(workspace: Path) -> Votes:
     return Votes(workspace / "preferences.db")
 
 
-def test_dpo_shows_margin_against_kl_and_how_each_pair_has_moved(page: Page, url: str, workspace: Path) -> None:
-    run = write_aligned(workspace, "bent", "dpo")
+def test_runs_show_what_they_have_gained_and_how(page: Page, url: str, workspace: Path) -> None:
+    runs = {
+        "bent": write_aligned(workspace, "bent", "dpo"),
+        "taught": write_aligned(workspace, "taught", "ppo", kl_target=6.0, kl_stop=400.0, reward_model="some"),
+        "judge": write_aligned(workspace, "judge", "reward"),
+    }
+    Run.create(workspace / "learner", "pretrain", {"device": "cpu"})
     open_align(page, url)
+    expect(page.locator("#align-run")).to_be_visible()
+    page.locator("#align-run summary").click()
+    expect(page.locator("#align-run [data-run]")).to_have_count(3)  # those of this tab's stages
+    page.locator("#align-run summary").click()
+    dpo_shows_margin_against_kl_and_how_each_pair_has_moved(page, runs["bent"])
+    ppo_shows_score_against_kl_and_colours_tokens_of_the_moment(page, runs["taught"])
+    a_reward_model_shows_calibration_and_margins_while_it_learns(page, runs["judge"])
+
+
+def dpo_shows_margin_against_kl_and_how_each_pair_has_moved(page: Page, run: Run) -> None:
     look_at(page, "bent")
     evaluations = [line for line in read_lines(run.metrics)[0] if "kl/val" in line]
     drawn = plotted(page, ".pg-aligned .js-plotly-plot", "held-out")
@@ -73,9 +88,7 @@ def test_dpo_shows_margin_against_kl_and_how_each_pair_has_moved(page: Page, url
     assert page.locator(".pg-run img").count() == 0, "a text became markup"
 
 
-def test_ppo_shows_score_against_kl_and_colours_tokens_of_the_moment(page: Page, url: str, workspace: Path) -> None:
-    run = write_aligned(workspace, "taught", "ppo", kl_target=6.0, kl_stop=400.0, reward_model="some")
-    open_align(page, url)
+def ppo_shows_score_against_kl_and_colours_tokens_of_the_moment(page: Page, run: Run) -> None:
     look_at(page, "taught")
     rollouts = [line for line in read_lines(run.metrics)[0] if "objective/kl" in line]
     drawn = plotted(page, ".pg-aligned .js-plotly-plot", "rollouts")
@@ -98,9 +111,7 @@ def test_ppo_shows_score_against_kl_and_colours_tokens_of_the_moment(page: Page,
     expect(page.locator(".pg-rollouts")).to_contain_text("it went better than the value head expected")
 
 
-def test_a_reward_model_shows_calibration_and_margins_while_it_learns(page: Page, url: str, workspace: Path) -> None:
-    run = write_aligned(workspace, "judge", "reward")
-    open_align(page, url)
+def a_reward_model_shows_calibration_and_margins_while_it_learns(page: Page, run: Run) -> None:
     look_at(page, "judge")
     pictures = page.locator(".pg-details-of-stage .pg-picture")
     expect(pictures.nth(1)).to_contain_text("6 of 6 are ranked right (100 %)")
@@ -112,14 +123,6 @@ def test_a_reward_model_shows_calibration_and_margins_while_it_learns(page: Page
     expect(pictures.nth(1)).to_contain_text("2 of 6 are ranked right (33 %)")  # who looks back is not pulled away
     set_range(page, "evaluation", 5)
     expect(page.locator(".pg-timeline")).to_contain_text("50")
-
-
-def test_each_tab_lists_the_runs_of_its_stages(page: Page, url: str, workspace: Path) -> None:
-    write_aligned(workspace, "judge", "reward")
-    Run.create(workspace / "learner", "pretrain", {"device": "cpu"})
-    open_align(page, url)
-    page.locator("#align-run summary").click()
-    expect(page.locator("#align-run [data-run]")).to_have_text(["judge"])
 
 
 def test_what_cannot_be_learned_from_is_said_before_the_start(page: Page, url: str, workspace: Path) -> None:

@@ -30,7 +30,7 @@ export const limitsInSight = (limits, farthest) => Object.entries(limits).filter
 const parentTrace = (color) => ({
   ...{ type: "scatter", mode: "markers", name: "the parent", x: [0], y: [0] },
   marker: { symbol: "star", size: 13, color },
-  cliponaxis: false, // it stands on the axis
+  cliponaxis: false,
   hovertemplate: "the parent<extra></extra>",
 });
 
@@ -94,7 +94,7 @@ export function againstKl(figure) {
       legend: LEGEND_ABOVE,
       margin: MARGIN_BELOW_LEGEND,
       xaxis: { title: { text: figure.kl }, rangemode: "tozero" },
-      yaxis: { title: { text: wanted.y } },
+      yaxis: { title: { text: wanted.y }, ticklabelstandoff: 10 }, // the star of the parent stands on the axis
     });
   };
   return { root, draw };

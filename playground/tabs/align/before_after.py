@@ -21,7 +21,9 @@ NONE = ("none", "")
 GOAL = 20  # blind votes
 ABOUT = (
     "Two models answer the same held-out prompts with the same seeds, so that what differs is what was learned. "
-    "Compare an aligned model with its parent, then vote blindly yourself: do you see a difference?"
+    "Compare an aligned model with its parent, then vote blindly yourself: do you see a difference? A rule prefers an "
+    f"answer that does what its name says; a reward model must read their vocabulary. At most {MOST_PROMPTS} prompts; "
+    "the temperature has the same scale as in Chat, and another seed gives other answers."
 )
 ABOUT_BLIND = (
     "One answer of each model, sides at random, names hidden until you have voted. Vote with the keys 1 and 2; once "
@@ -64,32 +66,19 @@ def build(services: Services, page: Page, tab: gr.Tab, runs: gr.HTML) -> None:
 
 def controls() -> dict[str, Any]:
     about(ABOUT, "Two models, the same prompts")
+    size: dict[str, Any] = {"min_width": 140}
+    number: dict[str, Any] = {"precision": 0, "min_width": 90}
     with gr.Row(elem_classes="pg-numbers"):
-        before = gr.Dropdown([], label="Before", info="Usually the parent", elem_id="compare-before", min_width=140)
-        after = gr.Dropdown([], label="After", info="An aligned model", elem_id="compare-after", min_width=140)
+        before = gr.Dropdown([], label="Before", elem_id="compare-before", **size)
+        after = gr.Dropdown([], label="After", elem_id="compare-after", **size)
     rules = [NONE, *((rule.title, name) for name, rule in RULES.items())]
     with gr.Row(elem_classes="pg-numbers"):
-        rule = gr.Dropdown(
-            rules, value="", label="Judged by a rule", info="An answer that …", elem_id="compare-rule", min_width=140
-        )
-        reward_model = gr.Dropdown(
-            [NONE],
-            value="",
-            label="By a reward model",
-            info="Of their vocabulary",
-            elem_id="compare-reward",
-            min_width=140,
-        )
+        rule = gr.Dropdown(rules, value="", label="Judged by a rule", elem_id="compare-rule", **size)
+        reward_model = gr.Dropdown([NONE], value="", label="By a reward model", elem_id="compare-reward", **size)
     with gr.Row(elem_classes="pg-numbers"):
-        count = gr.Number(
-            50, label="Prompts", info=f"At most {MOST_PROMPTS}", elem_id="compare-count", precision=0, min_width=90
-        )
-        temperature = gr.Number(
-            0.8, label="Temperature", info="Same scale as in Chat", elem_id="compare-temperature", min_width=90
-        )
-        seed = gr.Number(
-            0, label="Seed", info="Another gives other answers", elem_id="compare-seed", precision=0, min_width=90
-        )
+        count = gr.Number(50, label="Prompts", elem_id="compare-count", **number)
+        temperature = gr.Number(0.8, label="Temperature", elem_id="compare-temperature", min_width=90)
+        seed = gr.Number(0, label="Seed", elem_id="compare-seed", **number)
     bits = gr.Checkbox(
         False,
         label="Also measure what was forgotten",

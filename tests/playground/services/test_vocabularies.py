@@ -80,7 +80,7 @@ def test_a_choice_means_the_models_own_or_itself(vocabularies: Vocabularies) -> 
     [
         ("one", 300, "there is already something called one"),
         ("../out", 300, "cannot be the name"),
-        ("", 300, "cannot be the name"),
+        ("", 300, "the name is empty"),
         ("new", 258, "size must be between 259 and 100,000, got 258"),
         ("new", 10**6, "size must be between 259 and 100,000, got 1,000,000"),
     ],

@@ -112,13 +112,16 @@ def setting_of(f: Field[Any]) -> Setting:
     return found
 
 
+WORDS = {  # parts of names that are no words
+    **{"attn": "attention", "lam": "lambda", "val": "held-out", "vf": "value"},
+    **{"kl": "KL", "lora": "LoRA", "qkv": "QKV"},
+}
+
+
 def title_of(f: Field[Any]) -> str:
     """What people read beside the name: `Learning rate` of learning_rate."""
     words = [WORDS.get(word, word) for word in f.name.split("_")]
     return setting_of(f).title or words[0][0].upper() + " ".join(words)[1:]
-
-
-WORDS = {"attn": "attention", "kl": "KL", "lora": "LoRA", "lam": "lambda", "qkv": "QKV", "val": "held-out", "vf": "value"}
 
 
 def value_type(f: Field[Any]) -> type:

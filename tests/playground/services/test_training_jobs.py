@@ -226,7 +226,9 @@ def test_if_one_of_several_names_is_unfit_or_taken_none_is_created(
 ) -> None:
     append_line(run.metrics, {"step": 1})  # one that has taken no step has nothing to lose: its name is free
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(ValueError, match=r"cannot be the name of a run|the name is empty|already something called|need different names"):
+    with pytest.raises(
+        ValueError, match=r"cannot be the name|the name is empty|already something called|need different names"
+    ):
         Jobs(tmp_path).start_all([(name, CONFIG) for name in names], "pretrain")
     assert sorted(tmp_path.rglob("*")) == before
 

@@ -1,5 +1,7 @@
 // What the views of several tabs tell each other of votes: who votes in this window, and that votes have come or gone.
 
+import { number } from "./dom.js";
+
 const KEY = "pg-annotator";
 const [RENAMED, CHANGED] = ["pg-annotator", "pg-voted"]; // events of the document
 
@@ -21,6 +23,9 @@ export function setAnnotatorName(name) {
 
 /** @param {() => unknown} listener */
 export const onAnnotatorName = (listener) => document.addEventListener(RENAMED, () => listener());
+
+/** So many votes, in words. @param {number} count */
+export const votesText = (count) => `${number(count)} ${count === 1 ? "vote" : "votes"}`;
 
 /** Tell that votes have come or gone. */
 export const announceVotes = () => document.dispatchEvent(new CustomEvent(CHANGED));

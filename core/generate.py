@@ -25,7 +25,7 @@ Model = GPT | PackedGPT
 class Sampling(Config):
     """How the next token is drawn from the model's distribution."""
 
-    max_new_tokens: int = setting(200, "Tokens to write at most", low=1, high=100_000)
+    max_new_tokens: int = setting(200, "Tokens to write at most", low=1, high=100_000, title="Longest answer")
     temperature: float = setting(
         0.8,
         "Below 1 sharpens the distribution, above 1 flattens it; 0 always takes the likeliest",

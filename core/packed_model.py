@@ -21,7 +21,7 @@ from core.model import ACTIVATIONS, GPT, KVCache
 
 # What may be done to the weights, and what of the model is then kept.
 PRECISIONS = {
-    "float32": "exact: the same products, summed in another order",
+    "float32": "full precision",
     "float16": "weights rounded to 16 bits, arithmetic in float32",
     "int8": "weights, and the inputs of every layer, rounded to 8 bits",
 }

@@ -12,7 +12,7 @@ import json
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -249,18 +249,12 @@ class Votes(Database):
     def preferences(
         self, annotators: Collection[str] | None = None, sources: Collection[str] | None = None
     ) -> list[Preference]:
-        """One for each standing vote, swapped repetitions and second opinions on a pair included.
-
-        A tie and "both bad" say that neither answer is better: both become ties. Skipped pairs say nothing.
-        """
-        votes = self.standing()
-        return [
-            Preference(vote.pair.prompt, vote.chosen.text, vote.rejected.text, not vote.decided, vote.pair.history)
-            for vote in votes
-            if vote.choice != "skip"
-            and (annotators is None or vote.annotator in annotators)
-            and (sources is None or vote.pair.source in sources)
-        ]
+        """One for each standing vote, swapped repetitions and second opinions on a pair included."""
+        return as_preferences(
+            vote
+            for vote in self.standing()
+            if (annotators is None or vote.annotator in annotators) and (sources is None or vote.pair.source in sources)
+        )
 
     def import_preferences(self, pairs: Sequence[Preference], annotator: str, source: str = "import") -> int:
         """Add preferences as votes of `annotator`; those that it has already are left out. Returns the number added.
@@ -289,6 +283,18 @@ class Votes(Database):
             for number, (pair, choice) in enumerate(zip(pairs, choices, strict=True)):
                 id = insert_pair(connection, pair)
                 insert_vote(connection, (f"{pair.source}-{began}-{number}", id, annotator, choice, 0, "", None))
+
+
+def as_preferences(votes: Iterable[Vote]) -> list[Preference]:
+    """What can be learned from votes.
+
+    A tie and "both bad" say that neither answer is better: both become ties. Skipped pairs say nothing.
+    """
+    return [
+        Preference(vote.pair.prompt, vote.chosen.text, vote.rejected.text, not vote.decided, vote.pair.history)
+        for vote in votes
+        if vote.choice != "skip"
+    ]
 
 
 def sort_tie(pair: Preference) -> Preference:

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 import gradio as gr
 
-from core.config import Config, is_optional, leaves, setting_of, value_type
+from core.config import Config, is_optional, leaves, setting_of, title_of, value_type
 from playground.ui.form_values import parse, shown
 
 C = TypeVar("C", bound=Config)
@@ -57,11 +57,11 @@ def is_plain_number(f: Field[Any]) -> bool:
 
 
 def widget(f: Field[Any], value: Any, choices: list[Any] | None, prefix: str) -> Any:
-    """The control for a field, with the field's own explanation."""
-    about = setting_of(f)
+    """The control for a field, with the field's own explanation; its name, where the label is another, follows."""
+    about, title = setting_of(f), title_of(f)
     common = {
-        "label": f.name,
-        "info": about.help,
+        "label": title,
+        "info": about.help if title.lower() == f.name else f"{about.help} · {f.name}",
         "value": shown(value),
         "elem_id": f"{prefix}-{f.name}",
         "interactive": True,

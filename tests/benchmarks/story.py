@@ -24,7 +24,16 @@ from core.preferences.rule_annotators import RULES, prefer
 from playground.tour.stops import STOPS
 from tests.conftest import free_port
 from tests.ui.conftest import FLAGS, installed_chromium
-from tests.ui.steps import choose, choose_model, open_page, open_tab, start_training, wait_for_points, wait_for_state
+from tests.ui.steps import (
+    choose,
+    choose_model,
+    open_page,
+    open_tab,
+    start_training,
+    unfold,
+    wait_for_points,
+    wait_for_state,
+)
 from tests.ui.test_label import press, ready
 
 REPO = Path(__file__).parents[2]
@@ -143,6 +152,7 @@ def chat(page: Page) -> None:
     page.evaluate("scrollTo(0, 0)")
     choose_model(page, "bard-chat")
     open_tab(page, "Chat")
+    unfold(page, "chat-manner")
     page.locator("#chat-beside input").first.click()
     choose(page, "chat-beside", "dpo-1")
     for line in ("What news from the king?", "I cannot stay."):

@@ -80,7 +80,7 @@ test("both models answer a line; what they write comes in pieces until both have
   ]);
   const [begin, , more] = asked.map(([, request]) => request);
   assert.deepEqual(begin.wish, { model: "bard-chat", beside: "bard-base", temperature: 0.8 });
-  assert.deepEqual([begin.variant, begin.messages], [0, [{ role: "user", content: "Who?" }]]);
+  assert.deepEqual([begin.place, begin.messages], [[0, 0], [{ role: "user", content: "Who?" }]]);
   assert.deepEqual(more.known, { "answer-0": 1, "answer-1": 0 });
 });
 
@@ -172,7 +172,7 @@ test("another token begins a branch, which is looked into", async () => {
   assert.equal(tree.siblings(turn).length, 2);
   assert.equal(conversation.inspected().node, tree.leaf());
   const [begin, more] = asked.map(([, request]) => request);
-  assert.deepEqual([begin.variant, begin.answers], [1, [{ model: "a", written: [9] }]]);
+  assert.deepEqual([begin.place, begin.answers], [[0, 1], [{ model: "a", written: [9] }]]);
   assert.deepEqual(more.known, { "answer-0": 0 }, "what it was begun with is not counted as written");
 });
 

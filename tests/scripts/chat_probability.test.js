@@ -24,12 +24,12 @@ test("the colour of a probability lies as far along the scale as it is likely", 
 });
 
 test("how much a model reads, and what it does not read any more", () => {
-  const context = { read: 1200, size: 2048, forgotten: 0 };
-  assert.equal(contextText({ model: "bard", context }), "bard reads 1,200 tokens of at most 2,048.");
-  const full = (forgotten) => contextText({ model: "bard", context: { read: 300, size: 256, forgotten } });
-  assert.match(full(0), /; the beginning has slid out\.$/);
-  assert.match(full(1), /slid out, the first turn wholly\.$/);
-  assert.match(full(2), /slid out, the first 2 turns wholly\.$/);
+  const context = { said: 1200, read: 1200, size: 2048, forgotten: 0 };
+  assert.equal(contextText({ model: "bard", context }), "bard reads 1,200 of at most 2,048 tokens.");
+  const full = (forgotten) => contextText({ model: "bard", context: { said: 14755, read: 163, size: 256, forgotten } });
+  assert.equal(full(0), "bard reads the last 163 of 14,755 tokens.");
+  assert.match(full(1), /tokens; the first turn not at all\.$/);
+  assert.match(full(2), /tokens; the first 2 turns not at all\.$/);
 });
 
 test("a turn is forgotten when no model reads it", () => {

@@ -46,6 +46,16 @@ test("a turn that is kept is the one that is written into", () => {
   assert.equal(tree.path()[0].pick, 1);
 });
 
+test("each place for a turn is told from every other by the branches that lead to it", () => {
+  assert.deepEqual(tree.placeBelow(null), [0]);
+  const first = tree.add(said(null, "Who?"));
+  assert.deepEqual(tree.placeBelow(first.id), [0, 0]);
+  tree.add(answered(first.id, answer("I.")));
+  const other = tree.add(answered(first.id, answer("Thou.")));
+  assert.deepEqual(tree.placeBelow(first.id), [0, 2], "another answer");
+  assert.deepEqual(tree.placeBelow(other.id), [0, 1, 0], "the next turn");
+});
+
 test("a turn in place of another begins a branch; showing the other leads to its latest end", () => {
   const first = tree.add(said(null, "Who?"));
   const reply = tree.add(answered(first.id, answer("I.")));

@@ -80,6 +80,7 @@ test("a key that is held, or pressed with another one, or while characters are c
 test("progress counts towards a goal, where there is one", () => {
   assert.equal(progressText({ count: 1200, seconds: 3.14 }, 0), "1,200 votes · 3.1 s each");
   assert.equal(progressText({ count: 3, seconds: null }, 30), "3 of 30 votes");
+  assert.equal(progressText({ count: 1, seconds: null }, 0), "1 vote");
   assert.equal(progressText({ count: 30, seconds: 2 }, 30), "30 of 30 votes · goal reached · 2.0 s each");
 });
 

@@ -29,6 +29,11 @@ def choose_run(page: Page, prefix: str, run: str) -> None:
     page.locator(f'#{prefix}-run [data-run="{run}"]').click()
 
 
+def unfold(page: Page, elem_id: str) -> None:
+    """A part that is folded into one line; pressed again, it is folded."""
+    page.locator(f"#{elem_id} > button").click()
+
+
 def column(page: Page, vocabulary: str) -> Locator:
     """The text in one vocabulary, in the panel that compares several."""
     return page.locator(f'.pg-column[data-vocabulary="{vocabulary}"]')

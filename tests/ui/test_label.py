@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from core.preferences.vote_store import Vote, Votes
 from tests.conftest import free_port
-from tests.ui.steps import choose, open_page, open_tab
+from tests.ui.steps import choose, open_page, open_tab, unfold
 from tests.ui.test_recovery import open_when_served, serve
 
 HOSTILE_NAME = "<img src=x onerror=alert(1)>"
@@ -103,9 +103,9 @@ def test_thirty_votes_by_keyboard_with_all_that_may_go_wrong(page: Page, url: st
         press(page, "2")
     given(page, 31)
     expect(page.locator("#label-vote .pg-vote-progress")).to_contain_text("goal reached")
-    expect(page.locator("#label-vote .pg-vote-last")).to_contain_text("The model of your taste expected")
-    expect(page.locator("#label-insight")).to_contain_text("votes foretold")
-    expect(page.locator("#label-insight")).to_contain_text("left answer chosen")
+    expect(page.locator("#label-vote .pg-vote-last")).to_contain_text("The taste predictor expected")
+    expect(page.locator("#label-insight")).to_contain_text("votes predicted")
+    expect(page.locator("#label-insight")).to_contain_text("Left answer chosen")
 
     kept = standing(workspace)
     assert len(kept) == 32 and len({vote.pair.id for vote in kept}) == 32
@@ -114,7 +114,9 @@ def test_thirty_votes_by_keyboard_with_all_that_may_go_wrong(page: Page, url: st
 
 
 @pytest.mark.slow
-def test_votes_are_found_deleted_exported_and_imported(page: Page, url: str, workspace: Path, tmp_path: Path) -> None:
+def test_votes_are_found_deleted_exported_imported_and_given_by_a_rule(
+    page: Page, url: str, workspace: Path, tmp_path: Path
+) -> None:
     open_label(page, url)
     table = page.locator("#votes-table")
     table.scroll_into_view_if_needed()
@@ -125,7 +127,7 @@ def test_votes_are_found_deleted_exported_and_imported(page: Page, url: str, wor
     expect(table.locator("tbody tr")).to_have_count(3)
 
     with page.expect_download() as download:
-        table.get_by_role("button", name="Export").click()
+        table.get_by_role("button", name="Export all found").click()
     rows = [json.loads(line) for line in download.value.path().read_text(encoding="utf-8").splitlines()]
     assert [set(row) for row in rows] == [{"prompt", "chosen", "rejected"}] * 2
     first = standing(workspace)[0]
@@ -142,13 +144,20 @@ def test_votes_are_found_deleted_exported_and_imported(page: Page, url: str, wor
     page.locator("#votes-example").click()
     expect(table).to_contain_text("asks a question", timeout=30_000)
     assert len(standing(workspace)) == 102
-    table.get_by_label("search").fill("FORESEE")
-    expect(table).to_contain_text("1 votes")
+    table.get_by_label("Search").fill("FORESEE")
+    expect(table).to_contain_text("1 vote found")
     expect(table.locator("tbody tr")).to_contain_text("I make not, but foresee.")
-    table.get_by_label("search").fill("")
-    table.get_by_label("kind").select_option("label")
-    expect(table).to_contain_text("2 votes")
-    table.get_by_label("kind").select_option("")
+    with page.expect_download() as download:
+        table.get_by_role("button", name="Export all found").click()
+    (found,) = download.value.path().read_text(encoding="utf-8").splitlines()
+    assert "I make not, but foresee." in found
+    table.get_by_label("Search").fill("")
+    table.get_by_label("Annotator").select_option("me")
+    expect(table).to_contain_text("2 votes found")
+    table.get_by_label("Annotator").select_option("")
+    table.get_by_label("Kind").select_option("example")
+    expect(table).to_contain_text("100 votes found")
+    table.get_by_label("Kind").select_option("")
     table.get_by_role("button", name="Next").click()
     expect(table.get_by_label("Page", exact=True)).to_have_value("2")
 
@@ -161,17 +170,14 @@ def test_votes_are_found_deleted_exported_and_imported(page: Page, url: str, wor
     expect(table.locator(".pg-votes-said")).to_contain_text("Line 2: chosen and rejected missing")
     assert table.locator("i").count() == 0, "a file's name became markup"
 
-
-@pytest.mark.slow
-def test_a_rule_votes_in_the_background_until_it_is_stopped(page: Page, url: str, workspace: Path) -> None:
-    open_label(page, url)
     open_tab(page, "Let a rule vote")
-    view = page.locator("#rule-view")
+    view, before = page.locator("#rule-view"), len(standing(workspace))
+    expect(page.locator("#rule-stop")).to_be_disabled()
     choose(page, "rule-rule", "is shorter")
     page.locator("#rule-count input").fill("20")
     page.locator("#rule-start").click()
     expect(view).to_contain_text("20 of 20 votes given", timeout=120_000)
-    votes = standing(workspace)
+    votes = standing(workspace)[before:]
     assert [vote.annotator for vote in votes] == ["rule: shorter"] * 20
     assert all(len(vote.chosen.text.split()) <= len(vote.rejected.text.split()) for vote in votes)
 
@@ -184,20 +190,25 @@ def test_a_rule_votes_in_the_background_until_it_is_stopped(page: Page, url: str
     expect(view).to_contain_text("of 5,000 votes given", timeout=120_000)
     page.locator("#rule-stop").click()
     expect(view).to_contain_text("stopped after", timeout=120_000)
-    assert 20 < len(standing(workspace)) < 5020
+    assert before + 20 < len(standing(workspace)) < before + 5020
 
 
 @pytest.mark.slow
-def test_two_models_are_compared_blindly_and_two_annotators_agree(page: Page, url: str, workspace: Path) -> None:
+def test_two_models_are_compared_blind_two_annotators_agree_and_prompts_are_ones_own(
+    page: Page, url: str, workspace: Path, tmp_path: Path
+) -> None:
     (workspace / "twin").mkdir()
     for path in (workspace / "bard-chat").iterdir():
         if path.is_file():
             (workspace / "twin" / path.name).write_bytes(path.read_bytes())
     open_label(page, url)
+    folded = page.locator("#label-choices")
+    expect(folded).to_contain_text("twin · prompts from the plays · at random · change")
+    unfold(page, "label-choices")
     choose(page, "label-mode", "compare two models")
     voting = page.locator("#label-vote")
     expect(voting.locator(".pg-vote-origin")).to_contain_text(
-        "Two models, whose names come after your vote", timeout=60_000
+        "Two models; your vote reveals their names", timeout=60_000
     )
     assert "twin" not in voting.inner_text() and "bard-chat" not in voting.inner_text()
     press(page, "1")
@@ -215,6 +226,24 @@ def test_two_models_are_compared_blindly_and_two_annotators_agree(page: Page, ur
     expect(voting).to_contain_text("There is no pair left on which others have voted and you have not.", timeout=30_000)
     open_tab(page, "Annotators")
     expect(page.locator("#label-annotators")).to_contain_text("Ben and me")
+
+    prompt = voting.locator(".pg-vote-prompt")
+    choose(page, "label-order", "at random")
+    choose(page, "label-prompts", "typed by you")
+    expect(prompt).to_contain_text("There is no prompt yet: type one a line", timeout=30_000)
+    page.locator("#label-typed textarea").fill("What is <i>love</i>?")
+    expect(prompt).to_have_text("What is <i>love</i>?", timeout=30_000)
+    page.locator("#label-typed textarea").fill("long " * 300)
+    expect(prompt).to_contain_text("The prompt is longer than the model's context", timeout=30_000)
+
+    (tmp_path / "mine.txt").write_text("Who art thou?\n\nWhither away?\n", encoding="utf-8")
+    with page.expect_file_chooser() as chooser:
+        page.locator("#label-upload").click()
+    chooser.value.set_files(tmp_path / "mine.txt")
+    expect(prompt).to_contain_text(re.compile("Who art thou|Whither away"), timeout=30_000)
+    expect(folded).to_contain_text("prompts from mine.txt")
+    page.locator("#label-goal input").fill("3")
+    expect(page.locator("#label-vote .pg-vote-progress")).to_contain_text("of 3 votes", timeout=30_000)
 
 
 @pytest.mark.slow
@@ -245,34 +274,3 @@ def test_a_vote_given_while_the_server_is_dead_is_kept_and_counted_once(
     finally:
         server.kill()
         server.wait()
-
-
-@pytest.mark.slow
-def test_prompts_of_ones_own_are_typed_or_come_from_a_file(page: Page, url: str, tmp_path: Path) -> None:
-    open_label(page, url)
-    prompt = page.locator("#label-vote .pg-vote-prompt")
-    choose(page, "label-prompts", "typed by you")
-    expect(prompt).to_contain_text("There is no prompt yet: type one a line", timeout=30_000)
-    page.locator("#label-typed textarea").fill("What is <i>love</i>?")
-    expect(prompt).to_have_text("What is <i>love</i>?", timeout=30_000)
-    page.locator("#label-typed textarea").fill("long " * 300)
-    expect(prompt).to_contain_text("The prompt is longer than the model's context", timeout=30_000)
-
-    page.locator("#label-more").get_by_role("button", name="More settings").click()
-    (tmp_path / "mine.txt").write_text("Who art thou?\n\nWhither away?\n", encoding="utf-8")
-    with page.expect_file_chooser() as chooser:
-        page.locator("#label-upload").click()
-    chooser.value.set_files(tmp_path / "mine.txt")
-    expect(prompt).to_contain_text(re.compile("Who art thou|Whither away"), timeout=30_000)
-    page.locator("#label-goal input").fill("3")
-    expect(page.locator("#label-vote .pg-vote-progress")).to_contain_text("of 3 votes", timeout=30_000)
-
-
-def test_without_a_model_that_answers_the_tab_says_what_to_do(page: Page, url: str, workspace: Path) -> None:
-    for path in sorted((workspace / "bard-chat").rglob("*"), reverse=True):
-        path.unlink() if path.is_file() else path.rmdir()
-    open_page(page, url)
-    open_tab(page, "Label")
-    expect(page.locator("#label-vote")).to_contain_text(
-        "No model here answers yet: fine-tune one on instructions", timeout=30_000
-    )

@@ -116,7 +116,7 @@ def test_a_blind_vote_ranks_two_models_and_a_model_goes_in_and_out(page: Page, u
     expect(page.locator("#arena-other input")).to_have_value("other")
     vote = page.locator("#arena-vote .pg-voting[data-state=ready]")
     expect(vote).to_be_visible(timeout=60_000)
-    expect(page.locator("#arena-vote")).to_contain_text("Two models, whose names come after your vote")
+    expect(page.locator("#arena-vote")).to_contain_text("Two models; your vote reveals their names")
     page.wait_for_timeout(READ)
     page.keyboard.press("1")
     expect(page.locator(".pg-arena")).to_contain_text("1 vote", timeout=30_000)

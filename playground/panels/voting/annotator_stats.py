@@ -48,29 +48,35 @@ def consistency(votes: Sequence[Vote]) -> list[dict[str, Any]]:
     """How consistent a person is and what sways them: name, rate and a sentence each."""
     return [
         describe_rate(
-            "agreement with yourself",
+            "Agreement with yourself",
             agreement.self_consistency(list(votes)),
             self_consistency_sentence,
+            "pair that came back",
             "pairs that came back",
         ),
-        describe_rate("left answer chosen", agreement.position_bias(list(votes)), position_bias_sentence, "votes"),
-        describe_rate("longer answer chosen", agreement.length_bias(list(votes)), length_bias_sentence, "votes"),
+        describe_rate(
+            "Left answer chosen", agreement.position_bias(list(votes)), position_bias_sentence, "vote", "votes"
+        ),
+        describe_rate(
+            "Longer answer chosen", agreement.length_bias(list(votes)), length_bias_sentence, "vote", "votes"
+        ),
     ]
 
 
-def describe_rate(name: str, rate: Rate, say: Any, of: str) -> dict[str, Any]:
+def describe_rate(name: str, rate: Rate, say: Any, one: str, many: str) -> dict[str, Any]:
+    of = one if rate.count == 1 else many
     known = {"share": rate.share, "low": rate.low, "high": rate.high} if rate.count else {}
     return {"name": name, "count": rate.count, "of": of, "sentence": say(rate), **known}
 
 
 def self_consistency_sentence(rate: Rate) -> str:
     if not rate.count:
-        return "Some pairs come back later with their sides exchanged; none has been voted on twice yet."
+        return "Some pairs come back later with their sides swapped; none has been voted on twice yet."
     if rate.count < 5:
         return "Too few pairs have come back to say much."
     if rate.low > 0.5:
         return "You mostly choose the same answer again, so there is a taste to learn."
-    return "Your second choice agrees no better than a coin: votes that contradict each other teach nothing."
+    return "Your second choice agrees no better than a coin toss: votes that contradict each other teach nothing."
 
 
 def position_bias_sentence(rate: Rate) -> str:
@@ -108,7 +114,7 @@ def pairwise_kappas(votes: Sequence[Vote]) -> list[dict[str, Any]]:
 def kappa_sentence(kappa: float | None, count: int) -> str:
     """In the words of Landis & Koch (1977)."""
     if kappa is None:
-        return "one of them always chose the same, so chance cannot be told apart"
+        return "one of them always chose the same, so chance cannot be ruled out"
     if count < 10:
         return "too few pairs to say much"
     if kappa <= 0:

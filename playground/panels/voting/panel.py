@@ -101,7 +101,7 @@ def describe_offer(labelling: Labelling, offer: Offer, settings: VotingSettings,
 
 def describe_pair(pair: Pair) -> dict[str, Any]:
     blind = pair.left.model != pair.right.model
-    written = "Two models, whose names come after your vote" if blind else f"Both by {pair.left.model}"
+    written = "Two models; your vote reveals their names" if blind else f"Both by {pair.left.model}"
     return {
         "id": pair.id,
         "prompt": pair.prompt_text,
@@ -113,8 +113,8 @@ def describe_pair(pair: Pair) -> dict[str, Any]:
 
 def describe_sampling(pair: Pair) -> str:
     """How a pair was drawn, in words."""
-    names = ("temperature", "top_p", "max_new_tokens")
-    drawn = [f"{name} {pair.sampling[name]:g}" for name in names if name in pair.sampling]
+    words = {"temperature": "temperature {:g}", "top_p": "top p {:g}", "max_new_tokens": "at most {:,} tokens"}
+    drawn = [text.format(pair.sampling[name]) for name, text in words.items() if name in pair.sampling]
     return " · ".join([*drawn, f"seeds {pair.left.seed} and {pair.right.seed}"]) if drawn else "from a file"
 
 
@@ -126,7 +126,7 @@ def vote_feedback(vote: Vote | None) -> dict[str, str]:
     scored = score_prediction(vote)
     if scored:
         expected, certainty = CHOICES[scored["expected"]].short, f"{100 * scored['probability']:.0f} %"
-        text += f" The model of your taste expected {expected} ({certainty})"
+        text += f" The taste predictor expected {expected} ({certainty})"
         if scored["right"] is not None:
             mood = "right" if scored["right"] else "wrong"
             text += f": {mood}, {scored['bits']:.1f} bits of surprise"

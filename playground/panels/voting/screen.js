@@ -1,7 +1,7 @@
 // What is seen of a vote: a prompt, two answers, a button for each thing one may think of them, and how far one is.
 
 import { button, isVisible, make, number } from "../../../assets/dom.js";
-import { annotatorName, onAnnotatorName, setAnnotatorName } from "../../../assets/votes.js";
+import { annotatorName, onAnnotatorName, setAnnotatorName, votesText } from "../../../assets/votes.js";
 
 /**
  * What Python declares of voting.
@@ -92,7 +92,7 @@ function layOut(controls, onvote, onundo) {
 export function progressText({ count, seconds }, goal) {
   const pace = seconds === null ? "" : ` · ${seconds.toFixed(1)} s each`;
   const reached = goal && count >= goal ? " · goal reached" : "";
-  return `${number(count)}${goal ? ` of ${number(goal)}` : ""} votes${reached}${pace}`;
+  return `${goal ? `${number(count)} of ${votesText(goal)}` : votesText(count)}${reached}${pace}`;
 }
 
 /**

@@ -10,110 +10,101 @@ from core.packed_model import PRECISIONS
 from playground.services.services import Services
 from playground.tabs.chat import inside, next_token, talk
 from playground.tabs.chat.token_inspection import TokenInspector
-from playground.ui.components import Page, bind, intro
+from playground.ui.components import Page, bind, intro, summarise
 from playground.ui.errors import handler
 from playground.ui.forms import Form
 
-EXAMPLE = "ROMEO:\nBut soft, what light through yonder window breaks?\n\nJULIET:\n"
+ALONE, NOBODY = "no second model", "nobody in particular"
+# Of the model, who answers beside it, the persona and the system text.
+SUMMARY = f"""(model, beside, persona, system) => [
+  model ?? "no model", beside ? `beside ${{beside}}` : "{ALONE}", persona ? `speaks as ${{persona}}` : "{NOBODY}",
+  ...(system.trim() ? ["a system text"] : []), "change"].join(" · ")"""
 
 
-def about(precision: str) -> str:
+def precision_info(precision: str) -> str:
     what = PRECISIONS[precision]
-    return f"{what[0].upper()}{what[1:]}. Fewer bits are read faster."
+    return f"{what[0].upper()}{what[1:]}. Fewer bits run faster."
 
 
 def build(services: Services, page: Page) -> None:
     def sampling(values: dict[str, Any]) -> Sampling:
         return form.parse(values)
 
-    foresight = TokenInspector(services.checkpoints)
+    inspector = TokenInspector(services.checkpoints)
     intro(
-        "A base model continues your text as one growing scene; one fine-tuned on instructions answers it in turns.",
+        "A base model continues your text; a fine-tuned one answers it.",
         "Set a second model beside the first, ask for a voice, or switch the X-ray on and click a token.",
     )
-    with gr.Row(equal_height=False):
-        with gr.Column(scale=5, min_width=320):
-            beside, persona, system = manner()
-            log = talk.log(services, foresight, sampling)
-            text = page.share_text(
-                gr.Textbox(
-                    EXAMPLE,
-                    label="Your line",
-                    lines=3,
-                    max_lines=10,
-                    elem_id="chat-text",
-                    info="Shift+Enter sends; a base model also goes on with an empty line",
-                    max_length=talk.LONGEST,
-                ),
-                keep_empty=False,
-            )
-            talk.composer(text)
-            inside.build(services, foresight)
-        with gr.Column(scale=2, min_width=280):
-            next_token.build(services, foresight, sampling)
-            form = Form(Sampling(), ("temperature", "top_k", "top_p", "max_new_tokens", "seed"))
+    with gr.Row(elem_classes="pg-work pg-main-first"):
+        with gr.Column(elem_classes="pg-controls"):
+            form = Form(Sampling(), ("temperature", "top_p", "top_k", "max_new_tokens"))
+            next_token.build(services, inspector, sampling)
             precision = gr.Dropdown(
                 list(PRECISIONS),
-                label="precision",
-                info=about("float32"),
+                label="Precision",
+                info=precision_info("float32"),
                 elem_id="chat-precision",
                 visible=services.checkpoints.device.type == "cpu",  # elsewhere the model writes as it is
             )
+        with gr.Column(elem_classes="pg-chat"):
+            beside, persona, system = manner(page)
+            log = talk.log(services, inspector, sampling)
+            inside.build(services, inspector)
+            text = talk.composer(page)
 
     wiring(services, page, beside, persona, precision)
     widgets = {"model": page.model, "beside": beside, "persona": persona, "system": system, "precision": precision}
     bind(log, page, **widgets, **form.widgets, draft=text)
 
 
-def manner() -> tuple[gr.Dropdown, gr.Dropdown, gr.Textbox]:
-    """Who answers beside the model, in whose voice, and what is said before all."""
-    with gr.Row():
+def manner(page: Page) -> tuple[gr.Dropdown, gr.Dropdown, gr.Textbox]:
+    """Who answers beside the model, in whose voice, and what is read before all: folded, with a line that says it."""
+    with gr.Accordion(f"{ALONE} · {NOBODY}", elem_id="chat-manner", elem_classes="pg-folded") as folded:
         beside = gr.Dropdown(
-            [("no second model", "")],
+            [(ALONE, "")],
             value="",
-            label="Beside it",
-            info="Answers the same turns; your vote is kept",
+            label="Second model",
+            info="Answers the same lines; your vote between the two is kept",
             elem_id="chat-beside",
-            min_width=160,
             interactive=True,
         )
         persona = gr.Dropdown(
-            [("nobody in particular", "")],
+            [(NOBODY, "")],
             value="",
             label="Speak as",
             info="A character, or any name you type",
             elem_id="chat-persona",
-            min_width=160,
             allow_custom_value=True,
             interactive=True,
         )
         system = gr.Textbox(
-            label="Before all",
-            info="Said before your first line; no model was taught to obey it",
+            label="System text",
+            info="Read before your first line; these models were not trained to follow it",
             elem_id="chat-system",
-            min_width=160,
             lines=1,
             max_lines=4,
             max_length=2000,
         )
+    summarise(folded, page, SUMMARY, page.model, beside, persona, system)
     return beside, persona, system
 
 
 def wiring(services: Services, page: Page, beside: gr.Dropdown, persona: gr.Dropdown, precision: gr.Dropdown) -> None:
     @handler
-    def cast(chosen: str) -> dict[str, Any]:
-        """The characters that one can choose."""
-        return gr.update(choices=[("nobody in particular", ""), *((name, name) for name in personas())], value=chosen)
+    def offer(second: str, spoken: str) -> list[Any]:
+        """The models that can answer beside the one above, and the characters of the plays."""
+        characters = [(NOBODY, ""), *((name, name) for name in personas())]
+        return [others(second), gr.update(choices=characters, value=spoken)]
 
     @handler
     def others(chosen: str) -> dict[str, Any]:
-        """The models that can answer beside the one above."""
         names = services.checkpoints.names()
         there = chosen if chosen in names else ""
-        return gr.update(choices=[("no second model", ""), *((name, name) for name in names)], value=there)
+        return gr.update(choices=[(ALONE, ""), *((name, name) for name in names)], value=there)
 
     quiet: dict[str, Any] = {"show_progress": "hidden"}
-    page.tab.select(cast, persona, persona, api_name="personas", **quiet)
-    page.tab.select(others, beside, beside, api_name="second_models", **quiet)
+    page.tab.select(offer, [beside, persona], [beside, persona], api_name="chat_choices", **quiet)
     beside.focus(others, beside, beside, api_name="refresh_second_models", **quiet)
-    precision.input(lambda chosen: gr.update(info=about(chosen)), precision, precision, api_name="precision", **quiet)
+    precision.input(
+        lambda chosen: gr.update(info=precision_info(chosen)), precision, precision, api_name="precision", **quiet
+    )

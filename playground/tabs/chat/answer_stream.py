@@ -63,14 +63,17 @@ class Generation:
         }
 
     def note(self) -> str:
-        """Its speed, and what it has not read."""
+        """Its speed, what it has not read, and whether the limit has cut it off."""
         if not self.tokens:
             return "The model ends the text here." if self.state == "finished" else ""
         speed = f"{len(self.tokens)} tokens · {len(self.tokens) / max(self.seconds, 1e-9):.0f} tokens/s"
         waited = f" · first after {self.first * 1000:.0f} ms"
         unread = context_start(self.read, self.room)
-        cut = f" · it read the last {self.read - unread:,} of {self.read:,} tokens (context {self.room:,})"
-        return speed + waited + (cut if unread else "")
+        read = f" · it read the last {self.read - unread:,} of {self.read:,} tokens" if unread else ""
+        limit = self.request.sampling.max_new_tokens
+        is_cut = self.state == "finished" and len(self.tokens) == limit
+        cut = f" · cut off at the limit of {limit:,} tokens" if is_cut else ""
+        return speed + waited + read + cut
 
 
 class AnswerStream:

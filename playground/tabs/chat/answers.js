@@ -69,12 +69,12 @@ export function makeAnswers(conversation, server, screen) {
    */
   async function begin(parent, answers) {
     const below = parent?.id ?? null;
-    const variant = tree.children(below).length;
+    const place = tree.placeBelow(below);
     const turn = tree.add({ parent: below, role: "assistant", answers, pick: 0, vote: null });
     const wanted = turn.answers.filter(({ state }) => state === "writing");
     screen.draw();
     const asked = wanted.map(({ model, tokens }) => ({ model, written: tokens.map(([id]) => id) }));
-    const request = { wish: conversation.settings(), messages: tree.messages(below), variant, answers: asked };
+    const request = { wish: conversation.settings(), messages: tree.messages(below), place, answers: asked };
     const { error, names, seed } = await ask(server.begin_answers(request));
     wanted.forEach((one, i) => Object.assign(one, error ? { state: "failed", error } : { name: names[i], seed }));
     if (error) settle();

@@ -8,7 +8,7 @@ import { debounce, latest } from "../../../assets/server.js";
  * @typedef {object} Reading
  * @property {string} model
  * @property {boolean} [answers] in turns
- * @property {{read: number, size: number, forgotten: number} | null} [context]
+ * @property {{said: number, read: number, size: number, forgotten: number} | null} [context]
  * @property {string} [error]
  */
 
@@ -18,14 +18,15 @@ const REST = 120; // ms without a change until it is measured
 export function aboutText({ model, answers, error }) {
   if (error) return error;
   if (answers) return `${model} was taught to answer in turns.`;
-  return `${model} is a base model: it continues all of this as one scene, and does not know that it is asked.`;
+  return `${model} is a base model: it continues all of this as one scene, after an empty line as well.`;
 }
 
 /** @param {Reading} reading */
-export function contextText({ model, context: { read, size, forgotten } }) {
+export function contextText({ model, context: { said, read, size, forgotten } }) {
+  if (read === said) return `${model} reads ${number(said)} of at most ${number(size)} tokens.`;
   const turns = forgotten === 1 ? "the first turn" : `the first ${forgotten} turns`;
-  const lost = read <= size ? "" : `; the beginning has slid out${forgotten ? `, ${turns} wholly` : ""}`;
-  return `${model} reads ${number(read)} tokens of at most ${number(size)}${lost}.`;
+  const lost = forgotten ? `; ${turns} not at all` : "";
+  return `${model} reads the last ${number(read)} of ${number(said)} tokens${lost}.`;
 }
 
 /** So many turns no model reads any more. @param {Reading[]} readings */
@@ -35,7 +36,7 @@ export const forgottenByAll = (readings) =>
 function bar(reading) {
   const [line, node] = [make("p", "pg-note"), make("progress", "pg-progress")];
   const { read, size } = reading.context;
-  Object.assign(node, { max: size, value: Math.min(read, size) });
+  Object.assign(node, { max: size, value: read });
   node.setAttribute("aria-label", `context of ${reading.model}`);
   line.append(node, ` ${contextText(reading)}`);
   return line;

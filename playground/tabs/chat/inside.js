@@ -8,6 +8,8 @@ import { visible } from "../../../assets/tokens.js";
 import { barCells, colorOf, percent } from "./probability.js";
 import { conversation, takeInstead } from "./this_conversation.js";
 
+const PRESSED = '.pg-scene .pg-chip[aria-pressed="true"]';
+
 const shownAs = (/** @type {string} */ hex) => visibleSpaces(visible(hex).text);
 
 function titled(title, about, ...parts) {
@@ -29,12 +31,12 @@ function alternatives({ alternatives: all, chosen }, take) {
   for (const [id, hex, probability] of all) {
     const act = make("td");
     const instead = () => take([id, probability, hex]);
-    act.append(id === chosen[0] ? "was drawn" : button("Take this one instead", instead, "pg-button pg-small"));
+    act.append(id === chosen[0] ? "was drawn" : button("Take this one", instead, "pg-button pg-small"));
     const share = barCells(probability, all[0][2], percent(probability));
     table.append(lineOf(make("td", "pg-mono", shownAs(hex)), ...share, act));
   }
-  const about = "The model's own probabilities. Another choice begins a branch, and the answer goes on from there.";
-  return titled("What else could have stood here", about, table);
+  const about = "The model's own probabilities. Taking another one begins a branch; the answer goes on from there.";
+  return titled("What else could have come here", about, table);
 }
 
 function headChoice(name, count, value, change) {
@@ -84,6 +86,7 @@ export function mount({ element, props, server }) {
   /** @type {HTMLElement} */
   const root = element.querySelector(".pg-inside");
   root.setAttribute("aria-live", "polite");
+  root.replaceChildren();
   const colors = colorTable(props.palette);
   const last = latest(root);
   /** @type {import("./conversation.js").Place | null} */
@@ -111,7 +114,7 @@ export function mount({ element, props, server }) {
   function draw(found) {
     const key = /** @type {HTMLElement | null} */ (document.activeElement)?.dataset?.key;
     const [, hex, probability] = found.chosen;
-    const title = make("h3", "", `«${shownAs(hex)}» had a probability of ${percent(probability)}`);
+    const title = make("h3", "", `“${shownAs(hex)}” had a probability of ${percent(probability)}`);
     const [frame, both, right] = [make("section", "pg-details"), make("div", "pg-two"), make("div")];
     const change = (head) => {
       at = { ...at, ...head };
@@ -128,6 +131,7 @@ export function mount({ element, props, server }) {
       both,
     );
     root.replaceChildren(frame);
+    document.querySelector(PRESSED)?.scrollIntoView({ block: "nearest" }); // the text beside has become narrower
     if (key) /** @type {HTMLElement} */ (root.querySelector(`[data-key="${key}"]`))?.focus();
   }
 

@@ -12,12 +12,12 @@ from playground.ui.errors import server_function
 from playground.ui.palette import SCALE
 
 
-def build(services: Services, foresight: TokenInspector) -> gr.HTML:
+def build(services: Services, inspector: TokenInspector) -> gr.HTML:
     @server_function
     def look_inside(request: dict[str, Any]) -> dict[str, Any]:
         model = request["model"]
         asked = conversation(services.checkpoints, model, request)
         layer, head = int(request["layer"]), int(request["head"])
-        return foresight.look_inside(model, asked, request["written"], layer, head)
+        return inspector.look_inside(model, asked, request["written"], layer, head)
 
     return view("chat-inside", "tabs/chat/inside.js", "pg-inside", functions=[look_inside], palette=SCALE)

@@ -15,7 +15,7 @@ import { tool } from "./turn_tools.js";
 
 const [XRAY_ABOUT, JSON_ABOUT] = [
   "Every token of an answer in the colour of its probability; click one to look inside",
-  "One line of JSON, which a fine-tuning can learn from",
+  "One line of JSON that a fine-tuning can learn from",
 ];
 const NEAR = 60; // px from the end, from where what comes is followed
 
@@ -63,6 +63,22 @@ function saveTools() {
   return [tool("markdown", "Save as Markdown", saveMarkdown), tool("json", "as JSON", saveJson, JSON_ABOUT)];
 }
 
+// After a turn from which one goes on anew: what came after it is hidden, not lost.
+function keptLater(leaf, composer) {
+  const later = leaf && conversation.tree.children(leaf.id).at(-1);
+  if (!later) return [];
+  const line = make("p", "pg-tools");
+  const show = tool(`${leaf.id}-later`, "Show it", () => composer.show(later));
+  line.append(make("span", "pg-note", "The next line begins a branch. What came after this turn is kept:"), show);
+  return [line];
+}
+
+// The tab reaches to the lower end of the window, wherever it begins.
+function fillWindow(row) {
+  const measure = () => row.style.setProperty("--pg-top", `${row.getBoundingClientRect().top + scrollY}px`);
+  new ResizeObserver(measure).observe(row);
+}
+
 /** @param {import("../../../assets/server.js").View} view */
 export function mount({ element, props, watch, server }) {
   /** @type {HTMLElement} */
@@ -86,10 +102,10 @@ export function mount({ element, props, watch, server }) {
     const how = { conversation, composer, choices: props.choices, colors: xray.colors(), updates };
     const view = (turn) => (turn.role === "user" ? personTurn(turn, tree, composer, draw) : modelTurn(turn, how));
     const turns = shown.map(view);
-    const nothing = make("p", "pg-note", "Nothing has been said yet. Write the first line below.");
-    scene.keepPlace(() => scene.root.replaceChildren(...(turns.length ? turns : [nothing])));
+    scene.keepPlace(() => scene.root.replaceChildren(context.about, ...turns, ...keptLater(tree.leaf(), composer)));
     if (key) /** @type {HTMLElement} */ (scene.root.querySelector(`[data-key="${key}"]`))?.focus();
-    for (const each of saving) each.disabled = !shown.length;
+    for (const each of [...saving, clear]) each.disabled = !shown.length;
+    root.dataset.writing = String(tree.writing().length > 0); // then Stop stands in the place of Send
     dim();
   }
 
@@ -104,9 +120,13 @@ export function mount({ element, props, watch, server }) {
     else conversation.inspect(null);
   });
 
-  const head = make("div", "pg-tools");
-  head.append(...xray.parts, ...saving);
-  root.replaceChildren(context.about, head, scene.root, trouble, context.bars);
+  const clear = Object.assign(tool("clear", "New conversation", composer.clear), { id: "chat-clear" });
+  const [head, more, foot] = ["pg-tools", "pg-tools pg-talk-more", "pg-talk-foot"].map((name) => make("div", name));
+  more.append(...saving, clear);
+  head.append(...xray.parts, more);
+  foot.append(trouble, context.bars);
+  root.replaceChildren(head, scene.root, foot);
+  fillWindow(root.closest(".pg-work"));
   draw();
   answers.listen();
   follow(props, watch, (value) => {

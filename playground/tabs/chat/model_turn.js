@@ -18,7 +18,7 @@ import { textOf } from "./turns.js";
  * @property {Map<Answer, () => void>} updates gets, of each answer, what shows what has come since
  */
 
-const AGAIN_ABOUT = "With the next seed; this one stays on a branch of its own";
+const AGAIN_ABOUT = "Another draw; this one stays on a branch of its own";
 const VOTE_ABOUT = "Kept among the votes of the Label tab; the conversation goes on from the better one";
 
 /** What is said below an answer: how it came about. @param {Answer} answer */
@@ -38,7 +38,7 @@ function bubble(turn, lane, { conversation, colors, updates }) {
   const head = make("p", "pg-said-who", answer.model + (isPicked ? " · the conversation goes on from here" : ""));
   const inspect = (index) => conversation.inspect({ node: turn, lane, answer, index });
   const text = colors ? xrayText(answer, colors, inspect) : plainText(answer);
-  const [frame, tools] = [make("div", "pg-said pg-said-model"), make("div", "pg-said-tools")];
+  const [frame, tools] = [make("div", "pg-turn pg-said-model"), make("div", "pg-said-tools")];
   const [note, error] = [make("p", "pg-note pg-said-note"), make("p", "pg-error")];
   tools.append(copyTool(`${turn.id}-${lane}-copy`, () => textOf(answer).trim()));
   frame.append(head, text.root, error, note, tools);

@@ -11,12 +11,12 @@ from playground.ui.components import view
 from playground.ui.errors import server_function
 
 
-def build(services: Services, foresight: TokenInspector, sampling: ReadSampling) -> gr.HTML:
+def build(services: Services, inspector: TokenInspector, sampling: ReadSampling) -> gr.HTML:
     @server_function
     def next_token(request: dict[str, Any]) -> dict[str, Any]:
         model = request["wish"]["model"]
         asked = conversation(services.checkpoints, model, request)
-        return foresight.next_token(model, asked, sampling(request["wish"]))
+        return inspector.next_token(model, asked, sampling(request["wish"]))
 
     return view(
         "chat-next",

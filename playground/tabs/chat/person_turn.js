@@ -1,7 +1,7 @@
 // What a person has said.
 
 import { button, make } from "../../../assets/dom.js";
-import { branchTools, copyTool, goOnTool, tool } from "./turn_tools.js";
+import { branchTools, copyTool, tool } from "./turn_tools.js";
 
 /** @typedef {import("./turns.js").Turn} Turn */
 
@@ -22,7 +22,7 @@ function editBox(turn, send, cancel) {
  * @returns {HTMLElement}
  */
 export function personTurn(turn, tree, composer, draw) {
-  const [frame, tools] = [make("article", "pg-said pg-said-person"), make("div", "pg-said-tools")];
+  const [frame, tools] = [make("article", "pg-turn pg-said-person"), make("div", "pg-said-tools")];
   const edit = () => {
     const { box, row } = editBox(turn, (text) => composer.edit(turn, text), draw);
     frame.replaceChildren(box, row);
@@ -33,7 +33,6 @@ export function personTurn(turn, tree, composer, draw) {
     tool(`${turn.id}-edit`, "Edit", edit),
     copyTool(`${turn.id}-copy`, () => turn.text),
   );
-  if (tree.leaf() !== turn) tools.append(goOnTool(turn, composer.goTo));
   frame.append(make("div", "pg-said-text", turn.text.replace(/\n+$/, "")), tools);
   return frame;
 }

@@ -1,6 +1,7 @@
 """The conversation: what is said, by one model or two side by side, as a tree of turns that the page keeps."""
 
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -15,11 +16,12 @@ from playground.services.checkpoints import Checkpoints
 from playground.services.services import Services
 from playground.tabs.chat.answer_stream import AnswerStream, GenerationRequest
 from playground.tabs.chat.token_inspection import TokenInspector
-from playground.ui.components import module, view
+from playground.ui.components import Page, module, view
 from playground.ui.errors import explain, server_function
 from playground.ui.palette import SCALE
 from playground.ui.text import page_text
 
+EXAMPLE = "ROMEO:\nBut soft, what light through yonder window breaks?"
 LONGEST = 200_000  # characters of a message
 VOTES = ("left", "tie", "right", "bad")  # in the order in which they stand below two answers
 
@@ -34,7 +36,7 @@ def conversation(checkpoints: Checkpoints, model: str, request: dict[str, Any]) 
     return Conversation(said, persona.strip(), system, registry.answers(checkpoints.load(model).card))
 
 
-def log(services: Services, foresight: TokenInspector, sampling: ReadSampling) -> gr.HTML:
+def log(services: Services, inspector: TokenInspector, sampling: ReadSampling) -> gr.HTML:
     """Where the conversation is shown. Its script keeps the turns; here answers are written and votes are stored."""
     checkpoints, votes = services.checkpoints, services.preferences
     answers = AnswerStream(checkpoints)
@@ -43,7 +45,7 @@ def log(services: Services, foresight: TokenInspector, sampling: ReadSampling) -
     def begin_answers(request: dict[str, Any]) -> dict[str, Any]:
         wish = request["wish"]
         drawn = sampling(wish)
-        drawn = replace(drawn, seed=drawn.seed + int(request["variant"]))
+        drawn = replace(drawn, seed=seed_at(drawn.seed, request["place"]))
         orders = [
             GenerationRequest(
                 wanted["model"],
@@ -73,7 +75,7 @@ def log(services: Services, foresight: TokenInspector, sampling: ReadSampling) -
             try:
                 card = checkpoints.load(model).card
                 full = (
-                    foresight.context(model, conversation(checkpoints, model, request)) if has_text(request) else None
+                    inspector.context(model, conversation(checkpoints, model, request)) if has_text(request) else None
                 )
                 found.append({"model": model, "answers": registry.answers(card), "context": full})
             except ValueError as error:
@@ -109,19 +111,34 @@ def log(services: Services, foresight: TokenInspector, sampling: ReadSampling) -
     )
 
 
+def seed_at(seed: int, place: Sequence[int]) -> int:
+    """The seed of an answer: another one at each place in the tree of turns, the same one at the same place."""
+    return random.Random(f"{seed} {[*map(int, place)]}").getrandbits(53)
+
+
 def has_text(request: dict[str, Any]) -> bool:
     return any(message["content"].strip() for message in request["messages"])
 
 
-def composer(text: gr.Textbox) -> None:
-    """The buttons below the box in which a person writes. All that they do is done in the page."""
-    with gr.Row():
-        send = gr.Button("Send", variant="primary", elem_id="chat-send", scale=2, min_width=140)
-        stop = gr.Button("Stop", variant="stop", elem_id="chat-stop", min_width=80)
-        clear = gr.Button("New conversation", elem_id="chat-clear", min_width=140)
+def composer(page: Page) -> gr.Textbox:
+    """The box in which a person writes, with its buttons. All that they do is done in the page."""
+    with gr.Row(elem_classes="pg-composer"):
+        box = gr.Textbox(
+            EXAMPLE,
+            label="Your line",
+            info="Enter sends, Shift+Enter breaks the line",
+            lines=1,  # with more, Enter would break the line
+            max_lines=6,
+            max_length=LONGEST,
+            elem_id="chat-text",
+            min_width=0,
+        )
+        send = gr.Button("Send", variant="primary", elem_id="chat-send", scale=0, min_width=96)
+        stop = gr.Button("Stop", variant="stop", elem_id="chat-stop", scale=0, min_width=96)
+    text = page.share_text(box, keep_empty=False)
     conversation = f"(await {module('playground/tabs/chat/this_conversation.js')})"
     say = f"async (text) => {conversation}.send(text)"
     does: dict[str, Any] = {"show_progress": "hidden"}
     gr.on([send.click, text.submit], None, text, text, js=say, api_name="chat_send", **does)
     stop.click(None, None, None, js=f"async () => {conversation}.stop()", api_name="chat_stop", **does)
-    clear.click(None, None, None, js=f"async () => {conversation}.clear()", api_name="chat_clear", **does)
+    return text

@@ -18,7 +18,5 @@ export const send = async (text) => (await composer).send(text);
 
 export const stop = async () => (await composer).stop();
 
-export const clear = async () => (await composer).clear();
-
 /** Another token at a place, and whatever follows. @type {import("./composer.js").Composer["takeInstead"]} */
 export const takeInstead = async (place, token) => (await composer).takeInstead(place, token);

@@ -48,12 +48,14 @@ class TokenInspector:
         }
 
     def context(self, name: str, conversation: Conversation) -> dict[str, int]:
-        """How full the context is: tokens read, the context's size, and how many first messages are not read at all."""
+        """How full the context is: tokens said, those of them that are read, how many it holds, and how many first
+        messages are not read at all.
+        """
         loaded = self.checkpoints.load(name)
-        length, size = len(conversation.encode(loaded.tokenizer)), loaded.model.config.block_size
-        start = context_start(length, size)
+        said, size = len(conversation.encode(loaded.tokenizer)), loaded.model.config.block_size
+        start = context_start(said, size)
         forgotten = sum(end <= start for end in conversation.ends(loaded.tokenizer))
-        return {"read": length, "size": size, "forgotten": forgotten}
+        return {"said": said, "read": said - start, "size": size, "forgotten": forgotten}
 
     def look_inside(
         self, name: str, conversation: Conversation, written: Sequence[int], layer: int, head: int

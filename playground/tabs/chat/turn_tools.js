@@ -4,7 +4,7 @@ import { button, make } from "../../../assets/dom.js";
 
 /** @typedef {import("./turns.js").Turn} Turn */
 
-const BRANCH_ABOUT = "Go on from this turn; what came after it stays on a branch of its own";
+const BRANCH_ABOUT = "Go on from this turn; what came after it is kept on a branch of its own";
 
 /**
  * A small button. Who pressed it finds it again by its key when all is drawn anew.

@@ -108,6 +108,12 @@ export function makeTurns(keeper) {
     return tree.nodes[id];
   }
 
+  /** Where the next turn below one will stand: on the way to it, which of the branches. @returns {number[]} */
+  const placeBelow = (/** @type {number | null} */ parent) => [
+    ...path(parent).map((turn) => children(turn.parent).indexOf(turn)),
+    children(parent).length,
+  ];
+
   /** Show the branch that `turn` is on, to its latest end. @param {Turn} turn */
   function show(turn) {
     let last = turn;
@@ -124,6 +130,7 @@ export function makeTurns(keeper) {
   return {
     path,
     children,
+    placeBelow,
     add,
     show,
     messages,

@@ -12,14 +12,14 @@ EMPTY = "Choose a model that answers: one that was fine-tuned on instructions in
 
 def build(services: Services, page: Page) -> None:
     intro(
-        "Two answers to one prompt: which is better? A model can be trained on your votes.",
-        "Vote with the keys 1 and 2, and see whether your taste can be foretold.",
+        "Two answers to one prompt: vote for the better one with the keys 1 and 2; a model can learn from your votes.",
+        "Vote thirty times, see whether your taste can be predicted, then train on your votes in the Align tab.",
     )
-    chosen = choose.build(services, page)
-    with gr.Row(equal_height=False):
-        with gr.Column(scale=5, min_width=480):
+    with gr.Row(elem_classes="pg-work pg-vote-first"):
+        with gr.Column():
+            chosen = choose.build(services, page)
             vote = voting(services.labelling, "label-vote", chosen.read, EMPTY)
-        with gr.Column(scale=3, min_width=320):
+        with gr.Column():
             insight.build(services)
     bind(vote, page, **chosen.widgets)
     with gr.Tabs(elem_id="label-parts"):

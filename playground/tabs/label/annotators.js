@@ -21,7 +21,7 @@ function agreementTable(agreements) {
   const row = ({ a, b, kappa, count, sentence }) => {
     return [`${a} and ${b}`, number(count), kappa === null ? "–" : kappa.toFixed(2), sentence];
   };
-  return tableOf(["two annotators", "pairs both voted on", "Cohen's kappa", "in words"], agreements.map(row));
+  return tableOf(["Two annotators", "Pairs both voted on", "Cohen's kappa", "In words"], agreements.map(row));
 }
 
 /** @param {import("../../../assets/server.js").View} view */
@@ -36,7 +36,7 @@ export function mount({ element, server }) {
     if (!answer.annotators.length) return root.replaceChildren(empty);
     const given = answer.annotators.map(([name, count]) => [name, number(count)]);
     const halves = make("div", "pg-two");
-    halves.append(tableOf(["annotator", "votes"], given), agreementTable(answer.agreements));
+    halves.append(tableOf(["Annotator", "Votes"], given), agreementTable(answer.agreements));
     root.replaceChildren(halves);
   });
 }

@@ -4,7 +4,7 @@ from typing import Any
 
 from playground.panels.voting.annotator_stats import pairwise_kappas
 from playground.services.services import Services
-from playground.ui.components import intro, view
+from playground.ui.components import about, view
 from playground.ui.errors import server_function
 
 
@@ -14,9 +14,10 @@ def build(services: Services) -> None:
         votes = services.preferences.standing()
         return {"annotators": sorted(services.preferences.annotators().items()), "agreements": pairwise_kappas(votes)}
 
-    intro(
-        "Cohen's kappa says how far two people agree beyond chance: 1 is always, 0 no more than two coins.",
-        "Give another name above the vote, and choose as the next pair one that others have voted on.",
+    about(
+        "Cohen's kappa says how far two people agree beyond chance: 1 is always, 0 no more often than by chance. To "
+        "compare, give another name above the vote, and choose as the next pair one that others have voted on.",
+        "How far annotators agree",
     )
     view(
         "label-annotators",

@@ -1,5 +1,6 @@
 """What is voted on: whose answers, to which prompts, drawn how, and in which order."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from core.preferences.pair_generation import PAIR_SAMPLING
 from playground.services import uploads
 from playground.services.labelling.voting_settings import LEAST_SURE, OTHERS, PLAYS, RANDOM, TYPED, VotingSettings
 from playground.services.services import Services
-from playground.ui.components import Page
+from playground.ui.components import Page, summarise
 from playground.ui.errors import handler
 from playground.ui.forms import widget
 from playground.ui.text import page_text
@@ -22,11 +23,19 @@ ONE, TWO = "one model", "compare two models"
 DRAWN = ("max_new_tokens", "temperature", "top_p")  # the settings that matter to answers
 NEXT = [
     ("at random", RANDOM),
-    ("one your taste is least sure of", LEAST_SURE),
+    ("the one the predictor is least sure of", LEAST_SURE),
     ("one that others have voted on", OTHERS),
 ]
 FILES = [".txt", ".jsonl"]
 GOAL = 30
+PROMPTS = {PLAYS: "from the plays", TYPED: "typed by you"}
+# What is chosen, in a line. A list of prompts of one's own goes by the name of its file.
+SUMMARY = f"""(mode, model, other, prompts, order) => {{
+  const answers = mode === "{TWO}" ? `${{model}} against ${{other}}` : (model ?? "no model that answers");
+  const from = {json.dumps(PROMPTS)}[prompts] ?? `from ${{prompts.split(/[\\\\/]/).at(-1)}}`;
+  const next = {json.dumps({key: text for text, key in NEXT})}[order];
+  return [answers, `prompts ${{from}}`, next, "change"].join(" · ");
+}}"""
 
 
 @dataclass(frozen=True)
@@ -69,41 +78,34 @@ def prompts_directory(services: Services) -> Path:
 
 def lists(services: Services) -> list[tuple[str, str]]:
     own = uploads.kept(prompts_directory(services), FILES)
-    return [("from the plays", PLAYS), ("typed by you", TYPED), *own]
+    return [*((title, key) for key, title in PROMPTS.items()), *own]
 
 
 def build(services: Services, page: Page) -> Chosen:
-    with gr.Row(elem_classes="pg-numbers"):
-        mode = gr.Dropdown([ONE, TWO], value=ONE, label="answers of", elem_id="label-mode", min_width=150)
-        model = gr.Dropdown([], label="model", elem_id="label-model", min_width=150)
-        other = gr.Dropdown(
-            [],
-            label="second model",
-            elem_id="label-other",
-            min_width=150,
+    with gr.Accordion("What is voted on", elem_id="label-choices", elem_classes="pg-folded") as folded:
+        mode = gr.Dropdown([ONE, TWO], value=ONE, label="Answers of", elem_id="label-mode", min_width=150)
+        model = gr.Dropdown([], label="Model", elem_id="label-model", min_width=150)
+        other = gr.Dropdown([], label="Second model", elem_id="label-other", min_width=150, visible=False)
+        prompts = gr.Dropdown(lists(services), value=PLAYS, label="Prompts", elem_id="label-prompts", min_width=150)
+        order = gr.Dropdown(NEXT, value=RANDOM, label="Next pair", elem_id="label-order", min_width=150)
+        by_name = {f.name: f for f in leaves(Sampling)}
+        drawn = {name: widget(by_name[name], getattr(PAIR_SAMPLING, name), None, "label") for name in DRAWN}
+        goal = gr.Number(
+            GOAL, precision=0, minimum=0, label="Goal", info="Votes to give; 0 = none", elem_id="label-goal"
+        )
+        typed = gr.Textbox(
+            label="Your prompts",
+            info="One a line, and at least two if a model is to learn from the votes",
+            lines=3,
+            max_lines=8,
+            elem_id="label-typed",
+            max_length=100_000,
             visible=False,
         )
-        prompts = gr.Dropdown(lists(services), value=PLAYS, label="prompts", elem_id="label-prompts", min_width=150)
-        order = gr.Dropdown(NEXT, value=RANDOM, label="next pair", elem_id="label-order", min_width=170)
-    typed = gr.Textbox(
-        label="Your prompts",
-        info="One a line, and at least two if a model is to learn from the votes",
-        lines=3,
-        max_lines=8,
-        elem_id="label-typed",
-        max_length=100_000,
-        visible=False,
-    )
-    with gr.Accordion("More settings", open=False, elem_id="label-more"):
-        with gr.Row(elem_classes="pg-numbers"):
-            by_name = {f.name: f for f in leaves(Sampling)}
-            drawn = {name: widget(by_name[name], getattr(PAIR_SAMPLING, name), None, "label") for name in DRAWN}
-            goal = gr.Number(
-                GOAL, precision=0, minimum=0, label="goal", info="Votes to give; 0 = none", elem_id="label-goal"
-            )
         upload = gr.UploadButton(
             f"Use a list of prompts of yours ({', '.join(FILES)})", file_types=FILES, elem_id="label-upload", size="sm"
         )
+    summarise(folded, page, SUMMARY, mode, model, other, prompts, order)
     widgets = {"mode": mode, "model": model, "other": other, "prompts": prompts, "typed": typed, "order": order}
     chosen = Chosen(services, widgets | drawn | {"goal": goal})
     wire(chosen, services, page, upload)

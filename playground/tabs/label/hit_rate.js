@@ -47,13 +47,13 @@ function axes(n, x, y) {
   const middle = y(0.5);
   return [
     ...ticks.map(tick),
-    label("votes foretold (number)", { x: (LEFT + RIGHT) / 2, y: HEIGHT - 4 }),
+    label("votes predicted", { x: (LEFT + RIGHT) / 2, y: HEIGHT - 4 }),
     label("hit rate (%)", { x: 12, y: middle, transform: `rotate(-90 12 ${middle})` }),
   ];
 }
 
 /**
- * @param {boolean[]} hits of each vote whether it was foretold
+ * @param {boolean[]} hits of each vote whether it was predicted
  * @param {number[]} course the hit rate after each of them
  * @returns {SVGElement}
  */

@@ -14,6 +14,7 @@ export function mount({ element, props, watch, server }) {
   line.setAttribute("role", "status");
   bar.setAttribute("aria-label", "votes given");
   const last = latest();
+  const stopButton = /** @type {HTMLButtonElement} */ (document.getElementById("rule-stop"));
   let [stop, before] = [() => {}, null];
 
   function show({ running = false, message = "", done = 0, wanted = 0, error = "" }) {
@@ -21,6 +22,7 @@ export function mount({ element, props, watch, server }) {
     line.className = `pg-rule-line${error ? " pg-error" : ""}`;
     Object.assign(bar, { max: Math.max(1, wanted), value: done, hidden: !wanted });
     root.replaceChildren(line, bar);
+    stopButton.disabled = !running;
     Object.assign(root.dataset, { running, done });
     if (before !== null && before !== done) announceVotes();
     before = done;

@@ -8,8 +8,9 @@ import gradio as gr
 from core.preferences.rule_annotators import RULES
 from playground.services.services import Services
 from playground.tabs.label.rule_annotator import RuleVoting
-from playground.ui.components import Page, intro, view
-from playground.ui.errors import handler, server_function
+from playground.ui.components import Page, about, view
+from playground.ui.errors import server_function
+from playground.ui.press import message_line, press
 
 
 def build(services: Services, page: Page, model: gr.Dropdown) -> None:
@@ -19,24 +20,24 @@ def build(services: Services, page: Page, model: gr.Dropdown) -> None:
     def follow_rule(_: dict[str, Any]) -> dict[str, Any]:
         return voter.status()
 
-    @handler
-    def start(name: str | None, rule: str, count: int | None) -> dict[str, Any]:
+    def start(name: str | None, rule: str, count: int | None) -> dict[Any, Any]:
         voter.start(name, rule, count or 0)
-        return {"begun": time.time()}
+        return {progress: {"begun": time.time()}}
 
     def explain(rule: str) -> Any:
         return gr.update(info=RULES[rule].about)
 
-    intro(
-        "A rule can vote in your stead on answers of the model above: then one can check what is learned from it.",
-        "Let “asks a question” give 200 votes, train on them in the Align tab, and count the questions.",
+    about(
+        "A rule can vote in your place on answers of the chosen model: then one can check what is learned from its "
+        "votes. Let “asks a question” give 200 votes, train on them in the Align tab, and count the questions.",
+        "Votes by a rule",
     )
     first = next(iter(RULES))
     with gr.Row(elem_classes="pg-toolbar"):
         rule = gr.Dropdown(
             [(rule.title, key) for key, rule in RULES.items()],
             value=first,
-            label="rule",
+            label="Rule",
             info=RULES[first].about,
             elem_id="rule-rule",
             scale=3,
@@ -46,16 +47,17 @@ def build(services: Services, page: Page, model: gr.Dropdown) -> None:
             precision=0,
             minimum=1,
             maximum=5000,
-            label="votes",
+            label="Votes",
             info="That prefer an answer",
             elem_id="rule-count",
             min_width=150,
         )
         begin = gr.Button("Let it vote", variant="primary", elem_id="rule-start", min_width=130)
         stop = gr.Button("Stop", variant="stop", elem_id="rule-stop", min_width=90)
+    said = message_line("rule-said")
     progress = view("rule-view", "tabs/label/rule.js", "pg-rule", functions=[follow_rule])
     quiet: dict[str, Any] = {"show_progress": "hidden"}
     rule.change(explain, rule, rule, api_name="explain_rule", **quiet)
-    begin.click(start, [model, rule, count], progress, api_name="let_a_rule_vote", **quiet)
+    press(begin, start, [model, rule, count], [progress], busy="Starting …", said=said, api_name="let_a_rule_vote")
     stop.click(voter.stop, None, None, api_name="stop_rule", **quiet)
     page.blocks.load(lambda: {"begun": time.time()}, None, progress, api_name="follow_rule", **quiet)

@@ -3,17 +3,17 @@
 import { button, choice, headCell, make, number, pager } from "../../../assets/dom.js";
 import { download } from "../../../assets/files.js";
 import { ask, debounce, follow, latest } from "../../../assets/server.js";
-import { announceVotes } from "../../../assets/votes.js";
+import { announceVotes, votesText } from "../../../assets/votes.js";
 import { carefulButton, cell, voteRow } from "./vote_row.js";
 import { whenVotesChange } from "./when_votes_change.js";
 
 const PATIENCE = 300; // ms without a key before the search begins
-const TITLES = ["annotator", "prompt", "A", "B", "vote", ""];
-const EMPTY = "No votes here yet: vote above, load the example, or search for something else.";
-const FILE_ABOUT = "TRL's prompt, chosen, rejected; of the annotator and kind chosen here";
+const TITLES = ["Annotator", "Prompt", "A", "B", "Vote", ""];
+const EMPTY = "No votes here yet: vote, load the example, or search for something else.";
+const FILE_ABOUT = "Conversations with prompt, chosen and rejected, as TRL reads them";
 
 /** @param {number} count */
-export const deletedText = (count) => `${number(count)} ${count === 1 ? "vote" : "votes"} deleted.`;
+export const deletedText = (count) => `${votesText(count)} deleted.`;
 
 // Options of a choice below "all"; what was chosen stays chosen if it is still there.
 function offer(select, options) {
@@ -24,12 +24,12 @@ function offer(select, options) {
 
 // What is looked for; `change` is called when that is something else.
 function makeSearch(choices, sources, change) {
-  const [annotator, vote, source] = ["annotator", "vote", "kind"].map((label) => choice(label, [["", "all"]], change));
+  const [annotator, vote, source] = ["Annotator", "Vote", "Kind"].map((label) => choice(label, [["", "all"]], change));
   offer(vote.select, Object.entries(choices));
   offer(source.select, Object.entries(sources));
   const word = Object.assign(make("input", "pg-vote-name"), { type: "search", placeholder: "a word in it" });
   word.oninput = debounce(change, PATIENCE);
-  const searching = make("label", "pg-choice", "search");
+  const searching = make("label", "pg-choice", "Search");
   searching.append(word);
   const wanted = () => ({
     annotator: annotator.select.value,
@@ -65,7 +65,7 @@ function makeTable() {
 // The box beside the button that saves: votes that prefer neither answer too?
 function makeTies() {
   const [root, box] = [make("label", "pg-choice"), Object.assign(make("input"), { type: "checkbox" })];
-  root.append(box, "ties too");
+  root.append(box, "Ties too");
   return { root, wanted: () => box.checked };
 }
 
@@ -101,13 +101,13 @@ export function mount({ element, props, watch, server }) {
     if (answer.error) return say(answer.error, true);
     for (const [name, content] of answer.files) download(name, content, "application/jsonl");
     const written = answer.files.map(([name, , count]) => `${number(count)} in ${name}`).join(", ");
-    const left = answer.ties ? ` ${number(answer.ties)} ties left out.` : "";
+    const left = answer.ties ? ` ${number(answer.ties)} ${answer.ties === 1 ? "tie" : "ties"} left out.` : "";
     say(`Votes exported as conversations: ${written}.${left}`);
   }
 
   const found = make("span", "pg-note");
   const all = carefulButton("Delete all found", "Sure? All of them", () => remove({}));
-  const saving = Object.assign(button("Export (.jsonl)", save), { title: FILE_ABOUT });
+  const saving = Object.assign(button("Export all found", save), { title: FILE_ABOUT });
   const [tools, pages] = [make("div", "pg-tools"), pager(goTo)];
   tools.append(...search.parts, found, all, saving, ties.root);
 
@@ -116,9 +116,9 @@ export function mount({ element, props, watch, server }) {
     if (!tools.isConnected) root.replaceChildren(tools, report, table.root, pages.root);
     page = answer.page;
     search.offerAnnotators(answer.annotators);
-    found.textContent = `${number(answer.count)} votes`;
+    found.textContent = `${votesText(answer.count)} found`;
     table.show(answer.rows.map((vote) => voteRow(vote, props.choices, props.sources, (id) => remove({ id }))));
-    all.disabled = !answer.count;
+    all.disabled = saving.disabled = !answer.count;
     pages.set(answer.page, answer.pages);
     root.dataset.count = answer.count;
   }
@@ -128,8 +128,8 @@ export function mount({ element, props, watch, server }) {
     if (answer?.error) say(answer.error, true);
     else if (answer) show(answer);
   });
-  follow(props, watch, ({ note }) => {
-    say(note);
+  follow(props, watch, ({ note, failed }) => {
+    say(note, failed);
     announceVotes();
   });
 }

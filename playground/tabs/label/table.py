@@ -2,17 +2,18 @@
 
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from core.datasets.preference_files import export_preferences, read_preferences
-from core.preferences.vote_store import CHOICES, SOURCES, Vote, Votes
+from core.preferences.vote_store import CHOICES, SOURCES, Vote, Votes, as_preferences
 from playground.panels.voting.panel import describe_sampling
 from playground.services.services import Services
-from playground.ui.components import intro, view
-from playground.ui.errors import handler, server_function
+from playground.ui.components import about, view
+from playground.ui.errors import explain, server_function
 from playground.ui.scripts import ASSETS
 from playground.ui.text import page_text, sentence
 
@@ -72,7 +73,7 @@ def build(services: Services) -> None:
         return {
             "rows": [row(vote) for vote in matching[at * PAGE_ROWS : (at + 1) * PAGE_ROWS]],
             "count": len(matching),
-            "annotators": sorted(votes.annotators()),
+            "annotators": sorted(votes.annotators().items()),
             "page": at,
             "pages": pages,
             "trouble": votes.trouble or "",
@@ -89,42 +90,34 @@ def build(services: Services) -> None:
 
     @server_function
     def export_votes(request: dict[str, Any]) -> dict[str, Any]:
-        chosen = [[request[name]] if request[name] else None for name in ("annotator", "source")]
-        pairs = votes.preferences(annotators=chosen[0], sources=chosen[1])
+        pairs = as_preferences(reversed(found(votes, request)))
         with tempfile.TemporaryDirectory() as directory:
             written = export_preferences(Path(directory) / "votes.jsonl", pairs, request["ties"])
             files = [[path.name, path.read_text(encoding="utf-8"), count] for path, count in written.items()]
         return {"files": files, "ties": 0 if request["ties"] else sum(pair.tie for pair in pairs)}
 
-    @handler
-    def use_file(path: str) -> dict[str, Any]:
+    def use_file(path: str) -> str:
         read = read_preferences(path, skip_bad_lines=True)
         count = votes.import_preferences(read.pairs, f"file: {page_text(read.name)}", "import")
         added = "1 preference was added" if count == 1 else f"{count:,} preferences were added"
         said = [f"{page_text(read.name)}: {added}, of {read.recognised.records:,} records.", *read.problems[:NAMED]]
         if len(read.problems) > NAMED:
             said.append(f"And {len(read.problems) - NAMED:,} more.")
-        return {"note": " ".join(sentence(page_text(one)) for one in said), "at": time.time()}
+        return " ".join(sentence(page_text(one)) for one in said)
 
-    @handler
-    def load_example() -> dict[str, Any]:
+    def load_example() -> str:
         count = votes.import_preferences(example(), EXAMPLE_ANNOTATOR, "example")
         if not count:
-            return {"note": "The example is there already.", "at": time.time()}
-        note = f"{count} votes by the rule “asks a question” were added; their annotator's name says so."
-        return {"note": note, "at": time.time()}
+            return "The example is there already."
+        return f"{count} votes by the rule “asks a question” were added; their annotator's name says so."
 
-    intro(
-        "Every vote, with the answers as they stood; a model can be trained on them in the Align tab.",
-        "Search for a word, export the votes for another tool, or load the example before your first vote.",
-    )
     with gr.Row(elem_classes="pg-toolbar"):
-        upload = gr.UploadButton(
-            "Import a file",
-            elem_id="votes-import",
-            size="sm",
-            min_width=180,
+        about(
+            "Every vote, with the answers as they stood. Search for a word, export what is found for another tool, or "
+            "load the example before your first vote. A model is trained on them in the Align tab.",
+            "All votes",
         )
+        upload = gr.UploadButton("Import a file", elem_id="votes-import", size="sm", min_width=140)
         load = gr.Button("Load the example votes", elem_id="votes-example", size="sm", min_width=180)
     shown = view(
         "votes-table",
@@ -136,8 +129,20 @@ def build(services: Services) -> None:
         sources=SOURCES,
     )
     quiet: dict[str, Any] = {"show_progress": "hidden"}
-    upload.upload(use_file, upload, shown, api_name="import_votes", **quiet)
-    load.click(load_example, None, shown, api_name="load_example", **quiet)
+    upload.upload(report(use_file), upload, shown, api_name="import_votes", **quiet)
+    load.click(report(load_example), None, shown, api_name="load_example", **quiet)
+
+
+def report(work: Callable[..., str]) -> Callable[..., dict[str, Any]]:
+    """What `work` comes to, or why it failed, as the line above the table says it."""
+
+    def call(*args: Any) -> dict[str, Any]:
+        try:
+            return {"note": work(*args), "failed": False, "at": time.time()}
+        except Exception as error:
+            return {"note": explain(error), "failed": True, "at": time.time()}
+
+    return call
 
 
 def example() -> list[Any]:

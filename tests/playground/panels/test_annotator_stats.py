@@ -45,7 +45,7 @@ def test_a_hit_a_miss_and_a_tie_come_with_their_surprise_in_bits():
 def test_the_sentence_after_a_vote():
     said = vote_feedback(given(1, "left", 0.81))
     assert said["text"] == (
-        "You chose A after 3.2 s. The model of your taste expected A (81 %): right, 0.3 bits of surprise."
+        "You chose A after 3.2 s. The taste predictor expected A (81 %): right, 0.3 bits of surprise."
     )
     assert (said["mood"], said["names"]) == ("right", "")
     blind = vote_feedback(given(1, "bad", models=("one", "two")))

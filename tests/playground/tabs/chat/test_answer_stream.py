@@ -46,6 +46,7 @@ def test_the_page_gets_each_token_of_the_answer_once(answers: AnswerStream) -> N
     assert [p for _, p, _ in tokens] == pytest.approx([step.probability for step in expected], abs=1e-4)
     assert bytes.fromhex(tokens[0][2]) == loaded.tokenizer.token_bytes(tokens[0][0])
     assert last["state"] == "finished" and last["note"].startswith("30 tokens · ")
+    assert last["note"].endswith(" · cut off at the limit of 30 tokens")
 
 
 def test_it_can_be_stopped_and_what_was_written_stays(answers: AnswerStream) -> None:

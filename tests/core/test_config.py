@@ -90,6 +90,8 @@ def test_whatever_json_brings_is_taken_as_the_fields_type_or_refused_with_value_
         taken = PretrainConfig.from_dict({field.name: value}).to_dict()[field.name]
     except ValueError:
         return
+    if field.name == "compile" and isinstance(value, bool):  # as older runs have it
+        value = "on" if value else "off"
     assert taken is None or type(taken) is value_type(field)
     assert taken == value
 

@@ -141,6 +141,7 @@ function mergeLine(server) {
   let wanted = { n: 0, places: 0, vocabulary: "" };
   const complete = oneAtATime(async () => {
     const { n, places, vocabulary } = wanted;
+    if (!n) return; // the slider is back at the bytes
     const { parts, token, error } = await ask(server.merge({ vocabulary, merge: n }));
     if (wanted.n !== n || wanted.vocabulary !== vocabulary) return complete();
     const words = error

@@ -1,5 +1,7 @@
 """What a person does on the page, in the words of the tests."""
 
+from collections.abc import Iterator
+
 from playwright.sync_api import Locator, Page, expect
 
 
@@ -8,9 +10,38 @@ def open_page(page: Page, url: str) -> None:
     expect(page.locator("#tokens .pg-chip").first).to_be_visible(timeout=30_000)
 
 
+# When nothing on the page has changed for a while, or two seconds have gone by.
+STILL = """() => new Promise((done) => {
+  let timer = setTimeout(done, 400);
+  setTimeout(done, 2500);
+  new MutationObserver(() => (clearTimeout(timer), (timer = setTimeout(done, 400)))).observe(document.body, {
+    childList: true, subtree: true, attributes: true, characterData: true });
+})"""
+# The tabs of the bars that can be seen: those in them, and those in their menus, for which there is no room.
+TABS_SHOWN = ".tab-wrapper:visible :is(.tab-container[role=tablist] > button, .overflow-dropdown > button)"
+
+
 def open_tab(page: Page, name: str) -> None:
-    """A tab, or a panel inside one."""
-    page.get_by_role("tab", name=name, exact=True).click()
+    """A tab, or a panel inside one, wherever Gradio keeps it at this width."""
+    tab = page.locator(TABS_SHOWN).get_by_text(name, exact=True)
+    tab.wait_for(state="attached")
+    if tab.is_visible():
+        tab.click()
+    else:
+        tab.evaluate("tab => tab.click()")
+
+
+def every_part(page: Page) -> Iterator[str]:
+    """The names of the tabs inside the open one, each while it is open; "" stands for those that are open at first."""
+    shown = page.locator(f"[role=tabpanel] {TABS_SHOWN}")
+    opened = page.locator(f"[role=tabpanel] {TABS_SHOWN}.selected")
+    seen = set(opened.all_text_contents())
+    yield ""
+    while unseen := [name for name in shown.all_text_contents() if name not in seen]:
+        open_tab(page, unseen[-1].strip())
+        page.wait_for_timeout(300)
+        seen |= {unseen[-1], *opened.all_text_contents()}
+        yield unseen[-1].strip()
 
 
 def choose(page: Page, elem_id: str, option: str) -> None:

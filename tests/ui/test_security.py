@@ -21,7 +21,7 @@ from playground.__main__ import launch
 from playground.services.services import Services
 from tests.conftest import free_port
 from tests.ui.conftest import is_outside
-from tests.ui.steps import open_page, open_tab, start_training, wait_for_state
+from tests.ui.steps import every_part, open_page, open_tab, start_training, wait_for_state
 from tests.ui.test_recovery import open_when_served, serve
 
 MARK = "from-a-hostile-page"
@@ -160,20 +160,6 @@ TEXT += "<svg onload=window.pwned=3> ${window.pwned=4} {{constructor.constructor
 TEXT += "\u202e\u200b\U0001f642"  # from right to left, no width, an emoji
 PWNED = "window.pwned !== undefined || document.querySelector('img[src=x], svg[onload]') !== null"
 BOXES = "textarea:visible, input[type=text]:visible:not([role=listbox]):not([readonly])"
-
-
-def every_part(page: Page) -> Iterator[str]:
-    """The names of the tabs inside the open one, each while it is open; innermost ones first."""
-    seen = {""}
-    yield ""
-    while unseen := [
-        part for part in page.locator("[role=tabpanel] button[role=tab]:visible").all() if part.inner_text() not in seen
-    ]:
-        name = unseen[-1].inner_text()
-        unseen[-1].click()
-        page.wait_for_timeout(500)
-        seen.add(name)
-        yield name
 
 
 @pytest.mark.slow

@@ -121,8 +121,7 @@ def header(blocks: gr.Blocks, services: Services) -> Page:
             "pg-tour-start",
             functions=[tour_figures],
             min_width=0,
-            stops=stops.stops(),
-            sentence=stops.SENTENCE,
+            script=stops.script(),
         )
     opened = blocks.load(open_link, model, model, api_name="open_link", show_progress="hidden")
     set_address = f"(await {module('assets/address.js')}).setAddress({{ model }})"

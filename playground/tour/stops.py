@@ -7,7 +7,8 @@ from core.interpretability import activations
 from playground.services.checkpoints import Checkpoints
 from playground.ui.text import page_text, visible_token
 
-SENTENCE = "But soft, what light through yonder window breaks?"
+SENTENCE = "But soft, what light through yonder"  # it breaks off, so that there is something to guess
+GUESSES = 3  # of the next token
 
 
 @dataclass(frozen=True)
@@ -27,50 +28,50 @@ STOPS = (
         "Tokenizer",
         "#tokens",
         "A sentence is bytes, then tokens",
-        "«{text}» is {bytes} bytes, and {tokens} tokens to {model}. Point at one to see its id; click one to see how "
-        "it was built.",
+        "“{text}” is {bytes} bytes and, for {model}, {tokens} tokens. Point at a token to see its id; click it to see "
+        "how it was built.",
     ),
     Stop(
         "Tokenizer",
         ".pg-scrub",
         "Tokens grow by merging",
-        "Drag the slider: from bytes on the left, the most frequent pairs merge, until syllables and words stand on "
-        "the right.",
+        "Drag the slider: on the left are single bytes. The most frequent pairs merge, until syllables and words stand "
+        "on the right.",
         part="Merge scrubber",
     ),
     Stop(
         "Attention",
         "#attention-heads",
         "Every head looks back in its own way",
-        "The same {tokens} tokens went through {heads} heads. Click one: its row shows where each token looks among "
+        "The same {tokens} tokens pass through {heads} heads. Click one: its rows show where each token looks among "
         "those before it.",
     ),
     Stop(
         "Attention",
         "#attention-panels",
-        "A look is a product of two vectors",
+        "Attention is a product of two vectors",
         "A query times each key, divided by √d_k so that the softmax stays soft, gives the weights. All the numbers "
         "are here.",
-        part="From Q and K to weights",
+        part="Q and K",
     ),
     Stop(
         "Attention",
         "#attention-panels",
-        "Layer by layer, a guess ripens",
-        "After the last token the model expects «{next}» ({share}). Its surprise at your sentence, the loss, is {loss} "
-        "nats a token.",
-        part="Logit lens",
+        "The guess forms layer by layer",
+        "The model's best guesses for the next token are {next}. Its loss on your sentence is {loss} nats per token: "
+        "the larger, the more it was surprised.",
+        part="Lens",
     ),
     Stop(
         "Train",
-        "#train-stages",
+        "#train-start",
         "Training lowers the loss",
-        "Press Start training: a small model learns Shakespeare in about a minute, and the curve beside it is live. "
-        "You may go on meanwhile.",
+        "Press Start training: a small model learns Shakespeare in about a minute, and the curve is live. It goes on "
+        "while you continue the tour.",
     ),
     Stop(
         "Chat",
-        "#chat-log",
+        "#chat-text",
         "Text comes token by token",
         "Send your sentence, then switch the X-ray on: each token shows how likely it was, and what else could have "
         "stood there.",
@@ -79,28 +80,45 @@ STOPS = (
         "Label",
         "#label-vote",
         "Your taste is data",
-        "Two answers to your sentence: press 1 or 2 for the better one. Thirty such votes are enough to bend a model.",
+        "Two answers to your sentence: press 1 or 2 for the better one. Thirty such votes can change a model.",
         prompt=True,
     ),
     Stop(
         "Align",
-        "#align-parts",
+        "#dpo-start",
         "Votes change the weights",
-        "DPO makes the answers that you preferred likelier than the others; the picture shows what that gains and how "
-        "far the model moves.",
+        "DPO makes the answers that you preferred likelier than the others. Once it runs, a picture shows what that "
+        "gains and how far the model moves.",
+        part="DPO",
     ),
     Stop(
         "Models",
-        "#models-shelf",
-        "A family grows",
-        "All that was made stands here, from the vocabulary to the aligned model, with what was measured of it. The "
-        "playground is yours.",
+        ".pg-library-list",
+        "A family of models",
+        "Everything that was made is here, from the first model to the aligned one, with what was measured of it. "
+        "What would you like to do first?",
     ),
 )
 
 
-def stops() -> list[dict[str, Any]]:
-    return [asdict(stop) for stop in STOPS]
+@dataclass(frozen=True)
+class Onward:
+    """Where the last step leads, and what its button says."""
+
+    tab: str
+    text: str
+
+
+ONWARD = (Onward("Train", "Train a model"), Onward("Label", "Vote on answers"), Onward("Chat", "Chat"))
+
+
+def script() -> dict[str, Any]:
+    """All that is known of the tour before a model has seen the sentence, as the page wants it."""
+    return {
+        "stops": [asdict(stop) for stop in STOPS],
+        "onward": [asdict(place) for place in ONWARD],
+        "sentence": SENTENCE,
+    }
 
 
 def figures(checkpoints: Checkpoints, name: str, text: str) -> dict[str, Any]:
@@ -111,14 +129,16 @@ def figures(checkpoints: Checkpoints, name: str, text: str) -> dict[str, Any]:
     ids = tokenizer.encode(text)[: model.config.block_size]
     seen = activations.trace(model, ids)
     likely = activations.next_token(model, seen)
-    best = int(likely.argmax())
+    best = likely.topk(GUESSES)
     return {
         "text": text,
         "model": name,
         "bytes": len(text.encode()),
         "tokens": len(ids),
         "heads": model.config.n_layer * model.config.n_head,
-        "next": visible_token(tokenizer.token_bytes(best)),
-        "share": f"{100 * float(likely[best]):.0f} %",
+        "next": [
+            (visible_token(tokenizer.token_bytes(token)), f"{100 * share:.0f} %")
+            for token, share in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+        ],
         "loss": f"{float(activations.losses(model, seen).mean()):.2f}" if len(ids) > 1 else "not known",
     }

@@ -3,9 +3,11 @@
 import { button, make, visibleSpaces } from "../../assets/dom.js";
 import { ask } from "../../assets/server.js";
 import { keepText, offerText } from "../../assets/shared_text.js";
+import { placeOf, scrollFor } from "./card_place.js";
 import { followLink, goTo, usePrompt, useText, waitFor } from "./places.js";
 
 const KEY = "pg-tour"; // the step that was reached; "done" when the tour was taken to its end
+const SETTLES = 4000; // ms, about, in which a tab that was opened has drawn itself
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 /** @param {import("../../assets/server.js").View} view */
@@ -13,9 +15,9 @@ export function mount({ element, props, server }) {
   const root = element.querySelector(".pg-tour-start");
   const note = make("span", "pg-note");
   note.setAttribute("role", "status");
-  const start = button("", () => tour.open(reached(props.stops)));
+  const start = button("", () => tour.open(reached(props.script.stops)));
   root.replaceChildren(start, note);
-  const tour = makeTour(start, server, props.stops, props.sentence);
+  const tour = makeTour(start, server, props.script);
   followLink((trouble) => {
     note.textContent = trouble;
   });
@@ -40,38 +42,58 @@ function makeCard(acts) {
   text.setAttribute("aria-live", "polite");
   const back = button("Back", acts.back);
   const next = button("Next", acts.next, "pg-button pg-primary");
-  tools.append(back, next, button("Leave", acts.leave), place);
+  tools.append(back, next, ...acts.onward, button("Leave", acts.leave), place);
   root.append(title, text, tools);
   root.addEventListener("keydown", (event) => {
-    const act = { Escape: acts.leave, ArrowRight: () => next.click(), ArrowLeft: () => back.click() }[event.key];
+    const goOn = () => next.hidden || next.click();
+    const act = { Escape: acts.leave, ArrowRight: goOn, ArrowLeft: () => back.click() }[event.key];
     if (!act) return;
     event.preventDefault();
     act();
   });
-  return { root, title, text, place, back, next };
+  return { root, title, text, place, back, next, onward: acts.onward };
 }
 
-// What is pointed at is brought above the card.
+// What is pointed at is brought into view, and the card beside it.
 function bringUp(target, card) {
-  const { top, bottom } = target?.getBoundingClientRect() ?? { top: 0, bottom: 0 };
-  const free = innerHeight - card.offsetHeight - 24;
-  if (target && (top < 0 || top > free / 2 || bottom > free))
-    target.scrollIntoView({ block: "start", behavior: calm.matches ? "auto" : "smooth" });
+  const behavior = calm.matches ? "auto" : "smooth";
+  const block = target && scrollFor(target.getBoundingClientRect(), sizeOf(card), windowSize());
+  if (block) target.scrollIntoView({ block, behavior });
+  stand(card, target);
+}
+
+const sizeOf = (card) => ({ width: card.offsetWidth, height: card.offsetHeight });
+const windowSize = () => ({ width: document.documentElement.clientWidth, height: innerHeight });
+
+function stand(card, target) {
+  const { width, height } = windowSize();
+  const corner = { left: width, top: height, right: width, bottom: height };
+  const { left, top } = placeOf(target?.getBoundingClientRect() ?? corner, sizeOf(card), { width, height });
+  Object.assign(card.style, { left: `${left}px`, top: `${top}px` });
 }
 
 // The stop's text with the figures of the sentence, as far as they are known.
 function filled(template, known) {
-  const figure = (name) => (name === "next" ? visibleSpaces(known.next) : String(known[name]));
+  const guesses = (next) => next.map(([token, share]) => `“${visibleSpaces(token)}” (${share})`).join(", ");
+  const figure = (name) => (name === "next" ? guesses(known.next) : String(known[name]));
   return template.replace(/\{(\w+)\}/g, (_, name) => (known?.[name] === undefined ? "…" : figure(name)));
 }
 
-function makeTour(start, server, stops, sentence) {
-  let [at, here, known, givePromptsBack] = [0, null, null, null];
+function makeTour(start, server, { stops, sentence, onward }) {
+  let [at, here, known, givePromptsBack, opened] = [0, null, null, null, 0];
+  const isLast = () => at === stops.length - 1;
   const card = makeCard({
     back: () => open(at - 1),
-    next: () => (at === stops.length - 1 ? end() : open(at + 1)),
-    leave: () => leave(),
+    next: () => open(at + 1),
+    leave: () => leave(isLast()),
+    onward: onward.map(({ tab, text }) => button(text, () => leave(true, tab), "pg-button pg-primary")),
   });
+  const follow = () => card.root.isConnected && stand(card.root, here);
+  const bringBack = () => card.root.isConnected && bringUp(here, card.root);
+  addEventListener("scroll", follow, true);
+  addEventListener("resize", bringBack);
+  // What is drawn after a tab was opened may push the target away; later it is the person who scrolls.
+  new ResizeObserver(() => (performance.now() - opened < SETTLES ? bringBack() : follow())).observe(document.body);
 
   const carried = () => offerText("") || sentence; // what the person has typed is not lost to the tour
 
@@ -90,7 +112,7 @@ function makeTour(start, server, stops, sentence) {
     else await tidy();
     const found = await waitFor(() => document.querySelector(target));
     if (!card.root.isConnected || mine !== at) return; // it was left, or went on, meanwhile
-    here = found;
+    [here, opened] = [found, performance.now()];
     here?.classList.add("pg-tour-here");
     bringUp(here, card.root);
     show();
@@ -98,16 +120,17 @@ function makeTour(start, server, stops, sentence) {
     const model = /** @type {HTMLInputElement | null} */ (document.querySelector("#model-picker input"))?.value ?? "";
     known = await ask(server.tour_figures({ model, text: carried() }));
     show();
-    bringUp(here, card.root); // what was drawn meanwhile may have pushed it down
+    bringUp(here, card.root); // the card has grown
   }
 
   function show() {
-    const [stop, last] = [stops[at], at === stops.length - 1];
+    const stop = stops[at];
     card.title.textContent = stop.title;
     card.text.textContent = filled(stop.text, known);
     card.place.textContent = `${at + 1} of ${stops.length}`;
     card.back.disabled = at === 0;
-    card.next.textContent = last ? "End" : "Next";
+    card.next.hidden = isLast();
+    card.onward.forEach((node) => (node.hidden = !isLast()));
     nameStart(start, stops);
   }
 
@@ -122,18 +145,18 @@ function makeTour(start, server, stops, sentence) {
     await giveBack?.();
   }
 
-  function leave() {
+  /** @param {boolean} toTheEnd was it taken to its end? @param {string} [tab] to which it leads */
+  async function leave(toTheEnd, tab = "") {
+    if (toTheEnd) localStorage.setItem(KEY, "done");
     unmark();
     tidy();
     card.root.remove();
     document.body.classList.remove("pg-touring");
     nameStart(start, stops);
     start.focus();
-  }
-
-  function end() {
-    localStorage.setItem(KEY, "done");
-    leave();
+    if (!tab) return;
+    await goTo(tab);
+    /** @type {any} */ (document.querySelector("#tabs > .tab-wrapper [aria-selected=true]"))?.focus();
   }
 
   nameStart(start, stops);

@@ -96,12 +96,12 @@ def test_a_zoom_draws_nothing_outside_of_the_axes_wherever_the_address_leads(
     open_page(page, url)
     page.add_style_tag(content=HIDDEN)
     open_tab(page, "Train")
-    page.locator(".pg-more-tools button").first.wait_for()
-    for chip in page.locator(".pg-more-tools button").all():  # all curves
-        chip.click()
     for run in ("long", "short"):
         choose_run(page, "train", run)
         wait_for_points(page, run, 4)
+        page.locator(".pg-more-tools button").first.wait_for()
+        hidden = page.locator(".pg-more-tools button[aria-pressed=false]")
+        hidden.evaluate_all("chips => chips.forEach((chip) => chip.click())")
         open_tab(page, "Instructions" if run == "long" else "Pre-train")  # and the address is another
         check_plots(page, run)
     choose_run(page, "train", "waiting")
@@ -114,7 +114,7 @@ def test_a_zoom_draws_nothing_outside_of_the_axes_wherever_the_address_leads(
         wait_for_points(page, f"my-{stage}", 40, view="#tab-align .pg-run")
         check_plots(page, stage)
     open_tab(page, "Attention")
-    page.locator(f"#attention-heads {SHOWN}").wait_for()
+    page.locator(f"#tab-attention {SHOWN}").wait_for()
     check_plots(page, "head")
     open_tab(page, "Tokenizer")
     open_tab(page, "Merge scrubber")

@@ -94,7 +94,7 @@ def add_use(add: Add) -> None:
 
     sub = add("chat", run_chat, "Talk with a model, a line at a time; an empty line or Ctrl-D ends it.")
     sub.add_argument("--persona", default="", help="a character of the plays, as whom it answers")
-    sub.add_argument("--system", default="", help="what is said before all")
+    sub.add_argument("--system", default="", help="a system message: it goes before the first turn")
     add_writer(sub)
 
     sub = add(
@@ -144,7 +144,7 @@ def add_house(add: Add) -> None:
     sub = add(
         "models",
         run_models,
-        "What lies in a directory of checkpoints: list it, rename, throw away, bring back.",
+        "What lies in a directory of checkpoints: list it, rename, delete (to the trash), restore.",
     )
     sub.add_argument(
         "action",

@@ -25,7 +25,7 @@ from core.stages import registry
 from core.tokenizer import Tokenizer
 from core.training.run_directory import Run
 
-FIRST = "bard-base"  # the model that the page opens with
+FIRST = ("bard-base", "bard-chat")  # the models that the page opens with: one to look into, one that answers
 KEPT_IN_MEMORY = 3  # models; more than one lets a person compare without waiting
 
 
@@ -49,7 +49,7 @@ class Checkpoints:
         self.lock = threading.RLock()
 
     def names(self) -> list[str]:
-        """All language models: the shipped ones first, FIRST before all, then the latest made."""
+        """All language models: those of FIRST, then the shipped ones, then the latest made."""
         return [path.name for path in self.found() if is_language_model(path)]
 
     def chat_names(self) -> list[str]:
@@ -67,8 +67,9 @@ class Checkpoints:
     def found(self) -> list[Path]:
         """The directories of all checkpoints, in the order in which they are offered."""
 
-        def place(path: Path) -> tuple[bool, bool, float]:
-            return path.name != FIRST, not is_shipped(path), -path.stat().st_mtime
+        def place(path: Path) -> tuple[int, bool, float]:
+            first = FIRST.index(path.name) if path.name in FIRST else len(FIRST)
+            return first, not is_shipped(path), -path.stat().st_mtime
 
         return sorted(self.directories(), key=place)
 

@@ -107,9 +107,8 @@ def test_a_classifier_is_offered_where_texts_are_classified_and_nowhere_else(
 def test_shipped_is_what_its_card_says_and_not_what_its_name_begins_with(
     tmp_path: Path, model: GPT, tokenizer: Tokenizer
 ) -> None:
-    for number, (name, shipped) in enumerate(
-        (("given", True), ("bard-base", False), ("bard-mine", False), ("own", False))
-    ):
-        checkpoint.save(tmp_path / name, model, tokenizer, Card(shipped=shipped))
+    for number, name in enumerate(("given", "bard-chat", "bard-base", "bard-mine", "own")):
+        checkpoint.save(tmp_path / name, model, tokenizer, Card(shipped=name == "given"))
         os.utime(tmp_path / name, (number, number))
-    assert Checkpoints(tmp_path, torch.device("cpu")).names() == ["bard-base", "given", "own", "bard-mine"]
+    found = Checkpoints(tmp_path, torch.device("cpu")).names()
+    assert found == ["bard-base", "bard-chat", "given", "own", "bard-mine"]  # its own first, then shipped

@@ -10,11 +10,11 @@ def open_page(page: Page, url: str) -> None:
     expect(page.locator("#tokens .pg-chip").first).to_be_visible(timeout=30_000)
 
 
-# When nothing on the page has changed for a while, or two seconds have gone by.
-STILL = """() => new Promise((done) => {
-  let timer = setTimeout(done, 400);
-  setTimeout(done, 2500);
-  new MutationObserver(() => (clearTimeout(timer), (timer = setTimeout(done, 400)))).observe(document.body, {
+# When nothing on the page has changed for so many milliseconds, or four seconds have gone by.
+STILL = """(quiet) => new Promise((done) => {
+  let timer = setTimeout(done, quiet);
+  setTimeout(done, 4000);
+  new MutationObserver(() => (clearTimeout(timer), (timer = setTimeout(done, quiet)))).observe(document.body, {
     childList: true, subtree: true, attributes: true, characterData: true });
 })"""
 # The tabs of the bars that can be seen: those in them, and those in their menus, for which there is no room.

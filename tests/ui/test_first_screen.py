@@ -114,7 +114,7 @@ def look(page: Page, tab: str, size: tuple[int, int], parts: tuple[Part, ...]) -
     width, height = size
     page.set_viewport_size({"width": width, "height": height})
     page.evaluate("scrollTo(0, 0)")
-    page.evaluate(STILL)
+    page.evaluate(STILL, 300)
     where = f"{tab} at {width}x{height}"
     frame = page.evaluate(FRAME)
     wrong = [f"{where}: {frame['wide']} pixels too wide"] if frame["wide"] > 0 else []

@@ -1,9 +1,12 @@
 """A real browser on the real page. A request to anywhere but this machine, or a script error, fails the test."""
 
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ import pytest
 import torch
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page, expect, sync_playwright
 
+from core.training.run_directory import runs
 from playground.__main__ import launch
 from playground.services.services import Services
 from tests.conftest import free_port
@@ -42,11 +46,15 @@ def installed_chromium() -> str | None:
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Path:
-    """A checkpoints directory with the shipped models in it."""
+def workspace(tmp_path: Path) -> Iterator[Path]:
+    """A checkpoints directory with the shipped models in it; a training that a test leaves behind ends with it."""
     for name in SHIPPED:
         shutil.copytree(CHECKPOINTS / name, tmp_path / "checkpoints" / name)
-    return tmp_path / "checkpoints"
+    yield tmp_path / "checkpoints"
+    for left in [run.status() for run in runs(tmp_path / "checkpoints")]:
+        if left.active and left.pid not in (0, os.getpid()):
+            with suppress(ProcessLookupError):  # it has just ended
+                os.kill(left.pid, signal.SIGKILL)
 
 
 @pytest.fixture

@@ -130,7 +130,7 @@ def test_heads_are_found_looked_at_closely_and_saved(
     expect(page.locator(".pg-focus")).to_contain_text("Layer 2, head 2")
     page.locator(".pg-words .pg-token").nth(9).hover()
     expect(page.locator(".pg-words .pg-note")).to_contain_text(f"{float(weights[1, 1, 9].max()):.2f}")
-    open_tab(page, "Lines")
+    page.get_by_role("tab", name="Lines").click()
     expect(page.locator(".pg-lines line").first).to_be_attached()
 
 
@@ -297,5 +297,5 @@ def test_the_same_model_is_trained_with_and_without_the_square_root(page: Page, 
     page.reload()
     open_tab(page, "Attention")
     open_tab(page, "Why √d_k")
-    expect(panel).to_have_attribute("data-points", "300,300", timeout=240_000)
+    expect(panel).to_have_attribute("data-points", "300,300", timeout=480_000)
     expect(panel.locator("[role=status]")).to_contain_text(re.compile(r"unscaled-1: finished.*loss [\d.]+"))

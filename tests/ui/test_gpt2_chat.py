@@ -58,4 +58,4 @@ def train(page: Page, stage: str, name: str, view: str) -> None:
     fill(page, f"{stage}-warmup_steps", "0")
     fill(page, f"{stage}-max_steps", "4")
     page.locator(f"#{stage}-start").click()
-    wait_for_state(page, name, "finished", seconds=180, view=view)
+    wait_for_state(page, name, "finished", seconds=300, view=view)

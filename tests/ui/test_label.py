@@ -203,7 +203,7 @@ def test_two_models_are_compared_blind_two_annotators_agree_and_prompts_are_ones
             (workspace / "twin" / path.name).write_bytes(path.read_bytes())
     open_label(page, url)
     folded = page.locator("#label-choices")
-    expect(folded).to_contain_text("twin · prompts from the plays · at random · change")
+    expect(folded).to_contain_text("bard-chat · prompts from the plays · at random · change")
     unfold(page, "label-choices")
     choose(page, "label-mode", "compare two models")
     voting = page.locator("#label-vote")

@@ -68,6 +68,7 @@ def test_a_model_is_found_compared_measured_renamed_and_deleted(
     expect(details).to_contain_text("bard-tiny: measuring bits per byte on held-out plays")
     page.reload()
     open_tab(page, "Models")
+    expect(details.locator("h3").first).to_have_text("bard-chat")  # which the address names
     pick(page, "bard-tiny")
     expect(details).to_contain_text("bard-tiny: measuring bits per byte on held-out plays")
     press(page, "Delete (to trash)")

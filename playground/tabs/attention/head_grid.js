@@ -47,13 +47,14 @@ export function headGrid() {
   onEveryFocus(() =>
     buttons.forEach((node) => node.setAttribute("aria-pressed", node.dataset.head === `${focus.layer},${focus.head}`)),
   );
-  pointing(root);
+  const leaveMouse = pointing(root);
   headTips(root);
   root.onkeydown = (event) => {
     const move = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -value.n_head, ArrowDown: value.n_head }[event.key];
     const next = move && placed[placed.indexOf(event.target) + move];
     if (!next) return;
     event.preventDefault();
+    leaveMouse(); // who goes on by keyboard has let go of it, wherever it rests
     next.focus();
     next.click();
   };
@@ -69,7 +70,7 @@ function toolsFor(patterns, refine) {
   ];
 }
 
-// The head that a mouse rests on is shown until it goes on.
+// The head that a mouse rests on is shown until it goes on, or until what this returns is called.
 function pointing(root) {
   let timer = 0;
   const pointAt = (pointed) => {
@@ -81,4 +82,8 @@ function pointing(root) {
     if (node) pointAt(node.dataset.head.split(",").map(Number));
   });
   root.addEventListener("pointerleave", () => pointAt(null));
+  return () => {
+    clearTimeout(timer);
+    if (display.pointed) setDisplay({ pointed: null });
+  };
 }

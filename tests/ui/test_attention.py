@@ -12,7 +12,7 @@ from core import checkpoint
 from core.checkpoint import Card, Checkpoint
 from core.interpretability import activations
 from core.interpretability.head_patterns import recognise, sharpest
-from playground.tabs.attention import EXAMPLE
+from playground.tabs.attention import EXAMPLE, scaling
 from tests.ui.steps import choose_model, open_page, open_tab
 
 MOST_WORDS = 40  # whose lines are drawn
@@ -285,7 +285,10 @@ def test_a_run_in_time_lapse_two_models_and_what_cannot_be_shown(
 
 @pytest.mark.slow
 @pytest.mark.longest
-def test_the_same_model_is_trained_with_and_without_the_square_root(page: Page, url: str) -> None:
+def test_the_same_model_is_trained_with_and_without_the_square_root(
+    page: Page, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scaling, "EXPERIMENT_STEPS", 80)
     open_page(page, url)
     open_tab(page, "Attention")
     open_tab(page, "Why √d_k")
@@ -297,5 +300,5 @@ def test_the_same_model_is_trained_with_and_without_the_square_root(page: Page, 
     page.reload()
     open_tab(page, "Attention")
     open_tab(page, "Why √d_k")
-    expect(panel).to_have_attribute("data-points", "300,300", timeout=480_000)
+    expect(panel).to_have_attribute("data-points", "80,80", timeout=240_000)
     expect(panel.locator("[role=status]")).to_contain_text(re.compile(r"unscaled-1: finished.*loss [\d.]+"))

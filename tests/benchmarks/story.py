@@ -54,6 +54,7 @@ class Story:
         sys.stdout.write(f"| {what} | {now - self.began:.0f} s |\n")
         sys.stdout.flush()
         if picture and self.pictures:
+            self.page.mouse.move(0, 0)  # no tip lies over it
             self.page.wait_for_timeout(1200)  # what is drawn comes to rest
             path = self.pictures / f"{picture}.png"
             self.page.screenshot(path=path)
@@ -106,14 +107,16 @@ def tour(page: Page) -> None:
         page.locator(f"{stop.target}.pg-tour-here").wait_for()
         page.wait_for_timeout(3000)  # it is read
         page.keyboard.press("ArrowRight")
+    page.keyboard.press("Escape")  # the last stop has three ways on: this is none of them
 
 
 def a_line(page: Page) -> None:
     open_tab(page, "Tokenizer")
     open_tab(page, "Tokens")
     page.locator("#tokenizer-text textarea").fill(LINE)
-    page.wait_for_timeout(800)
+    expect(page.locator("#tokens")).not_to_contain_text("🌞")  # the example's
     page.locator("#tokens .pg-chip").nth(4).click()
+    expect(page.locator("#tokens .pg-details")).to_contain_text("how")  # which lives nearby
 
 
 def attention(page: Page) -> None:

@@ -55,6 +55,7 @@ class Story:
         sys.stdout.flush()
         if picture and self.pictures:
             self.page.mouse.move(0, 0)  # no tip lies over it
+            self.page.evaluate("scrollTo(0, 0)")  # what a tab is for stands in its first screen
             self.page.wait_for_timeout(1200)  # what is drawn comes to rest
             path = self.pictures / f"{picture}.png"
             self.page.screenshot(path=path)
@@ -91,11 +92,6 @@ def answers(url: str) -> bool:
         return False
 
 
-def show(page: Page, selector: str) -> None:
-    """Bring a part of the page to the top of the picture."""
-    page.locator(selector).evaluate("node => node.scrollIntoView()")
-
-
 # --- the chapters ---------------------------------------------------------------------------------------------
 
 
@@ -130,7 +126,6 @@ def train(page: Page) -> None:
     start_training(page, "mine", max_steps=600)
     wait_for_points(page, "mine", 20)
     wait_for_state(page, "mine", "finished", seconds=900)
-    show(page, "#train-view")
 
 
 def vote(page: Page) -> None:
@@ -139,7 +134,6 @@ def vote(page: Page) -> None:
         ready(page)
         left, right = page.locator("#label-vote .pg-vote-text").all_inner_texts()
         press(page, KEYS[prefer(TASTE, left, right)])
-    show(page, "#label-vote")
 
 
 def align(page: Page) -> None:
@@ -148,11 +142,9 @@ def align(page: Page) -> None:
     expect(page.locator("#dpo-plan")).to_contain_text(f"{VOTES} votes", timeout=60_000)
     page.locator("#dpo-start").click()
     wait_for_state(page, "dpo-1", "finished", seconds=900, view="#align-view .pg-run")
-    show(page, "#align-view")
 
 
 def chat(page: Page) -> None:
-    page.evaluate("scrollTo(0, 0)")
     choose_model(page, "bard-chat")
     open_tab(page, "Chat")
     unfold(page, "chat-manner")
@@ -163,7 +155,6 @@ def chat(page: Page) -> None:
         page.locator("#chat-send").click()
         page.locator('.pg-said-model[data-state="finished"]').nth(1).wait_for()
         page.wait_for_function("!document.querySelector('.pg-said-model[data-state=writing]')")
-    show(page, "#chat-log")
 
 
 CHAPTERS = (

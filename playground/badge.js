@@ -2,6 +2,7 @@
 
 import { button, make, number } from "../assets/dom.js";
 import { ask, poll } from "../assets/server.js";
+import { lookAt } from "./panels/live_run/looked_at.js";
 import { goTo } from "./tour/places.js";
 
 /** @param {import("../assets/server.js").View} view */
@@ -29,10 +30,11 @@ export function mount({ element, props, server }) {
 // The training that runs, filled as far as it has come; a press leads to it.
 function leadingTo() {
   let tab = "";
-  const root = Object.assign(
-    button("", () => goTo(tab)),
-    { hidden: true, title: "Go to this training" },
-  );
+  const open = async () => {
+    await goTo(tab);
+    lookAt(tab, name.textContent); // a live view has its tab's name
+  };
+  const root = Object.assign(button("", open), { hidden: true, title: "Go to this training" });
   const [name, steps] = [make("b"), make("span")];
   root.append(name, " ", steps);
   const show = (run) => {

@@ -75,7 +75,8 @@ REACHED = f"""() => {{
 def test_the_tab_key_reaches_every_control_and_it_shows(page: Page, url: str) -> None:
     open_page(page, url)
     for tab in TABS:
-        open_tab(page, tab)
+        bar = page.get_by_role("tab", name=tab, exact=True)
+        bar.evaluate("tab => tab.click()")  # whatever a late answer has opened over the tabs
         if tab == "Chat":
             page.locator("#chat-send").click()
             page.locator(".pg-said-model[data-state=finished]").wait_for()

@@ -26,7 +26,7 @@ from core.training.run_directory import Run, read_lines
 from playground.app import TABS
 from playground.services.training_jobs import Jobs
 from tests.conftest import free_port
-from tests.ui.conftest import FLAGS, SHIPPED, installed_chromium
+from tests.ui.conftest import CHECKPOINTS, FLAGS, installed_chromium
 from tests.ui.steps import open_page, open_tab
 from tests.ui.test_recovery import serve
 
@@ -89,7 +89,7 @@ def main() -> None:
     with TemporaryDirectory() as directory:
         workspace = Path(directory) / "checkpoints"
         for name in ("bard-base", "bard-tiny", "bard-chat"):
-            shutil.copytree(SHIPPED.with_name(name), workspace / name)
+            shutil.copytree(CHECKPOINTS / name, workspace / name)
         cores = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, cores[len(cores) // 2 :])
         config = PretrainConfig.preset("nano", max_steps=100_000, device="cpu", save_interval=1000, snapshots=0)

@@ -33,7 +33,7 @@ from playground.services.services import Services
 from playground.tabs.label.table import EXAMPLE
 from playground.ui.scripts import ASSETS
 from tests.conftest import free_port
-from tests.ui.conftest import FLAGS, SHIPPED, installed_chromium
+from tests.ui.conftest import CHECKPOINTS, FLAGS, installed_chromium
 from tests.ui.runs import add_steps, write_run
 from tests.ui.steps import open_page, open_tab, wait_for_points, wait_for_state
 from tests.ui.test_recovery import open_when_served, serve
@@ -371,7 +371,7 @@ def start() -> None:
     took = []
     for _ in range(3):
         port, began = free_port(), time.perf_counter()
-        server = serve(port, SHIPPED.parent)
+        server = serve(port, CHECKPOINTS)
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=installed_chromium(), args=FLAGS)
             open_when_served(browser.new_page(), f"http://127.0.0.1:{port}/")
@@ -393,33 +393,33 @@ def main() -> None:
     if "start" in only:
         start()
     if "tokenizer" in only:
-        with served(SHIPPED.parent) as page:
+        with served(CHECKPOINTS) as page:
             tokenizer(page)
     if "attention" in only:
-        with served(SHIPPED.parent) as page:
-            attention(page, Tokenizer.load(SHIPPED), "bard-base")
+        with served(CHECKPOINTS) as page:
+            attention(page, Tokenizer.load(CHECKPOINTS / "bard-base"), "bard-base")
         with tempfile.TemporaryDirectory() as directory:
             vocabulary = large_model(Path(directory))
             with served(Path(directory)) as page:
                 attention(page, vocabulary, "124M")
     if "train" in only:
         with tempfile.TemporaryDirectory() as directory:
-            shutil.copytree(SHIPPED, Path(directory) / SHIPPED.name)
+            shutil.copytree(CHECKPOINTS / "bard-base", Path(directory) / "bard-base")
             with served(Path(directory)) as page:
                 train(page, Path(directory))
     if "chat" in only:
         with tempfile.TemporaryDirectory() as directory:
-            shutil.copytree(SHIPPED.with_name("bard-chat"), Path(directory) / "bard-chat")
+            shutil.copytree(CHECKPOINTS / "bard-chat", Path(directory) / "bard-chat")
             with served(Path(directory)) as page:
                 chat(page)
     if "label" in only:
         with tempfile.TemporaryDirectory() as directory:
-            shutil.copytree(SHIPPED.with_name("bard-chat"), Path(directory) / "bard-chat")
+            shutil.copytree(CHECKPOINTS / "bard-chat", Path(directory) / "bard-chat")
             with served(Path(directory)) as page:
                 label(page, Votes(Path(directory) / "preferences.db"))
     if "watched" in only:
         with tempfile.TemporaryDirectory() as directory:
-            shutil.copytree(SHIPPED, Path(directory) / SHIPPED.name)
+            shutil.copytree(CHECKPOINTS / "bard-base", Path(directory) / "bard-base")
             with served(Path(directory)) as page:
                 watched(page, Path(directory))
 

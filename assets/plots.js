@@ -35,7 +35,7 @@ const isAxis = (/** @type {string} */ key) => /^[xy]axis/.test(key);
  * has ticks at whole numbers only.
  * @param {Record<string, any>} layout
  */
-export function themed(layout) {
+function themed(layout) {
   const [text, faint] = [cssColor("--body-text-color"), cssColor("--body-text-color-subdued")];
   const line = cssColor("--border-color-primary");
   /** @type {Record<string, any>} */

@@ -3,13 +3,13 @@
 // Its own text stays beneath: it belongs to whoever drew it, Gradio perhaps.
 
 /** @param {HTMLButtonElement} button @param {string} doing what it reads meanwhile */
-export function setBusy(button, doing) {
+function setBusy(button, doing) {
   button.disabled = true;
   for (const name of ["data-busy", "aria-label"]) button.setAttribute(name, doing);
 }
 
 /** @param {HTMLButtonElement} button */
-export function setIdle(button) {
+function setIdle(button) {
   button.disabled = false;
   for (const name of ["data-busy", "aria-label"]) button.removeAttribute(name);
 }

@@ -140,8 +140,17 @@ class Tokenizer:
             if LONE_SURROGATE.fullmatch(piece):
                 ids += [self.ranks[bytes([b])] for b in piece.encode("utf-8", "surrogatepass")]
             else:
-                ids += self.encoding.encode_ordinary(piece)
+                ids += self.encode_ordinary(piece)
         return ids
+
+    def encode_ordinary(self, text: str) -> list[int]:
+        """Ids of a text without added words and lone surrogates. Raises ValueError if the pattern gives up on it."""
+        try:
+            return self.encoding.encode_ordinary(text)
+        except BaseException as error:
+            if type(error).__name__ != "PanicException":  # tiktoken's, which has no other name and is no Exception
+                raise
+            raise ValueError("the pattern that cuts its text tries too many ways on this one: shorten it") from None
 
     def encode_documents(self, documents: Iterable[str]) -> list[int]:
         """Ids of the documents one after the other, `<|endoftext|>` after each."""

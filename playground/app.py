@@ -128,9 +128,5 @@ def header(blocks: gr.Blocks, services: Services) -> Page:
     correct = f"async (model) => {{ if (new URLSearchParams(location.search).has('model')) {set_address}; }}"
     opened.then(None, model, None, js=correct, api_name="correct_address")
     model.change(None, model, None, js=f"async (model) => {{ {set_address}; }}", api_name="address")
-    refreshed = model.focus(refresh, model, model, api_name="refresh_picker", show_progress="hidden")
-    # An answer that comes when the focus has gone on opens the list again.
-    close = "(input) => input !== document.activeElement && input.dispatchEvent(new FocusEvent('blur'))"
-    left = f"() => {{ ({close})(document.querySelector('#model-picker input')); }}"
-    refreshed.then(None, None, None, js=left, api_name="close_picker")
+    model.focus(refresh, model, model, api_name="refresh_picker", show_progress="hidden")
     return Page(blocks, model)

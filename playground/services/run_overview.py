@@ -14,11 +14,11 @@ ALONE = ("device", "seed")  # settings that tell no story
 
 
 class RunOverview:
-    """The rows of the table. What a log holds is read once for each length of it."""
+    """The rows of the table. What a log holds is read again when the log has grown."""
 
     def __init__(self, jobs: Jobs):
         self.jobs = jobs
-        self.measured: dict[tuple[Path, int], dict[str, Any]] = {}
+        self.measured: dict[Path, tuple[int, dict[str, Any]]] = {}  # of each log, with the length that it had
 
     def rows(self, stages: Collection[str]) -> list[dict[str, Any]]:
         """The latest first; a run that cannot be read has its name and what is wrong with it."""
@@ -34,7 +34,7 @@ class RunOverview:
             run, status = self.jobs.run(name), self.jobs.status(name)
             stage, config = run.read()
             measured = self.measure(run)
-        except ValueError as error:
+        except (ValueError, TypeError, AttributeError, OSError) as error:  # whatever lies there, it is this row's alone
             broken = {"state": "damaged", "trouble": str(error), "step": 0, "active": False}
             return broken | {"name": name, "stage": "", "title": "", "config": {}, "best": None, "seconds": None}
         known = STAGES.get(stage)
@@ -52,11 +52,12 @@ class RunOverview:
 
     def measure(self, run: Run) -> dict[str, Any]:
         size = run.metrics.stat().st_size if run.metrics.exists() else 0
-        key = (run.metrics, size)
-        if key not in self.measured:
+        before, measured = self.measured.get(run.metrics, (-1, {}))
+        if size != before:
             lines = read_lines(run.metrics)[0] if size else []
-            self.measured[key] = {"best": best_loss(lines), "seconds": worked_seconds(lines)}
-        return self.measured[key]
+            measured = {"best": best_loss(lines), "seconds": worked_seconds(lines)}
+            self.measured[run.metrics] = size, measured
+        return measured
 
 
 def best_loss(lines: Sequence[Line]) -> float | None:

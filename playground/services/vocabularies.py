@@ -53,9 +53,11 @@ class Vocabularies:
         return [*(path.parent.name for path in found), *self.files(), GPT2, BYTES]
 
     def files(self) -> dict[str, Path]:
-        """The files that were opened, by the names that pickers offer: with a space, as no directory's has."""
-        found = uploads.kept(self.directory / "data" / "vocabularies", (".json",))
-        return {f"file {label}": Path(path) for label, path in found}
+        """The files that were opened, by the names that pickers offer: with a space, as no directory's has, and with
+        the beginning of its content's hash, so that a name stays what it is when another `tokenizer.json` is opened.
+        """
+        found = [Path(path) for _, path in uploads.kept(self.directory / "data" / "vocabularies", (".json",))]
+        return {f"file {path.name} ({path.parent.name[:6]})": path for path in found}
 
     def open(self, file: str | Path) -> str:
         """Keep a `tokenizer.json` of others among what pickers offer; returns its name.

@@ -22,6 +22,7 @@ LLAMA3 = (
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 Content = dict[str, Any]
+LAST = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
 
 
 def content_of(pattern: str = LLAMA3, special: tuple[str, ...] = ("<|begin_of_text|>", "<|end_of_text|>")) -> Content:
@@ -74,6 +75,14 @@ def test_the_pattern_cuts_as_theirs_also_what_it_does_not_find(path: Path) -> No
     assert_alike(read(content, path), content, text)
     content["pre_tokenizer"]["pretokenizers"][0]["pattern"] = {"String": "."}
     assert_alike(read(content, path), content, text)
+
+
+def test_a_pattern_that_tries_too_many_ways_is_refused_in_words(llama3: Content, path: Path) -> None:
+    split = dict(llama3["pre_tokenizer"]["pretokenizers"][0], pattern={"Regex": r"(a+)+(?!x)b"})
+    slow = read(llama3 | {"pre_tokenizer": {"type": "Sequence", "pretokenizers": [split, LAST]}}, path)
+    assert slow.decode(slow.encode("not an a too many")) == "not an a too many"
+    with pytest.raises(ValueError, match="tries too many ways"):
+        slow.encode("a" * 3000 + "!")
 
 
 def test_written_again_it_is_the_same_to_hugging_face(read_once: Tokenizer, llama3: Content) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from playground.app import TABS
 from tests.ui.steps import STILL, every_part, open_page, open_tab
@@ -74,9 +74,9 @@ REACHED = f"""() => {{
 @pytest.mark.longest
 def test_the_tab_key_reaches_every_control_and_it_shows(page: Page, url: str) -> None:
     open_page(page, url)
+    the_model_list_does_not_stay_open_behind_who_goes_on(page)
     for tab in TABS:
-        bar = page.get_by_role("tab", name=tab, exact=True)
-        bar.evaluate("tab => tab.click()")  # whatever a late answer has opened over the tabs
+        open_tab(page, tab)
         if tab == "Chat":
             page.locator("#chat-send").click()
             page.locator(".pg-said-model[data-state=finished]").wait_for()
@@ -97,3 +97,11 @@ def test_the_tab_key_reaches_every_control_and_it_shows(page: Page, url: str) ->
             f"{OWN}.filter((node) => node.dataset.reached === 'false').map((node) => node.outerHTML)"
         )
         assert left_out == [] and unseen == [], tab
+
+
+def the_model_list_does_not_stay_open_behind_who_goes_on(page: Page) -> None:
+    page.locator("#model-picker input").focus()
+    expect(page.locator("#model-picker ul")).to_be_visible()
+    page.keyboard.press("Tab")  # while the list still opens, and before the page has heard which models there are
+    page.wait_for_timeout(1000)
+    expect(page.locator("#model-picker ul")).to_be_hidden()

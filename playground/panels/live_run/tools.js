@@ -27,7 +27,7 @@ function smoothingSlider(options, changed) {
 // --- earlier runs ---------------------------------------------------------------------------------------------------
 
 /** A colour that none of the others has, as long as there is one. @param {Options} options */
-export function freeColor({ colors, others }) {
+function freeColor({ colors, others }) {
   const taken = [...others.values()].map(({ color }) => color);
   return colors.find((free) => !taken.includes(free)) ?? colors[taken.length % colors.length];
 }

@@ -15,7 +15,7 @@ const DAY = new Intl.DateTimeFormat("en", {
 /** @typedef {{id: string, name: string, time: number, size: number}} Thrown `time` in seconds since the epoch */
 
 /** When it was deleted, and its size. @param {Thrown} thrown */
-export const thrownText = ({ time, size }) => `deleted ${DAY.format(time * 1000)} · ${megabytes(size)}`;
+const thrownText = ({ time, size }) => `deleted ${DAY.format(time * 1000)} · ${megabytes(size)}`;
 
 /**
  * A line on the disk, and the trash, folded.

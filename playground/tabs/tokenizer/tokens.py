@@ -91,14 +91,14 @@ def column(name: str, one: Cut, odd: np.ndarray, start: int, end: int, compared:
     }
 
 
-def compare(named: list[tuple[str, Tokenizer]], text: str, page: int) -> dict[str, Any]:
+def compare(named: dict[str, Cut], text: str, page: int) -> dict[str, Any]:
     """The text in each vocabulary: one page of tokens, and figures on all of it."""
-    cuts = [cut(tokenizer, text) for _, tokenizer in named]
+    cuts = [*named.values()]
     start, end, page, pages = passage(cuts, page)
     several = len(cuts) > 1
     columns = [
         column(name, one, odd, start, end, several)
-        for (name, _), one, odd in zip(named, cuts, disagreements(cuts), strict=True)
+        for (name, one), odd in zip(named.items(), disagreements(cuts), strict=True)
     ]
     counts = [["characters", f"{len(text):,}"], ["bytes", f"{len(text.encode()):,}"]]
     return {"counts": counts, "columns": columns, "page": page, "pages": pages}
@@ -110,17 +110,17 @@ def build(services: Services, page: Page, pickers: Pickers, text: gr.Textbox) ->
 
     @server_function
     def tokenize(request: dict[str, Any]) -> dict[str, Any]:
-        named: dict[str, Tokenizer] = {}
-        failed = []
+        named: dict[str, Cut] = {}
+        failed, text = [], page_text(request["text"])
         for choice in request["vocabularies"] or []:
             try:
                 name = vocabularies.resolve(choice, request["model"])
-                named[name] = vocabularies.load(name)
+                named[name] = cut(vocabularies.load(name), text)
             except Exception as error:  # the others are shown all the same
                 failed.append({"name": choice, "title": choice, "error": explain(error)})
         if not named and not failed:
             raise ValueError("choose a vocabulary to see the text in it")
-        answer = compare(list(named.items()), page_text(request["text"]), request["page"])
+        answer = compare(named, text, request["page"])
         for one in answer["columns"]:
             one["left_out"] = vocabularies.left_out(one["name"])
         return answer | {"columns": answer["columns"] + failed}

@@ -4,11 +4,12 @@ import { test } from "node:test";
 import { verdictOf } from "../../playground/panels/stage_form/plan.js";
 import { proofText } from "../../playground/tabs/train/experiment.js";
 
-const PLAN = { peak: 2e9, room: 16e9, fits: true, device: "cuda", seconds: 120, busy: "" };
+// In GB and seconds.
+const PLAN = { peak: 2, room: 16, fits: true, device: "cuda", seconds: 120, busy: "" };
 
 test("a plan says what is needed of what there is, where, and for how long", () => {
   assert.deepEqual(verdictOf(PLAN), ["Fits: 2.0 GB of 16.0 GB (GPU)", "about 2 min here"]);
-  const [space, time] = verdictOf({ ...PLAN, peak: 3e10, fits: false, device: "cpu", busy: "nano-1" });
+  const [space, time] = verdictOf({ ...PLAN, peak: 30, fits: false, device: "cpu", busy: "nano-1" });
   assert.equal(space, "Does not fit: 30.0 GB of 16.0 GB (CPU)");
   assert.equal(time, "about 2 min here, after nano-1, which is being trained");
   assert.equal(verdictOf({ ...PLAN, peak: null })[0], "Memory on GPU is not planned");

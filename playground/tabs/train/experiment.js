@@ -24,7 +24,7 @@ const NOT_HERE =
  * @param {{difference: number, mistake: number}[]} layers
  * @returns {{verdict: string, why: string}}
  */
-export function proofText(layers) {
+function proofText(layers) {
   const most = Math.max(...layers.map((layer) => layer.difference));
   const end = most < SAME ? ": the two are the same gradient, summed in another order." : ".";
   const mistaken = Math.max(...layers.map((layer) => layer.mistake)) > SAME;

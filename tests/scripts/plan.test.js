@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { verdictOf } from "../../playground/panels/stage_form/plan.js";
-import { proofText } from "../../playground/tabs/train/experiment.js";
 
 // In GB and seconds.
 const PLAN = { peak: 2, room: 16, fits: true, device: "cuda", seconds: 120, busy: "" };
@@ -13,11 +12,4 @@ test("a plan says what is needed of what there is, where, and for how long", () 
   assert.equal(space, "Does not fit: 30.0 GB of 16.0 GB (CPU)");
   assert.equal(time, "about 2 min here, after nano-1, which is being trained");
   assert.equal(verdictOf({ ...PLAN, peak: null })[0], "Memory on GPU is not planned");
-});
-
-test("the proof says whether the gradients are one, and what the common mistake would do", () => {
-  const same = proofText([{ difference: 1e-7, mistake: 0.2 }]);
-  assert.match(same.verdict, /1\.0e-7: the two are the same gradient/);
-  assert.notEqual(same.why, proofText([{ difference: 1e-7, mistake: 0 }]).why);
-  assert.doesNotMatch(proofText([{ difference: 0.1, mistake: 0 }]).verdict, /same gradient/);
 });

@@ -79,13 +79,17 @@ def build(services: Services, page: Page, library: Workspace, cards: ModelCards,
 
     @handler
     def use_model(value: dict[str, Any], current: str | None) -> Any:
-        """The model that was chosen here becomes the one of the header; what was renamed or is gone is not shown."""
+        """The model that was chosen here becomes the one of the header; what was renamed or is gone is not shown.
+
+        The view is told which one it is before the header's change tells it: the details stay where they are.
+        """
         names = services.checkpoints.names()
         wanted = value.get("use") if value.get("instead") in (None, current) else current
-        return gr.update(choices=names, value=next((name for name in (wanted, current, *names) if name in names), None))
+        model = next((name for name in (wanted, current, *names) if name in names), None)
+        return gr.update(choices=names, value=model), {"model": model, "chosenHere": True}
 
     quiet: dict[str, Any] = {"show_progress": "hidden"}
-    shown.chosen(use_model, [shown, page.model], page.model, api_name="use_model", **quiet)
+    shown.chosen(use_model, [shown, page.model], [page.model, shown], api_name="use_model", **quiet)
     # What was made meanwhile appears, and the model of the header is shown.
     look = "(model) => ({ model, opened: Date.now() })"
     gr.on([page.tab.select, page.model.change], None, page.model, shown, js=look, api_name="look_at_shelf")

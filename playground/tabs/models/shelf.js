@@ -9,8 +9,6 @@ import { library } from "./library.js";
 import { firstShown } from "./order.js";
 import { taskProgress } from "./progress.js";
 
-const OWN = 5000; // ms in which a change of the header is what a press here has brought about
-
 // Change what is in `root`; what had the focus there keeps it.
 function keepFocus(root, change) {
   const key = /** @type {HTMLElement} */ (document.activeElement)?.dataset?.key;
@@ -40,23 +38,18 @@ const liveDetails = () => {
 const headOf = ({ name, trouble }) => [make("h3", "", name), ...(trouble ? [make("p", "pg-error", trouble)] : [])];
 
 /**
- * What a press on the parts does, see `Shelf` in actions.js. `shown.tell` is called as soon as the page shows what was
- * done: who presses the next button then means what is seen.
+ * What a press on the parts does, see `Shelf` in actions.js.
  * @returns {import("./actions.js").Shelf}
  */
 function shelfActs({ props, server, trigger }, shown, { say, open, refresh, follow }) {
   // The header's picker follows: `use` is chosen there, and only where it shows `instead`, if that is given.
   const tellHeader = (news) => {
-    shown.told = Date.now();
+    shown.told = true;
     props.value = { ...news, told: Date.now() };
     trigger("chosen");
   };
-  const refreshAnd = (tell) => {
-    shown.tell = tell;
-    return refresh();
-  };
   return {
-    ...{ server, say, open, follow, refresh: refreshAnd },
+    ...{ server, say, open, follow, refresh },
     act: async (call, then, report) => {
       const answer = await ask(call);
       if (answer.error) return report(answer.error, true);
@@ -69,16 +62,19 @@ function shelfActs({ props, server, trigger }, shown, { say, open, refresh, foll
     moved: (news, name, tell) => {
       tellHeader(news);
       shown.name = name;
-      return refreshAnd(tell);
+      return refresh(tell);
     },
   };
 }
 
-// Does the header show another model than before, and not because of a press here?
-function isChosenAbove(shown, model) {
-  const isNew = model && model !== shown.header;
+// Does the header show another model than before, and not because of a press here? Of the two answers to a press, what
+// the header shows now and that it is `chosenHere`, either may come first, and the second may find the first overwritten.
+function isChosenAbove(shown, model, chosenHere) {
+  const isNew = Boolean(model) && model !== shown.header;
+  const isOurs = shown.told || chosenHere;
   if (isNew) shown.header = model;
-  return isNew && Date.now() - shown.told > OWN;
+  if (isNew || chosenHere) shown.told = false;
+  return isNew && !isOurs;
 }
 
 /** @param {import("../../../assets/server.js").View} view */
@@ -87,7 +83,7 @@ export function mount(view) {
   /** @type {HTMLElement} */
   const root = element.querySelector(".pg-shelf");
   const [place, side, details] = [make("div", "pg-library"), make("section"), liveDetails()];
-  const shown = { name: "", header: "", drawn: "", told: 0, tell: null };
+  const shown = { name: "", header: "", drawn: "", told: false, looks: 0, tell: null };
   const [lookAtAll, lookAtOne] = [latest(), latest()];
   const [message, list] = [messageLine(), library((name) => choose(name))];
   const { say } = message;
@@ -96,7 +92,7 @@ export function mount(view) {
   const shelf = shelfActs(view, shown, {
     say,
     open: (name) => open(name, true),
-    refresh: () => refresh(),
+    refresh: (tell) => refresh(tell),
     follow: (status) => progress.show(status, true),
   });
   const disk = diskTools(shelf);
@@ -104,7 +100,11 @@ export function mount(view) {
   side.append(list.root, disk.root);
   place.append(side, details);
 
-  async function refresh() {
+  // `tell` is called once the page shows what was done, by the latest look only: an earlier one, still under way, drew
+  // what was there before. Who presses the next button then means what is seen.
+  async function refresh(tell = null) {
+    const look = ++shown.looks;
+    shown.tell = tell ?? shown.tell;
     if (!isVisible(root)) return;
     const found = await lookAtAll(server.shelf_overview({}));
     if (!found) return; // another look was asked for
@@ -115,6 +115,7 @@ export function mount(view) {
     draw();
     await open(shown.name);
     progress.show(all.task);
+    if (look !== shown.looks) return;
     shown.tell?.();
     shown.tell = null;
   }
@@ -160,8 +161,8 @@ export function mount(view) {
     details.dataset.name = found.name;
   }
 
-  follow(props, watch, ({ model }) => {
-    if (isChosenAbove(shown, model)) {
+  follow(props, watch, ({ model, chosenHere }) => {
+    if (isChosenAbove(shown, model, chosenHere)) {
       shown.name = model;
       forget();
     }

@@ -18,7 +18,7 @@ import torch
 from core.datasets import shakespeare
 from core.datasets.batch import Batch
 from core.datasets.labelled_files import ANY, Columns, normal, read_labelled
-from core.datasets.length_buckets import Buckets
+from core.datasets.length_buckets import Buckets, by_length
 from core.datasets.recognised import Recognised
 from core.linear_cross_entropy import IGNORE_INDEX
 from core.tokenizer import Tokenizer
@@ -212,8 +212,7 @@ class Encoded:
 
     def all(self, batch_size: int) -> list[Batch]:
         """Every example once, like lengths together: to measure on."""
-        order = np.argsort(self.lengths, kind="stable").tolist()
-        return [self.batch(order[start : start + batch_size]) for start in range(0, len(order), batch_size)]
+        return [self.batch(some) for some in by_length(self.lengths, batch_size)]
 
 
 class TextBatches:

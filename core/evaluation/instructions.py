@@ -9,6 +9,7 @@ from core.chat_template import encode_chat, encode_prompt, turn_ends
 from core.datasets.conversations import Example, collate
 from core.datasets.instructions import KINDS, Dialogue, plain_dialogues, single_instruction_dialogues, split
 from core.datasets.shakespeare import plays
+from core.datasets.length_buckets import by_length
 from core.generate import Model, Sampling, batch
 from core.linear_cross_entropy import IGNORE_INDEX
 from core.model import GPT
@@ -68,19 +69,19 @@ def context_accuracy(model: GPT, tokenizer: Tokenizer, held: Sequence[Dialogue])
         return Example(ids[-most:], mask[-most:])
 
     def losses(cues: Sequence[Dialogue], replies: Sequence[Dialogue]) -> Tensor:
-        return torch.tensor(reply_losses(model, list(map(example, cues, replies))))
+        return reply_losses(model, list(map(example, cues, replies)))
 
     own, crossed, crossed_back = losses(held, held), losses(held, others), losses(others, held)
     return float((own + own.roll(-1) < crossed + crossed_back).float().mean())
 
 
 @torch.inference_mode()
-def reply_losses(model: GPT, examples: Sequence[Example]) -> list[float]:
-    """Mean cross-entropy of each example's targets, in nats a token."""
+def reply_losses(model: GPT, examples: Sequence[Example]) -> Tensor:
+    """Mean cross-entropy of each example's targets (N,), in nats a token."""
     model.eval()
-    losses: list[float] = []
-    for first in range(0, len(examples), SIDE_BY_SIDE):
-        rows = collate(examples[first : first + SIDE_BY_SIDE]).to(model.device)
+    losses = torch.empty(len(examples))
+    for some in by_length([len(example.ids) for example in examples], SIDE_BY_SIDE):
+        rows = collate([examples[i] for i in some]).to(model.device)
         likely = answer_logprobs(model, rows.inputs, rows.targets)
-        losses += (-likely / (rows.targets != IGNORE_INDEX).sum(1)).tolist()
+        losses[some] = (-likely / (rows.targets != IGNORE_INDEX).sum(1)).cpu()
     return losses

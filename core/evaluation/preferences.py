@@ -10,6 +10,7 @@ from torch import Tensor
 from core.chat_template import answer_end, encode_prompt
 from core.classifier import SequenceClassifier, last_tokens
 from core.datasets.conversations import Example, collate
+from core.datasets.length_buckets import by_length
 from core.datasets.messages import Messages
 from core.datasets.preference_pairs import last_token_batch
 from core.generate import Sampling, batch
@@ -33,11 +34,11 @@ def reward_scores(
 def reward_scores_of_ids(model: SequenceClassifier, texts: Sequence[Sequence[int]]) -> Tensor:
     """The score (N,) of each text, given as tokens, read at its last one."""
     model.eval()
-    scores = []
-    for first in range(0, len(texts), SIDE_BY_SIDE):
-        rows = last_token_batch(texts[first : first + SIDE_BY_SIDE]).to(model.device)
-        scores.append(model(rows.inputs, last_tokens(rows.targets))[:, 0].cpu())
-    return torch.cat(scores)
+    scores = torch.empty(len(texts))
+    for some in by_length(list(map(len, texts)), SIDE_BY_SIDE):
+        rows = last_token_batch([texts[i] for i in some]).to(model.device)
+        scores[some] = model(rows.inputs, last_tokens(rows.targets))[:, 0].float().cpu()
+    return scores
 
 
 @torch.inference_mode()

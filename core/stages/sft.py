@@ -21,6 +21,7 @@ from core.datasets import shakespeare as corpora
 from core.datasets.conversation_files import Conversations, read_conversations
 from core.datasets.conversations import ChatBatches, Example, collate, examples
 from core.datasets.instructions import KINDS, dialogues, split
+from core.datasets.length_buckets import by_length
 from core.datasets.look import look_at_conversations
 from core.datasets.preview import SHOWN, Preview, read_facts, show_example
 from core.datasets.recognised import Recognised
@@ -93,7 +94,8 @@ def prepare(config: SFTConfig, saved: Path | None, device: torch.device, say: Pr
     tokenizer = start.tokenizer
     say(f"reading the conversations: {config.data}")
     data = read(config, tokenizer, start.model.config.block_size)
-    held_out = collate(data.val).split(fit.micro_batch_size or fit.batch_size)
+    groups = by_length([len(example.ids) for example in data.val], fit.micro_batch_size or fit.batch_size)
+    held_out = [collate([data.val[i] for i in group]) for group in groups]
 
     def evaluate(model: GPT) -> dict[str, float]:
         return {"loss/val": mean_loss(model, held_out, fit.dtype)} | data.measure(model, OFTEN)

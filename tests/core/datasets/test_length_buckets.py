@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.datasets.length_buckets import Buckets
+from core.datasets.length_buckets import Buckets, by_length
 
 LENGTHS = np.random.default_rng(0).integers(1, 256, 1000).tolist()
 
@@ -42,3 +42,9 @@ def test_little_is_padding_and_short_batches_come_among_long_ones():
 def test_nothing_to_learn_from_is_told():
     with pytest.raises(ValueError, match="nothing to learn from"):
         Buckets([], 16, seed=1)
+
+
+def test_what_is_measured_side_by_side_is_each_text_once_and_of_like_length():
+    lengths = [9, 2, 5, 2, 7]
+    assert by_length(lengths, 2) == [[1, 3], [2, 4], [0]]
+    assert by_length([], 2) == []

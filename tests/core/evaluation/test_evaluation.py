@@ -101,8 +101,8 @@ def test_a_conversation_longer_than_the_context_is_judged_by_its_end(make_model,
 
 def test_losses_of_replies_do_not_depend_on_who_is_beside_them(model, tokenizer):
     some = [encoded(tokenizer, "Who?", text) for text in ("He.", "so", "Tomorrow!")]
-    together = reply_losses(model, some)
-    assert together == pytest.approx([reply_losses(model, [one])[0] for one in some], rel=1e-5)
+    together = reply_losses(model, some).tolist()
+    assert together == pytest.approx([reply_losses(model, [one]).item() for one in some], rel=1e-5)
     ids, mask = torch.tensor(some[2].ids), torch.tensor(some[2].mask)
     with torch.no_grad():
         logprobs = model(ids[None])[0][0, :-1].log_softmax(-1)

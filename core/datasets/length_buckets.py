@@ -12,7 +12,7 @@ POOL = 32  # batches sorted by length together: more waste less, fewer mix bette
 
 
 def by_length(lengths: Sequence[int], size: int) -> list[list[int]]:
-    """Indices of all texts in groups of at most `size`, the shortest first: side by side they take the least filling."""
+    """Indices of all texts in groups of at most `size`, shortest first: side by side they take the least filling."""
     order = sorted(range(len(lengths)), key=lengths.__getitem__)
     return [order[first : first + size] for first in range(0, len(order), size)]
 

@@ -130,8 +130,8 @@ def run_evaluate(args: argparse.Namespace) -> int:
     corpus = corpora.load(args.corpus)
     log.info("%s on %s: %.4f bits per byte", args.checkpoint, corpus.name, bits_per_byte(loaded, corpus))
     if args.instructions:
-        for name, share in evaluate_instructions(loaded.model, loaded.tokenizer, args.instructions).items():
-            log.info("%-20s %.3f", name, share)
+        for name, value in evaluate_instructions(loaded.model, loaded.tokenizer, args.instructions).items():
+            log.info("%-20s %.3g", name, value)
     return 0
 
 

@@ -89,8 +89,16 @@ def stream(
             yield describe_step(id, row, n_alternatives)
 
 
-def batch(model: Model, prompts: list[list[int]], sampling: Sampling, stop: Collection[int] = ()) -> list[list[int]]:
-    """The continuations of `prompts`, of any lengths, written side by side: only the new ids, without the stop token.
+def batch(
+    model: Model,
+    prompts: list[list[int]],
+    sampling: Sampling,
+    stop: Collection[int] = (),
+    with_stop: bool = False,
+) -> list[list[int]]:
+    """The continuations of `prompts`, of any lengths, written side by side: only the new ids.
+
+    The token of `stop` at which a text ended is not among them, unless `with_stop`.
 
     Text number i is the one that `stream` writes with the seed `sampling.seed + i`. Raises ValueError like `stream`,
     and if there are no prompts.
@@ -105,7 +113,7 @@ def batch(model: Model, prompts: list[list[int]], sampling: Sampling, stop: Coll
         going = []
         for i, ids in enumerate(drawn):
             end = next((n for n, id in enumerate(ids) if id in stop), None)
-            written[rows[i]] += ids[:end]
+            written[rows[i]] += ids[:end] if end is None else ids[: end + with_stop]
             if end is None:
                 going.append(i)
         if len(going) < len(rows):

@@ -67,6 +67,7 @@ class Labelled:
     problems: tuple[str, ...] = ()  # what was guessed, changed and left out, in words
     test: tuple[Example, ...] = ()  # to measure on at the end alone: no choice is made on them
     recognised: Recognised = field(default_factory=Recognised)
+    plays: int = 0  # that the held-out texts are from, if they are speeches: those of one play are alike
 
     @property
     def digest(self) -> str:
@@ -173,7 +174,7 @@ def split_by_play(held_out: Collection[str], by_play: Mapping[str, Sequence[Exam
     """The speeches of the plays in `held_out` to measure on, those of all others to learn from."""
     train = (example for play, examples in by_play.items() if play not in held_out for example in examples)
     val = (example for play, examples in by_play.items() if play in held_out for example in examples)
-    return Labelled(GENRE, GENRES, tuple(train), tuple(val))
+    return Labelled(GENRE, GENRES, tuple(train), tuple(val), plays=len(held_out))
 
 
 def split(examples: Sequence[Example], val_share: float, seed: int) -> tuple[tuple[Example, ...], tuple[Example, ...]]:

@@ -5,13 +5,15 @@ nobody likes (Gao et al. 2022, arXiv:2210.10760): all of one length, all alike, 
 itself does not tell; these do. Each rule compares the latest iterations with the first ones.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from core.diagnostics.answer_changes import ENOUGH
 from core.diagnostics.finding import Finding
-from core.diagnostics.loss_rules import not_finite
+from core.diagnostics.loss_rules import not_finite, overfitting
 from core.diagnostics.machine_rules import memory
 from core.diagnostics.run_log import Numbers, Rule, RunState
 
@@ -21,6 +23,9 @@ REPEATED = 0.15  # share of three-token sequences, above the first one
 CALM = 0.4  # share of the first entropy of a token
 FAR = 15.0  # nats a response: an answer e^15 times likelier than by the reference
 TOO_FAR = 2.0  # times the distance that was asked for
+GAP = 0.25  # nats a vote between training and held-out ones, beyond the scatter of some ten votes
+GUESSING = 0.85 * math.log(2)  # a loss on held-out votes above this is hardly better than a coin's
+RECENT = 20  # steps whose loss stands for what is known of the votes that are learned from
 
 
 class MetricSeries:
@@ -152,6 +157,59 @@ def halved(config: Mapping[str, Any]) -> float:
     return float(f"{float(config['learning_rate']) / 2:.2g}")
 
 
-DPO_RULES: tuple[Rule, ...] = (dpo_runaway,)
+# --- what is learned from votes -------------------------------------------------------------------------------
+
+
+def is_by_heart(train: Sequence[float], held_out: Sequence[float], config: Mapping[str, Any]) -> bool:
+    """Are the votes that are learned from known, and those held out nearly guessed? Losses in nats a vote, by step."""
+    if not len(train) or not len(held_out) or config.get("loss_type") == "ipo":  # whose losses are no nats
+        return False
+    known = float(np.median(train[-RECENT:]))
+    return held_out[-1] > max(GUESSING, known + GAP)
+
+
+def by_heart(run: RunState) -> Finding | None:
+    """The gap between training and held-out votes. Where the held-out loss has risen, `overfitting` says so."""
+    log, held_out = run.log, MetricSeries(run.lines, "loss/val")
+    if not is_by_heart(log.loss.tolist(), held_out.values.tolist(), run.config) or overfitting(run):
+        return None
+    return Finding(
+        "votes by heart",
+        held_out.steps[-1],
+        "The model learns the votes by heart",
+        f"At step {held_out.steps[-1]:,} the loss is {log.level(log.last_step):.2f} on the votes that it learns from, "
+        f"and {held_out.values[-1]:.2f} on those held out; a coin gets {math.log(2):.2f}.",
+        "It knows which answers won, and not why: on other answers it is little better than a coin.",
+        "Give more votes, or begin again with fewer steps.",
+        {"max_steps": max(1, run.max_steps // 2)},
+        0,
+    )
+
+
+def few_votes(run: RunState) -> Finding | None:
+    prompts, votes = (MetricSeries(run.lines, key) for key in ("n/prompts", "n/votes"))
+    if not prompts.steps or not votes.steps or prompts.values[-1] >= ENOUGH:
+        return None
+    n, of = int(votes.values[-1]), int(prompts.values[-1])
+    on = f", on {of} prompt{'s' * (of != 1)}" if of != n else ""
+    return Finding(
+        "few held-out votes",
+        prompts.steps[0],
+        "Too few votes are held out to tell how well it learns",
+        f"It is measured on {n} held-out vote{'s' * (n != 1)}{on}; with fewer than {ENOUGH} every figure on them is "
+        "mostly chance.",
+        "A curve of so few votes may rise or fall for no reason.",
+        f"Vote on some {votes_wanted(of, run.config)} more pairs, and train again.",
+    )
+
+
+def votes_wanted(held_out: int, config: Mapping[str, Any]) -> int:
+    """How many more votes it takes, about, until ENOUGH are held out."""
+    more = (ENOUGH - held_out) / float(config.get("val_share") or 1)
+    return 10 * math.ceil(more / 10)
+
+
+VOTE_RULES: tuple[Rule, ...] = (by_heart, few_votes)
+DPO_RULES: tuple[Rule, ...] = (dpo_runaway, *VOTE_RULES)
 # It makes its own data as it goes, so its loss says nothing about how well it learns.
 PPO_RULES: tuple[Rule, ...] = (not_finite, memory, runaway, length, repetition, entropy_collapse)

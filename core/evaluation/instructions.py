@@ -1,6 +1,7 @@
 """Instruction following: whether it does as it is told, and whether its replies fit."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -9,6 +10,7 @@ from core.chat_template import encode_chat, encode_prompt, turn_ends
 from core.datasets.conversations import Example, collate
 from core.datasets.instructions import KINDS, Dialogue, plain_dialogues, single_instruction_dialogues, split
 from core.datasets.length_buckets import by_length
+from core.datasets.messages import Messages, message
 from core.datasets.shakespeare import plays
 from core.generate import Model, Sampling, batch
 from core.linear_cross_entropy import IGNORE_INDEX
@@ -22,15 +24,19 @@ REPLY = Sampling(max_new_tokens=100)  # otherwise as the chat does it when nothi
 
 def replies(model: Model, tokenizer: Tokenizer, prompts: Sequence[str], sampling: Sampling = REPLY) -> list[str]:
     """What the model answers to each prompt as the user's only message; reply number i is drawn with the seed + i."""
-    asked = [encode_prompt(tokenizer, [{"role": "user", "content": prompt}]) for prompt in prompts]
+    asked = [[message("user", prompt)] for prompt in prompts]
+    return [tokenizer.decode(ids) for ids in reply_ids(model, tokenizer, asked, sampling)]
+
+
+def reply_ids(model: Model, tokenizer: Tokenizer, asked: Sequence[Messages], sampling: Sampling) -> list[list[int]]:
+    """The same as tokens, without what ended them; what was asked may hold earlier turns."""
     room = model.config.block_size - 1  # beside the token that says that the user speaks
-    encoded = [[ids[0], *ids[1:][-room:]] for ids in asked]
+    encoded = [[ids[0], *ids[1:][-room:]] for ids in (encode_prompt(tokenizer, messages) for messages in asked)]
     written = []
     for first in range(0, len(encoded), SIDE_BY_SIDE):
-        some = encoded[first : first + SIDE_BY_SIDE]
-        seeded = Sampling(**sampling.to_dict() | {"seed": sampling.seed + first})
-        written += batch(model, some, seeded, turn_ends(tokenizer))
-    return [tokenizer.decode(ids) for ids in written]
+        seeded = replace(sampling, seed=sampling.seed + first)
+        written += batch(model, encoded[first : first + SIDE_BY_SIDE], seeded, turn_ends(tokenizer))
+    return written
 
 
 def evaluate_instructions(model: GPT, tokenizer: Tokenizer, of_each_kind: int) -> dict[str, float]:
@@ -51,7 +57,7 @@ def instruction_following(
             outcomes[instruction.kind].append(instruction.is_followed(reply))
     every = [outcome for kind in outcomes.values() for outcome in kind]
     shares = {f"follow/{kind}": sum(seen) / len(seen) for kind, seen in outcomes.items() if seen}
-    return {"follow/all": sum(every) / len(every)} | shares
+    return {"follow/all": sum(every) / len(every)} | shares | {"n/instructions": len(every)}
 
 
 def context_accuracy(model: GPT, tokenizer: Tokenizer, held: Sequence[Dialogue]) -> float:

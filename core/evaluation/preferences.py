@@ -1,4 +1,4 @@
-"""Reward scores of answers, and the KL divergence of a policy from its reference."""
+"""Reward scores of answers, how votes are ranked, and the KL divergence of a policy from its reference."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,15 +7,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from core.chat_template import answer_end, encode_prompt
+from core.chat_template import answer_end, encode_prompt, turn_ends
 from core.classifier import SequenceClassifier, last_tokens
 from core.datasets.conversations import Example, collate
 from core.datasets.length_buckets import by_length
 from core.datasets.messages import Messages
+from core.datasets.preference_files import Preference
 from core.datasets.preference_pairs import last_token_batch
 from core.generate import Sampling, batch
 from core.linear_cross_entropy import IGNORE_INDEX
 from core.model import GPT
+from core.rlhf.logprobs import ranked_right
 from core.tokenizer import Tokenizer
 
 SIDE_BY_SIDE = 64  # texts written or read at once
@@ -41,33 +43,62 @@ def reward_scores_of_ids(model: SequenceClassifier, texts: Sequence[Sequence[int
     return scores
 
 
+def vote_metrics(margins: Tensor, texts: Sequence[Preference]) -> dict[str, float]:
+    """How held-out votes are ranked by margins (P,): the share ranked right and the mean margin, without the ties.
+
+    Both are the mean over prompts of the mean over a prompt's votes: votes on one prompt are alike. With them come the
+    number of votes, `n/votes`, and of prompts, `n/prompts`, which is the n of an interval.
+    """
+    decided = [i for i, text in enumerate(texts) if not text.tie]
+    prompts = {asked: i for i, asked in enumerate(dict.fromkeys(texts[i].asked for i in decided))}
+    place = torch.tensor([prompts[texts[i].asked] for i in decided])
+
+    def mean_by_prompt(values: Tensor) -> float:
+        return (torch.zeros(len(prompts)).index_add(0, place, values) / place.bincount()).mean().item()
+
+    margins = margins[decided]
+    return {
+        "accuracy/val": mean_by_prompt(ranked_right(margins, torch.ones_like(margins))),
+        "margin/val": mean_by_prompt(margins),
+        "n/votes": len(decided),
+        "n/prompts": len(prompts),
+    }
+
+
 @torch.inference_mode()
 def response_kl(
-    policy: GPT, reference: GPT, tokenizer: Tokenizer, prompts: Sequence[Messages], seed: int, max_new_tokens: int = 64
+    policy: GPT,
+    reference: GPT,
+    tokenizer: Tokenizer,
+    prompts: Sequence[Messages],
+    seed: int,
+    max_new_tokens: int = 64,
+    temperature: float = 1.0,
 ) -> float:
     """KL(policy || reference) in nats a response: how far the policy has moved from where it began.
 
-    The policy answers the prompts at temperature 1, and at each token of its answers the two whole distributions are
-    compared; the sum over an answer is an estimate of its divergence with less noise than log-ratios of what was drawn.
+    Both are meant at `temperature`: the policy answers the prompts at it, and at each token of its answers the two
+    whole distributions are compared; the sum over an answer is an estimate of its divergence with less noise than
+    log-ratios of what was drawn.
     """
     block_size = policy.config.block_size
     max_new_tokens = min(max_new_tokens, block_size // 2)
-    sampling = Sampling(max_new_tokens=max_new_tokens, temperature=1.0, top_p=1.0, seed=seed)
+    sampling = Sampling(max_new_tokens=max_new_tokens, temperature=temperature, top_p=1.0, seed=seed)
     asked = [encode_prompt(tokenizer, prompt) for prompt in prompts]
     asked = [ids[-(block_size - max_new_tokens) :] for ids in asked]
-    end, total = answer_end(tokenizer), 0.0
+    stop, total = turn_ends(tokenizer), 0.0
     for first in range(0, len(asked), SIDE_BY_SIDE):
         some = asked[first : first + SIDE_BY_SIDE]
         seeded = replace(sampling, seed=seed + first)
-        said = batch(policy, some, seeded, {end})
-        ends = [[end] if len(ids) < max_new_tokens else [] for ids in said]
+        said = batch(policy, some, seeded, stop, with_stop=True)
         rows = collate(
             [
-                Example(prompt + ids + end, [False] * len(prompt) + [True] * len(ids + end))
-                for prompt, ids, end in zip(some, said, ends, strict=True)
+                Example(prompt + ids, [False] * len(prompt) + [True] * len(ids))
+                for prompt, ids in zip(some, said, strict=True)
             ]
         ).to(policy.device)
         counts = rows.targets != IGNORE_INDEX
-        ours, theirs = (model(rows.inputs)[0][counts].float().log_softmax(-1) for model in (policy, reference.eval()))
+        both = (policy, reference.eval())
+        ours, theirs = ((model(rows.inputs)[0][counts].float() / temperature).log_softmax(-1) for model in both)
         total += F.kl_div(theirs, ours, reduction="sum", log_target=True).item()
     return total / len(asked)

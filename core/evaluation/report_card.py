@@ -37,6 +37,7 @@ OWN = (Metric("bpb/plays", "bits per byte", role=HELD_OUT, meaning="bits per byt
 FAMILIES = (
     Metric("follow/", "followed", "share", HELD_OUT, "instructions followed: "),
     Metric("reward/", "score", role=HELD_OUT, meaning="mean score by "),
+    Metric("n/", "cases", role=HELD_OUT, meaning="measured on so many "),
 )
 
 Measures = dict[str, Callable[[], dict[str, float]]]  # by what is measured, in words

@@ -11,18 +11,21 @@ from core.linear_cross_entropy import IGNORE_INDEX
 from core.model import GPT
 
 
-def token_logprobs(model: GPT, inputs: Tensor, targets: Tensor) -> Tensor:
-    """Log-probability in nats of each target (B, T) after inputs (B, T); 0 where a target is IGNORE_INDEX."""
-    return logprobs_of(model, model.hidden(inputs), targets)
+def token_logprobs(model: GPT, inputs: Tensor, targets: Tensor, temperature: float = 1.0) -> Tensor:
+    """Log-probability in nats of each target (B, T) after inputs (B, T); 0 where a target is IGNORE_INDEX.
+
+    temperature: at which tokens are drawn; the logits are divided by it, as they are for the draw.
+    """
+    return logprobs_of(model, model.hidden(inputs), targets, temperature)
 
 
-def logprobs_of(model: GPT, x: Tensor, targets: Tensor) -> Tensor:
+def logprobs_of(model: GPT, x: Tensor, targets: Tensor, temperature: float = 1.0) -> Tensor:
     """The same, from what the model's transformer made of the inputs: x (B, T, C).
 
     Logits are made only where a target counts: in a batch of questions and answers that is the smaller part.
     """
     counts = targets != IGNORE_INDEX
-    logits = model.lm_head(x[counts])[:, : model.config.vocab_size].float()  # (N, V)
+    logits = model.lm_head(x[counts] / temperature)[:, : model.config.vocab_size].float()  # (N, V); it has no bias
     likely = -F.cross_entropy(logits, targets[counts], reduction="none")
     return torch.zeros(targets.shape, device=x.device).masked_scatter(counts, likely)
 
@@ -40,3 +43,9 @@ def bradley_terry(margins: Tensor, outcomes: Tensor) -> Tensor:
     labels.
     """
     return -(outcomes * F.logsigmoid(margins) + (1 - outcomes) * F.logsigmoid(-margins))
+
+
+def ranked_right(margins: Tensor, outcomes: Tensor) -> Tensor:
+    """Is the winner ahead? 1 or 0, any shape; a half where nobody won, and where the two are equal."""
+    ahead = (margins > 0).float() + 0.5 * (margins == 0)
+    return torch.where(outcomes == 1, ahead, 0.5)

@@ -44,9 +44,9 @@ def compute_gae(rewards: Tensor, values: Tensor, mask: Tensor, gamma: float, lam
 
 
 def whiten(x: Tensor, mask: Tensor) -> Tensor:
-    """x with mean 0 and variance 1 over the mask, and 0 elsewhere."""
+    """x with mean 0 and variance 1 (the unbiased one, as TRL) over the mask, and 0 elsewhere."""
     chosen = x[mask]
-    return (x - chosen.mean()) * torch.rsqrt(chosen.var(correction=0) + 1e-8) * mask
+    return (x - chosen.mean()) * torch.rsqrt(chosen.var() + 1e-8) * mask
 
 
 def policy_losses(logprobs: Tensor, old: Tensor, advantages: Tensor, clip_range: float) -> Tensor:

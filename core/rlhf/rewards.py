@@ -10,7 +10,6 @@ from core import checkpoint
 from core.chat_template import reads
 from core.checkpoint import Checkpoint
 from core.classifier import SequenceClassifier
-from core.datasets.conversations import Example
 from core.tokenizer import Tokenizer
 
 
@@ -41,16 +40,13 @@ def check_reward_model(directory: str, tokenizer: Tokenizer) -> None:
 class NormalizedReward:
     """Scores with mean 0 and variance 1 on the reference's answers (Ziegler et al. 2019, section 2.1).
 
-    score: what a reward model gives to texts of tokens, (N,).
+    score: what a reward model gives to texts of tokens, (N,). Answers come with their prompts.
     """
 
-    def __init__(self, score: Callable[[Sequence[Sequence[int]]], Tensor], reference_answers: Sequence[Example]):
+    def __init__(self, score: Callable[[Sequence[Sequence[int]]], Tensor], reference_answers: Sequence[Sequence[int]]):
         self.score = score
-        scores = score([row.ids for row in reference_answers])
+        scores = score(reference_answers)
         self.mean, self.std = scores.mean().item(), max(scores.std(correction=0).item(), 1e-4)
 
-    def __call__(self, answers: Sequence[Example]) -> Tensor:
-        return self.normalize(self.score([row.ids for row in answers]))
-
-    def normalize(self, scores: Tensor) -> Tensor:
-        return (scores - self.mean) / self.std
+    def __call__(self, answers: Sequence[Sequence[int]]) -> Tensor:
+        return (self.score(answers) - self.mean) / self.std

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from core import lora
-from core.chat_template import answer_end, question
+from core.chat_template import question, turn_ends
 from core.datasets.batch import Batch
 from core.datasets.conversations import Example
 from core.generate import Sampling, batch
@@ -88,18 +88,38 @@ def repetition(answers: Sequence[Sequence[int]]) -> float:
     return 1 - len(said) / said.total() if said else 0.0
 
 
+@dataclass(frozen=True)
+class Response:
+    """An answer of the policy with its prompt, as it was drawn."""
+
+    prompt: list[int]
+    drawn: list[int]  # with the token that ended it
+    ended: bool  # in time, by itself
+
+    @property
+    def example(self) -> Example:
+        """What is learned from: every token that was drawn."""
+        return Example([*self.prompt, *self.drawn], [False] * len(self.prompt) + [True] * len(self.drawn))
+
+    @property
+    def answer(self) -> list[int]:
+        """Without the token that ended it."""
+        return self.drawn[:-1] if self.ended else self.drawn
+
+    def rated(self, end: int) -> list[int]:
+        """What a reward model reads: an answer that ended ends with `end`, whatever mark it was; no other does."""
+        return [*self.prompt, *self.answer, *[end] * self.ended]
+
+
 def generate_responses(
     gpt: GPT, tokenizer: Tokenizer, prompts: Sequence[Sequence[int]], sampling: Sampling
-) -> tuple[list[Example], Tensor]:
-    """Prompts with the answers that `gpt` gives to them, as tokens, and whether each answer ended in time, (N,)."""
+) -> list[Response]:
+    """Prompts with the answers that `gpt` gives to them; they end where the chat would end them."""
     plain = lora.merge_adapters(gpt)
     writer = PackedGPT(plain) if gpt.device.type == "cpu" else plain
-    end = answer_end(tokenizer)
+    stop = turn_ends(tokenizer)
     with torch.compiler.set_stance("force_eager"):  # a text that grows would be compiled again and again
-        answers = batch(writer, [list(prompt) for prompt in prompts], sampling, {end})
-    ended = [len(answer) < sampling.max_new_tokens for answer in answers]
-    rows = []
-    for prompt, answer, done in zip(prompts, answers, ended, strict=True):
-        said = answer + [end] * done
-        rows.append(Example([*prompt, *said], [False] * len(prompt) + [True] * len(said)))
-    return rows, torch.tensor(ended)
+        answers = batch(writer, [list(prompt) for prompt in prompts], sampling, stop, with_stop=True)
+    return [
+        Response(list(prompt), ids, bool(ids) and ids[-1] in stop) for prompt, ids in zip(prompts, answers, strict=True)
+    ]

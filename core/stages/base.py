@@ -23,6 +23,7 @@ from core.datasets.preview import Preview
 from core.diagnostics.loss_rules import LOSS_RULES
 from core.diagnostics.machine_rules import MACHINE_RULES
 from core.diagnostics.run_log import Rule
+from core.diagnostics.verdict import FinishedRun, Verdict
 from core.model import GPTConfig
 from core.rlhf.rewards import check_reward_model
 from core.tokenizer import Tokenizer
@@ -111,6 +112,7 @@ class Stage:
     metrics: tuple[Metric, ...] = ()  # beside those of every training, in the order in which they are drawn
     against_kl: AgainstKL | None = None
     doctor_rules: tuple[Rule, ...] = (*LOSS_RULES, *MACHINE_RULES)  # by which its runs are judged, the worst first
+    verdict: Callable[[FinishedRun], Verdict | None] | None = None  # on a run that has ended
     # --- what a form offers ------------------------------------------------------------------------------------
     main_settings: tuple[str, ...] = ()  # in sight; the others are folded away
     offers: tuple[str, ...] = ()  # data by name

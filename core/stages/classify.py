@@ -21,6 +21,7 @@ from core.datasets.look import look_at_labelled
 from core.datasets.pretraining import unigram_entropy
 from core.datasets.preview import Preview, read_facts, show_read_at_end
 from core.datasets.records import ENDINGS
+from core.diagnostics.verdict import classify_verdict
 from core.evaluation.classification import classification_loss, majority, score
 from core.roots import shipped
 from core.stages.base import HELD_OUT, Metric, Presets, Stage
@@ -126,14 +127,18 @@ def prepare(config: ClassifyConfig, saved: Path | None, device: torch.device, sa
     held_out = val.all(fit.micro_batch_size or EVALUATED_AT_ONCE)
     n_classes = len(labelled.labels)
     base = majority(train.labels, val.labels, n_classes)
+    independent = {"n/plays": labelled.plays} if labelled.plays else {"n/texts": len(labelled.val)}
 
     def evaluate(model: SequenceClassifier) -> dict[str, float]:
         scores = score(model, held_out, fit.dtype)
         metrics = {"loss/val": scores.loss, "accuracy/val": scores.accuracy, "f1/val": scores.f1}
-        return metrics | {"accuracy/majority": base.accuracy}
+        return metrics | {"accuracy/majority": base.accuracy} | independent
 
     def sample(model: SequenceClassifier) -> dict[str, str]:
-        return {"prompt": "", "text": describe(model, tokenizer, labelled, one_of_each(labelled.val)[:SHOWN])}
+        return {
+            "prompt": "",
+            "text": describe(model, tokenizer, labelled, one_of_each(labelled.val)[:SHOWN], max_tokens),
+        }
 
     def report(model: SequenceClassifier) -> dict[str, float]:
         measured = evaluate(model)
@@ -201,11 +206,16 @@ def choose_trained(model: SequenceClassifier, train_what: str) -> None:
     model.score.requires_grad_(True)
 
 
-def describe(model: SequenceClassifier, tokenizer: Tokenizer, labelled: Labelled, examples: Sequence[Example]) -> str:
-    """For each text, how it begins, its class, and what the model says: `[right] comedy: ... comedy 71 %, ...`."""
+def describe(
+    model: SequenceClassifier, tokenizer: Tokenizer, labelled: Labelled, examples: Sequence[Example], max_tokens: int
+) -> str:
+    """For each text, how it begins, its class, and what the model says: `[right] comedy: ... comedy 71 %, ...`.
+
+    The model reads as far as it does in training.
+    """
     lines = []
     for text, label in examples:
-        likely = model.predict(tokenizer.encode(text))
+        likely = model.predict(tokenizer.encode(text)[:max_tokens])
         ranked = sorted(likely, key=lambda name: -likely[name])[:3]
         verdict = "right" if ranked[0] == labelled.labels[label] else "wrong"
         beginning = " ".join(text.split())
@@ -267,6 +277,7 @@ STAGE = Stage(
         Metric("accuracy/test", "accuracy", "share", HELD_OUT, "accuracy on the test file", "test file", late=True),
         Metric("f1/test", "macro F1 (share)", "", HELD_OUT, "macro F1 on the test file", "test file", late=True),
     ),
+    verdict=classify_verdict,
     main_settings=("parent", "data", "text_column", "label_column", "train_what", "max_steps", "learning_rate"),
     offers=(classification.GENRE,),
     files=ENDINGS,

@@ -24,6 +24,7 @@ from torch import Tensor
 from core.checkpoint import Card
 from core.config import Config, setting
 from core.datasets.look import look_at_preferences
+from core.datasets.preference_files import Preference
 from core.datasets.preference_pairs import (
     EncodedPair,
     PairBatch,
@@ -38,10 +39,12 @@ from core.datasets.records import ENDINGS
 from core.diagnostics.loss_rules import LOSS_RULES
 from core.diagnostics.machine_rules import MACHINE_RULES
 from core.diagnostics.rlhf_rules import DPO_RULES
+from core.diagnostics.verdict import dpo_verdict
+from core.evaluation.held_out_answers import held_out_answers
 from core.evaluation.instructions import replies
-from core.evaluation.preferences import response_kl
+from core.evaluation.preferences import response_kl, vote_metrics
 from core.model import GPT
-from core.rlhf.logprobs import bradley_terry, logprobs_of
+from core.rlhf.logprobs import bradley_terry, logprobs_of, ranked_right
 from core.roots import shipped
 from core.stages.base import About, AgainstKL, Metric, Stage
 from core.stages.metrics import ACCURACY, KL_HELD_OUT, MARGIN, REWARDS
@@ -104,7 +107,7 @@ def pair_logprobs(model: GPT, batch: PairBatch) -> Tensor:
 
 
 def pair_loss(model: GPT, batch: PairBatch, config: DPOConfig) -> Summed:
-    """The loss summed over pairs, and TRL's metrics."""
+    """The loss summed over pairs, and TRL's metrics. Of a tie, either answer counts as ranked right by half."""
     logps = pair_logprobs(model, batch)
     moved = logps - batch.reference
     chosen, rejected = (config.beta * moved).detach().unbind(1)
@@ -112,7 +115,7 @@ def pair_loss(model: GPT, batch: PairBatch, config: DPOConfig) -> Summed:
         "rewards/chosen": chosen,
         "rewards/rejected": rejected,
         "rewards/margins": chosen - rejected,
-        "rewards/accuracies": (chosen > rejected).float(),
+        "rewards/accuracies": ranked_right(chosen - rejected, batch.outcomes),
         "logps/chosen": logps[:, 0],
         "logps/rejected": logps[:, 1],
     }
@@ -135,7 +138,7 @@ def prepare(config: DPOConfig, saved: Path | None, device: torch.device, say: Pr
 
     def evaluate(model: GPT) -> dict[str, float]:
         moved = response_kl(model, reference, start.tokenizer, data.val_prompts[:MEASURED_PROMPTS], seed=fit.seed)
-        return held_out_metrics(model, val, config) | {"kl/val": moved}
+        return held_out_metrics(model, val, data.val_texts, config) | {"kl/val": moved}
 
     def sample(model: GPT) -> dict[str, str]:
         answer = replies(model, start.tokenizer, [config.sample_prompt])[0]
@@ -145,7 +148,9 @@ def prepare(config: DPOConfig, saved: Path | None, device: torch.device, say: Pr
         moved = log_ratios(model, val[:SHOWN_PAIRS], fit.dtype).tolist()
         shown = data.val_texts[:SHOWN_PAIRS] if step == 0 else []
         texts = [asdict(text) | {"prompt": text.prompt_text} for text in shown]
-        return {"pairs": [{"chosen": c, "rejected": r} for c, r in moved]} | ({"texts": texts} if texts else {})
+        pairs = [{"chosen": c, "rejected": r} for c, r in moved]
+        answers = held_out_answers(model, start.tokenizer, data.val_prompts)
+        return {"pairs": pairs, "answers": answers} | ({"texts": texts} if texts else {})
 
     def loss(model: GPT, batch: PairBatch) -> Summed:
         return pair_loss(model, batch, config)
@@ -188,16 +193,14 @@ def log_ratios(model: GPT, pairs: Sequence[EncodedPair], dtype: str) -> Tensor:
     return moved
 
 
-def held_out_metrics(model: GPT, pairs: Sequence[EncodedPair], config: DPOConfig) -> dict[str, float]:
-    """Loss in nats a pair; of those that are no ties, the share ranked right and the mean margin of rewards."""
+def held_out_metrics(
+    model: GPT, pairs: Sequence[EncodedPair], texts: Sequence[Preference], config: DPOConfig
+) -> dict[str, float]:
+    """Loss in nats a pair; how the votes are ranked by the rewards. texts: what the pairs say."""
     moved = log_ratios(model, pairs, config.fit.dtype)
     outcomes = torch.tensor([pair.outcome for pair in pairs])
-    margins = config.beta * (moved[:, 0] - moved[:, 1])[outcomes == 1]
-    return {
-        "loss/val": dpo_loss(moved, outcomes, config).mean().item(),
-        "accuracy/val": (margins > 0).float().mean().item(),
-        "margin/val": margins.mean().item(),
-    }
+    loss = dpo_loss(moved, outcomes, config).mean().item()
+    return {"loss/val": loss} | vote_metrics(config.beta * (moved[:, 0] - moved[:, 1]), texts)
 
 
 # --- the declaration ------------------------------------------------------------------------------------------
@@ -246,6 +249,7 @@ STAGE = Stage(
         (("kl/val", "margin/val", "held-out"),),
     ),
     doctor_rules=(*LOSS_RULES, *MACHINE_RULES, *DPO_RULES),
+    verdict=dpo_verdict,
     main_settings=("parent", "data", "beta", "max_steps", "learning_rate"),
     files=ENDINGS,
     look=look_at_preferences,

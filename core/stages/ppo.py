@@ -25,10 +25,11 @@ import torch
 from torch import Tensor
 
 from core import checkpoint, lora
+from core.chat_template import answer_end
 from core.checkpoint import Card, read_tensors, write_tensors
 from core.classifier import SequenceClassifier
 from core.config import Config, setting
-from core.datasets.conversations import Example, collate
+from core.datasets.conversations import collate
 from core.datasets.length_buckets import Buckets
 from core.datasets.preference_files import prompt_messages
 from core.datasets.preview import Preview
@@ -41,8 +42,10 @@ from core.datasets.prompts import (
     read_prompts,
 )
 from core.diagnostics.rlhf_rules import PPO_RULES
+from core.diagnostics.verdict import ppo_verdict
+from core.evaluation.held_out_answers import held_out_answers
 from core.evaluation.instructions import replies
-from core.evaluation.preferences import response_kl, reward_scores, reward_scores_of_ids
+from core.evaluation.preferences import response_kl, reward_scores_of_ids
 from core.generate import Sampling
 from core.linear_cross_entropy import IGNORE_INDEX
 from core.model import GPT
@@ -50,7 +53,7 @@ from core.rlhf.logprobs import token_logprobs
 from core.rlhf.policy import Policy
 from core.rlhf.ppo_loss import compute_gae, per_token_rewards, ppo_loss, updated_kl_coef, whiten
 from core.rlhf.rewards import NormalizedReward, read_reward_model
-from core.rlhf.rollouts import Rollouts, generate_responses
+from core.rlhf.rollouts import Response, Rollouts, generate_responses
 from core.roots import shipped
 from core.stages.base import AgainstKL, Stage
 from core.stages.metrics import KL_HELD_OUT, KL_ROLLOUTS, POLICY_LOSSES, ROLLOUT_METRICS
@@ -87,7 +90,9 @@ class PPOConfig(Config):
     rollouts: int = setting(64, "Answers written before they are learned from", low=2, high=100_000, fixed=True)
     ppo_epochs: int = setting(2, "Passes over these answers", low=1, high=100, fixed=True)
     max_new_tokens: int = setting(48, "Longest answer, in tokens", low=2, high=100_000, fixed=True)
-    temperature: float = setting(1.0, "At which answers are drawn", low=0.1, high=5.0, fixed=True)
+    temperature: float = setting(
+        1.0, "At which answers are drawn, and probabilities are meant", low=0.1, high=5.0, fixed=True
+    )
     missing_eos_penalty: float = setting(
         1.0, "Taken off the score of an answer that did not end in time", low=0.0, fixed=True
     )
@@ -144,11 +149,12 @@ def prepare(config: PPOConfig, saved: Path | None, device: torch.device, say: Pr
     reward_model = read_reward_model(config.reward_model, tokenizer, device).model
     say(f"reading the prompts: {config.prompts}")
     learned, measured = read_all_prompts(config)
-    fitting = fitting_prompts(tokenizer, learned, config.max_new_tokens, start.model.config.block_size)
-    if left_out := len(learned) - len(fitting):
+    room = config.max_new_tokens, start.model.config.block_size
+    fitting, held_out = (fitting_prompts(tokenizer, prompts, *room) for prompts in (learned, measured))
+    if left_out := len(learned) + len(measured) - len(fitting) - len(held_out):
         log.info("%d prompts leave no room for an answer and are left out", left_out)
     say("rating the reference's answers")
-    policy = Policy(start.model)
+    policy = Policy(start.model, config.temperature)
     ppo = PPO(config, policy, reference, reward_model, tokenizer, fitting)
     if saved:
         ppo.load_state(saved)
@@ -156,11 +162,11 @@ def prepare(config: PPOConfig, saved: Path | None, device: torch.device, say: Pr
     asked = list(map(prompt_messages, measured))
 
     def evaluate(policy: Policy) -> dict[str, float]:
-        moved = response_kl(policy.gpt, reference, tokenizer, asked, fit.seed, config.max_new_tokens)
-        sampling = Sampling(max_new_tokens=config.max_new_tokens, temperature=config.temperature, top_p=1.0)
-        answers = replies(policy.gpt, tokenizer, measured, sampling)
-        scores = reward_scores(reward_model, tokenizer, measured, answers)
-        return {"kl/val": moved, "score/val": ppo.reward.normalize(torch.tensor(scores)).mean().item()}
+        moved = response_kl(
+            policy.gpt, reference, tokenizer, asked, fit.seed, config.max_new_tokens, config.temperature
+        )
+        written = ppo.write(policy.gpt, held_out, seed=0)
+        return {"kl/val": moved, "score/val": ppo.scores(written).mean().item(), "n/prompts": len(held_out)}
 
     def sample(policy: Policy) -> dict[str, str]:
         answer = replies(policy.gpt, tokenizer, [config.sample_prompt])[0]
@@ -178,7 +184,7 @@ def prepare(config: PPOConfig, saved: Path | None, device: torch.device, say: Pr
         card=card,
         evaluate=evaluate,
         sample=sample,
-        details=lambda policy, step: ppo.details(),
+        details=lambda policy, step: ppo.details() | {"answers": held_out_answers(policy.gpt, tokenizer, asked)},
         to_checkpoint_model=lambda policy: lora.merge_adapters(policy.gpt),
         save_state=ppo.save_state,
         prefetch=False,
@@ -215,7 +221,9 @@ class PPO:
         self.order = Buckets([len(ids) for ids in prompts], config.rollouts, config.fit.seed)
         self.kl_coef = config.kl_coef
         score = partial(reward_scores_of_ids, reward_model)
-        self.reward = NormalizedReward(score, self.write(reference, 0, config.fit.seed)[0])
+        self.end = answer_end(tokenizer)
+        of_reference = self.write(reference, self.asked(0), config.fit.seed)
+        self.reward = NormalizedReward(score, [response.rated(self.end) for response in of_reference])
         self.rollouts: Rollouts | None = None
 
     def batches(self, step: int) -> Rollouts | None:
@@ -230,23 +238,33 @@ class PPO:
 
     # --- 1, 2, 3: answers and their advantages ----------------------------------------------------------------
 
-    def write(self, gpt: GPT, iteration: int, seed: int) -> tuple[list[Example], Tensor]:
-        """The answers of `gpt` to the prompts of an iteration, and whether each ended in time."""
+    def asked(self, iteration: int) -> list[list[int]]:
+        """The prompts of an iteration."""
+        return [self.prompts[i] for i in self.order(iteration)]
+
+    def write(self, gpt: GPT, prompts: Sequence[Sequence[int]], seed: int) -> list[Response]:
+        """The answers of `gpt`."""
         config = self.config
         sampling = Sampling(max_new_tokens=config.max_new_tokens, temperature=config.temperature, top_p=1.0, seed=seed)
-        return generate_responses(gpt, self.tokenizer, [self.prompts[i] for i in self.order(iteration)], sampling)
+        return generate_responses(gpt, self.tokenizer, prompts, sampling)
+
+    def scores(self, responses: Sequence[Response]) -> Tensor:
+        """(N,): the reward model's, less the penalty for those that did not end in time."""
+        ended = torch.tensor([response.ended for response in responses])
+        penalty = self.config.missing_eos_penalty * ~ended
+        return self.reward([response.rated(self.end) for response in responses]) - penalty
 
     def roll_out(self, iteration: int) -> Rollouts:
         """Let the policy answer the prompts of this iteration, a function of the seed and its weights."""
         config, policy = self.config, self.policy.eval()
         seed = int(np.random.default_rng((config.fit.seed, iteration)).integers(2**40))
-        answers, in_time = self.write(policy.gpt, iteration, seed)
-        both, ended = collate(answers).to(policy.device), in_time.to(policy.device)
+        responses = self.write(policy.gpt, self.asked(iteration), seed)
+        both = collate([response.example for response in responses]).to(policy.device)
         with torch.no_grad():
             logprobs, values = policy(both.inputs, both.targets)
-            kl = logprobs - token_logprobs(self.reference, both.inputs, both.targets)
+            kl = logprobs - token_logprobs(self.reference, both.inputs, both.targets, config.temperature)
         mask = both.targets != IGNORE_INDEX
-        scores = self.reward(answers).to(policy.device) - config.missing_eos_penalty * ~ended
+        scores = self.scores(responses).to(policy.device)
         advantages = compute_gae(
             per_token_rewards(scores, kl, mask, self.kl_coef), values, mask, config.gamma, config.lam
         )
@@ -259,7 +277,7 @@ class PPO:
             advantages=whiten(advantages, mask),
             returns=(advantages + values) * mask,
             scores=scores,
-            ended=ended,
+            ended=torch.tensor([response.ended for response in responses], device=policy.device),
         )
 
     # --- 4: learning ------------------------------------------------------------------------------------------
@@ -347,6 +365,7 @@ STAGE = Stage(
         {"kl_target": "kl_target", "kl_stop": "kl_stop: the end"},
     ),
     doctor_rules=PPO_RULES,
+    verdict=ppo_verdict,
     main_settings=("parent", "reward_model", "prompts", "kl_coef", "max_steps", "learning_rate"),
     offers=(PLAYS,),
     files=(".txt", ".jsonl"),

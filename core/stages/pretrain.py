@@ -18,6 +18,7 @@ from core.datasets.pretraining import HeldOut, TokenBlocks, unigram_entropy
 from core.datasets.preview import SHOWN_TOKENS, Preview, read_facts, show_example
 from core.datasets.records import ENDINGS
 from core.datasets.shakespeare import CORPORA, Corpus
+from core.diagnostics.verdict import pretrain_verdict
 from core.generate import Sampling, stream_text
 from core.model import GPT, GPTConfig, set_dropout
 from core.presets import PRESETS
@@ -190,6 +191,7 @@ STAGE = Stage(
             late=True,
         ),
     ),
+    verdict=pretrain_verdict,
     main_settings=("corpus", "max_steps", "batch_size", "learning_rate", "vocab_size"),
     offers=tuple(CORPORA),
     files=ENDINGS,

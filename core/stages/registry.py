@@ -8,12 +8,14 @@ from typing import Any
 
 import torch
 
-from core.checkpoint import CHAT_TEMPLATE, Card, read_card
+from core.checkpoint import CHAT_TEMPLATE, Card, is_checkpoint, read_card, read_json
 from core.config import CHECKPOINTS
+from core.diagnostics.verdict import FinishedRun, Verdict
 from core.stages import classify, dpo, ppo, pretrain, reward_model, sft
 from core.stages.base import Stage
 from core.stages.data_files import NOTED, check_unchanged, noted_on
-from core.training.run_directory import Run, Status
+from core.training import distributed
+from core.training.run_directory import Run, Status, read_lines
 from core.training.runner import Job, Progress, execute
 
 log = logging.getLogger(__name__)
@@ -39,9 +41,39 @@ def stage_of(run: Run) -> tuple[Stage, Any]:
 
 
 def train(run: Run) -> Status:
-    """Execute or resume a run, whatever its stage."""
+    """Execute or resume a run, whatever its stage, and say what came of it."""
     stage, config = stage_of(run)
-    return execute(run, config.fit, lambda saved, device, say: prepare(stage, config, saved, device, say))
+    status = execute(run, config.fit, lambda saved, device, say: prepare(stage, config, saved, device, say))
+    if distributed.is_main() and (found := verdict(run)):
+        for sentence in (found.changed, found.certainty, found.next):
+            log.info(sentence)
+    return status
+
+
+def verdict(run: Run) -> Verdict | None:
+    """What came of a run that has made a checkpoint, by its stage; None while it goes on, or if nothing can be said."""
+    stage, config = stage_of(run)
+    if stage.verdict is None or run.status().state not in ("finished", "stopped") or not is_checkpoint(run.directory):
+        return None
+    card = read_card(run.directory / "card.json")
+    given = {line["step"]: line["answers"] for line in read_lines(run.details)[0] if line.get("answers")}
+    before, after = given.get(0, []), given.get(card.step, [])
+    if [answer["prompt"] for answer in before] != [answer["prompt"] for answer in after]:
+        before = after = []
+    values = config.to_dict()
+    parent = Path(values.get("parent") or "").expanduser()
+    finished = FinishedRun(
+        lines=read_lines(run.metrics)[0],
+        kept=card.step,
+        config=values,
+        measured=card.report,
+        before=before,
+        after=after,
+        references=read_json(run.references) if run.references.exists() else {},
+        parent=card.parent or "",
+        parent_answers=is_checkpoint(parent) and answers(read_card(parent / "card.json")),
+    )
+    return stage.verdict(finished)
 
 
 def prepare(stage: Stage, config: Any, saved: Path | None, device: torch.device, say: Progress) -> Job:

@@ -38,9 +38,14 @@ from core.datasets.preference_pairs import (
 )
 from core.datasets.preview import Preview
 from core.datasets.records import ENDINGS
+from core.diagnostics.loss_rules import LOSS_RULES
+from core.diagnostics.machine_rules import MACHINE_RULES
+from core.diagnostics.rlhf_rules import VOTE_RULES
+from core.diagnostics.verdict import reward_verdict
+from core.evaluation.preferences import vote_metrics
 from core.huggingface import REWARD
 from core.linear_cross_entropy import IGNORE_INDEX
-from core.rlhf.logprobs import bradley_terry
+from core.rlhf.logprobs import bradley_terry, ranked_right
 from core.roots import shipped
 from core.stages.base import HELD_OUT, About, Metric, Stage
 from core.stages.metrics import ACCURACY, MARGIN, REWARDS
@@ -80,12 +85,11 @@ def pair_loss(model: SequenceClassifier, batch: PairBatch, center: float) -> Sum
     margins = scores[:, 0] - scores[:, 1]
     loss = bradley_terry(margins, batch.outcomes) + center * scores.sum(1) ** 2
     chosen, rejected = scores.detach().unbind(1)
-    right = torch.where(batch.outcomes == 1, (chosen > rejected).float(), 0.5)
     metrics = {
         "rewards/chosen": chosen,
         "rewards/rejected": rejected,
         "rewards/margins": chosen - rejected,
-        "rewards/accuracies": right,
+        "rewards/accuracies": ranked_right(chosen - rejected, batch.outcomes),
     }
     return Summed(loss.sum(), {name: value.sum() for name, value in metrics.items()})
 
@@ -101,7 +105,7 @@ def prepare(config: RewardConfig, saved: Path | None, device: torch.device, say:
         log.info("left out: %s", problem)
 
     def evaluate(model: SequenceClassifier) -> dict[str, float]:
-        return held_out_metrics(held_out_scores(model, data.val, fit.dtype), data.val)
+        return held_out_metrics(held_out_scores(model, data.val, fit.dtype), data.val, data.val_texts)
 
     def sample(model: SequenceClassifier) -> dict[str, str]:
         scores = held_out_scores(model, data.val[:SHOWN], fit.dtype)
@@ -153,16 +157,13 @@ def decided_margins(scores: Tensor, pairs: Sequence[EncodedPair]) -> Tensor:
     return (scores[:, 0] - scores[:, 1])[decided]
 
 
-def held_out_metrics(scores: Tensor, pairs: Sequence[EncodedPair]) -> dict[str, float]:
-    """Loss in nats a pair; of those that are no ties the share ranked right, the mean margin, the calibration error."""
+def held_out_metrics(scores: Tensor, pairs: Sequence[EncodedPair], texts: Sequence[Preference]) -> dict[str, float]:
+    """Loss in nats a pair; how the votes are ranked, and the calibration error. texts: what the pairs say."""
     outcomes = torch.tensor([pair.outcome for pair in pairs])
-    margins = decided_margins(scores, pairs)
-    return {
-        "loss/val": bradley_terry(scores[:, 0] - scores[:, 1], outcomes).mean().item(),
-        "accuracy/val": (margins > 0).float().mean().item(),
-        "margin/val": margins.mean().item(),
-        "calibration/val": calibration_error(calibration(margins)),
-    }
+    margins = scores[:, 0] - scores[:, 1]
+    error = calibration_error(calibration(decided_margins(scores, pairs)))
+    loss = bradley_terry(margins, outcomes).mean().item()
+    return {"loss/val": loss} | vote_metrics(margins, texts) | {"calibration/val": error}
 
 
 def calibration(margins: Tensor) -> list[dict[str, float]]:
@@ -234,6 +235,8 @@ STAGE = Stage(
         ),
         *ACCURACY,
     ),
+    doctor_rules=(*LOSS_RULES, *MACHINE_RULES, *VOTE_RULES),
+    verdict=reward_verdict,
     main_settings=("parent", "data", "max_steps", "learning_rate"),
     files=ENDINGS,
     look=look_at_preferences,

@@ -7,8 +7,9 @@ step 1.
 import functools
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,12 @@ from core.datasets.conversations import ChatBatches, Example, collate, examples
 from core.datasets.instructions import KINDS, dialogues, split
 from core.datasets.length_buckets import by_length
 from core.datasets.look import look_at_conversations
+from core.datasets.messages import Messages, describe_messages
 from core.datasets.preview import SHOWN, Preview, read_facts, show_example
 from core.datasets.recognised import Recognised
 from core.datasets.records import ENDINGS
+from core.diagnostics.verdict import sft_verdict
+from core.evaluation.held_out_answers import MOST_PROMPTS, held_out_answers
 from core.evaluation.instructions import evaluate_instructions, replies
 from core.model import GPT
 from core.stages.base import HELD_OUT, Metric, Stage
@@ -82,6 +86,7 @@ class Data:
     val: list[Example]
     too_long: int
     problems: list[str]
+    asked: list[Messages]  # what is held out, up to the first answer
     measure: Callable[[GPT, int], dict[str, float]]  # obedience, with so many instructions of each kind
     recognised: Recognised = field(default_factory=Recognised)  # how a file was read
 
@@ -98,10 +103,16 @@ def prepare(config: SFTConfig, saved: Path | None, device: torch.device, say: Pr
     held_out = [collate([data.val[i] for i in group]) for group in groups]
 
     def evaluate(model: GPT) -> dict[str, float]:
-        return {"loss/val": mean_loss(model, held_out, fit.dtype)} | data.measure(model, OFTEN)
+        return on_conversations(model) | data.measure(model, OFTEN)
 
     def report(model: GPT) -> dict[str, float]:
-        return {"loss/val": mean_loss(model, held_out, fit.dtype)} | data.measure(model, ONCE)
+        return on_conversations(model) | data.measure(model, ONCE)
+
+    def on_conversations(model: GPT) -> dict[str, float]:
+        return {"loss/val": mean_loss(model, held_out, fit.dtype), "n/conversations": len(data.val)}
+
+    def details(model: GPT, step: int) -> dict[str, Any]:
+        return {"answers": held_out_answers(model, tokenizer, data.asked)}
 
     def sample(model: GPT) -> dict[str, str]:
         answer = replies(model, tokenizer, [config.sample_prompt])[0]
@@ -131,6 +142,7 @@ def prepare(config: SFTConfig, saved: Path | None, device: torch.device, say: Pr
         sample=sample,
         references=references,
         report=report,
+        details=details,
     )
 
 
@@ -147,10 +159,10 @@ def read(config: SFTConfig, tokenizer: Tokenizer, block_size: int) -> Data:
 
 def from_file(config: SFTConfig, tokenizer: Tokenizer, block_size: int) -> Data:
     found: Conversations = read_conversations(config.data, config.skip_bad_lines, template_of(tokenizer).input_heading)
-    (train, long), (val, _) = (
-        examples(tokenizer, part, block_size) for part in found.split(config.val_share, config.fit.seed)
-    )
-    return Data(train, val[:MOST_HELD_OUT], long, found.problems, lambda model, count: {}, found.recognised)
+    learned, held_out = found.split(config.val_share, config.fit.seed)
+    (train, long), (val, _) = (examples(tokenizer, part, block_size) for part in (learned, held_out))
+    asked = questions(held_out)
+    return Data(train, val[:MOST_HELD_OUT], long, found.problems, asked, lambda model, count: {}, found.recognised)
 
 
 def from_plays(config: SFTConfig, tokenizer: Tokenizer, block_size: int) -> Data:
@@ -158,8 +170,17 @@ def from_plays(config: SFTConfig, tokenizer: Tokenizer, block_size: int) -> Data
     train, long = examples(
         tokenizer, [d.messages for d in dialogues(learned, config.fit.seed, config.variants)], block_size
     )
-    val, _ = examples(tokenizer, [d.messages for d in dialogues(held_out, seed=0)[:MOST_HELD_OUT]], block_size)
-    return Data(train, val, long, [], lambda model, count: evaluate_instructions(model, tokenizer, count))
+    measured = [d.messages for d in dialogues(held_out, seed=0)[:MOST_HELD_OUT]]
+    val, _ = examples(tokenizer, measured, block_size)
+    asked = questions(measured)
+    return Data(train, val, long, [], asked, lambda model, count: evaluate_instructions(model, tokenizer, count))
+
+
+def questions(conversations: Sequence[Messages]) -> list[Messages]:
+    """What each conversation says before its first answer, spread over all of them; no question comes twice."""
+    spread = conversations[:: max(1, len(conversations) // MOST_PROMPTS)]
+    asked = (list(takewhile(lambda said: said["role"] != "assistant", messages)) for messages in spread)
+    return list({describe_messages(messages): messages for messages in asked if messages}.values())
 
 
 def preview(config: SFTConfig) -> Preview:
@@ -222,6 +243,7 @@ STAGE = Stage(
         Metric("context", "true pairs likelier", "share", HELD_OUT, "true replies told from swapped ones", late=True),
         *(Metric(f"follow/{kind}", f"followed: {kind}", "share", HELD_OUT, late=True) for kind in KINDS),
     ),
+    verdict=sft_verdict,
     main_settings=("parent", "data", "template", "method", "max_steps", "learning_rate"),
     offers=(PLAYS,),
     files=ENDINGS,

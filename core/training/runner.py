@@ -235,7 +235,7 @@ class Runner:
             with torch.compiler.set_stance("force_eager"):  # a text that grows would be compiled again and again
                 append_line(self.run.samples, {"step": entry.step, **job.sample(job.model)})
                 self.write_details(job, entry.step)
-            described = "  ".join(f"{name} {value:.4f}" for name, value in held_out.items())
+            described = "  ".join(f"{name} {round(value, 4)}" for name, value in held_out.items())
             log.info("step %d  loss/train %.4f  %s", entry.step, entry.loss, described)
         append_line(self.run.metrics, metrics | {"time": time.time()})
         self.status = replace(self.status, state="running", message=self.doing, step=entry.step)
@@ -312,6 +312,8 @@ class Runner:
     def finish(self, job: Job, step: int, stopped: bool) -> int:
         """The run directory becomes the checkpoint; returns the step whose weights it holds."""
         self.say("writing the checkpoint")
+        if self.held_out[0] != step:
+            self.write_details(job, step)
         if checkpoint.is_checkpoint(self.best):
             best = checkpoint.load_any(self.best, self.device)
             model, card = best.model, best.card

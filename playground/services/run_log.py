@@ -15,6 +15,7 @@ ROWS_A_SECOND = 40  # of training, in the looks after that
 MOST_SAMPLES = 60  # in the first look
 TAIL_BYTES = 32_768  # of the log, some two hundred steps: what counts as recent
 NOT_DRAWN = ("step", "time", "micro_batch_size")  # of every line: the first is what all else is drawn over
+COUNT = "n/"  # how a number of cases begins, on which an evaluation was measured: it never changes
 PAUSE_SECONDS = 60  # between two steps: longer, and far longer than usual, is no work
 
 
@@ -26,16 +27,20 @@ def table(lines: Sequence[Line], most: int) -> dict[str, dict[str, list[Any]]]:
     """
     dense = metrics_of_every_step(lines)
     kept = rows_to_keep(lines, dense, most)
-    names = dict.fromkeys(["step", *(name for i in kept for name in lines[i] if name not in NOT_DRAWN)])
+    names = dict.fromkeys(["step", *(name for i in kept for name in lines[i] if is_drawn(name))])
     columns = {name: [rounded(lines[i].get(name)) for i in kept] for name in names}
     thinned = len(kept) < len(lines)
     return {"columns": columns, "means": {name: means(lines, name, kept) for name in dense} if thinned else {}}
 
 
+def is_drawn(name: str) -> bool:
+    return name not in NOT_DRAWN and not name.startswith(COUNT)
+
+
 def metrics_of_every_step(lines: Sequence[Line]) -> list[str]:
     """The metrics that most lines have; the others are of evaluations."""
     counts = Counter(name for line in lines for name in line)
-    return [name for name, n in counts.items() if 2 * n > len(lines) and name not in NOT_DRAWN]
+    return [name for name, n in counts.items() if 2 * n > len(lines) and is_drawn(name)]
 
 
 def rows_to_keep(lines: Sequence[Line], dense: Sequence[str], most: int) -> list[int]:

@@ -71,6 +71,42 @@ def test_dpo_is_told_when_it_went_far():
     assert findings(lines[:20], config, "dpo") == []
 
 
+VOTES = {"learning_rate": 1e-4, "max_steps": 60, "warmup_steps": 0, "grad_clip": 1.0, "beta": 0.1, "val_share": 0.2}
+
+
+def on_votes(train: float, held_out: float, prompts: int = 40, votes: int = 40) -> list[dict[str, Any]]:
+    """A training on votes from ln 2 to these losses."""
+    lines = []
+    for step in range(1, 61):
+        line: dict[str, Any] = {"step": step, "loss/train": 0.69 + (train - 0.69) * step / 60, "grad_norm": 1.0}
+        if step % 10 == 0:
+            line |= {"loss/val": 0.69 + (held_out - 0.69) * step / 60, "n/prompts": prompts, "n/votes": votes}
+        lines.append(line)
+    return lines
+
+
+@pytest.mark.parametrize("stage", ["dpo", "reward"])
+def test_votes_learned_by_heart_are_named_though_no_held_out_loss_rose(stage):
+    (found,) = findings(on_votes(0.15, 0.66), VOTES, stage)  # as was seen, with ln 2 = 0.69
+    assert found.kind == "votes by heart" and found.changes == {"max_steps": 30} and "0.66 on those" in found.evidence
+    healthy = on_votes(0.45, 0.56)
+    assert all(findings(healthy[:n], VOTES, stage) == [] for n in range(1, len(healthy) + 1))
+    assert "votes by heart" not in {
+        f.kind for f in findings(on_votes(0.1, 0.9), VOTES, stage)
+    }  # it has risen: overfitting
+
+
+def test_losses_of_ipo_are_no_nats_and_are_not_held_against_ln_2():
+    assert findings(on_votes(0.15, 0.66), VOTES | {"loss_type": "ipo"}, "dpo") == []
+
+
+def test_fewer_than_twenty_held_out_votes_are_said_with_how_many_more_it_takes():
+    (found,) = findings(on_votes(0.45, 0.5, prompts=9, votes=11), VOTES, "dpo")
+    assert found.kind == "few held-out votes" and "11 held-out votes, on 9 prompts" in found.evidence
+    assert "some 60 more pairs" in found.advice  # (20 - 9) / 0.2 = 55
+    assert findings(on_votes(0.45, 0.5, prompts=20, votes=20), VOTES, "dpo") == []
+
+
 def test_which_rules_are_asked_is_the_stage_and_not_which_settings_there_are():
     lines = run(objective__kl=9.0)
     assert kinds(lines, CONFIG | {"beta": 0.1}) == ["KL runaway"]

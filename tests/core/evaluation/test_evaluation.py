@@ -46,6 +46,7 @@ def test_obedience_is_the_share_of_the_instructions_that_are_followed(monkeypatc
         "follow/lines": 1 / 2,
         "follow/mention": 1.0,
         "follow/question": 0.0,
+        "n/instructions": 5,
     }
     assert seen == [("model", "tokenizer", REPLY)]
 

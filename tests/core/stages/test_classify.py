@@ -16,7 +16,7 @@ from core.checkpoint import Card, write_json
 from core.classifier import SequenceClassifier
 from core.datasets import classification
 from core.evaluation.classification import Scores, confusion, evaluate_classifier, majority
-from core.stages.classify import ClassifyConfig, prepare
+from core.stages.classify import ClassifyConfig, describe, prepare
 from core.stages.data_files import NOTED
 from core.stages.registry import train
 from core.training.loop import fit
@@ -103,6 +103,19 @@ def test_the_split_into_micro_batches_changes_nothing(place):
 
 
 # --- resuming -------------------------------------------------------------------------------------------------
+
+
+def test_a_sample_reads_as_far_as_training_reads(tokenizer):
+    class Reader:
+        def predict(self, ids):
+            read.append(len(ids))
+            return {"a": 0.4, "b": 0.6}
+
+    read: list[int] = []
+    labelled = classification.Labelled("texts", ("a", "b"), (), ())
+    long, short = classification.Example("He said. " * 40, 0), classification.Example("He.", 1)
+    text = describe(Reader(), tokenizer, labelled, [long, short], max_tokens=16)
+    assert read == [16, len(tokenizer.encode("He."))] and "b 60%" in text
 
 
 @pytest.mark.parametrize("train_what", ["head", "lora"])

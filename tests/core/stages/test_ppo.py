@@ -8,11 +8,13 @@ import pytest
 import torch
 
 from core import checkpoint
+from core.chat_template import answer_end, turn_ends
 from core.checkpoint import Card
 from core.classifier import SequenceClassifier
 from core.datasets.preference_files import prompt_messages
 from core.datasets.prompts import fitting_prompts
 from core.evaluation.preferences import response_kl
+from core.generate import Sampling, batch
 from core.huggingface import REWARD
 from core.rlhf.rewards import read_reward_model
 from core.rlhf.rollouts import repetition
@@ -76,7 +78,10 @@ def test_without_a_learning_rate_the_policy_is_the_reference_exactly(tmp_path, p
 @pytest.mark.parametrize("method", ["full", "lora"])
 def test_it_raises_the_scores_and_leaves_reference_and_reward_model_as_they_were(method, tmp_path, place):
     before = [checkpoint.weights_digest(place / name) for name in ("parent", "reward")]
-    config = settings(place, method=method, max_steps=120, rollouts=32, batch_size=32, kl_coef=0.0, kl_target=0.0)
+    rare = dict(eval_interval=120, save_interval=120)
+    config = settings(
+        place, method=method, max_steps=120, rollouts=32, batch_size=32, kl_coef=0.0, kl_target=0.0, **rare
+    )
     run = Run.create(tmp_path / "run", "ppo", config.to_dict())
     assert train(run).state == "finished", run.status().message
     scores = [line["objective/scores"] for line in metrics(run) if "objective/scores" in line]
@@ -87,35 +92,83 @@ def test_it_raises_the_scores_and_leaves_reference_and_reward_model_as_they_were
     assert not (run.directory / ppo.STATE_FILE).exists()
 
 
-def test_rollouts_hold_what_policy_reference_and_reward_model_say(place):
-    config = settings(place)
-    engine, policy, reference, rater = parts(config)
+@pytest.mark.parametrize("temperature", [0.3, 0.5, 1.0])
+def test_rollouts_hold_what_policy_reference_and_reward_model_say(temperature, place):
+    """As TRL defines it: the logits of both are divided by the temperature at which answers are drawn."""
+    engine, policy, reference, rater = parts(settings(place, temperature=temperature))
     with torch.no_grad():
         policy.gpt.transformer.wte.weight.add_(0.01)  # so that it differs from the reference
+        policy.gpt.transformer.h[0].mlp.c_proj.weight.mul_(1.5)
         policy.value_head.bias.fill_(0.5)
     rollouts = engine.roll_out(0)
+    kl, entropy, stops = [], [], turn_ends(engine.tokenizer)
     with torch.no_grad():
         for row in range(len(rollouts)):
             mask = rollouts.mask[row]
             length = int(mask.nonzero().max()) + 1
             ids, targets = rollouts.inputs[row, :length], rollouts.targets[row, :length]
-            ours, theirs = (m(ids[None])[0][0].log_softmax(-1) for m in (policy.gpt, reference))
-            for position in mask.nonzero()[:, 0].tolist():
-                likely, other = ours[position, targets[position]], theirs[position, targets[position]]
-                assert rollouts.logprobs[row, position].item() == pytest.approx(likely.item(), abs=1e-4)
-                assert rollouts.kl[row, position].item() == pytest.approx((likely - other).item(), abs=1e-4)
-                assert rollouts.values[row, position].item() == pytest.approx(0.5, abs=1e-5)
-            whole = torch.cat([ids, targets[-1:]])
-            raw = rater(whole[None], torch.tensor([len(whole) - 1])).item()
-            expected = (raw - engine.reward.mean) / engine.reward.std - (0 if rollouts.ended[row] else 1)
+            ours, theirs = ((m(ids[None])[0][0] / temperature).log_softmax(-1) for m in (policy.gpt, reference))
+            drawn = [(ours[n, targets[n]].item(), theirs[n, targets[n]].item()) for n in mask.nonzero()[:, 0].tolist()]
+            assert rollouts.logprobs[row, mask].tolist() == pytest.approx([ours for ours, _ in drawn], abs=1e-3)
+            assert rollouts.kl[row, mask].tolist() == pytest.approx([a - b for a, b in drawn], abs=1e-3)
+            assert rollouts.values[row, mask].tolist() == pytest.approx([0.5] * len(drawn), abs=1e-5)
+            kl.append(sum(a - b for a, b in drawn))
+            entropy.append(-sum(a for a, _ in drawn))
+            ended = targets[-1].item() in stops
+            said = [*ids.tolist(), engine.tokenizer.eot if ended else targets[-1].item()]
+            expected = normalised(engine, rater, said) - (0 if ended else 1)
             assert rollouts.scores[row].item() == pytest.approx(expected, abs=1e-3)
-            assert bool(rollouts.ended[row]) == (targets[-1].item() == engine.tokenizer.eot)
+            assert bool(rollouts.ended[row]) == ended
+    logged = rollouts.objective(0.2)
+    assert logged["objective/kl"] == pytest.approx(sum(kl) / len(kl), abs=1e-3) and abs(logged["objective/kl"]) > 0.01
+    assert logged["objective/entropy"] == pytest.approx(sum(entropy) / len(entropy), rel=1e-4)
+    found = engine.loss(policy, rollouts).metrics  # what has not moved has a ratio of 1, at any temperature
+    assert found["val/ratio"].item() == pytest.approx(int(rollouts.mask.sum()), rel=1e-5)
+
+
+def normalised(engine, rater, ids: list[int]) -> float:
+    raw = rater(torch.tensor([ids]), torch.tensor([len(ids) - 1])).item()
+    return (raw - engine.reward.mean) / engine.reward.std
+
+
+def test_held_out_answers_are_rated_as_the_rollouts_are(tmp_path, place):
+    """At the temperature and length of the rollouts, and what did not end in time pays for it."""
+    config = settings(place, learning_rate=0.0, max_steps=4, temperature=0.7)
+    run = Run.create(tmp_path / "run", "ppo", config.to_dict())
+    assert train(run).state == "finished", run.status().message
+    engine, _, reference, rater = parts(config)
+    held_out = fitting_prompts(engine.tokenizer, ppo.read_all_prompts(config)[1], config.max_new_tokens, 48)
+    stops = turn_ends(engine.tokenizer)
+    sampling = Sampling(max_new_tokens=config.max_new_tokens, temperature=0.7, top_p=1.0)
+    written = batch(reference, held_out, sampling, stops)
+    cut_off = [len(ids) == config.max_new_tokens for ids in written]
+    assert any(cut_off)
+    with torch.no_grad():
+        scores = [
+            normalised(engine, rater, [*asked, *ids, *[engine.tokenizer.eot] * (not cut)]) - cut
+            for asked, ids, cut in zip(held_out, written, cut_off, strict=True)
+        ]
+    last = read_lines(run.metrics)[0][-1]
+    assert last["score/val"] == pytest.approx(sum(scores) / len(scores), abs=1e-3)
+    assert last["n/prompts"] == len(held_out) == 4
+
+
+def test_answers_end_where_the_chat_ends_them_and_the_drawn_mark_is_learned_from(place):
+    engine, policy, *_ = parts(settings(place, max_new_tokens=32))
+    stops, end = turn_ends(engine.tokenizer), answer_end(engine.tokenizer)
+    found = engine.write(policy.gpt, engine.prompts, seed=0)
+    assert len({response.drawn[-1] for response in found if response.ended}) > 1  # other marks than <|endoftext|> too
+    for response in found:
+        assert response.ended == (response.drawn[-1] in stops)
+        assert stops.isdisjoint(response.answer) and len(response.drawn) <= 32
+        assert response.example.ids == response.prompt + response.drawn
+        assert response.rated(end) == response.prompt + response.answer + ([end] if response.ended else [])
 
 
 def parts(config: PPOConfig):
     reference = checkpoint.load(config.adapt.parent)
     rater = read_reward_model(config.reward_model, reference.tokenizer, CPU).model
-    policy = ppo.Policy(checkpoint.load(config.adapt.parent).model)
+    policy = ppo.Policy(checkpoint.load(config.adapt.parent).model, config.temperature)
     prompts = fitting_prompts(reference.tokenizer, ppo.read_all_prompts(config)[0], config.max_new_tokens, 48)
     engine = ppo.PPO(config, policy, reference.model, rater, reference.tokenizer, prompts)
     return engine, policy, reference.model, rater
@@ -157,11 +210,13 @@ def test_details_show_answers_token_by_token(tmp_path, place, tokenizer):
     run = new_run(tmp_path / "run", place)
     train(run)
     first, *later = read_lines(run.details)[0]
-    assert first == {"step": 0, "rollouts": []} and [line["step"] for line in later] == [4, 8, 12]
+    assert first["rollouts"] == [] and [line["step"] for line in (first, *later)] == [0, 4, 8, 12]
+    asked = [[answer["prompt"] for answer in line["answers"]] for line in (first, *later)]
+    assert asked[0] and all(prompts == asked[0] for prompts in asked)
     for shown in later[-1]["rollouts"]:
         assert len(shown["tokens"]) == len(shown["kl"]) == len(shown["advantages"]) > 0
         assert shown["prompt"].startswith("Who, ")
-        assert shown["ended"] == (bytes.fromhex(shown["tokens"][-1]) == b"<|endoftext|>")
+        assert shown["ended"] == bytes.fromhex(shown["tokens"][-1]).startswith(b"<|")
 
 
 def test_response_kl_is_zero_to_itself_and_grows_with_distance(place):
@@ -221,6 +276,7 @@ def test_settings_that_contradict_each_other_are_refused(changes, sentence, plac
 
 def test_scores_of_the_reference_are_normalised(place):
     engine, *_ = parts(settings(place, rollouts=16))
-    scores = engine.reward(engine.write(engine.reference, 0, engine.config.fit.seed)[0])
+    written = engine.write(engine.reference, engine.asked(0), engine.config.fit.seed)
+    scores = engine.reward([response.rated(engine.end) for response in written])
     assert scores.mean().item() == pytest.approx(0, abs=1e-5)
     assert math.isclose(scores.std(correction=0).item(), 1, abs_tol=1e-4)

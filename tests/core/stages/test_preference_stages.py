@@ -17,11 +17,11 @@ from core.datasets.conversations import collate
 from core.datasets.messages import message
 from core.datasets.preference_files import Preference
 from core.datasets.preference_pairs import encode_pairs, likelihood_batch, score_batch
-from core.evaluation.preferences import reward_scores, reward_scores_of_ids
-from core.rlhf.logprobs import answer_logprobs
+from core.evaluation.preferences import reward_scores, reward_scores_of_ids, vote_metrics
+from core.rlhf.logprobs import answer_logprobs, ranked_right
 from core.stages import dpo, reward_model
 from core.stages.dpo import DPOConfig, dpo_loss
-from core.stages.registry import answers, train
+from core.stages.registry import answers, train, verdict
 from core.stages.reward_model import RewardConfig
 from core.training.run_directory import Run, read_lines
 
@@ -135,11 +135,38 @@ def test_in_a_batch_a_pair_stays_together_when_it_is_split(tokenizer):
     torch.testing.assert_close(parts[1].inputs, batch.inputs[3:])
 
 
+def test_nobody_is_ranked_right_where_nobody_won(make_model, tokenizer):
+    """A tie counts half, in DPO as in the reward stage; so does a margin of nothing."""
+    model, ties = (
+        make_model(std=0.1, block_size=64),
+        [Preference(f"Who {n}?", "Music", "He", tie=True) for n in range(4)],
+    )
+    encoded, _ = encode_pairs(tokenizer, ties, 64)
+    assert dpo.pair_loss(model, likelihood_batch(encoded), DPOConfig()).metrics["rewards/accuracies"].item() == 2
+    rater = SequenceClassifier.from_language_model(model, ["reward"], seed=0)
+    assert reward_model.pair_loss(rater, score_batch(encoded), 0.0).metrics["rewards/accuracies"].item() == 2
+    margins, outcomes = torch.tensor([2.0, -2.0, 0.0, 2.0]), torch.tensor([1.0, 1.0, 1.0, 0.5])
+    assert ranked_right(margins, outcomes).tolist() == [1, 0, 0.5, 0.5]
+
+
+def test_held_out_votes_on_one_prompt_count_as_one():
+    texts = [Preference("Who?", "a", "b"), Preference("Who?", "a", "c"), Preference("Who?", "c", "b")]
+    texts += [Preference("When?", "a", "b"), Preference("Where?", "a", "b", tie=True)]
+    found = vote_metrics(torch.tensor([1.0, 3.0, -1.0, -2.0, 9.0]), texts)
+    assert found == {
+        "accuracy/val": pytest.approx((2 / 3 + 0) / 2),
+        "margin/val": pytest.approx((1 - 2) / 2),
+        "n/votes": 4,
+        "n/prompts": 2,
+    }
+
+
 # --- runs -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("method", ["full", "lora"])
-def test_dpo_learns_what_was_preferred_and_leaves_the_reference_as_it_was(method, tmp_path, place):
+def test_dpo_learns_what_was_preferred_and_leaves_the_reference_as_it_was(method, tmp_path, place, caplog):
+    caplog.set_level("INFO", "core")
     before = checkpoint.weights_digest(place / "parent")
     run = new_run(tmp_path / "run", place, "dpo", method=method, beta=0.5)
     assert train(run).state == "finished", run.status().message
@@ -154,6 +181,11 @@ def test_dpo_learns_what_was_preferred_and_leaves_the_reference_as_it_was(method
     last = [pair["chosen"] - pair["rejected"] for pair in details[-1]["pairs"]]
     decided = [m for m, text in zip(last, details[0]["texts"], strict=True) if not text["tie"]]
     assert np.mean(decided) * 0.5 == pytest.approx(lines[-1]["margin/val"], abs=1e-4)
+    assert all(len(line["answers"]) == lines[-1]["n/prompts"] for line in details)  # a vote a prompt, no tie held out
+    said = verdict(run)
+    assert "were not kept" not in said.changed and "parent" in said.next and said.actions[0] == "compare"
+    assert f"{lines[-1]['n/votes']} held-out votes are too few to tell more" in said.certainty
+    assert said.changed in caplog.messages and said.next in caplog.messages  # at the end of the training
     made = checkpoint.load(run.directory)
     assert answers(made.card) and made.card.parent == "parent" and made.card.data["ties"] == 4
     assert checkpoint.weights_digest(place / "parent") == before

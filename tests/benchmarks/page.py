@@ -342,7 +342,7 @@ LAST = "[...document.querySelectorAll('.pg-said-model')].at(-1)"
 
 def chat(page: Page) -> None:
     open_tab(page, "Chat")
-    page.locator("#setting-max_new_tokens input").fill("30")
+    page.locator("#chat-max_new_tokens input").fill("30")
 
     def first_token(i: int) -> float:
         page.evaluate("document.querySelector('#chat-clear').click()")  # it is disabled where nothing was said

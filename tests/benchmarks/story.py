@@ -148,7 +148,6 @@ def chat(page: Page) -> None:
     choose_model(page, "bard-chat")
     open_tab(page, "Chat")
     unfold(page, "chat-manner")
-    page.locator("#chat-beside input").first.click()
     choose(page, "chat-beside", "dpo-1")
     for line in ("What news from the king?", "I cannot stay."):
         page.locator("#chat-text textarea").fill(line)

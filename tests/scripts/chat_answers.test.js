@@ -4,11 +4,12 @@ import { beforeEach, mock, test } from "node:test";
 import { blankAnswer, extend, makeAnswers } from "../../playground/tabs/chat/answers.js";
 import { makeComposer, objection, withToken } from "../../playground/tabs/chat/composer.js";
 import { makeConversation } from "../../playground/tabs/chat/conversation.js";
-import { isComparable, noteOf } from "../../playground/tabs/chat/model_turn.js";
+import { isComparable, isOpen, noteOf } from "../../playground/tabs/chat/model_turn.js";
 import { keepIn, makeTurns } from "../../playground/tabs/chat/turns.js";
 import { pickAfter, voteBetween } from "../../playground/tabs/chat/vote.js";
 
-const WISH = { model: "bard-chat", beside: "bard-base", temperature: 0.8, draft: "" };
+const HELD = { model: "bard-chat", draft: "" };
+const DEFAULTS = { beside: "bard-base", temperature: 0.8 };
 const storage = () => ({ getItem: () => null, setItem() {} });
 const settle = async () => {
   for (let i = 0; i < 20; i++) await Promise.resolve();
@@ -18,7 +19,8 @@ let [conversation, tree, seen] = [null, null, null];
 beforeEach(() => {
   tree = makeTurns(keepIn(storage(), storage()));
   conversation = makeConversation(tree);
-  conversation.want(WISH);
+  conversation.hold(HELD);
+  conversation.setDefaults(DEFAULTS);
   seen = { said: [], drawn: 0, updated: [], ends: 0 };
 });
 
@@ -115,7 +117,7 @@ test("nothing can be said without a model, while an answer is written, or where 
   assert.equal(objection(conversation, "", false), "", "a base model goes on");
   turn.answers[0].state = "writing";
   assert.match(objection(conversation, "More", true), /is being written/);
-  conversation.want({ ...WISH, model: null });
+  conversation.hold({ ...HELD, model: null });
   assert.match(objection(conversation, "More", true), /no model yet/);
 });
 
@@ -130,15 +132,15 @@ test("what is being typed is read as said; else a model that answers reads what 
   tree.add({ parent: first.id, role: "assistant", answers: written("bard-chat"), pick: 0, vote: null });
   assert.deepEqual(conversation.upcoming(true), [{ role: "user", content: "Who?" }]);
   assert.equal(conversation.upcoming(false).length, 2);
-  conversation.want({ ...WISH, draft: "More" });
+  conversation.hold({ ...HELD, draft: "More" });
   assert.deepEqual(conversation.upcoming(true).at(-1), { role: "user", content: "More" });
 });
 
 test("one model beside itself answers once", () => {
   assert.deepEqual(conversation.models(), ["bard-chat", "bard-base"]);
-  conversation.want({ ...WISH, beside: "bard-chat" });
+  conversation.choose({ beside: "bard-chat" });
   assert.deepEqual(conversation.models(), ["bard-chat"]);
-  conversation.want({ ...WISH, beside: "" });
+  conversation.choose({ beside: "" });
   assert.deepEqual(conversation.models(), ["bard-chat"]);
 });
 
@@ -209,4 +211,53 @@ test("below an answer stands how it came about", () => {
   const answer = blankAnswer("a");
   assert.equal(noteOf(answer), "…");
   assert.equal(noteOf({ ...answer, state: "stopped", note: "3 tokens" }), "3 tokens · stopped");
+});
+
+test("an answer that was cut off goes on where it ended, drawn with other numbers", async () => {
+  const { goOn, asked } = composer([{ answers: { "answer-0": piece([[2, 0.5, "42"]], "finished") } }]);
+  const first = tree.add({ parent: null, role: "user", text: "Who?" });
+  const [answer] = written("bard-chat");
+  const turn = tree.add({
+    parent: first.id,
+    role: "assistant",
+    answers: [{ ...answer, cut: true }],
+    pick: 0,
+    vote: null,
+  });
+  assert.ok(isOpen(turn.answers[0]));
+  goOn(turn, 0);
+  await settle();
+  const [begin, more] = asked.map(([, request]) => request);
+  assert.deepEqual([begin.place, begin.answers], [[0, 0, 1], [{ model: "bard-chat", written: [1] }]]);
+  assert.deepEqual(more.known, { "answer-0": 0 }, "what it was begun with is not counted as written");
+  assert.deepEqual(
+    turn.answers[0].tokens.map(([id]) => id),
+    [1, 2],
+  );
+  assert.equal(tree.siblings(turn).length, 1, "it is the same answer");
+  assert.ok(!isOpen(turn.answers[0]), "the model has ended it");
+});
+
+test("what can be written further was begun, and not ended by the model", () => {
+  const [answer] = written("a");
+  assert.ok(!isOpen(answer));
+  assert.ok(isOpen({ ...answer, cut: true }));
+  assert.ok(isOpen({ ...answer, state: "stopped" }));
+  assert.ok(!isOpen({ ...answer, state: "stopped", tokens: [] }));
+});
+
+test("a person's turn without an answer can be answered", async () => {
+  const { answerThis, asked } = composer([
+    { answers: { "answer-0": piece([[2, 0.5, "42"]], "finished"), "answer-1": piece([], "finished") } },
+  ]);
+  const first = tree.add({ parent: null, role: "user", text: "Who?" });
+  assert.ok(tree.isUnanswered(first));
+  const failed = { ...blankAnswer("bard-chat"), state: "failed" };
+  tree.add({ parent: first.id, role: "assistant", answers: [failed], pick: 0, vote: null });
+  assert.ok(tree.isUnanswered(first), "what failed says nothing");
+  answerThis(first);
+  assert.ok(!tree.isUnanswered(first), "it is being written");
+  await settle();
+  assert.deepEqual(asked[0][1].messages, [{ role: "user", content: "Who?" }]);
+  assert.ok(!tree.isUnanswered(first));
 });

@@ -128,6 +128,40 @@ test("a reload brings this window's own conversation back, a new window the late
   assert.equal(makeTurns(keepIn(own, latest)).leaf().text, "Mine");
 });
 
+test("a new conversation has another name, and the settings of the one before; a reload brings both back", () => {
+  const own = storage();
+  const turns = makeTurns(keepIn(own, storage()));
+  turns.add(said(null, "Who?"));
+  turns.choose({ temperature: 0.4 });
+  turns.choose({ persona: "HAMLET" });
+  const before = turns.id();
+  turns.clear();
+  turns.save();
+  assert.notEqual(turns.id(), before);
+  assert.ok(turns.isEmpty());
+  const again = makeTurns(keepIn(own, storage()));
+  assert.equal(again.id(), turns.id());
+  assert.deepEqual(again.settings(), { temperature: 0.4, persona: "HAMLET" });
+});
+
+test("a conversation of an earlier version, which has no name, gets one", () => {
+  const kept = JSON.stringify({ nodes: { 1: { id: 1, ...said(null, "Old") } }, leaf: 1, next: 2 });
+  const turns = makeTurns(keepIn(storage({ "pg-conversation": kept }), storage()));
+  assert.equal(turns.leaf().text, "Old");
+  assert.ok(turns.id());
+  assert.deepEqual([turns.settings(), turns.known()], [{}, []]);
+});
+
+test("what was sent may be what is kept, until that is heard; of many it remembers the first and the latest", () => {
+  tree.kept("a", "r0");
+  for (let i = 1; i < 30; i++) tree.sending(`r${i}`);
+  assert.deepEqual(tree.known().slice(0, 1), ["r0"]);
+  assert.equal(tree.known().at(-1), "r29");
+  assert.ok(tree.known().length < 12);
+  tree.kept("b", "r30");
+  assert.deepEqual([tree.id(), tree.known()], ["b", ["r30"]]);
+});
+
 test("what the browser has no room for, or did not write, is no conversation", () => {
   const turns = makeTurns(keepIn(storage({}, 10), storage()));
   turns.add(said(null, "long"));

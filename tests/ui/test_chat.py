@@ -9,6 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 from core.datasets.conversation_files import read_conversations
 from core.packed_model import PRECISIONS
 from core.preferences.vote_store import Votes
+from playground.tabs.chat.conversation_store import ConversationStore
 from tests.ui.steps import choose, choose_model, open_page, open_tab, unfold
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -18,7 +19,7 @@ def open_chat(page: Page, url: str, model: str = "bard-chat", tokens: int = 40) 
     open_page(page, url)
     choose_model(page, model)
     open_tab(page, "Chat")
-    page.locator("#setting-max_new_tokens input").fill(str(tokens))
+    page.locator("#chat-max_new_tokens input").fill(str(tokens))
 
 
 def send(page: Page, line: str) -> None:
@@ -40,7 +41,9 @@ def press(page: Page, name: str) -> None:
     page.locator("#chat-log").get_by_role("button", name=name, exact=True).last.press("Enter")
 
 
-def test_turns_branch_where_one_edits_or_asks_again_and_survive_a_reload(page: Page, url: str, tmp_path: Path) -> None:
+def test_turns_branch_where_one_edits_or_asks_again_and_are_kept_by_name_with_their_settings(
+    page: Page, url: str, workspace: Path, tmp_path: Path
+) -> None:
     open_chat(page, url)
     expect(page.locator(".pg-talk")).to_contain_text("bard-chat was taught to answer in turns.")
     box = page.locator("#chat-text textarea")
@@ -87,8 +90,17 @@ def test_turns_branch_where_one_edits_or_asks_again_and_survive_a_reload(page: P
     saved.value.save_as(tmp_path / "talk.md")
     assert "**You**" in (tmp_path / "talk.md").read_text() and HOSTILE not in (tmp_path / "talk.md").read_text()
 
+    page.get_by_role("button", name="Precise").click()
+    page.locator("#chat-list > button").click()
+    page.get_by_role("button", name="Rename What say you?").press("Enter")
+    page.get_by_label("New name").fill("The watch")
+    page.get_by_label("New name").press("Enter")
+    expect(page.locator(".pg-kept-name")).to_have_text("The watch")
+
     page.locator("#chat-clear").click()
     expect(page.locator("#chat-log article")).to_have_count(0)
+    expect(page.locator(".pg-starter")).to_have_count(4)
+    expect(page.locator(".pg-starters")).to_contain_text("6.7M weights: it has learned how Shakespeare sounds")
     choose_model(page, "bard-chat")
     send(page, "")
     expect(page.locator("#chat-log")).to_contain_text("Write a line first")
@@ -101,7 +113,8 @@ def test_turns_branch_where_one_edits_or_asks_again_and_survive_a_reload(page: P
     choose(page, "chat-persona", "nobody in particular")
     expect(picture.locator("td").first).not_to_have_text("HAMLET")
     expect(picture).to_contain_text(re.compile(r"of 2,048 tokens can be drawn"))
-    page.locator("#setting-top_k input").fill("3")
+    page.get_by_role("button", name="Balanced").click()
+    page.locator("#chat-top_k input").fill("3")
     expect(picture).to_contain_text("3 of 2,048 tokens can be drawn")
     expect(picture.locator(".pg-cut")).to_have_count(7)
     choose(page, "chat-persona", "HAMLET")
@@ -110,10 +123,27 @@ def test_turns_branch_where_one_edits_or_asks_again_and_survive_a_reload(page: P
     page.locator("#chat-send").click()
     assert answered(page).inner_text().startswith("HAMLET:\n")
 
+    expect(page.locator(".pg-kept-name")).to_have_text(["Good morrow, my lord.", "The watch"])
+    choose_model(page, "bard-tiny")  # a conversation brings its own back
+    page.get_by_label("Search conversations").fill("but WHY?")
+    expect(page.locator(".pg-kept-name")).to_have_text(["The watch"])
+    page.locator(".pg-kept-name").click()
+    expect(said(page)).to_have_text([f"What say you? {HOSTILE} 🙂\nSpeak!", "But why?"])
+    expect(page.locator("#model-picker input")).to_have_value("bard-chat")
+    expect(page.get_by_role("button", name="Precise")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#chat-max_new_tokens input")).to_have_value("40")
+    content, _ = ConversationStore(workspace).open(ConversationStore(workspace).entries("watch")[0].id)
+    assert content["settings"]["temperature"] == 0.4, "another playground, started later, finds it on the disk"
+    page.get_by_role("button", name="Delete The watch").click()
+    expect(page.locator("#chat-log article")).to_have_count(0)
+    expect(page.locator(".pg-conversations")).to_contain_text("Nothing is called so")
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator(".pg-kept-name")).to_have_text(["The watch"])
+
 
 def test_a_token_is_looked_into_and_a_vote_between_two_models_is_kept(page: Page, url: str, workspace: Path) -> None:
     open_chat(page, url, tokens=20)
-    page.locator("#setting-temperature input[type=number]").fill("0")
+    page.locator("#chat-temperature input[type=number]").fill("0")
     send(page, "What news?")
     answered(page)
     press(page, "X-ray")
@@ -163,7 +193,7 @@ def test_a_long_scene_is_stopped_through_a_reload_and_says_what_was_read(
 ) -> None:
     open_chat(page, url, "bard-base", tokens=5000)
     expect(page.locator("#chat-stop")).to_be_hidden()
-    page.locator("#chat-send").click()
+    page.locator(".pg-starter").first.click()
     note = page.locator(".pg-said-note").first
     expect(note).to_contain_text("tokens/s")
     page.reload()
@@ -175,13 +205,18 @@ def test_a_long_scene_is_stopped_through_a_reload_and_says_what_was_read(
     assert len(page.locator(".pg-said-model .pg-said-text").inner_text()) > 100
 
     choose_model(page, "bard-base")
-    page.locator("#setting-max_new_tokens input").fill("30")
+    page.locator("#chat-max_new_tokens input").fill("30")
+    page.locator("#chat-settings .pg-fold-head").click()
     choose(page, "chat-precision", "int8")
     expect(page.locator("#chat-precision")).to_contain_text(PRECISIONS["int8"][1:])
     send(page, "CITIZEN:\nSpeak, speak, good friends.\n\n" * 40)
     answered(page, 2)
-    read = re.compile(r"30 tokens .* it read the last \d+ of [\d,]+ tokens · cut off at the limit of 30 tokens")
-    expect(page.locator(".pg-said-note").last).to_have_text(read)
+    cut = page.locator(".pg-said-note").last
+    expect(cut).to_have_text(re.compile(r"^30 tokens .* · cut off at the limit of 30 tokens"))
+    before = page.locator(".pg-said-model .pg-said-text").last.inner_text()
+    press(page, "Continue")
+    expect(cut).to_have_text(re.compile(r"^60 tokens .* · cut off at the limit of 30 tokens"))
+    assert page.locator(".pg-said-model .pg-said-text").last.inner_text().startswith(before)
     expect(page.locator(".pg-context")).to_have_text(
         re.compile(r"reads the last \d+ of [\d,]+ tokens; the first 2 turns")
     )

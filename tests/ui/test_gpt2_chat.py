@@ -46,7 +46,7 @@ def test_gpt2s_vocabulary_gets_turns_and_the_model_answers(
     assert loaded.tokenizer.special_tokens == {"<|endoftext|>": 50256, "<|user|>": 50257, "<|assistant|>": 50258}
     choose_model(page, "aligned")
     open_tab(page, "Chat")
-    page.locator("#setting-max_new_tokens input").fill("5")
+    page.locator("#chat-max_new_tokens input").fill("5")
     send(page, "Add 1 to 3.")
     expect(page.locator(".pg-talk")).to_contain_text("aligned was taught to answer in turns.")
     answered(page)

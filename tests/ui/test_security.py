@@ -254,6 +254,7 @@ def test_with_a_password_the_page_works_for_who_knows_it_and_for_nobody_else(bro
     page.locator("#tokenizer-text textarea").fill("Known")
     expect(page.locator("#tokens .pg-of-text")).to_contain_text("5")
     open_tab(page, "Chat")
+    page.locator("#chat-text textarea").fill("Who's there?")
     page.locator("#chat-send").click()
     expect(page.locator(".pg-said-model").first).to_contain_text("tokens/s", timeout=30_000)
     page.close()

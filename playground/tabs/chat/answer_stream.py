@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.conversation import Conversation, generate_reply
-from core.generate import Model, Sampling, context_start
+from core.generate import Model, Sampling
 from core.tokenizer import Tokenizer
 from playground.error_text import describe_error
 from playground.services.background_task import start_thread
@@ -40,8 +40,6 @@ class Generation:
     """One that is being written, or was. `news` is notified at each bunch of tokens and at the end."""
 
     request: GenerationRequest
-    read: int = 0  # tokens of the conversation
-    room: int = 0  # the context
     tokens: list[tuple[int, float, str]] = field(default_factory=list)  # id, probability, bytes in hexadecimal
     state: str = "writing"  # writing, finished, stopped or failed
     error: str = ""
@@ -58,22 +56,25 @@ class Generation:
             "tokens": tokens,
             "state": self.state,
             "error": self.error,
+            "cut": self.is_cut,
             "note": self.note(),
             "lead": self.request.conversation.lead,
         }
 
+    @property
+    def is_cut(self) -> bool:
+        """Has the limit ended it, rather than the model?"""
+        return self.state == "finished" and len(self.tokens) == self.request.sampling.max_new_tokens
+
     def note(self) -> str:
-        """Its speed, what it has not read, and whether the limit has cut it off."""
+        """Its length, its speed, and whether the limit has cut it off."""
         if not self.tokens:
             return "The model ends the text here." if self.state == "finished" else ""
-        speed = f"{len(self.tokens)} tokens · {len(self.tokens) / max(self.seconds, 1e-9):.0f} tokens/s"
+        length = f"{len(self.request.written) + len(self.tokens):,} tokens"
+        speed = f" · {len(self.tokens) / max(self.seconds, 1e-9):.0f} tokens/s"
         waited = f" · first after {self.first * 1000:.0f} ms"
-        unread = context_start(self.read, self.room)
-        read = f" · it read the last {self.read - unread:,} of {self.read:,} tokens" if unread else ""
-        limit = self.request.sampling.max_new_tokens
-        is_cut = self.state == "finished" and len(self.tokens) == limit
-        cut = f" · cut off at the limit of {limit:,} tokens" if is_cut else ""
-        return speed + waited + read + cut
+        cut = f" · cut off at the limit of {self.request.sampling.max_new_tokens:,} tokens" if self.is_cut else ""
+        return length + speed + waited + cut
 
 
 class AnswerStream:
@@ -87,7 +88,7 @@ class AnswerStream:
     def begin(self, request: GenerationRequest) -> str:
         """Begin to write; returns the answer's name. Raises ValueError if that cannot be done."""
         model, tokenizer = self.checkpoints.writer(request.model, request.precision)
-        answer = Generation(request, len(request.conversation.encode(tokenizer)), model.config.block_size)
+        answer = Generation(request)
         with self.news:
             if sum(other.state == "writing" for other in self.answers.values()) >= AT_ONCE:
                 raise ValueError(f"{AT_ONCE} answers are being written already: stop one, or wait until it ends")

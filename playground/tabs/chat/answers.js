@@ -33,8 +33,8 @@ export const blankAnswer = (model, tokens = [], lead = "") => ({
 export function extend(answer, news) {
   if (news === null) return void Object.assign(answer, { state: "failed", error: LOST });
   answer.tokens.push(...news.tokens);
-  const { state, note, error, lead } = news;
-  Object.assign(answer, { state, note, error, lead });
+  const { state, note, error, lead, cut } = news;
+  Object.assign(answer, { state, note, error, lead, cut });
 }
 
 /**
@@ -60,6 +60,7 @@ export function makeAnswers(conversation, server, screen) {
     if (!tree.save()) screen.say(NO_ROOM);
     screen.draw();
     conversation.changed();
+    conversation.rested();
   }
 
   /**
@@ -71,10 +72,30 @@ export function makeAnswers(conversation, server, screen) {
     const below = parent?.id ?? null;
     const place = tree.placeBelow(below);
     const turn = tree.add({ parent: below, role: "assistant", answers, pick: 0, vote: null });
-    const wanted = turn.answers.filter(({ state }) => state === "writing");
+    await write(
+      turn,
+      turn.answers.filter(({ state }) => state === "writing"),
+      place,
+    );
+  }
+
+  /**
+   * Let an answer that was cut off or stopped be written further. Other numbers are drawn than for its beginning.
+   * @param {import("./turns.js").Turn} turn
+   * @param {number} lane which of its answers
+   */
+  async function goOn(turn, lane) {
+    const answer = turn.answers[lane];
+    const given = answer.tokens.length;
+    Object.assign(answer, { given, name: null, state: "writing", cut: false, error: "" });
+    await write(turn, [answer], [...tree.place(turn), given]);
+  }
+
+  async function write(turn, wanted, place) {
     screen.draw();
     const asked = wanted.map(({ model, tokens }) => ({ model, written: tokens.map(([id]) => id) }));
-    const request = { wish: conversation.settings(), messages: tree.messages(below), place, answers: asked };
+    const messages = tree.messages(turn.parent);
+    const request = { wish: conversation.settings(), messages, place, answers: asked };
     const { error, names, seed } = await ask(server.begin_answers(request));
     wanted.forEach((one, i) => Object.assign(one, error ? { state: "failed", error } : { name: names[i], seed }));
     if (error) settle();
@@ -85,7 +106,7 @@ export function makeAnswers(conversation, server, screen) {
 
   /** Take what is written until there is nothing to wait for. */
   async function listen() {
-    if (listening) return;
+    if (listening || !awaited().length) return;
     listening = true;
     for (let all = awaited(); all.length; all = awaited()) {
       const known = Object.fromEntries(all.map(({ name, tokens, given }) => [name, tokens.length - given]));
@@ -111,5 +132,5 @@ export function makeAnswers(conversation, server, screen) {
     if (names.length) ask(server.stop_answers({ names }));
   }
 
-  return { begin, listen, stop, settle };
+  return { begin, goOn, listen, stop, settle };
 }

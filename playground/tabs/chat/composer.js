@@ -54,11 +54,21 @@ export function makeComposer({ conversation, answers, server, screen, isAnswered
     return !tree.writing().length;
   }
 
-  const answerAll = () =>
+  const answerAll = (turn = tree.leaf()) =>
     answers.begin(
-      tree.leaf(),
+      turn,
       conversation.models().map((model) => blankAnswer(model)),
     );
+
+  /** A person's turn that has no answer. @param {Turn} turn */
+  function answerThis(turn) {
+    if (isFree()) answerAll(turn);
+  }
+
+  /** An answer that was cut off or stopped. @param {Turn} turn @param {number} lane which of its answers */
+  function goOn(turn, lane) {
+    if (isFree()) answers.goOn(turn, lane);
+  }
 
   /** Say something. Returns what stays in the box. @param {string} text */
   function send(text) {
@@ -107,14 +117,6 @@ export function makeComposer({ conversation, answers, server, screen, isAnswered
     else answers.settle();
   }
 
-  function clear() {
-    answers.stop();
-    tree.clear();
-    conversation.inspect(null);
-    say("");
-    answers.settle();
-  }
-
   // Move in the tree, where nothing is being written.
   const move = (go) => (/** @type {Turn} */ turn) => {
     if (!isFree()) return;
@@ -128,7 +130,8 @@ export function makeComposer({ conversation, answers, server, screen, isAnswered
     answerAgain,
     takeInstead,
     vote,
-    clear,
+    answerThis,
+    goOn,
     stop: answers.stop,
     show: move(tree.show),
     goTo: move(tree.goTo),

@@ -1,6 +1,6 @@
 // How the models read the conversation: as turns or as one scene, and how much of it.
 
-import { isVisible, make, number } from "../../../assets/dom.js";
+import { button, isVisible, make, number } from "../../../assets/dom.js";
 import { debounce, latest } from "../../../assets/server.js";
 
 /**
@@ -8,6 +8,10 @@ import { debounce, latest } from "../../../assets/server.js";
  * @typedef {object} Reading
  * @property {string} model
  * @property {boolean} [answers] in turns
+ * @property {string} [offer] a model that does, if this one does not
+ * @property {number} [weights]
+ * @property {boolean} [plays] has it learned from them
+ * @property {string[]} [starters] lines to begin with
  * @property {{said: number, read: number, size: number, forgotten: number} | null} [context]
  * @property {string} [error]
  */
@@ -18,7 +22,14 @@ const REST = 120; // ms without a change until it is measured
 export function aboutText({ model, answers, error }) {
   if (error) return error;
   if (answers) return `${model} was taught to answer in turns.`;
-  return `${model} is a base model: it continues all of this as one scene, after an empty line as well.`;
+  return `${model} is a base model: it continues your text and answers nobody. `;
+}
+
+// In one line what a model is; a base model offers one that answers.
+function aboutParts(reading, useModel) {
+  const { offer } = reading;
+  const use = () => useModel(offer);
+  return [aboutText(reading), ...(offer ? [button(`Talk with ${offer}`, use, "pg-button pg-small")] : [])];
 }
 
 /** @param {Reading} reading */
@@ -48,8 +59,9 @@ function bar(reading) {
  * @param {import("./conversation.js").Conversation} conversation
  * @param {import("../../../assets/server.js").View["server"]} server
  * @param {() => void} onmeasured
+ * @param {(model: string) => void} useModel in the header
  */
-export function makeContext(root, conversation, server, onmeasured) {
+export function makeContext(root, conversation, server, onmeasured, useModel) {
   const [about, bars] = [make("p", "pg-note"), make("div", "pg-context")];
   const last = latest();
   /** @type {Reading[]} */
@@ -62,7 +74,7 @@ export function makeContext(root, conversation, server, onmeasured) {
     const answer = await last(server.about_conversation(request));
     if (!answer) return;
     readings = answer.models ?? [];
-    about.textContent = answer.error ?? readings.map(aboutText).join(" ");
+    about.replaceChildren(...(answer.error ? [answer.error] : readings.flatMap((one) => aboutParts(one, useModel))));
     bars.replaceChildren(...readings.filter(({ context }) => context).map(bar));
     onmeasured();
   }, REST);
@@ -72,6 +84,7 @@ export function makeContext(root, conversation, server, onmeasured) {
   return {
     about,
     bars,
+    readings: () => readings,
     forgotten: () => forgottenByAll(readings),
     isAnswered: () => readings.some(({ answers }) => answers),
   };

@@ -7,10 +7,13 @@ import { follow } from "../../../assets/server.js";
 import { makeAnswers } from "./answers.js";
 import { makeComposer } from "./composer.js";
 import { makeContext } from "./context.js";
+import { makeExchange } from "./exchange.js";
 import { json, markdown } from "./export.js";
+import { makeKeeper } from "./keeping.js";
 import { modelTurn } from "./model_turn.js";
 import { personTurn } from "./person_turn.js";
-import { connect, conversation } from "./this_conversation.js";
+import { starters } from "./starters.js";
+import { connect, conversation, send, toggleList } from "./this_conversation.js";
 import { tool } from "./turn_tools.js";
 
 const [XRAY_ABOUT, JSON_ABOUT] = [
@@ -63,13 +66,18 @@ function saveTools() {
   return [tool("markdown", "Save as Markdown", saveMarkdown), tool("json", "as JSON", saveJson, JSON_ABOUT)];
 }
 
+/** @param {number} count of the branches that go on from the last turn that is shown */
+const branchText = (count) =>
+  `The next line begins a new branch. What came after this turn is kept${count > 1 ? ` in ${count} branches` : ""}: ` +
+  "‹ and › below the next line will lead to it.";
+
 // After a turn from which one goes on anew: what came after it is hidden, not lost.
 function keptLater(leaf, composer) {
-  const later = leaf && conversation.tree.children(leaf.id).at(-1);
-  if (!later) return [];
+  const later = leaf ? conversation.tree.children(leaf.id) : [];
+  if (!later.length) return [];
   const line = make("p", "pg-tools");
-  const show = tool(`${leaf.id}-later`, "Show it", () => composer.show(later));
-  line.append(make("span", "pg-note", "The next line begins a branch. What came after this turn is kept:"), show);
+  const show = tool(`${leaf.id}-later`, "Show it", () => composer.show(later.at(-1)));
+  line.append(make("span", "pg-note", branchText(later.length)), show);
   return [line];
 }
 
@@ -79,20 +87,41 @@ function fillWindow(row) {
   new ResizeObserver(measure).observe(row);
 }
 
+// What stands above the conversation.
+function makeHead(xray, clear) {
+  const [root, more, saving] = [make("div", "pg-tools"), make("div", "pg-tools pg-talk-more"), saveTools()];
+  const list = Object.assign(tool("list", "Conversations", toggleList), { id: "chat-list-open" });
+  const fresh = Object.assign(tool("clear", "New conversation", clear), { id: "chat-clear" });
+  more.append(list, fresh, ...saving);
+  root.append(...xray.parts, more);
+  const update = (isEmpty) => {
+    for (const each of [...saving, fresh]) each.disabled = isEmpty;
+  };
+  return { root, update };
+}
+
 /** @param {import("../../../assets/server.js").View} view */
-export function mount({ element, props, watch, server }) {
+export function mount({ element, props, watch, server, trigger }) {
   /** @type {HTMLElement} */
   const root = element.querySelector(".pg-talk");
   const { tree } = conversation;
-  const [scene, saving, trouble] = [makeScene(), saveTools(), make("p", "pg-error")];
+  const [scene, trouble] = [makeScene(), make("p", "pg-error")];
   trouble.setAttribute("role", "status");
   const say = (sentence) => void (trouble.textContent = sentence);
   const updates = new Map(); // of each answer that is shown: what shows what has come since
+  let offered = ""; // to whom lines to begin with are shown
 
   // Turns that no model reads any more are pale.
   function dim() {
     const turns = [...scene.root.querySelectorAll("article")];
     turns.forEach((turn, i) => turn.classList.toggle("pg-forgotten", i < context.forgotten()));
+  }
+
+  function measured() {
+    const models = JSON.stringify(context.readings().map(({ model, starters: lines }) => [model, lines]));
+    if (tree.path().length) dim();
+    else if (models !== offered) draw();
+    offered = models;
   }
 
   function draw() {
@@ -102,35 +131,43 @@ export function mount({ element, props, watch, server }) {
     const how = { conversation, composer, choices: props.choices, colors: xray.colors(), updates };
     const view = (turn) => (turn.role === "user" ? personTurn(turn, tree, composer, draw) : modelTurn(turn, how));
     const turns = shown.map(view);
-    scene.keepPlace(() => scene.root.replaceChildren(context.about, ...turns, ...keptLater(tree.leaf(), composer)));
+    const below = shown.length ? keptLater(tree.leaf(), composer) : starters(context.readings(), send);
+    scene.keepPlace(() => scene.root.replaceChildren(context.about, ...turns, ...below));
     if (key) /** @type {HTMLElement} */ (scene.root.querySelector(`[data-key="${key}"]`))?.focus();
-    for (const each of [...saving, clear]) each.disabled = !shown.length;
+    head.update(!shown.length);
     root.dataset.writing = String(tree.writing().length > 0); // then Stop stands in the place of Send
     dim();
   }
 
   const update = (answer) => scene.keepPlace(() => updates.get(answer)?.());
   const screen = { say, draw, update, toEnd: scene.toEnd };
+  const useModel = (name) => {
+    props.value = { ...props.value, use: name };
+    trigger("model_wanted");
+  };
   const answers = makeAnswers(conversation, server, screen);
-  const context = makeContext(root, conversation, server, dim);
+  const context = makeContext(root, conversation, server, measured, useModel);
   const composer = makeComposer({ conversation, answers, server, screen, isAnswered: context.isAnswered });
+  const keep = makeKeeper(conversation, server, say);
+  const exchange = makeExchange({ conversation, answers, keep, screen, useModel });
   const xray = makeXray(props.palette, (isOn) => {
     draw();
     if (isOn) conversation.changed();
     else conversation.inspect(null);
   });
-
-  const clear = Object.assign(tool("clear", "New conversation", composer.clear), { id: "chat-clear" });
-  const [head, more, foot] = ["pg-tools", "pg-tools pg-talk-more", "pg-talk-foot"].map((name) => make("div", name));
-  more.append(...saving, clear);
-  head.append(...xray.parts, more);
+  const [head, foot] = [makeHead(xray, exchange.clear), make("div", "pg-talk-foot")];
   foot.append(trouble, context.bars);
-  root.replaceChildren(head, scene.root, foot);
+  root.replaceChildren(head.root, scene.root, foot);
   fillWindow(root.closest(".pg-work"));
   draw();
   answers.listen();
-  follow(props, watch, (value) => {
-    conversation.want(value);
-    connect(composer);
+  conversation.onRest(keep);
+  let isBegun = false;
+  conversation.onChange(() => {
+    if (isBegun || !conversation.isReady()) return;
+    isBegun = true;
+    connect({ ...composer, ...exchange });
+    if (tree.known().length !== 1) keep(); // it was not heard whether its last state is kept
   });
+  follow(props, watch, ({ model, draft }) => conversation.hold({ model, draft }));
 }

@@ -19,6 +19,7 @@ import { textOf } from "./turns.js";
  */
 
 const AGAIN_ABOUT = "Another draw; this one stays on a branch of its own";
+const GO_ON_ABOUT = "The model has not ended here: let it write on";
 const VOTE_ABOUT = "Kept among the votes of the Label tab; the conversation goes on from the better one";
 
 /** What is said below an answer: how it came about. @param {Answer} answer */
@@ -31,21 +32,28 @@ export function noteOf({ state, note, tokens }) {
 export const isComparable = ({ answers }) =>
   answers.length > 1 && answers.every(({ state, tokens }) => state !== "writing" && tokens.length > 0);
 
+/** Whether an answer can be written further: it was not the model that ended it. @param {Answer} answer */
+export const isOpen = ({ state, cut, tokens }) => Boolean(tokens.length) && (state === "stopped" || cut);
+
 /** @param {Turn} turn @param {number} lane which answer @param {Shown} shown */
-function bubble(turn, lane, { conversation, colors, updates }) {
+function bubble(turn, lane, { conversation, composer, colors, updates }) {
   const answer = turn.answers[lane];
   const isPicked = turn.answers.length > 1 && turn.pick === lane;
   const head = make("p", "pg-said-who", answer.model + (isPicked ? " · the conversation goes on from here" : ""));
   const inspect = (index) => conversation.inspect({ node: turn, lane, answer, index });
   const text = colors ? xrayText(answer, colors, inspect) : plainText(answer);
   const [frame, tools] = [make("div", "pg-turn pg-said-model"), make("div", "pg-said-tools")];
-  const [note, error] = [make("p", "pg-note pg-said-note"), make("p", "pg-error")];
+  const [note, said, error] = [make("p", "pg-note pg-said-note"), make("span"), make("p", "pg-error")];
+  note.append(said);
+  if (isOpen(answer) && !conversation.tree.children(turn.id).length)
+    note.append(tool(`${turn.id}-${lane}-on`, "Continue", () => composer.goOn(turn, lane), GO_ON_ABOUT));
   tools.append(copyTool(`${turn.id}-${lane}-copy`, () => textOf(answer).trim()));
   frame.append(head, text.root, error, note, tools);
   const update = () => {
     text.update();
     frame.dataset.state = answer.state;
-    note.textContent = noteOf(answer);
+    frame.toggleAttribute("data-cut", Boolean(answer.cut));
+    said.textContent = noteOf(answer);
     error.textContent = answer.error;
   };
   updates.set(answer, update);

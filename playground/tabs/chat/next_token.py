@@ -5,13 +5,14 @@ from typing import Any
 import gradio as gr
 
 from playground.services.services import Services
-from playground.tabs.chat.talk import ReadSampling, conversation
+from playground.tabs.chat.settings import sampling
+from playground.tabs.chat.talk import conversation
 from playground.tabs.chat.token_inspection import TokenInspector
 from playground.ui.components import view
 from playground.ui.errors import server_function
 
 
-def build(services: Services, inspector: TokenInspector, sampling: ReadSampling) -> gr.HTML:
+def build(services: Services, inspector: TokenInspector) -> gr.HTML:
     @server_function
     def next_token(request: dict[str, Any]) -> dict[str, Any]:
         model = request["wish"]["model"]

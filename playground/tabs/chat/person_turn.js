@@ -32,6 +32,7 @@ export function personTurn(turn, tree, composer, draw) {
     ...branchTools(turn, tree.siblings(turn), composer.show),
     tool(`${turn.id}-edit`, "Edit", edit),
     copyTool(`${turn.id}-copy`, () => turn.text),
+    ...(tree.isUnanswered(turn) ? [tool(`${turn.id}-answer`, "Answer this", () => composer.answerThis(turn))] : []),
   );
   frame.append(make("div", "pg-said-text", turn.text.replace(/\n+$/, "")), tools);
   return frame;

@@ -1,32 +1,30 @@
 """The conversation: what is said, by one model or two side by side, as a tree of turns that the page keeps."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
 import gradio as gr
 
 from core.conversation import Conversation, Message
-from core.generate import Sampling
 from core.preferences.vote_store import CHOICES, Answer, NewPair
 from core.stages import registry
 from playground.panels.voting.panel import name as annotator_name
 from playground.services.checkpoints import Checkpoints
 from playground.services.services import Services
 from playground.tabs.chat.answer_stream import AnswerStream, GenerationRequest
+from playground.tabs.chat.conversation_store import ConversationStore
+from playground.tabs.chat.settings import sampling
+from playground.tabs.chat.starters import about_model
 from playground.tabs.chat.token_inspection import TokenInspector
 from playground.ui.components import Page, module, view
-from playground.ui.errors import explain, server_function
+from playground.ui.errors import explain, handler, server_function
 from playground.ui.palette import SCALE
 from playground.ui.text import page_text
 
-EXAMPLE = "ROMEO:\nBut soft, what light through yonder window breaks?"
 LONGEST = 200_000  # characters of a message
 VOTES = ("left", "tie", "right", "bad")  # in the order in which they stand below two answers
-
-Values = dict[str, Any]  # what the widgets hold, by name
-ReadSampling = Callable[[Values], Sampling]
 
 
 def conversation(checkpoints: Checkpoints, model: str, request: dict[str, Any]) -> Conversation:
@@ -36,7 +34,7 @@ def conversation(checkpoints: Checkpoints, model: str, request: dict[str, Any]) 
     return Conversation(said, persona.strip(), system, registry.answers(checkpoints.load(model).card))
 
 
-def log(services: Services, inspector: TokenInspector, sampling: ReadSampling) -> gr.HTML:
+def log(services: Services, page: Page, inspector: TokenInspector, store: ConversationStore) -> gr.HTML:
     """Where the conversation is shown. Its script keeps the turns; here answers are written and votes are stored."""
     checkpoints, votes = services.checkpoints, services.preferences
     answers = AnswerStream(checkpoints)
@@ -69,15 +67,18 @@ def log(services: Services, inspector: TokenInspector, sampling: ReadSampling) -
 
     @server_function
     def about_conversation(request: dict[str, Any]) -> dict[str, Any]:
-        """Of each model whether it answers, and how full its context is with what was said."""
-        found = []
+        """Of each model whether it answers, which one would if it does not, and how full its context is with what was
+        said; where nothing was, what to begin with.
+        """
+        found: list[dict[str, Any]] = []
         for model in request["models"]:
             try:
-                card = checkpoints.load(model).card
-                full = (
-                    inspector.context(model, conversation(checkpoints, model, request)) if has_text(request) else None
-                )
-                found.append({"model": model, "answers": registry.answers(card), "context": full})
+                answers = registry.answers(checkpoints.load(model).card)
+                offer = "" if answers else next(iter(checkpoints.chat_names()), "")
+                read = conversation(checkpoints, model, request) if has_text(request) else None
+                context = inspector.context(model, read) if read else None
+                about = {"answers": answers, "offer": offer, "context": context, **about_model(checkpoints, model)}
+                found.append({"model": model, **about})
             except ValueError as error:
                 found.append({"model": model, "error": explain(error)})
         return {"models": found}
@@ -101,14 +102,31 @@ def log(services: Services, inspector: TokenInspector, sampling: ReadSampling) -
         who = annotator_name(request["annotator"])
         return {"pair": pair, "vote": votes.cast(request["key"], pair, who, request["choice"], milliseconds)}
 
-    return view(
+    @server_function
+    def keep_conversation(request: dict[str, Any]) -> dict[str, Any]:
+        return {"id": store.keep(request["id"], request["content"], request["known"], request["revision"])}
+
+    shown = view(
         "chat-log",
         "tabs/chat/log.js",
         "pg-talk",
-        functions=[begin_answers, more_of_answers, stop_answers, about_conversation, vote_on_answers],
+        functions=[
+            *(begin_answers, more_of_answers, stop_answers),
+            *(about_conversation, vote_on_answers, keep_conversation),
+        ],
+        events=["model_wanted"],
         palette=SCALE,
         choices=[(choice, CHOICES[choice].side_label) for choice in VOTES],
     )
+
+    @handler
+    def use_model(value: dict[str, Any], current: str | None) -> dict[str, Any]:
+        """The model that a conversation was held with, or that answers, becomes that of the header, if it is there."""
+        names = checkpoints.names()
+        return gr.update(choices=names, value=value["use"] if value["use"] in names else current)
+
+    shown.model_wanted(use_model, [shown, page.model], page.model, api_name="use_chat_model", show_progress="hidden")
+    return shown
 
 
 def seed_at(seed: int, place: Sequence[int]) -> int:
@@ -124,9 +142,9 @@ def composer(page: Page) -> gr.Textbox:
     """The box in which a person writes, with its buttons. All that they do is done in the page."""
     with gr.Row(elem_classes="pg-composer"):
         box = gr.Textbox(
-            EXAMPLE,
             label="Your line",
             info="Enter sends, Shift+Enter breaks the line",
+            placeholder="Write a line",
             lines=1,  # with more, Enter would break the line
             max_lines=6,
             max_length=LONGEST,

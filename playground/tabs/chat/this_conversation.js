@@ -5,12 +5,14 @@ import { keepIn, makeTurns } from "./turns.js";
 
 export const conversation = makeConversation(makeTurns(keepIn(sessionStorage, localStorage)));
 
-/** @type {(composer: import("./composer.js").Composer) => void} */
+/** @typedef {import("./composer.js").Composer & import("./exchange.js").Exchange} Composer */
+
+/** @type {(composer: Composer) => void} */
 let connected;
-/** @type {Promise<import("./composer.js").Composer>} what is pressed before the log is there waits for it */
+/** @type {Promise<Composer>} what is pressed before the log is there waits for it */
 const composer = new Promise((resolve) => (connected = resolve));
 
-/** The log is there and knows the models. @param {import("./composer.js").Composer} made */
+/** The log is there, and so are the models and the settings. @param {Composer} made */
 export const connect = (made) => connected(made);
 
 /** Say something. Returns what stays in the box. @param {string} text */
@@ -18,5 +20,19 @@ export const send = async (text) => (await composer).send(text);
 
 export const stop = async () => (await composer).stop();
 
-/** Another token at a place, and whatever follows. @type {import("./composer.js").Composer["takeInstead"]} */
+/** Another token at a place, and whatever follows. @type {Composer["takeInstead"]} */
 export const takeInstead = async (place, token) => (await composer).takeInstead(place, token);
+
+/** An empty conversation in place of this one. */
+export const clear = async () => (await composer).clear();
+
+/** A kept conversation in place of this one. @type {Composer["replace"]} */
+export const replace = async (id, content, state) => (await composer).replace(id, content, state);
+
+/** @type {() => unknown} */
+let list = () => {};
+
+/** The list of conversations is there. @param {() => unknown} toggle show or hide it */
+export const connectList = (toggle) => void (list = toggle);
+
+export const toggleList = () => list();

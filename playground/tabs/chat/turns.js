@@ -1,5 +1,5 @@
-// The conversation as a tree of turns, kept in the browser. Where one edits a turn, asks for another answer or goes on
-// from an earlier place, it branches; the path to its `leaf` is what is shown.
+// The conversation as a tree of turns, with its settings, kept in the browser. Where one edits a turn, asks for another
+// answer or goes on from an earlier place, it branches; the path to its `leaf` is what is shown.
 
 /**
  * An answer: `given` of its tokens it was begun with, `name` is what the playground calls it.
@@ -11,6 +11,7 @@
  * @property {number} given
  * @property {string | null} name
  * @property {string} state "writing", "stopped", "failed", ...
+ * @property {boolean} [cut] by the limit of its length
  * @property {string} note
  * @property {string} error
  */
@@ -28,8 +29,18 @@
  * @property {number} [since] when its answers could be compared first
  */
 
-/** @typedef {{nodes: Record<number, Turn>, leaf: number | null, next: number}} Tree */
+/**
+ * `id` names it where the playground keeps it, `known` the states in which that may be: see conversation_store.py.
+ * @typedef {object} Tree
+ * @property {Record<number, Turn>} nodes
+ * @property {number | null} leaf
+ * @property {number} next
+ * @property {Record<string, any>} settings
+ * @property {string} id
+ * @property {string[]} known
+ */
 
+const KNOWN = 8; // states: more that nobody has heard an answer about mean that the playground is away
 const KEY = "pg-conversation";
 const UNHEARD = "The page was reloaded before this was begun: ask for another answer.";
 
@@ -44,8 +55,11 @@ export function textOf({ lead, tokens }) {
 /** What was said in a turn. @param {Turn} turn */
 export const spoken = (turn) => (turn.role === "user" ? turn.text : textOf(turn.answers[turn.pick]));
 
+/** A name that nothing else has. */
+export const newId = () => crypto.getRandomValues(new Uint32Array(4)).join("-");
+
 /** @returns {Tree} */
-const empty = () => ({ nodes: {}, leaf: null, next: 1 });
+const empty = (settings = {}) => ({ nodes: {}, leaf: null, next: 1, settings, id: newId(), known: [] });
 
 const answersOf = (/** @type {Tree} */ tree) => Object.values(tree.nodes).flatMap(({ answers }) => answers ?? []);
 const isWriting = ({ state }) => state === "writing";
@@ -67,7 +81,7 @@ export const keepIn = (own, latest) => ({
   load() {
     try {
       const kept = JSON.parse(own.getItem(KEY) ?? latest.getItem(KEY) ?? "null");
-      if (kept?.nodes && kept.next) return withoutOrphans(kept);
+      if (kept?.nodes && kept.next) return withoutOrphans({ ...empty(), ...kept }); // older ones have no name
     } catch {
       // what is there was not written here
     }
@@ -108,11 +122,19 @@ export function makeTurns(keeper) {
     return tree.nodes[id];
   }
 
-  /** Where the next turn below one will stand: on the way to it, which of the branches. @returns {number[]} */
-  const placeBelow = (/** @type {number | null} */ parent) => [
-    ...path(parent).map((turn) => children(turn.parent).indexOf(turn)),
-    children(parent).length,
-  ];
+  /** Where a turn stands: on the way to it, which of the branches. @returns {number[]} */
+  const place = (/** @type {Turn | null} */ turn) =>
+    turn ? path(turn.id).map((one) => children(one.parent).indexOf(one)) : [];
+
+  /** Where the next turn below one will stand. @param {number | null} parent */
+  const placeBelow = (parent) => [...place(tree.nodes[parent]), children(parent).length];
+
+  /** Has a person's turn no answer, and is none being written? @param {Turn} turn */
+  const isUnanswered = (turn) =>
+    turn.role === "user" &&
+    children(turn.id)
+      .flatMap(({ answers }) => answers ?? [null]) // a line of the person's below it stands in place of an answer
+      .every((answer) => answer && !isWriting(answer) && !textOf(answer).trim());
 
   /** Show the branch that `turn` is on, to its latest end. @param {Turn} turn */
   function show(turn) {
@@ -130,7 +152,9 @@ export function makeTurns(keeper) {
   return {
     path,
     children,
+    place,
     placeBelow,
+    isUnanswered,
     add,
     show,
     messages,
@@ -139,7 +163,26 @@ export function makeTurns(keeper) {
     siblings: (/** @type {Turn} */ turn) => children(turn.parent),
     /** What comes next is an answer to this turn. */
     goTo: (/** @type {Turn} */ turn) => void (tree.leaf = turn.id),
-    clear: () => void (tree = empty()),
+    clear: () => void (tree = empty(tree.settings)),
+    isEmpty: () => !Object.keys(tree.nodes).length,
+    settings: () => tree.settings,
+    choose: (/** @type {Record<string, any>} */ values) => void (tree.settings = { ...tree.settings, ...values }),
+    id: () => tree.id,
+    known: () => tree.known,
+    /** What the playground keeps. */
+    content: () => ({ nodes: tree.nodes, leaf: tree.leaf, next: tree.next }),
+    /**
+     * Another conversation in place of this one, in the state in which it was kept.
+     * @param {string} id
+     * @param {Pick<Tree, "nodes" | "leaf" | "next">} turns
+     * @param {Record<string, any>} settings
+     * @param {string} state
+     */
+    replace: (id, turns, settings, state) => void (tree = withoutOrphans({ ...turns, settings, id, known: [state] })),
+    /** A state is sent to be kept: from now on it may be what is kept. @param {string} state */
+    sending: (state) => void (tree.known = [...tree.known.slice(0, 1), ...tree.known.slice(1).slice(-KNOWN), state]),
+    /** It is kept, in that state, perhaps as a copy with another id. @param {string} id @param {string} state */
+    kept: (id, state) => void Object.assign(tree, { id, known: [state] }),
     /** The answers that have no end yet, on whatever branch. */
     writing: () => answersOf(tree).filter(isWriting),
     save: () => keeper.save(tree),

@@ -1,32 +1,24 @@
-"""Forms made from dataclasses, and errors made into sentences."""
+"""What a form holds as a configuration, and errors made into sentences."""
 
 from typing import Any
 
-import gradio as gr
 import pytest
 
 from core.stages.pretrain import PretrainConfig
 from playground.ui.errors import explain
-from playground.ui.forms import Form
+from playground.ui.form_values import parse, shown
 from playground.ui.text import page_text, visible_token
 
 CONFIG = PretrainConfig.preset("micro", attn_scale=0.5)
 
 
-@pytest.fixture
-def form() -> Form:
-    with gr.Blocks():
-        return Form(CONFIG, ("corpus", "max_steps"))
+def filled(**typed: Any) -> dict[str, Any]:
+    return {name: shown(value) for name, value in CONFIG.to_dict().items()} | typed
 
 
-def filled(form: Form, **typed: Any) -> dict[Any, Any]:
-    return form.show(CONFIG) | {form.widgets[name]: value for name, value in typed.items()}
-
-
-def test_a_form_has_every_setting_and_reads_back_what_it_shows(form: Form) -> None:
-    assert set(form.widgets) == set(CONFIG.to_dict())
-    assert form.read(filled(form)) == CONFIG
-    assert form.read(filled(form, attn_scale="none")).to_dict()["attn_scale"] is None
+def test_what_is_shown_is_read_back() -> None:
+    assert parse(PretrainConfig, filled()) == CONFIG
+    assert parse(PretrainConfig, filled(attn_scale="none")).to_dict()["attn_scale"] is None
 
 
 @pytest.mark.parametrize(
@@ -39,9 +31,9 @@ def test_a_form_has_every_setting_and_reads_back_what_it_shows(form: Form) -> No
         ({"n_head": 3}, "n_embd must be a multiple of n_head"),
     ],
 )
-def test_what_cannot_be_is_named_with_its_value(form: Form, typed: dict[str, Any], sentence: str) -> None:
+def test_what_cannot_be_is_named_with_its_value(typed: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
-        form.read(filled(form, **typed))
+        parse(PretrainConfig, filled(**typed))
 
 
 def test_errors_become_sentences() -> None:

@@ -15,14 +15,10 @@ complete and on disk.
 """
 
 import hashlib
-import json
 import logging
-import os
 import platform
-import shutil
 import time
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -32,11 +28,12 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from core.atomic_files import atomic_directory, write_json
+from core.bounded_files import is_file, open_file, read_json
 from core.chat_template import known_template
 from core.classifier import SequenceClassifier
 from core.config import describe_os_error
 from core.huggingface import (
-    CLASSIFIER,
     REWARD,
     Model,
     Note,
@@ -48,6 +45,7 @@ from core.huggingface import (
     labels_of,
     read_model,
     saved_rows,
+    says_classifier,
     tokenizer_config,
 )
 from core.model import GPT, GPTConfig
@@ -58,6 +56,7 @@ log = logging.getLogger(__name__)
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"  # the index says which of several files holds what
 FILES = ("config.json", WEIGHTS, "tokenizer.json")  # without these a directory is no checkpoint of ours
 BESIDE = ("card.json", "tokenizer_config.json", "generation_config.json")  # what else a checkpoint may hold
+HEADER_BYTES = 1 << 22  # of a safetensors file's list of tensors; that of GPT-2's largest has some 60,000
 CHAT_TEMPLATE = "chat_template"  # of a model from elsewhere that answers, in the data of its card
 PICKLED = (".bin", ".pt", ".pth", ".ckpt")
 
@@ -132,9 +131,7 @@ def load(directory: str | Path, device: str | torch.device = "cpu") -> Checkpoin
 
 def check_language_model(directory: Path) -> None:
     """Raise ValueError as `load` does, but for what only reading it would tell."""
-    if not directory.is_dir():
-        raise ValueError(f"there is no checkpoint directory {directory}")
-    required_files({path.name for path in directory.iterdir() if path.is_file()}, directory)
+    required_files(files_in(directory), directory)
     if is_classifier(directory):
         raise ValueError(f"{directory} is a classifier: it writes no text; choose a language model")
 
@@ -150,18 +147,26 @@ def load_classifier(directory: str | Path, device: str | torch.device = "cpu") -
 def load_any(directory: str | Path, device: str | torch.device = "cpu") -> Checkpoint[Any]:
     """Read a checkpoint of either kind."""
     directory = Path(directory)
-    if not directory.is_dir():
-        raise ValueError(f"there is no checkpoint directory {directory}")
-    names = required_files({path.name for path in directory.iterdir() if path.is_file()}, directory)
+    names = required_files(files_in(directory), directory)
     described = directory / "config.json"
     content, tokenizer = read_json(described), Tokenizer.load(directory)
     config_of(content, described)  # refuses before the weights are read
     tensors = read_weights(directory, names)
     model, tokenizer, notes = read_model(content, tokenizer, tensors, directory / WEIGHTS, described)
-    if not (directory / "card.json").is_file():  # else an import has said it
+    if not is_file(directory / "card.json"):  # else an import has said it
         for note in notes:
             log.warning("%s: %s: %s", directory, note.kind, note.what)
     return Checkpoint(model.to(device).eval(), tokenizer, read_card(directory / "card.json"), tuple(notes))
+
+
+def files_in(directory: Path) -> set[str]:
+    """The names of the files there. Raises ValueError if there is no such directory, or it may not be looked at."""
+    if not directory.is_dir():
+        raise ValueError(f"there is no checkpoint directory {directory}")
+    try:
+        return {path.name for path in directory.iterdir() if is_file(path)}
+    except OSError as error:
+        raise ValueError(describe_os_error(error)) from error
 
 
 def required_files(names: Collection[str], place: str | Path) -> list[str]:
@@ -186,7 +191,7 @@ def required_files(names: Collection[str], place: str | Path) -> list[str]:
 
 def read_card(path: Path) -> Card:
     """A checkpoint's card; one that came from elsewhere has none. Raises ValueError if it is no card of ours."""
-    if not path.is_file():
+    if not is_file(path):
         return imported_card(Tokenizer.load(path.parent)) if is_checkpoint(path.parent) else Card("imported")
     try:
         card = Card(**read_json(path))
@@ -211,7 +216,7 @@ def read_config(path: Path) -> GPTConfig:
 
 
 def is_checkpoint(directory: Path) -> bool:
-    return all((directory / name).is_file() for name in FILES)
+    return all(is_file(directory / name) for name in FILES)
 
 
 def is_part(name: str) -> bool:
@@ -222,7 +227,7 @@ def is_part(name: str) -> bool:
 def is_classifier(directory: Path) -> bool:
     """Does its config.json say so? One that cannot be read does not: `load` then says why."""
     try:
-        return CLASSIFIER in (read_json(directory / "config.json").get("architectures") or [])
+        return says_classifier(read_json(directory / "config.json"))
     except ValueError:
         return False
 
@@ -247,7 +252,7 @@ def is_language_model(directory: Path) -> bool:
 
 def weights_digest(directory: Path) -> str:
     """sha256 of the weights on disk, by which a training that goes on knows that its parent is still the same."""
-    names = required_files({path.name for path in directory.iterdir() if path.is_file()}, directory)
+    names = required_files(files_in(directory), directory)
     content = hashlib.sha256()
     for name in names:
         if name.endswith(".safetensors"):
@@ -259,61 +264,6 @@ def weights_digest(directory: Path) -> str:
 # --- files ----------------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def atomic_directory(directory: Path) -> Iterator[Path]:
-    """A temporary directory that becomes `directory`, or is merged into it file by file, when the block succeeds."""
-    temporary = directory.with_name(f".{directory.name}.{os.getpid()}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    try:
-        temporary.mkdir(parents=True)
-        yield temporary
-        for path in temporary.iterdir():
-            sync(path)
-        if directory.exists():
-            for path in temporary.iterdir():
-                os.replace(path, directory / path.name)
-        else:
-            os.replace(temporary, directory)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def remove(directory: Path) -> None:
-    """Delete a directory under a temporary name, so that no kill leaves half of it under its own."""
-    temporary = directory.with_name(f".{directory.name}.{os.getpid()}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    os.replace(directory, temporary)
-    shutil.rmtree(temporary)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a whole file or nothing: under a temporary name, to disk, then renamed."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        sync(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_json(path: Path, value: Any) -> None:
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file. Raises ValueError with the file's name if it cannot be read as such."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ValueError(describe_os_error(error)) from error
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is damaged: {error}") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{path} is damaged: it should hold an object in braces")
-    return content
-
-
 def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
     """A safetensors file. Raises OSError if it cannot be written whole."""
     try:
@@ -323,10 +273,20 @@ def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
+    """What is in a safetensors file. Raises ValueError if it is damaged."""
+    check_header(path)
     try:
         return safetensors.torch.load_file(path)
     except (safetensors.SafetensorError, OSError) as error:
         raise ValueError(f"{path} is truncated or damaged: {error}") from error
+
+
+def check_header(path: Path) -> None:
+    """Raise ValueError if a safetensors file begins with a longer list of tensors than any GPT-2 needs."""
+    with open_file(path) as file:
+        length = int.from_bytes(file.read(8), "little")
+    if length > HEADER_BYTES:
+        raise ValueError(f"{path} is truncated or damaged: its list of tensors would have {length:,} bytes")
 
 
 def read_weights(directory: Path, names: Collection[str]) -> dict[str, Tensor]:
@@ -346,8 +306,3 @@ def shards(index: Path, names: Collection[str]) -> list[str]:
     if missing := sorted(parts - set(names)):
         raise ValueError(f"{index.parent} is not a complete checkpoint: {', '.join(missing)} missing")
     return sorted(parts)
-
-
-def sync(path: Path) -> None:
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core import checkpoint, hub, hub_upload
+from core.atomic_files import claim
 from core.checkpoint import Checkpoint
 from core.config import Config, names
 from core.conversation import Conversation, Message, generate_reply
@@ -224,6 +225,9 @@ def describe_data(found: Look, stage: Stage, args: argparse.Namespace) -> None:
 
 def run_models(args: argparse.Namespace) -> int:
     library, action = Workspace(args.directory, shipped_models()), MODELS[args.action]
+    if args.directory.is_dir() and args.action != "list":
+        for sentence in library.tidy():
+            log.info("%s", sentence)
     if len(args.names) != action.n_names:
         raise ValueError(f"models {args.action} takes {action.n_names} names, got {len(args.names)}: {action.help}")
     if args.action == "list":
@@ -244,13 +248,14 @@ def run_models(args: argparse.Namespace) -> int:
 
 
 def run_tokenizer(args: argparse.Namespace) -> int:
-    corpus = corpora.load(args.corpus)
-    tokenizer = Tokenizer.train(
-        corpus.train,
-        args.vocab_size,
-        lambda done, all: log.info("%s of %s merges", done, all) if done % 1024 == 0 else None,
-    )
-    tokenizer.save(args.directory)
+    with claim(args.directory):
+        corpus = corpora.load(args.corpus)
+        tokenizer = Tokenizer.train(
+            corpus.train,
+            args.vocab_size,
+            lambda done, all: log.info("%s of %s merges", done, all) if done % 1024 == 0 else None,
+        )
+        tokenizer.save(args.directory)
     log.info("%s tokens learned from %s, saved in %s", f"{tokenizer.vocab_size:,}", corpus.name, args.directory)
     return 0
 

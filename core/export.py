@@ -3,14 +3,16 @@
 What is there already is not overwritten unless that is asked for, and a file is whole or not there at all.
 """
 
-import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 from core import checkpoint, gguf_file
+from core.atomic_files import atomic_file, write_text
+from core.bounded_files import is_file
 from core.chat_template import encode_chat, known_template, turn_ends
-from core.checkpoint import Checkpoint, is_checkpoint, is_part
+from core.checkpoint import FILES, Checkpoint, is_checkpoint, is_part
+from core.config import listed, plural
 from core.generate import Sampling
 from core.model import GPT
 from core.model_card import model_card
@@ -36,7 +38,10 @@ def export(directory: Path, target: Path, type: str = "f32", force: bool = False
     if target.suffix == ".zip":
         with_card = model_card(directory, license)
         write_whole(target, lambda path: write_zip(directory, path, with_card), force)
-        return [f"{directory.name} was written to {target}"]
+        said = [f"{directory.name} was written to {target}"]
+        if links := links_out(directory):
+            said.append(f"{plural(len(links), 'link')} to other places left out ({listed(links)})")
+        return said
     return export_gguf(directory, target, type, force)
 
 
@@ -53,7 +58,7 @@ def export_gguf(directory: Path, target: Path, type: str, force: bool) -> list[s
         coarser.extend(gguf_file.write(path, loaded.model, tokenizer, type, directory.name, chat_template))
 
     write_whole(target, write, force)
-    checkpoint.write_text(modelfile, modelfile_text(target.name, loaded))
+    write_text(modelfile, modelfile_text(target.name, loaded))
     said = [f"{directory.name} was written to {target}, and {modelfile.name} beside it, for Ollama"]
     if coarser:
         said.append(
@@ -115,20 +120,29 @@ def write_zip(directory: Path, target: Path, readme: str) -> None:
 
 
 def own_files(directory: Path) -> list[Path]:
-    """The files that make up the checkpoint itself."""
-    return sorted(path for path in directory.iterdir() if path.is_file() and is_part(path.name))
+    """The files that make up the checkpoint itself; none to which a link leads out of it.
+
+    Raises ValueError if it is not complete without those.
+    """
+    out = links_out(directory)
+    if needed := [name for name in out if name in FILES]:
+        raise ValueError(
+            f"{', '.join(needed)} of {directory.name} lies elsewhere, where a link leads: copy it into the directory"
+        )
+    return sorted(path for path in directory.iterdir() if is_file(path) and is_part(path.name) and path.name not in out)
+
+
+def links_out(directory: Path) -> list[str]:
+    """The names of links among the checkpoint's files that lead out of its directory."""
+    links = (path for path in directory.iterdir() if path.is_symlink() and is_part(path.name))
+    return sorted(path.name for path in links if not path.resolve().is_relative_to(directory.resolve()))
 
 
 def write_whole(target: Path, write: Callable[[Path], None], force: bool) -> None:
     """Let `write` make a file of another name, which then becomes `target`."""
     refuse_existing(target, force)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
+    with atomic_file(target) as temporary:
         write(temporary)
-        checkpoint.sync(temporary)
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def refuse_existing(target: Path, force: bool) -> None:

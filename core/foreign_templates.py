@@ -8,6 +8,7 @@ import subprocess
 import sys
 from typing import Any
 
+from core import child
 from core.chat_template import TEMPLATES, ChatTemplate
 from core.tokenizer import END_OF_TEXT, Tokenizer
 
@@ -35,7 +36,7 @@ def recognise(source: str, tokenizer: Tokenizer) -> ChatTemplate | None:
 
 def render(sources: list[str]) -> list[list[str | None]]:
     """What each template makes of each of CASES, None where it refuses; all None if they take too long."""
-    command = [sys.executable, "-m", __name__]
+    command = child.command(__name__)
     try:
         done = subprocess.run(command, input=json.dumps(sources), capture_output=True, text=True, timeout=SECONDS)
         found: list[list[str | None]] = json.loads(done.stdout)

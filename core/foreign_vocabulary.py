@@ -13,6 +13,7 @@ from typing import Any
 import regex
 
 from core.added_words import AddedWord
+from core.bounded_files import read_text
 from core.tokenizer import SPLIT_PATTERN, Tokenizer, from_visible
 
 MOST_UNNAMED = 10_000  # ids between others that a file may leave without a token
@@ -31,7 +32,7 @@ class OpenedVocabulary:
 def read_foreign_vocabulary(path: Path) -> OpenedVocabulary:
     """Read a `tokenizer.json`. Raises ValueError that says why it cannot be shown."""
     try:
-        content = dict(json.loads(path.read_text(encoding="utf-8")))
+        content = dict(json.loads(read_text(path)))
     except (ValueError, TypeError, RecursionError):
         raise ValueError(f"{path.name} is not a JSON object, so it is no tokenizer.json") from None
     try:

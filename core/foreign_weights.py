@@ -12,11 +12,12 @@ from typing import Any
 from torch import Tensor
 
 from core import pytorch_files
+from core.bounded_files import read_json
 from core.chat_template import TEMPLATES, known_template
-from core.checkpoint import INDEX, WEIGHTS, Checkpoint, imported_card, read_json, read_tensors, shards
+from core.checkpoint import INDEX, WEIGHTS, Checkpoint, imported_card, read_tensors, shards
 from core.config import listed, plural
 from core.foreign_templates import recognise
-from core.huggingface import CLASSIFIER, REWARD, Note, read_model
+from core.huggingface import REWARD, Note, read_model, says_classifier
 from core.pytorch_files import PyTorchFile
 from core.tokenizer import Tokenizer
 from core.weight_layouts import HUGGINGFACE, Layout, describe, layout_of, to_huggingface, unwrap
@@ -138,7 +139,7 @@ def configuration(
     if content.get("problem_type") == "multi_label_classification":
         raise ValueError(f"{path}: a classifier of several labels at once is not supported")
     score = tensors.get("score.weight")
-    if CLASSIFIER in (content.get("architectures") or []) and score is not None and score.shape[:1] == (1,):
+    if says_classifier(content) and score is not None and score.shape[:1] == (1,):
         said = Note("guessed", "1 score and no classes: it is taken for a reward model")
         return content | {"id2label": {"0": REWARD}}, path, [said]
     return content, path, []

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from core import checkpoint, foreign_weights
+from core.atomic_files import claim
 from core.huggingface import KINDS, Note
 
 log = logging.getLogger(__name__)
@@ -35,8 +36,12 @@ def import_model(source: str, directory: Path, revision: str | None = None, n_he
     n_head: of weights that do not say it. Returns what a person should know of how it was read; the card keeps it.
     Raises ValueError in words if it cannot be found, reached or computed, or if `directory` holds something already.
     """
-    if directory.is_file() or (directory.is_dir() and any(directory.iterdir())):
-        raise ValueError(f"there is already something called {directory}: choose another name, or remove it first")
+    with claim(directory):
+        return import_into(directory, source, revision, n_head)
+
+
+def import_into(directory: Path, source: str, revision: str | None, n_head: int | None) -> list[Note]:
+    """The same, to a directory that is there and empty."""
     found, parent = find(source, revision)
     log.info("reading %s", parent)
     beside = next(path for path in directory.absolute().parents if path.is_dir())

@@ -101,11 +101,17 @@ def class_settings(model: SequenceClassifier, tokenizer: Tokenizer) -> dict[str,
     }
 
 
+def says_classifier(content: dict[str, Any]) -> bool:
+    """Does a config.json say that its model is one?"""
+    architectures = content.get("architectures")
+    return isinstance(architectures, list) and CLASSIFIER in architectures
+
+
 def labels_of(content: dict[str, Any], path: str | Path) -> list[str]:
     """The classes in a config.json; Hugging Face leaves them out where there are two without names."""
     labels = content.get("id2label", {"0": "LABEL_0", "1": "LABEL_1"})
-    numbers = [str(index) for index in range(len(labels))]
-    if not isinstance(labels, dict) or sorted(labels) != sorted(numbers):
+    numbers = [str(index) for index in range(len(labels))] if isinstance(labels, dict) else []
+    if not numbers or sorted(labels) != sorted(numbers):
         raise ValueError(f"{path}: id2label must give a name to each of the numbers from 0 on")
     return [str(labels[number]) for number in numbers]
 
@@ -195,8 +201,8 @@ def read_model(
     there = sum(tensor.numel() for tensor in tensors.values())
     if config.n_params > LIE * there:  # said before so many are made; a smaller disagreement is told in detail
         raise ValueError(f"{described} describes {config.n_params:,} weights, but the file holds {there:,}")
-    is_classifier = CLASSIFIER in (content.get("architectures") or [])
-    model: Model = SequenceClassifier(config, labels_of(content, described)) if is_classifier else GPT(config)
+    is_one = says_classifier(content)
+    model: Model = SequenceClassifier(config, labels_of(content, described)) if is_one else GPT(config)
     notes += fill(model, tensors, rows, source, described)
     return model, tokenizer, notes
 

@@ -12,7 +12,8 @@ from typing import Any
 from core.checkpoint import Card, is_classifier, is_reward_model, labels, read_card, read_config
 from core.evaluation.report_card import figure
 from core.stages.registry import STAGES, answers
-from core.training.run_directory import Run, read_lines
+from core.training.log_lines import read_lines
+from core.training.run_directory import Run
 
 SHIPPED_LICENSE = "mit"  # of the models that come with the project
 HUB_MODEL = re.compile(r"(\w[\w.-]*/\w[\w.-]*)@[0-9a-f]{40}", re.ASCII)  # how a card calls what came from the hub

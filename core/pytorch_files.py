@@ -22,6 +22,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from core import child
+from core.atomic_files import own
 from core.config import listed
 
 log = logging.getLogger(__name__)
@@ -55,11 +57,11 @@ def read(paths: Sequence[Path], beside: Path) -> PyTorchFile:
     """
     names = ", ".join(str(path) for path in paths)
     seconds = SECONDS + sum(path.stat().st_size for path in paths) // BYTES_A_SECOND
-    with tempfile.TemporaryDirectory(prefix=".weights.", suffix=".tmp", dir=beside.resolve()) as temporary:
-        command = [sys.executable, "-m", __name__, temporary, *(str(path.resolve()) for path in paths)]
-        above = Path(__file__).parents[1]  # from here `-m` finds this package, and no file of the person's instead
+    place = tempfile.TemporaryDirectory(prefix=".weights.", suffix=".tmp", dir=beside.resolve())
+    with place as temporary, own(Path(temporary)):
+        command = child.command(__name__, temporary, *(str(path.resolve()) for path in paths))
         try:
-            ended = subprocess.run(command, cwd=above, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds)
+            ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds)
         except subprocess.TimeoutExpired as error:
             raise ValueError(f"{names} could not be read in {seconds} seconds, so it was given up") from error
         about = Path(temporary, ABOUT)

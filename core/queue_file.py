@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from core.checkpoint import write_json
+from core.atomic_files import write_json
+from core.bounded_files import read_text
 from core.stages.memory_fit import MemoryNeed
 
 FILE = ".queue.json"
@@ -32,8 +33,8 @@ def write_entries(checkpoints: Path, entries: Sequence[Entry]) -> None:
 def read_entries(checkpoints: Path) -> list[Entry]:
     """What the file holds; of what cannot be read, as much as its name, if that can be."""
     try:
-        content = json.loads((checkpoints / FILE).read_text(encoding="utf-8"))
-    except (ValueError, OSError, RecursionError):  # absent, or damaged: the runs themselves say that they wait
+        content = json.loads(read_text(checkpoints / FILE))
+    except (ValueError, RecursionError):  # absent, or damaged: the runs themselves say that they wait
         return []
     listed = content.get("entries") if isinstance(content, dict) else None
     found = (read_entry(value) for value in listed or []) if isinstance(listed, list) else ()

@@ -31,6 +31,7 @@ import regex
 import tiktoken
 
 from core.added_words import AddedWord, AddedWords
+from core.atomic_files import write_text
 from core.tokenizer_files import read_chat_template, read_content, vocabulary_file
 
 END_OF_TEXT, USER, ASSISTANT = "<|endoftext|>", "<|user|>", "<|assistant|>"
@@ -272,8 +273,7 @@ class Tokenizer:
         """Write `tokenizer.json` into `directory` (made if absent)."""
         directory = Path(directory)
         directory.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(self.to_json(), ensure_ascii=False, indent=1)
-        (directory / "tokenizer.json").write_text(text, encoding="utf-8")
+        write_text(directory / "tokenizer.json", json.dumps(self.to_json(), ensure_ascii=False, indent=1))
 
     @classmethod
     def load(cls, directory: str | Path) -> "Tokenizer":

@@ -12,13 +12,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+from core.bounded_files import is_file, read_text
+
 
 def vocabulary_file(directory: Path) -> Path:
     """`tokenizer.json`, or else `vocab.json` if `merges.txt` is there too. Raises ValueError if there is none."""
     path = directory / "tokenizer.json"
-    if not path.is_file() and (directory / "merges.txt").is_file():
+    if not is_file(path) and is_file(directory / "merges.txt"):
         path = path.with_name("vocab.json")
-    if not path.is_file():
+    if not is_file(path):
         raise ValueError(f"no {path.name} in {directory}")
     return path
 
@@ -29,9 +31,9 @@ def read_content(path: Path, end_of_text: str) -> dict[str, Any]:
     Raises KeyError, TypeError, ValueError or AttributeError if they are damaged, and ValueError if they prepare text in
     a way that a plain byte-level tokenizer does not.
     """
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    content: dict[str, Any] = json.loads(read_text(path))
     if path.name == "vocab.json":
-        merges = path.with_name("merges.txt").read_text(encoding="utf-8").splitlines()
+        merges = read_text(path.with_name("merges.txt")).splitlines()
         content = {
             "pre_tokenizer": {"type": "ByteLevel"},
             "added_tokens": [{"id": content[end_of_text], "content": end_of_text}],
@@ -55,8 +57,8 @@ def added_tokens(directory: Path) -> list[dict[str, Any]]:
 def read_chat_template(directory: Path) -> str | None:
     """The Jinja text in a file of its own, as Hugging Face writes it, or in `tokenizer_config.json`; of several the
     one called default. Raises ValueError or TypeError if that file holds no object."""
-    if (path := directory / "chat_template.jinja").is_file():
-        return path.read_text(encoding="utf-8")
+    if is_file(path := directory / "chat_template.jinja"):
+        return read_text(path)
     found = read_object(directory / "tokenizer_config.json").get("chat_template")
     if isinstance(found, list):
         found = {named["name"]: named["template"] for named in found}.get("default")
@@ -65,7 +67,7 @@ def read_chat_template(directory: Path) -> str | None:
 
 def read_object(path: Path) -> dict[str, Any]:
     """The object in a JSON file, empty if there is no such file. Raises ValueError or TypeError if it holds none."""
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+    return dict(json.loads(read_text(path))) if is_file(path) else {}
 
 
 def flat_texts(value: Any) -> set[str]:

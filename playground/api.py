@@ -16,7 +16,7 @@ from core.interpretability import activations
 from core.preferences.vote_store import Answer, NewPair
 from core.stages.memory_fit import fitted_here, known_need
 from core.stages.registry import STAGES, answers, stage_called
-from core.training.run_directory import read_lines
+from core.training.log_lines import read_lines
 from playground.services.services import Services
 from playground.tabs.attention.activation_cache import most_tokens
 from playground.ui.errors import handler

@@ -16,8 +16,8 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+from core.atomic_files import write_text
 from core.chat_template import BLANK_LINE
-from core.checkpoint import write_text
 from core.datasets.messages import (
     Messages,
     describe_messages,

@@ -12,8 +12,9 @@ from statistics import mean
 import torch
 
 from core import checkpoint
+from core.atomic_files import write_json
 from core.chat_template import reads
-from core.checkpoint import Card, Checkpoint, is_classifier, is_reward_model, read_card, write_json
+from core.checkpoint import Card, Checkpoint, is_classifier, is_reward_model, read_card
 from core.classifier import SequenceClassifier
 from core.datasets import shakespeare as corpora
 from core.datasets.classification import Labelled

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from core.bounded_files import is_file
 from core.chat_template import with_template
 from core.checkpoint import check_language_model, is_checkpoint, read_config
 from core.config import CHECKPOINTS, Config, leaves, names, setting_of
@@ -140,7 +141,7 @@ class Stage:
         values = config.to_dict()
         named = {name: values[name] for name in self.settings_that_name(*CHECKPOINTS) if values[name]}
         paths = {name: Path(value).expanduser() for name, value in named.items()}
-        if any((path / "run.json").exists() and not is_checkpoint(path) for path in paths.values()):
+        if any(is_file(path / "run.json") and not is_checkpoint(path) for path in paths.values()):
             return
         for name in self.settings_that_name("checkpoint"):
             if name in paths:

@@ -8,14 +8,15 @@ from typing import Any
 
 import torch
 
-from core.checkpoint import CHAT_TEMPLATE, Card, is_checkpoint, read_card, read_json
+from core.checkpoint import CHAT_TEMPLATE, Card, is_checkpoint, read_card
 from core.config import CHECKPOINTS
 from core.diagnostics.verdict import FinishedRun, Verdict
 from core.stages import classify, dpo, ppo, pretrain, reward_model, sft
 from core.stages.base import Stage
 from core.stages.data_files import NOTED, check_unchanged, noted_on
 from core.training import distributed
-from core.training.run_directory import Run, Status, read_lines
+from core.training.log_lines import read_lines
+from core.training.run_directory import Run, Status
 from core.training.runner import Job, Progress, execute
 
 log = logging.getLogger(__name__)
@@ -69,7 +70,7 @@ def verdict(run: Run) -> Verdict | None:
         measured=card.report,
         before=before,
         after=after,
-        references=read_json(run.references) if run.references.exists() else {},
+        references=run.read_references(),
         parent=card.parent or "",
         parent_answers=is_checkpoint(parent) and answers(read_card(parent / "card.json")),
     )

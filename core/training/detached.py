@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from core.child import command
+
 
 def start_detached(arguments: Sequence[str], directory: Path | None, log: Path) -> subprocess.Popen[bytes]:
     """Start `python -m core` with these arguments in a working directory, this process's own if None.
@@ -19,7 +21,7 @@ def start_detached(arguments: Sequence[str], directory: Path | None, log: Path) 
     )
     with log.open("ab") as errors:
         return subprocess.Popen(
-            [sys.executable, "-m", "core", *arguments],
+            command("core", *arguments),
             cwd=directory,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 MEMORY = {
     "kernel": "the system has ended its process for want of memory",
     "plan": "its process has ended, as far as can be told for want of memory",
 }
+TYPES = {"kind": str, "step": int, "value": str, "what": str}  # of a failure's facts
 NAMES = {"loss/train": "the loss", "grad_norm": "the gradient norm"}  # other metrics are called by their keys
 
 
@@ -21,6 +23,7 @@ class Failure:
     device          its type                    what it said
     memory          "kernel" or "plan": who     what it needs, a sentence, if it is known
                     says so
+    unstarted                                   the end of its log
     refused                                     a sentence that says what to change
     unexpected
     """
@@ -45,5 +48,16 @@ class Failure:
             "device": f"the {self.what} failed: {self.value}{last_good}. Resume when it is back",
             "memory": f"{MEMORY.get(self.what)}{self.value and f': {self.value}'}{last_good}. Give it smaller "
             "micro-batches, or end other programs, then resume",
+            "unstarted": f"its process could not start; its log ends with: {self.value}",
             "refused": self.value,
         }.get(self.kind, f"an unexpected error, which {log} describes")
+
+
+def failure_of(content: Any) -> Failure | None:
+    """What status.json says of it. Raises TypeError if it is none."""
+    if content is None:
+        return None
+    failure = Failure(**content) if isinstance(content, dict) else None
+    if failure is None or not all(isinstance(getattr(failure, name), kind) for name, kind in TYPES.items()):
+        raise TypeError(f"failure is {content!r:.40}")
+    return failure

@@ -15,33 +15,54 @@ that waits in the queue (core/queue.py).
 """
 
 import json
+import logging
 import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from core.checkpoint import atomic_directory, is_checkpoint, read_json, remove, write_json, write_text
-from core.training.failure import Failure
+from core.atomic_files import (
+    atomic_directory,
+    claim,
+    delete,
+    is_locked,
+    is_temporary_of,
+    remove,
+    write_json,
+    write_text,
+)
+from core.bounded_files import is_file, modified, read_json, read_text
+from core.checkpoint import is_checkpoint
+from core.config import plural
+from core.training.failure import Failure, failure_of
+from core.training.log_lines import is_number, is_whole, read_log
 
+log = logging.getLogger(__name__)
 ACTIVE = ("created", "starting", "running", "paused")  # states in which a process holds the run, or is about to
 QUEUED = "queued"  # it waits in the queue, and no process holds it
+DAMAGED = "damaged"  # its status cannot be read, and no process holds it
+STATES = (*ACTIVE, QUEUED, "stopped", "finished", "failed", "interrupted")  # that may be written down
 START_SECONDS = 60  # a process that does not hold its run after this time will not come any more
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 STEP = re.compile(r"step-\d{6,}")
+CONTROL_BYTES = 100
+FITS: dict[type, Callable[[Any], bool]] = {  # what a field of a status may hold
+    **{int: is_whole, float: is_number, str: lambda value: isinstance(value, str)}
+}
 
 
 @dataclass(frozen=True)
 class Status:
     """What a run is doing. `interrupted`: it says it is active, but its process is gone."""
 
-    state: str = "created"  # queued starting running paused stopped finished failed interrupted
+    state: str = "created"  # one of STATES, or DAMAGED
     message: str = ""  # one sentence: what it does just now, or why it failed, which is not written down
     failure: Failure | None = None  # why it failed, as facts; older runs have written the message only
     step: int = 0
@@ -79,10 +100,10 @@ class Run:
         """Begin a run. Raises ValueError if the name is unfit or taken."""
         run = cls(directory)
         run.check_free()
-        run.directory.mkdir(parents=True, exist_ok=True)
         origin = {"forked_from": forked_from} if forked_from else {}
-        write_json(run.directory / "run.json", {"stage": stage, "config": config} | origin)
-        run.write_status(Status())
+        with claim(run.directory, run.ended_before_first_step):
+            write_json(run.directory / "run.json", {"stage": stage, "config": config} | origin)
+            run.write_status(Status())
         return run
 
     def fork(self, directory: str | Path, step: int, config: dict[str, Any]) -> "Run":
@@ -98,12 +119,12 @@ class Run:
         fork = Run.create(directory, self.read()[0], config, {"run": self.name, "step": step})
         if step:
             for path in (self.metrics, self.samples, self.details):
-                if path.exists():
-                    shutil.copy(path, fork.directory)
+                if is_file(path):
+                    shutil.copy(path, fork.directory, follow_symlinks=False)
             if self.snapshots():
-                shutil.copytree(self.directory / "snapshots", fork.directory / "snapshots")
+                shutil.copytree(self.directory / "snapshots", fork.directory / "snapshots", symlinks=True)
             with atomic_directory(fork.step_directory(step)) as temporary:
-                shutil.copytree(saved, temporary, dirs_exist_ok=True)
+                shutil.copytree(saved, temporary, symlinks=True, dirs_exist_ok=True)
             fork.rewind(step)
             fork.write_status(replace(Status(), step=step))
         return fork
@@ -111,14 +132,13 @@ class Run:
     def check_free(self) -> None:
         """Raise ValueError if this run's name is unfit or taken."""
         check_name(self.name)
-        taken = self.directory.exists() and (not self.directory.is_dir() or any(self.directory.iterdir()))
-        if taken and not self.ended_before_first_step():
+        if os.path.lexists(self.directory) and not is_empty(self.directory) and not self.ended_before_first_step():
             raise ValueError(f"there is already something called {self.name}: choose another name")
 
     def ended_before_first_step(self) -> bool:
         """Did it fail, or was it stopped, before its first step? Then nothing is lost, and its name is free."""
-        began = self.metrics.exists() or is_checkpoint(self.directory)
-        return (self.directory / "status.json").exists() and not began and self.status().state in ("failed", "stopped")
+        began = is_file(self.metrics) or is_checkpoint(self.directory)
+        return is_file(self.directory / "status.json") and not began and self.status().state in ("failed", "stopped")
 
     @property
     def name(self) -> str:
@@ -138,18 +158,23 @@ class Run:
 
     def forked_from(self) -> dict[str, Any] | None:
         """{"run", "step"} of which this one is the continuation, if it is one."""
-        return read_json(self.directory / "run.json").get("forked_from")
+        origin = read_json(self.directory / "run.json").get("forked_from")
+        return origin if isinstance(origin, dict) else None
 
     # --- status and control -----------------------------------------------------------------------------------
 
     def status(self) -> Status:
-        status = self.read_status()
-        if status.active and not self.is_held():
-            status = self.read_status()  # it may have ended in good order between the two looks
-            if status.active and not self.is_coming(status):
-                message = "its process has ended; it can be resumed"
-                return replace(status, state="interrupted", message=message)
-        return status
+        """What the run is doing. Never raises: if that cannot be read, the message says why."""
+        try:
+            status = self.read_status()
+            if status.active and not self.is_held():
+                status = self.read_status()  # it may have ended in good order between the two looks
+                if status.active and not self.is_coming(status):
+                    message = "its process has ended; it can be resumed"
+                    return replace(status, state="interrupted", message=message)
+            return status
+        except ValueError as error:
+            return Status("running" if self.is_held() else DAMAGED, str(error))
 
     def is_coming(self, status: Status) -> bool:
         """Has it been created just now, so that its process may still be starting?"""
@@ -157,14 +182,10 @@ class Run:
         return status.state == "created" and age <= START_SECONDS
 
     def read_status(self) -> Status:
+        """As it is written down. Raises ValueError if that cannot be read."""
         path = self.directory / "status.json"
-        content = read_json(path)
         try:
-            failure = content.pop("failure", None)
-            known = {
-                f.name: content[f.name] for f in fields(Status) if f.name in content
-            }  # other versions write others
-            return self.explained(Status(**known, failure=Failure(**failure) if failure else None))
+            return self.explained(status_of(read_json(path)))
         except TypeError as error:
             raise ValueError(f"{path} is damaged: {error}") from error
 
@@ -175,19 +196,30 @@ class Run:
         return replace(status, message=status.failure.sentence(self.saved_steps(), self.log))
 
     def write_status(self, status: Status) -> None:
-        """A failure belongs to a run that has failed; its sentence is made anew by whoever reads it."""
+        """A failure belongs to a run that has failed; its sentence is made anew by whoever reads it.
+
+        Where no file can be made any more, it is written over the old one: that it failed must not be lost.
+        """
         if status.state != "failed":
             status = replace(status, failure=None)
         elif status.failure:
             status = replace(status, message="")
         stamped = replace(status, pid=os.getpid(), heartbeat=time.time())
-        write_json(self.directory / "status.json", asdict(stamped))
+        path = self.directory / "status.json"
+        try:
+            write_json(path, asdict(stamped))
+        except OSError:
+            if not is_file(path):
+                raise
+            overwrite(path, json.dumps(asdict(stamped)))
 
     def clear_leftovers(self) -> None:
         """Remove what a process that was killed while it wrote has left behind."""
-        inside, beside = self.directory.glob(".*.tmp"), self.directory.parent.glob(f".{self.name}.*.tmp")
-        for path in [*inside, *beside, *self.directory.glob("snapshots/.*.tmp")]:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        inside, beside = self.directory.glob(".*.tmp"), self.directory.parent.glob(".*.tmp")
+        mine = [path for path in beside if is_temporary_of(path, self.name)]
+        for path in [*inside, *mine, *self.directory.glob("snapshots/.*.tmp")]:
+            if not is_locked(path):
+                delete(path)
 
     def request(self, command: str) -> None:
         """Ask the training process to `pause`, `resume` or `stop`; it obeys after the step it is in."""
@@ -195,7 +227,9 @@ class Run:
 
     def requested(self) -> str:
         path = self.directory / "control"
-        return path.read_text(encoding="utf-8") if path.exists() else ""
+        with suppress(ValueError):  # it may be taken away just now
+            return read_text(path, CONTROL_BYTES) if is_file(path) else ""
+        return ""
 
     def clear_stale_request(self) -> None:
         """Forget a request older than the status: it was meant for another process. A newer one is for this one."""
@@ -210,11 +244,7 @@ class Run:
 
     def is_held(self) -> bool:
         """Is there a living process that trains this run?"""
-        try:
-            with FileLock(self.directory / ".lock", timeout=0):
-                return False
-        except Timeout:
-            return True
+        return is_locked(self.directory / ".lock")
 
     def reserve(self) -> None:
         """Be the one process that trains this run, now or later, until `release`, or raise ValueError."""
@@ -247,12 +277,22 @@ class Run:
     def rewind(self, step: int) -> None:
         """Forget what was written about steps after `step`: they are about to be taken again."""
         for path in (self.metrics, self.samples, self.details):
-            if path.exists():
-                lines, _ = read_lines(path)
+            if is_file(path):
+                lines, _, damaged = read_log(path)
+                if damaged:
+                    log.warning("%s of %s cannot be read and is left out", plural(damaged, "line"), path.name)
                 write_text(path, "".join(json.dumps(line) + "\n" for line in lines if 0 < step >= line["step"]))
+        for path in self.saved_steps():
+            if step_number(path) > step:
+                remove(path)
         for path in self.snapshots():
             if step == 0 or step_number(path) > step:  # one of step 0 may be of a run that failed under this name
                 remove(path)
+
+    def read_references(self) -> dict[str, float]:
+        """Losses to compare with, by name. Raises ValueError if they cannot be read."""
+        found = read_json(self.references) if is_file(self.references) else {}
+        return {name: value for name, value in found.items() if is_number(value)}
 
     # --- saved steps and snapshots ----------------------------------------------------------------------------
 
@@ -269,6 +309,37 @@ class Run:
     def snapshots(self) -> list[Path]:
         """Directories of the snapshots, oldest first: checkpoints of weights alone, whose cards say step and loss."""
         return steps_in(self.directory / "snapshots")
+
+
+def status_of(content: dict[str, Any]) -> Status:
+    """The content of a status.json; other versions write other keys. Raises ValueError or TypeError if it is none."""
+    found: dict[str, Any] = {}
+    for name, example in vars(Status()).items():
+        value = content.get(name, example)
+        if name == "failure":
+            found[name] = failure_of(value)
+        elif FITS[type(example)](value):
+            found[name] = value
+        else:
+            raise TypeError(f"{name} is {value!r:.40}, it must be of type {type(example).__name__}")
+    if found["state"] not in STATES or found["processes"] < 1:
+        raise ValueError(f"it tells of a state {found['state']!r:.40} of {found['processes']} processes")
+    return Status(**found)
+
+
+def overwrite(path: Path, text: str) -> None:
+    """Put a text into a file that is there, which takes neither an inode nor, if it is short, a block of the disk."""
+    with path.open("r+", encoding="utf-8") as file:
+        file.write(text)
+        file.truncate()
+
+
+def is_empty(directory: Path) -> bool:
+    """Is it a directory in which nothing lies, as far as one may look?"""
+    try:
+        return directory.is_dir() and not os.listdir(directory)
+    except OSError:
+        return False
 
 
 def steps_in(directory: Path) -> list[Path]:
@@ -298,24 +369,5 @@ def busy_sentence(checkpoints: Path, device: str) -> str:
 
 def runs(checkpoints: Path) -> list[Run]:
     """All runs below `checkpoints`, the latest begun first."""
-    found = [path.parent for path in checkpoints.glob("*/run.json") if (path.parent / "status.json").exists()]
-    return [Run(path) for path in sorted(found, key=lambda path: (path / "run.json").stat().st_mtime, reverse=True)]
-
-
-def append_line(path: Path, record: dict[str, Any]) -> None:
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(record) + "\n")
-
-
-def read_lines(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
-    """The JSON lines of a growing file from byte `offset` on, and the offset to go on from.
-
-    A last line that is not complete yet is left for the next time.
-    """
-    if not path.exists():
-        return [], 0
-    with path.open("rb") as file:
-        file.seek(offset)
-        content = file.read()
-    whole = content[: content.rfind(b"\n") + 1]
-    return [json.loads(line) for line in whole.splitlines()], offset + len(whole)
+    found = [path.parent for path in checkpoints.glob("*/run.json") if is_file(path.parent / "status.json")]
+    return [Run(path) for path in sorted(found, key=lambda path: modified(path / "run.json"), reverse=True)]

@@ -16,13 +16,15 @@ import torch
 from torch.optim import Optimizer
 
 from core import checkpoint, lora
-from core.checkpoint import Card, write_json
+from core.atomic_files import atomic_directory, remove, write_json
+from core.checkpoint import Card
 from core.huggingface import Model
 from core.tokenizer import Tokenizer
 from core.training import distributed
 from core.training.batches import Batches
 from core.training.device import describe_gpu, free_memory, in_bfloat16, peak_flops, peak_memory, pick_device
 from core.training.failure import Failure
+from core.training.log_lines import append_line
 from core.training.loop import (
     AfterStep,
     FitConfig,
@@ -37,7 +39,7 @@ from core.training.loop import (
 from core.training.lr_schedule import snapshot_steps
 from core.training.optimizer import load_optimizers, save_optimizers
 from core.training.planning import memory
-from core.training.run_directory import Run, Status, append_line, step_number
+from core.training.run_directory import Run, Status, step_number
 
 log = logging.getLogger(__name__)
 STATUS_INTERVAL = 0.5  # seconds between two writes of status.json
@@ -167,7 +169,7 @@ class Runner:
         write_json(self.run.references, job.references)
         snapshots = snapshot_steps(job.config.max_steps, job.config.snapshots)
         if checkpoint.is_checkpoint(self.best) and checkpoint.read_card(self.best / "card.json").step > start:
-            checkpoint.remove(self.best)  # it will come again
+            remove(self.best)  # it will come again
         log.info(
             "%s on %s: %s weights, from step %d", self.run.name, self.device, f"{job.model.config.n_params:,}", start
         )
@@ -282,7 +284,7 @@ class Runner:
         directory = self.run.step_directory(step)
         if directory.exists():
             return
-        with checkpoint.atomic_directory(directory) as temporary:
+        with atomic_directory(directory) as temporary:
             checkpoint.write_files(
                 temporary, job.to_checkpoint_model(job.model), job.tokenizer, replace(job.card, step=step)
             )
@@ -295,7 +297,7 @@ class Runner:
         """Remove all saved steps but the last `count`."""
         saved = self.run.saved_steps()
         for old in saved[: max(0, len(saved) - count)]:
-            checkpoint.remove(old)
+            remove(old)
 
     def save_snapshot(self, job: Job, step: int, metrics: dict[str, float]) -> None:
         """Keep the weights alone, in half precision, with the step's losses: held-out ones too if it was evaluated."""

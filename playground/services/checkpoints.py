@@ -8,6 +8,7 @@ from typing import TypeVar
 import torch
 
 from core import checkpoint
+from core.bounded_files import modified
 from core.checkpoint import (
     Checkpoint,
     is_checkpoint,
@@ -67,9 +68,9 @@ class Checkpoints:
     def found(self) -> list[Path]:
         """The directories of all checkpoints, in the order in which they are offered."""
 
-        def place(path: Path) -> tuple[int, bool, float]:
+        def place(path: Path) -> tuple[int, bool, int]:
             first = FIRST.index(path.name) if path.name in FIRST else len(FIRST)
-            return first, not is_shipped(path), -path.stat().st_mtime
+            return first, not is_shipped(path), -modified(path)
 
         return sorted(self.directories(), key=place)
 
@@ -128,7 +129,7 @@ class Checkpoints:
             raise ValueError("there is no model yet: train one in the Train tab")
         if name not in {path.name for path in self.directories()}:
             raise ValueError(f"the model {name} is not there any more: choose another one above")
-        return name, (self.roots.path(name) / "model.safetensors").stat().st_mtime_ns
+        return name, modified(self.roots.path(name) / "model.safetensors")
 
 
 def is_shipped(directory: Path) -> bool:

@@ -47,7 +47,7 @@ def events(lines: Sequence[Line], samples: Sequence[Line]) -> Iterator[Event]:
         yield Event(wall_time=time_of(line), step=line["step"], summary=Summary(value=values))
     for sample in samples:
         # TensorBoard reads Markdown: four spaces keep lines and signs as they are.
-        words = "\n".join(f"    {row}" for row in f"{sample['prompt']}{sample['text']}".splitlines())
+        words = "\n".join(f"    {row}" for row in f"{sample.get('prompt', '')}{sample.get('text', '')}".splitlines())
         step = sample["step"]
         yield Event(wall_time=times.get(step, 0.0), step=step, summary=text_summary("sample", words))
 

@@ -1,12 +1,15 @@
 """A run's log, small enough for the page: columns of rounded numbers, thinned out if they are many."""
 
 import itertools
-import json
 import math
+import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
+
+from core.bounded_files import is_file, open_file
+from core.training.log_lines import parse
 
 Line = dict[str, Any]  # of metrics.jsonl: step, time, and what was measured
 
@@ -16,6 +19,8 @@ MOST_SAMPLES = 60  # in the first look
 TAIL_BYTES = 32_768  # of the log, some two hundred steps: what counts as recent
 NOT_DRAWN = ("step", "time", "micro_batch_size")  # of every line: the first is what all else is drawn over
 COUNT = "n/"  # how a number of cases begins, on which an evaluation was measured: it never changes
+LARGEST = sys.float_info.max
+EXACT = 2**53  # up to which a browser counts exactly
 PAUSE_SECONDS = 60  # between two steps: longer, and far longer than usual, is no work
 
 
@@ -73,12 +78,12 @@ def means(lines: Sequence[Line], name: str, kept: Iterable[int]) -> list[float |
 
 
 def is_number(value: Any) -> bool:
-    return value is not None and math.isfinite(value)
+    return value is not None and -LARGEST <= value <= LARGEST
 
 
 def rounded(value: Any) -> Any:
     """Five significant digits of a measurement, more than can be seen; None for what cannot be drawn."""
-    if isinstance(value, int):
+    if isinstance(value, int) and abs(value) < EXACT:
         return value
     return float(f"{value:.5g}") if is_number(value) else None
 
@@ -99,14 +104,14 @@ def some_samples(samples: Sequence[Line]) -> list[Line]:
 
 def recent(metrics: Path) -> list[Line]:
     """The last lines of the log, without reading all of it."""
-    if not metrics.exists():
+    if not is_file(metrics):
         return []
-    with metrics.open("rb") as file:
+    with open_file(metrics) as file:
         size = file.seek(0, 2)
         file.seek(max(0, size - TAIL_BYTES))
         content = file.read()
-    lines = content[: content.rfind(b"\n") + 1].splitlines()
-    return [json.loads(line) for line in (lines if size <= TAIL_BYTES else lines[1:])]  # the first may be cut
+    begin = content.find(b"\n") + 1 if size > TAIL_BYTES else 0  # the first line may be cut
+    return parse(content[begin : content.rfind(b"\n") + 1], metrics.stem).lines
 
 
 def seconds_left(lines: Sequence[Line], max_steps: int) -> float | None:

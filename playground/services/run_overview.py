@@ -5,8 +5,11 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
+from core.atomic_files import size_of
+from core.config import plural
 from core.stages.registry import STAGES
-from core.training.run_directory import Run, read_lines
+from core.training.log_lines import read_log
+from core.training.run_directory import DAMAGED, Run
 from playground.services.run_log import Line, rounded, worked_seconds
 from playground.services.training_jobs import Jobs
 
@@ -32,6 +35,8 @@ class RunOverview:
     def row(self, name: str) -> dict[str, Any]:
         try:
             run, status = self.jobs.run(name), self.jobs.status(name)
+            if status.state == DAMAGED:
+                raise ValueError(status.message)
             stage, config = run.read()
             measured = self.measure(run)
         except (ValueError, TypeError, AttributeError, OSError) as error:  # whatever lies there, it is this row's alone
@@ -51,11 +56,12 @@ class RunOverview:
         }
 
     def measure(self, run: Run) -> dict[str, Any]:
-        size = run.metrics.stat().st_size if run.metrics.exists() else 0
+        size = size_of(run.metrics)
         before, measured = self.measured.get(run.metrics, (-1, {}))
         if size != before:
-            lines = read_lines(run.metrics)[0] if size else []
-            measured = {"best": best_loss(lines), "seconds": worked_seconds(lines)}
+            lines, _, damaged = read_log(run.metrics)
+            left_out = f"{plural(damaged, 'line')} of {run.metrics.name} cannot be read and left out" if damaged else ""
+            measured = {"best": best_loss(lines), "seconds": worked_seconds(lines), "trouble": left_out}
             self.measured[run.metrics] = size, measured
         return measured
 

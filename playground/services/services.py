@@ -1,5 +1,6 @@
 """Services, what every tab is given, put together: checkpoints, jobs, vocabularies, votes. No globals."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from playground.services.checkpoints import Checkpoints
 from playground.services.labelling.voting_session import Labelling
 from playground.services.training_jobs import Jobs
 from playground.services.vocabularies import Vocabularies
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,10 @@ class Services:
     def open(cls, directory: Path, device: torch.device, read_only: Sequence[Path] = ()) -> "Services":
         """What lies in `directory`, which is made if it is not there, and the models of the `read_only` ones."""
         directory.mkdir(parents=True, exist_ok=True)
+        workspace = Workspace(directory, read_only)
+        for sentence in workspace.tidy():
+            log.info("%s", sentence)
         checkpoints, jobs = Checkpoints(directory, device, read_only), Jobs(directory, read_only)
         vocabularies, votes = Vocabularies(directory, read_only), Votes(directory / FILE)
         labelling = Labelling(checkpoints, votes, busy=lambda: jobs.active() is not None)
-        return cls(Workspace(directory, read_only), checkpoints, jobs, vocabularies, votes, labelling)
+        return cls(workspace, checkpoints, jobs, vocabularies, votes, labelling)

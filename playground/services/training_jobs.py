@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from core import queue
-from core.checkpoint import read_json
+from core.bounded_files import is_file, open_file
 from core.command_line import command_of
 from core.config import Config, leaves, setting_of
 from core.diagnostics.doctor import diagnose
@@ -29,13 +29,15 @@ from core.stages.memory_fit import known_need
 from core.stages.registry import STAGES, stage_of
 from core.training.device import pick_device, total_memory
 from core.training.failure import Failure
-from core.training.run_directory import QUEUED, Run, Status, busy_sentence, check_name, read_lines, runs, step_number
+from core.training.log_lines import read_lines
+from core.training.run_directory import QUEUED, Run, Status, busy_sentence, check_name, runs, step_number
 from playground.services.run_export import as_csv, as_tensorboard
 from playground.services.run_log import MOST_ROWS, recent, rows_allowed, seconds_left, some_samples, table
 
 log = logging.getLogger(__name__)
 TENDED_SECONDS = 5.0
 LOG_BYTES = 65_536  # of a log that the page shows
+LOG_END = 300  # characters of its last line that a sentence repeats
 BEGINNING = ("created", "starting")  # a resumed run may still hold steps that it is about to take again
 ACTIONS: dict[str, Callable[[Path, str], None]] = {  # on what waits in the queue
     "up": partial(queue.move, by=-1),
@@ -153,7 +155,7 @@ class Jobs:
             raise ValueError(f"{name} is finished: there is nothing left to resume")
         else:
             short = status.failure is not None and status.failure.kind == "memory"
-            queue.add(run, agreed=run.metrics.exists() and not short)
+            queue.add(run, agreed=is_file(run.metrics) and not short)
             self.go_on()
 
     def request(self, name: str, command: str) -> None:
@@ -210,8 +212,12 @@ class Jobs:
         died = process is not None and process.poll() is not None  # which lets the system forget the process
         status = run.status()
         if died and status.state == "created":
-            message = f"its process could not start: see {run.log}"
-            return replace(status, state="interrupted", message=message)
+            last = next(
+                (line.strip() for line in reversed(self.log_text(name).splitlines()) if line.strip()), "nothing"
+            )
+            status = replace(status, state="failed", failure=Failure("unstarted", status.step, last[:LOG_END]))
+            run.write_status(status)  # its name is free again, and whoever looks from elsewhere sees it, too
+            return run.explained(status)
         if status.state == "interrupted":
             return run.explained(replace(status, failure=self.why_interrupted(run, status)))
         if status.state == QUEUED:
@@ -274,9 +280,9 @@ class Jobs:
     def log_text(self, name: str) -> str:
         """The end of what a run has written for people."""
         log = self.run(name).log
-        if not log.exists():
+        if not is_file(log):
             return ""
-        with log.open("rb") as file:
+        with open_file(log) as file:
             size = file.seek(0, 2)
             file.seek(max(0, size - LOG_BYTES))
             text = file.read().decode("utf-8", "replace")
@@ -302,7 +308,7 @@ class Jobs:
         """What the doctor says about a run, and for each finding the saved step to fork from: 0 is the beginning."""
         run, status = self.run(name), self.status(name)
         lines = [] if status.state in BEGINNING else read_lines(run.metrics)[0]
-        references = read_json(run.references) if run.references.exists() else {}
+        references = run.read_references()
         total = total_memory(pick_device(status.device)) if status.device in ("cpu", "cuda") else None
         stage, config = run.read()
         if stage not in STAGES:
@@ -335,7 +341,7 @@ def about(run: Run) -> dict[str, Any]:
     stage, config = run.read()
     known = STAGES.get(stage)
     limits = known.against_kl.limits if known and known.against_kl else {}
-    references = read_json(run.references) if run.references.exists() else {}
+    references = run.read_references()
     return {
         "stage": stage,
         "corpus": config.get("corpus", ""),

@@ -1,12 +1,13 @@
 """Files that a person gave to the page, kept by their content: a second train.csv does not replace the first."""
 
 import hashlib
-import os
 import re
 import shutil
 from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
+
+from core.atomic_files import atomic_file
 
 BY_CONTENT = re.compile(r"[0-9a-f]{12}")  # a directory for each content, in which the file has its own name
 
@@ -18,12 +19,8 @@ def keep(file: str | Path, directory: Path) -> Path:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
     kept = directory / digest[:12] / given.name
     kept.parent.mkdir(parents=True, exist_ok=True)
-    fresh = kept.with_name(f".{given.name}.{os.getpid()}.tmp")
-    try:
+    with atomic_file(kept) as fresh:
         shutil.copyfile(given, fresh)
-        fresh.replace(kept)
-    finally:
-        fresh.unlink(missing_ok=True)
     return kept
 
 

@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from core.checkpoint import WEIGHTS, atomic_directory
+from core.atomic_files import claim
+from core.bounded_files import is_file, modified
+from core.checkpoint import WEIGHTS
 from core.datasets import shakespeare as corpora
 from core.foreign_vocabulary import OpenedVocabulary, read_foreign_vocabulary
 from core.roots import Roots
@@ -48,8 +50,8 @@ class Vocabularies:
 
     def names(self) -> list[str]:
         """Directories with a vocabulary, the latest first, then files, then the two that are always there."""
-        found = [file for path in self.roots.directories() if (file := path / "tokenizer.json").is_file()]
-        found.sort(key=lambda path: (-path.stat().st_mtime_ns, path.parent.name))
+        found = [file for path in self.roots.directories() if is_file(file := path / "tokenizer.json")]
+        found.sort(key=lambda path: (-modified(path), path.parent.name))
         return [*(path.parent.name for path in found), *self.files(), GPT2, BYTES]
 
     def files(self) -> dict[str, Path]:
@@ -78,7 +80,7 @@ class Vocabularies:
         """The vocabularies that were trained on their own, as a training's `tokenizer` setting names them."""
         apart = (GPT2, BYTES, *self.files())
         paths = [self.roots.path(name) for name in self.names() if name not in apart]
-        return [str(path) for path in paths if not (path / WEIGHTS).exists()]
+        return [str(path) for path in paths if not is_file(path / WEIGHTS)]
 
     def resolve(self, choice: str | None, model: str | None) -> str:
         """The name of a picker's `choice` when `model` is the header's. Raises ValueError if that says nothing."""
@@ -98,7 +100,7 @@ class Vocabularies:
     def read(self, name: str) -> OpenedVocabulary:
         with self.lock:
             path = self.path(name)
-            changed = path.stat().st_mtime_ns if path else 0
+            changed = modified(path) if path else 0
             if name not in self.loaded or self.loaded[name][0] != changed:
                 self.loaded[name] = changed, self.read_anew(name, path)
             return self.loaded[name][1]
@@ -157,9 +159,9 @@ class Vocabularies:
 
     def train(self, name: str, corpus: str, vocab_size: int) -> str:
         """In the background: returns what came of it."""
-        tokenizer = Tokenizer.train(self.corpus_passages(corpus), vocab_size, self.report_merges)
-        with atomic_directory(self.directory / name) as temporary:
-            tokenizer.save(temporary)
+        with claim(self.directory / name):
+            tokenizer = Tokenizer.train(self.corpus_passages(corpus), vocab_size, self.report_merges)
+            tokenizer.save(self.directory / name)
         return f"{tokenizer.vocab_size:,} tokens learned from {Path(corpus).name}"
 
     def corpus_passages(self, name: str) -> Iterator[str]:

@@ -17,7 +17,7 @@ from core import checkpoint
 from core.preferences.agreement import wilson
 from core.preferences.rule_annotators import RULES
 from core.stages.registry import STAGES
-from core.training.run_directory import read_lines
+from core.training.log_lines import read_lines
 from tests.helpers.alignment import CHAT, measured, trained, voted
 
 

@@ -22,7 +22,8 @@ from playwright.sync_api import ConsoleMessage, Page, sync_playwright
 from playwright.sync_api import Error as BrowserError
 
 from core.stages.pretrain import PretrainConfig
-from core.training.run_directory import Run, read_lines
+from core.training.log_lines import read_lines
+from core.training.run_directory import Run
 from playground.app import TABS
 from playground.services.training_jobs import Jobs
 from tests.conftest import free_port

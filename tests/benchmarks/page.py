@@ -27,7 +27,8 @@ from core.model import GPT, GPTConfig
 from core.preferences.vote_store import Votes
 from core.stages.pretrain import PretrainConfig
 from core.tokenizer import Tokenizer
-from core.training.run_directory import Run, read_lines
+from core.training.log_lines import read_lines
+from core.training.run_directory import Run
 from playground.__main__ import launch
 from playground.services.services import Services
 from playground.tabs.label.table import EXAMPLE

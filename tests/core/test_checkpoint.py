@@ -11,6 +11,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
 from core import checkpoint
+from core.atomic_files import write_text
 from core.checkpoint import Card
 from core.tokenizer import Tokenizer
 
@@ -200,7 +201,7 @@ def half_a_file(tensors, path, metadata):
     raise safetensors.SafetensorError("I/O error: No space left on device (os error 28)")
 
 
-FAILURES = [("core.checkpoint.safetensors.torch.save_file", half_a_file), ("core.checkpoint.os.fsync", full_disk)]
+FAILURES = [("core.checkpoint.safetensors.torch.save_file", half_a_file), ("core.atomic_files.os.fsync", full_disk)]
 
 
 @pytest.mark.parametrize(("call", "failure"), FAILURES)
@@ -223,17 +224,17 @@ def test_a_failing_write_leaves_nothing_where_nothing_was(call, failure, tmp_pat
 
 def test_text_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     path = tmp_path / "status.json"
-    checkpoint.write_text(path, "old")
-    monkeypatch.setattr("core.checkpoint.os.fsync", full_disk)
+    write_text(path, "old")
+    monkeypatch.setattr("core.atomic_files.os.fsync", full_disk)
     with pytest.raises(OSError):
-        checkpoint.write_text(path, "new")
+        write_text(path, "new")
     assert contents(tmp_path) == {"status.json": b"old"}
 
 
 def test_a_checkpoint_is_on_disk_before_it_gets_its_name(tmp_path, model, tokenizer, monkeypatch):
     synced = []
-    monkeypatch.setattr("core.checkpoint.sync", lambda path: synced.append(path.name))
-    monkeypatch.setattr("core.checkpoint.os.replace", lambda source, target: synced.append(Path(target).name))
+    monkeypatch.setattr("core.atomic_files.sync", lambda path: synced.append(path.name))
+    monkeypatch.setattr("core.atomic_files.os.replace", lambda source, target: synced.append(Path(target).name))
     checkpoint.save(tmp_path / "new", model, tokenizer, CARD)
     assert synced[-1] == "new"
     assert {*checkpoint.FILES, "card.json"} <= set(synced[:-1])

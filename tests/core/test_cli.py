@@ -16,7 +16,8 @@ from core.generate import Sampling, stream_text
 from core.packed_model import PRECISIONS, PackedGPT
 from core.stages.pretrain import PretrainConfig
 from core.tokenizer import Tokenizer
-from core.training.run_directory import Run, read_lines
+from core.training.log_lines import read_lines
+from core.training.run_directory import Run
 from tests.conftest import SENTENCES
 
 SHAPE = "--n-layer 1 --n-head 2 --n-embd 16 --block-size 16 --vocab-size 300"
@@ -165,6 +166,13 @@ def test_corpus_writes_files_that_can_be_trained_on(tmp_path, text_file):
     assert main(["corpus", str(text_file), str(tmp_path / "carried")]) == 0
     carried, original = shakespeare.load(str(tmp_path / "carried")), shakespeare.load(str(text_file))
     assert (carried.train, carried.val) == (original.train, original.val)
+
+
+def test_a_vocabulary_is_never_written_into_a_model(complaint, trained, text_file):
+    before = (trained / "tokenizer.json").read_bytes()
+    command = ["tokenizer", str(trained), "--corpus", str(text_file), "--vocab-size", "270"]
+    assert complaint(command) == f"there is already something called {trained.name}: choose another name"
+    assert (trained / "tokenizer.json").read_bytes() == before
 
 
 def test_the_help_of_pretrain_explains_every_field(capsys):

@@ -288,3 +288,21 @@ def test_what_cannot_be_pushed_is_said_before_anything_is_sent(save, model, tmp_
         hub_upload.push(tmp_path / "mine", "mine", "hf_secret")
     with pytest.raises(ValueError, match="has no weights yet"):
         hub_upload.push(tmp_path, "me/mine", "hf_secret")
+
+
+def test_a_zip_holds_nothing_to_which_a_link_leads_out_of_the_checkpoint(save, tmp_path, model):
+    directory, secret = save(model), tmp_path / "secret.txt"
+    secret.write_text("the password")
+    (directory / "extra.safetensors").symlink_to(secret)
+    (directory / "card.json").rename(directory / "own.txt")
+    (directory / "card.json").symlink_to("own.txt")  # within the checkpoint
+    said = export(directory, tmp_path / "mine.zip")
+    with zipfile.ZipFile(tmp_path / "mine.zip") as archive:
+        names = {Path(name).name for name in archive.namelist()}
+        assert "card.json" in names and "extra.safetensors" not in names
+        assert not any(b"the password" in archive.read(name) for name in archive.namelist())
+    assert said[1] == "1 link to other places left out (extra.safetensors)"
+    (directory / "tokenizer.json").rename(tmp_path / "elsewhere.json")
+    (directory / "tokenizer.json").symlink_to(tmp_path / "elsewhere.json")
+    with pytest.raises(ValueError, match=r"tokenizer.json of .* lies elsewhere, where a link leads"):
+        export(directory, tmp_path / "other.zip")

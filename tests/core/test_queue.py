@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from core import queue
-from core.checkpoint import write_json
+from core.atomic_files import write_json
 from core.queue_file import FILE
 from core.stages.memory_fit import MemoryNeed
 from core.stages.ppo import PPOConfig

@@ -15,7 +15,8 @@ from core.__main__ import main
 from core.stages.memory_fit import MemoryNeed
 from core.stages.registry import train
 from core.training import distributed
-from core.training.run_directory import Run, Status, read_lines
+from core.training.log_lines import read_lines
+from core.training.run_directory import Run, Status
 from core.training_commands import train_in_turn
 from tests.conftest import SENTENCES
 from tests.core.training.test_run_directory import REPO, assert_equal_runs, n_steps, new_run, wait_for

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from core import checkpoint
+from core.atomic_files import size_of
 from core.checkpoint import Card
 from core.classifier import SequenceClassifier
 from core.huggingface import REWARD
 from core.preferences.arena import results
 from core.preferences.vote_store import Answer, NewPair, Votes
 from core.training.run_directory import QUEUED, Run, Status
-from core.workspace import Workspace, differences, size_of
+from core.workspace import Workspace, differences
 
 HOSTILE = ("../escape", "a/b", "..", "", ".hidden", "a" * 65, "CON~1", "a\0b")
 
@@ -97,7 +98,7 @@ def test_what_is_thrown_away_can_be_brought_back_until_the_trash_is_emptied(libr
     assert library.thrown_away()[0].size == library.disk()["trash"] > 0
     assert sum(list(library.disk().values())[:2]) == pytest.approx(whole, rel=0.1)
     (library.directory / "base").mkdir()
-    with pytest.raises(ValueError, match="there is something called base again"):
+    with pytest.raises(ValueError, match="there is already something called base: rename that first"):
         library.restore(thrown)
     (library.directory / "base").rmdir()
     assert library.restore(thrown) == "base" and checkpoint.load(library.directory / "base")

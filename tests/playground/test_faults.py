@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from core import checkpoint
+from core.atomic_files import remove
 from core.checkpoint import Card
 from core.preferences import sqlite
 from core.preferences.vote_store import Answer, NewPair, Votes
@@ -57,7 +58,7 @@ def test_a_model_made_or_removed_by_another_playground_is_noticed(workspace: Pat
     checkpoint.save(workspace / "two", model, tokenizer, Card())
     assert set(one.checkpoints.names()) == {"one", "two"}
     one.checkpoints.load("two")
-    checkpoint.remove(workspace / "two")
+    remove(workspace / "two")
     for services in (one, other):
         with pytest.raises(ValueError, match="two is not there any more"):
             services.checkpoints.load("two")

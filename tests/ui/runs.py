@@ -7,12 +7,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from core.checkpoint import write_json
+from core.atomic_files import write_json
 from core.stages.dpo import DPOConfig
 from core.stages.ppo import PPOConfig
 from core.stages.pretrain import PretrainConfig
 from core.stages.reward_model import RewardConfig
-from core.training.run_directory import Run, Status, append_line
+from core.training.log_lines import append_line
+from core.training.run_directory import Run, Status
 
 EVAL_INTERVAL = 50
 

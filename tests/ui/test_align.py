@@ -9,7 +9,8 @@ from playwright.sync_api import Page, expect
 
 from core.datasets.preference_files import Preference, read_preferences
 from core.preferences.vote_store import Votes
-from core.training.run_directory import Run, read_lines
+from core.training.log_lines import read_lines
+from core.training.run_directory import Run
 from tests.ui.runs import HOSTILE, add_aligned_steps, write_aligned
 from tests.ui.steps import choose, choose_run, open_page, open_tab, wait_for_points, wait_for_state
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from core.training.run_directory import Run, read_lines
+from core.training.log_lines import read_lines
+from core.training.run_directory import Run
 from tests.ui.runs import add_steps, write_run
 from tests.ui.steps import choose_run, wait_for_points, wait_for_state
 

@@ -12,7 +12,8 @@ from urllib.request import urlopen
 import pytest
 from playwright.sync_api import Page, expect
 
-from core.training.run_directory import Run, read_lines
+from core.training.log_lines import read_lines
+from core.training.run_directory import Run
 from tests.conftest import free_port
 from tests.ui.steps import open_page, open_tab, start_training, wait_for_points, wait_for_state
 

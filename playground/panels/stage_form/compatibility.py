@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from core.bounded_files import is_file
 from core.chat_template import reads
 from core.checkpoint import Card, is_checkpoint, read_card
 from core.stages.registry import answers
@@ -40,7 +41,7 @@ def check_same_vocabulary(reward_model: str, parent: str, chosen: Sequence[str])
 def vocabulary(model: str) -> Tokenizer:
     """Of a checkpoint, or of the one from which a run starts that has made none yet. ValueError if there is none."""
     run = Run(Path(model).expanduser())
-    if (run.directory / "run.json").exists() and not is_checkpoint(run.directory):
+    if is_file(run.directory / "run.json") and not is_checkpoint(run.directory):
         return Tokenizer.load(str(run.read()[1].get("parent")))
     return Tokenizer.load(model)
 

@@ -4,11 +4,11 @@ What is to be learned from is named by a text: "all votes", "votes by NAME", or 
 """
 
 import hashlib
-import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from core.atomic_files import temporary_path
 from core.config import plural
 from core.datasets.preference_files import Preference, read_preferences, write_preferences
 from core.preferences.vote_store import Votes
@@ -79,7 +79,7 @@ def write_votes(votes: Votes, data: str, directory: Path) -> str:
     pairs = read_votes(votes, data)
     describe_votes(pairs)
     directory.mkdir(parents=True, exist_ok=True)
-    fresh = directory / f".votes-{os.getpid()}.tmp"
+    fresh = temporary_path(directory / "votes")
     try:
         write_preferences(fresh, pairs)
         path = directory / f"votes-{hashlib.sha256(fresh.read_bytes()).hexdigest()[:8]}.jsonl"

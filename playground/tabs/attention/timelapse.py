@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from core.training.run_directory import read_lines, step_number
+from core.training.log_lines import read_lines
+from core.training.run_directory import step_number
 from playground.services.services import Services
 from playground.tabs.attention.activation_cache import ActivationCache, head_grid
 from playground.tabs.attention.timelapse_figures import timelapse

@@ -9,8 +9,10 @@ from core.preferences.agreement import model_wins
 from core.preferences.arena import Result, results, standings
 from core.preferences.vote_store import Votes
 from core.stages.registry import checkpoint_settings
-from core.training.run_directory import Run, read_lines
-from core.workspace import Entry, Workspace, differences
+from core.training.log_lines import read_lines
+from core.training.run_directory import Run
+from core.workspace import Workspace, differences
+from core.workspace_entry import Entry
 from playground.services.run_log import rounded, table
 from playground.ui.palette import ORANGE, SKY
 
@@ -133,8 +135,6 @@ def describe_report(report: dict[str, float]) -> list[dict[str, Any]]:
 def curve(directory: Path) -> dict[str, list[Any]]:
     """The losses of its training, thinned: columns step, loss/train, loss/val; empty if there is no log."""
     log = Run(directory).metrics
-    if not log.exists():
-        return {}
     columns = table(read_lines(log)[0], CURVE)["columns"]
     return {key: columns[key] for key in ("step", "loss/train", "loss/val") if key in columns}
 

@@ -12,15 +12,17 @@ from sklearn.metrics import accuracy_score, f1_score, recall_score
 
 from core import checkpoint
 from core.__main__ import main
-from core.checkpoint import Card, write_json
+from core.atomic_files import write_json
+from core.checkpoint import Card
 from core.classifier import SequenceClassifier
 from core.datasets import classification
 from core.evaluation.classification import Scores, confusion, evaluate_classifier, majority
 from core.stages.classify import ClassifyConfig, describe, prepare
 from core.stages.data_files import NOTED
 from core.stages.registry import train
+from core.training.log_lines import read_lines
 from core.training.loop import fit
-from core.training.run_directory import Run, read_lines
+from core.training.run_directory import Run
 
 WORDS = {"yes": ("tomorrow", "question", "whether"), "no": ("music", "food", "love")}
 FIT = dict(max_steps=40, batch_size=8, warmup_steps=0, learning_rate=1e-2, eval_interval=10, save_interval=10)

@@ -9,7 +9,8 @@ import pytest
 
 from core import checkpoint
 from core.__main__ import main
-from core.checkpoint import Card, read_card, write_json
+from core.atomic_files import write_json
+from core.checkpoint import Card, read_card
 from core.config import DATA
 from core.datasets import classification
 from core.evaluation.report_card import held_out_texts

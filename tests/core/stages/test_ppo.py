@@ -22,7 +22,8 @@ from core.stages import ppo
 from core.stages.ppo import PPOConfig
 from core.stages.registry import answers, train
 from core.tokenizer import Tokenizer
-from core.training.run_directory import Run, read_lines
+from core.training.log_lines import read_lines
+from core.training.run_directory import Run
 
 FIT = dict(max_steps=12, batch_size=8, rollouts=16, max_new_tokens=8, warmup_steps=0, learning_rate=3e-3)
 FIT |= dict(eval_interval=4, save_interval=3, keep_steps=0, device="cpu", save_dtype="float32", kl_stop=0.0)

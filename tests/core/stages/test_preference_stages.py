@@ -23,7 +23,8 @@ from core.stages import dpo, reward_model
 from core.stages.dpo import DPOConfig, dpo_loss
 from core.stages.registry import answers, train, verdict
 from core.stages.reward_model import RewardConfig
-from core.training.run_directory import Run, read_lines
+from core.training.log_lines import read_lines
+from core.training.run_directory import Run
 
 GOOD, BAD = ("Music, play on.", "Play on!", "Love, the music."), ("He said.", "To be.", "Was ist das?")
 FIT = dict(max_steps=30, batch_size=8, warmup_steps=0, learning_rate=3e-3, eval_interval=10, save_interval=10)

@@ -14,8 +14,9 @@ from core.presets import PRESETS
 from core.stages.pretrain import STAGE, PretrainConfig, prepare
 from core.stages.registry import train
 from core.tokenizer import Tokenizer
+from core.training.log_lines import read_lines
 from core.training.loop import fit, mean_loss
-from core.training.run_directory import Run, read_lines
+from core.training.run_directory import Run
 
 FIT = dict(max_steps=2, batch_size=4, warmup_steps=0, snapshots=0, device="cpu", sample_prompt="To be")
 CPU = torch.device("cpu")

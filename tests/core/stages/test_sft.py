@@ -20,7 +20,8 @@ from core.generate import Sampling
 from core.stages import sft
 from core.stages.registry import train
 from core.stages.sft import SFTConfig, prepare
-from core.training.run_directory import Run, read_lines
+from core.training.log_lines import read_lines
+from core.training.run_directory import Run
 from tests.core.test_tokenizer import GPT2
 
 ANSWERS = {

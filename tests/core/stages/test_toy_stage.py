@@ -19,8 +19,9 @@ from core.evaluation.report_card import measures
 from core.stages.base import HELD_OUT, Metric, Stage
 from core.stages.registry import STAGES
 from core.training.finetuning import FinetuneConfig, language_model
+from core.training.log_lines import append_line, read_lines
 from core.training.loop import FitConfig, language_model_loss
-from core.training.run_directory import Run, append_line, read_lines
+from core.training.run_directory import Run
 from core.training.runner import Job
 from core.workspace import Workspace
 from playground import api, app

@@ -77,5 +77,4 @@ def test_a_status_that_was_half_written_is_named(tmp_path: Path):
     run.write_status(replace(Status(), step=3))
     path = run.directory / "status.json"
     path.write_text(path.read_text()[:20])
-    with pytest.raises(ValueError, match=r"status\.json is damaged"):
-        run.status()
+    assert run.status().state == "damaged" and "status.json is damaged" in run.status().message

@@ -22,13 +22,15 @@ import torch
 
 from core import checkpoint
 from core.__main__ import main
+from core.atomic_files import write_json
 from core.stages.pretrain import PretrainConfig, prepare
 from core.stages.registry import train
 from core.training import runner
 from core.training.failure import Failure
+from core.training.log_lines import append_line, read_lines
 from core.training.loop import FitConfig
 from core.training.planning import memory
-from core.training.run_directory import Run, Status, append_line, read_lines, runs, step_number
+from core.training.run_directory import Run, Status, runs, step_number
 from tests.conftest import SENTENCES
 
 pytestmark = pytest.mark.usefixtures("obeys_ctrl_c")
@@ -229,7 +231,7 @@ def test_a_run_from_before_there_were_snapshots_takes_those_that_are_still_to_co
     train_with(run, loss_fn=ctrl_c_in(24))
     shutil.rmtree(run.directory / "snapshots")
     del config["snapshots"]
-    checkpoint.write_json(run.directory / "run.json", {"stage": stage, "config": config})
+    write_json(run.directory / "run.json", {"stage": stage, "config": config})
     assert train(run).state == "finished"
     assert [int(path.name[5:]) for path in run.snapshots()] == [25, 35, 50, 71, 100]
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from core import checkpoint
+from core.atomic_files import write_json
 from core.checkpoint import Card
 from core.stages.pretrain import PretrainConfig
 from core.training.run_directory import Run, Status
@@ -23,7 +24,7 @@ def services(tmp_path: Path, model, tokenizer) -> Services:
     teacher = tmp_path / "teacher"
     checkpoint.save(teacher / "lesson", model, tokenizer, Card("sft"))
     run = Run(teacher / "lesson")
-    checkpoint.write_json(run.directory / "run.json", {"stage": "sft", "config": {"corpus": "plays"}})
+    write_json(run.directory / "run.json", {"stage": "sft", "config": {"corpus": "plays"}})
     run.write_status(Status(state="finished", step=1))
     run.metrics.write_text('{"step": 1, "loss/train": 2.5}\n')
     Run.create(teacher / "going", "sft", {}).write_status(Status(state="running"))

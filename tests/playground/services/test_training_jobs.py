@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from core import queue
-from core.checkpoint import write_json
+from core.atomic_files import write_json
 from core.stages.memory_fit import MemoryNeed
 from core.stages.pretrain import PretrainConfig
-from core.training.run_directory import Run, Status, append_line
+from core.training.log_lines import append_line
+from core.training.run_directory import Run, Status
 from playground.services import training_jobs
 from playground.services.run_log import MOST_ROWS, MOST_SAMPLES
 from playground.services.training_jobs import Jobs
@@ -217,7 +218,23 @@ def test_a_process_that_dies_before_its_run_begins_is_told_of(
     run = jobs.start(name, "pretrain", config)
     jobs.begun[name].wait()
     status = jobs.status(name)
-    assert (status.state, status.message) == ("interrupted", f"its process could not start: see {run.log}")
+    assert (status.state, status.message) == ("failed", "its process could not start; its log ends with: nothing")
+    assert Run(run.directory).status().message == status.message and run.ended_before_first_step()
+
+
+def test_the_end_of_the_log_says_why_a_process_could_not_start(
+    tmp_path: Path, pair: list[tuple[str, PretrainConfig]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "python").write_text("#!/bin/sh\necho no module named this >&2\necho >&2\nexit 1\n")
+    (tmp_path / "python").chmod(0o700)
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    jobs = Jobs(tmp_path)
+    jobs.start("scaled", "pretrain", pair[0][1])
+    jobs.begun["scaled"].wait()
+    said = "its process could not start; its log ends with: no module named this"
+    assert (jobs.status("scaled").state, jobs.status("scaled").message) == ("failed", said)
+    assert Jobs(tmp_path).follow("scaled")["status"]["message"] == said, "also of another playground"
+    jobs.resume("scaled")  # it may be tried again at once
 
 
 @pytest.mark.parametrize("names", [("new", "one"), ("one", "new"), ("new", "../out"), ("new", "new"), ("new", "NEW")])

@@ -11,8 +11,11 @@ import pytest
 from core import checkpoint
 from core.checkpoint import Card
 from core.datasets import shakespeare
+from core.hub import import_model
 from core.model import GPT
 from core.tokenizer import Tokenizer
+from core.training.run_directory import Run
+from core.workspace import Workspace
 from playground.services import vocabularies as module
 from playground.services.vocabularies import BYTES, GPT2, OWN, Vocabularies, passages
 from tests.conftest import SENTENCES
@@ -168,3 +171,28 @@ def test_a_file_that_cannot_be_opened_is_not_kept(
     with pytest.raises(ValueError, match=sentence):
         vocabularies.open(tmp_path / name)
     assert vocabularies.files() == {}
+
+
+def test_a_name_that_is_being_made_is_taken_for_everybody(
+    vocabularies: Vocabularies, monkeypatch: pytest.MonkeyPatch, text_file: Path
+) -> None:
+    refusals: list[str] = []
+    directory = vocabularies.directory
+
+    def meanwhile(documents: Iterator[str], size: int, progress: object) -> Tokenizer:
+        for take in (
+            lambda: Workspace(directory).rename("one", "new"),
+            lambda: Run.create(directory / "new", "pretrain", {}),
+            lambda: import_model(str(directory / "one"), directory / "new"),
+            lambda: Workspace(directory).throw_away("new"),
+        ):
+            with pytest.raises(ValueError, match=r"\w") as refused:
+                take()
+            refusals.append(str(refused.value))
+        return Tokenizer.plain_bytes()
+
+    monkeypatch.setattr(module.Tokenizer, "train", meanwhile)
+    vocabularies.start("new", str(text_file), 300)
+    assert finished(vocabularies) == "finished", vocabularies.status()
+    assert ["already something" in said or "being made" in said for said in refusals] == [True] * 4
+    assert sorted(path.name for path in (directory / "new").iterdir()) == ["tokenizer.json"]

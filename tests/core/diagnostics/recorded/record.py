@@ -29,8 +29,9 @@ from core.model import GPT
 from core.stages.pretrain import PretrainConfig, prepare
 from core.training.batches import Batches
 from core.training.device import total_memory
+from core.training.log_lines import read_lines
 from core.training.loop import LossFn, language_model_loss
-from core.training.run_directory import Run, read_lines
+from core.training.run_directory import Run
 from core.training.runner import Job, execute
 
 HERE = Path(__file__).parent

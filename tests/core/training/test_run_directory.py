@@ -603,7 +603,7 @@ def test_runs_come_latest_first_and_other_directories_are_passed_over(tmp_path):
 
 
 def test_a_growing_file_is_read_line_by_line_and_an_incomplete_line_waits(tmp_path):
-    path = tmp_path / "metrics.jsonl"
+    path = tmp_path / "samples.jsonl"
     assert read_lines(path) == ([], 0)
     append_line(path, {"step": 1})
     with path.open("ab") as file:

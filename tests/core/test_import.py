@@ -291,7 +291,7 @@ def test_what_is_there_already_is_not_written_over(source, tmp_path, capsys):
     (tmp_path / "taken" / "notes.txt").write_text("mine", encoding="utf-8")
     for taken in (tmp_path / "taken", tmp_path / "taken" / "notes.txt"):
         assert main(["import", str(source), str(taken)]) == 1
-        assert f"there is already something called {taken}" in capsys.readouterr().err
+        assert f"there is already something called {taken.name}" in capsys.readouterr().err
     assert os.listdir(tmp_path / "taken") == ["notes.txt"]
     (tmp_path / "empty").mkdir()
     assert main(["import", str(source), str(tmp_path / "empty")]) == 0

@@ -33,7 +33,7 @@ VALUES: tuple[Any, ...] = (
     *("", "x", "running", "created", "queued", "one/bad", "\0", "🙂", "7", "a" * 5000, "../one"),
     *([], [1, "a", None], [[]], {}, {"a": 1}, {"1": None}, {"state": "running"}),
 )
-ROUNDS = 24
+ROUNDS = 16
 
 
 @pytest.fixture

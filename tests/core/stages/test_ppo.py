@@ -234,6 +234,22 @@ def test_response_kl_is_zero_to_itself_and_grows_with_distance(place):
     assert found[0] == 0 and 0 < found[1] < found[2]
 
 
+def test_response_kl_is_of_both_distributions_at_the_temperature(place):
+    """A logit divided by the temperature is one of a model whose last norm is divided by it."""
+    both = [checkpoint.load(place / "parent") for _ in range(2)]
+    with torch.no_grad():
+        both[1].model.transformer.h[0].mlp.c_proj.weight.mul_(1.5)
+    asked = [prompt_messages(f"Who, {n}?") for n in range(4)]
+    models, tokenizer = [loaded.model for loaded in both], both[0].tokenizer
+    hot, cold = (response_kl(*models, tokenizer, asked, 0, 8, temperature) for temperature in (1.0, 0.5))
+    with torch.no_grad():
+        for model in models:
+            for parameter in model.transformer.ln_f.parameters():
+                parameter.div_(0.5)
+    assert response_kl(*models, tokenizer, asked, 0, 8) == pytest.approx(cold, rel=1e-4)
+    assert cold > 1.2 * hot
+
+
 def test_repetition_counts_what_was_said_before():
     assert repetition([[1, 2, 3, 4], [5, 6, 7]]) == 0
     assert repetition([[1, 2, 3], [1, 2, 3], [1, 2, 3], [4, 5, 6]]) == 0.5

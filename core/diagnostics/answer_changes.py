@@ -15,7 +15,7 @@ from core.preferences.rule_annotators import is_question
 
 ENOUGH = 20  # independent cases: of fewer nothing is said but that they are few
 
-Answer = Mapping[str, Any]  # {"prompt", "text", "ended"}: see core.evaluation.held_out_answers
+Answer = Mapping[str, Any]  # {"prompt", "text", "ended"}: see core.evaluation.held_out_answers; PPO adds a "score"
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ LENGTH = Trait(
     "the length of answers",
     1,
     1,
-    "words",
+    " words",
     "answers became longer",
     "answers became shorter",
     "a longer answer",
@@ -53,7 +53,7 @@ QUESTIONS = Trait(
     "the share of answers that ask a question",
     100,
     0,
-    "%",
+    " %",
     "more answers ask a question",
     "fewer answers ask a question",
     "a question instead of none",
@@ -64,11 +64,24 @@ ENDED = Trait(
     "the share of answers that end by themselves",
     100,
     0,
-    "%",
+    " %",
     "more answers end by themselves",
     "fewer answers end by themselves",
     "an answer that ends by itself",
     "one that is cut off",
+)
+
+
+SCORE = Trait(
+    lambda answer: float(answer["score"]),
+    "the reward score of answers",
+    1,
+    2,
+    "",
+    "the reward model scores answers higher",
+    "the reward model scores answers lower",
+    "a higher score",
+    "a lower score",
 )
 
 
@@ -98,10 +111,10 @@ class Change:
         trait = self.trait
         before, after = (f"{trait.factor * mean:.{trait.digits}f}" for mean in (self.before, self.after))
         if self.is_real:
-            return f"{trait.grew if self.after > self.before else trait.shrank} ({before} → {after} {trait.unit})"
+            return f"{trait.grew if self.after > self.before else trait.shrank} ({before} → {after}{trait.unit})"
         if before == after:
-            return f"{trait.name} did not change ({after} {trait.unit})"
-        return f"{trait.name}: {before} → {after} {trait.unit}"
+            return f"{trait.name} did not change ({after}{trait.unit})"
+        return f"{trait.name}: {before} → {after}{trait.unit}"
 
     def counts(self) -> str:
         ways = sorted([(self.grew, self.trait.gained), (self.shrank, self.trait.lost)], key=lambda way: -way[0])

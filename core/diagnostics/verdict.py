@@ -14,7 +14,9 @@ from core.diagnostics.answer_changes import (
     ENOUGH,
     LENGTH,
     QUESTIONS,
+    SCORE,
     Answer,
+    change,
     count,
     describe_changes,
     interval,
@@ -110,20 +112,16 @@ def dpo_verdict(run: FinishedRun) -> Verdict:
 
 
 def ppo_verdict(run: FinishedRun) -> Verdict:
-    changed, certainty, _ = describe_changes(run.before, run.after, (LENGTH, QUESTIONS, ENDED))
-    score, moved, prompts = (run.measured.get(key) for key in ("score/val", "kl/val", "n/prompts"))
-    scored, doubt = "", ""
-    if score is not None:
-        scored = f"the score of held-out answers is {score:+.2f}, where the parent's is about 0"
-        on = f", over {count(int(prompts), 'prompt')}" if prompts else ""
-        doubt = f"the score is the mean of one training{on}, and no more than what the reward model says"
-    if moved is not None:
-        scored += f", and it has moved by {moved:.1f} nats a response"
-    if score is not None and score > 0:
-        then = f"A high score is not yet a good answer: vote blind between it and {run.parent} before you keep it"
+    changed, certainty, _ = describe_changes(run.before, run.after, (SCORE, LENGTH, QUESTIONS))
+    moved = run.measured.get("kl/val")
+    distance = "" if moved is None else f"it has moved by {moved:.1f} nats a response"
+    doubt = certainty or "what the answers do not show is not known"
+    score = change(SCORE, run.before, run.after) if run.before else None
+    if score and score.is_real and score.after > score.before:
+        then = f"a higher score is not yet a better answer: vote blind between it and {run.parent} before you keep it"
     else:
-        then = "The score did not rise: begin again with more steps or a lower KL penalty, or delete it"
-    return verdict_of([changed, scored], [certainty, doubt], [then], run.actions)
+        then = "that its score rose is not shown: begin again with more steps or a lower KL penalty, or delete it"
+    return verdict_of([changed, distance], [doubt], [then], run.actions)
 
 
 def reward_verdict(run: FinishedRun) -> Verdict:

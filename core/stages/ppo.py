@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from core import checkpoint, lora
-from core.chat_template import answer_end
+from core.chat_template import answer_end, question
 from core.checkpoint import Card, read_tensors, write_tensors
 from core.classifier import SequenceClassifier
 from core.config import Config, setting
@@ -43,7 +43,7 @@ from core.datasets.prompts import (
 )
 from core.diagnostics.rlhf_rules import PPO_RULES
 from core.diagnostics.verdict import ppo_verdict
-from core.evaluation.held_out_answers import held_out_answers
+from core.evaluation.held_out_answers import MOST_PROMPTS, held_out_answers
 from core.evaluation.instructions import replies
 from core.evaluation.preferences import response_kl, reward_scores_of_ids
 from core.generate import Sampling
@@ -65,7 +65,7 @@ from core.training.runner import Job, Progress
 
 log = logging.getLogger(__name__)
 PLAYS = "plays"
-LEARNED_PROMPTS, MEASURED_PROMPTS = 4000, 32
+LEARNED_PROMPTS, MEASURED_PROMPTS = 4000, MOST_PROMPTS
 COUNTED_PROMPTS = 200  # of the plays, before a training: enough to tell how long they are
 SHOWN = 6  # answers of the moment that are kept for the page
 STATE_FILE = "ppo.safetensors"  # beside a saved step: the value head, the answers being learned from, the price
@@ -159,7 +159,7 @@ def prepare(config: PPOConfig, saved: Path | None, device: torch.device, say: Pr
     if saved:
         ppo.load_state(saved)
 
-    asked = list(map(prompt_messages, measured))
+    asked = [prompt_messages(question(tokenizer, ids)) for ids in held_out]  # those that leave room
 
     def evaluate(policy: Policy) -> dict[str, float]:
         moved = response_kl(
@@ -167,6 +167,15 @@ def prepare(config: PPOConfig, saved: Path | None, device: torch.device, say: Pr
         )
         written = ppo.write(policy.gpt, held_out, seed=0)
         return {"kl/val": moved, "score/val": ppo.scores(written).mean().item(), "n/prompts": len(held_out)}
+
+    def details(policy: Policy, step: int) -> dict[str, Any]:
+        answers = held_out_answers(policy.gpt, tokenizer, asked)
+        responses = [
+            Response(ids, tokenizer.encode(answer["text"]) + [ppo.end] * answer["ended"], answer["ended"])
+            for ids, answer in zip(held_out, answers, strict=True)
+        ]
+        scores = ppo.scores(responses).tolist()
+        return ppo.details() | {"answers": [a | {"score": score} for a, score in zip(answers, scores, strict=True)]}
 
     def sample(policy: Policy) -> dict[str, str]:
         answer = replies(policy.gpt, tokenizer, [config.sample_prompt])[0]
@@ -184,7 +193,7 @@ def prepare(config: PPOConfig, saved: Path | None, device: torch.device, say: Pr
         card=card,
         evaluate=evaluate,
         sample=sample,
-        details=lambda policy, step: ppo.details() | {"answers": held_out_answers(policy.gpt, tokenizer, asked)},
+        details=details,
         to_checkpoint_model=lambda policy: lora.merge_adapters(policy.gpt),
         save_state=ppo.save_state,
         prefetch=False,
@@ -252,7 +261,8 @@ class PPO:
         """(N,): the reward model's, less the penalty for those that did not end in time."""
         ended = torch.tensor([response.ended for response in responses])
         penalty = self.config.missing_eos_penalty * ~ended
-        return self.reward([response.rated(self.end) for response in responses]) - penalty
+        most = self.policy.config.block_size  # of what is longer, the end
+        return self.reward([response.rated(self.end)[-most:] for response in responses]) - penalty
 
     def roll_out(self, iteration: int) -> Rollouts:
         """Let the policy answer the prompts of this iteration, a function of the seed and its weights."""

@@ -128,12 +128,17 @@ def test_votes_learned_by_heart_are_the_first_thing_to_say():
 # --- the other stages -------------------------------------------------------------------------------------------
 
 
-def test_ppo_says_what_the_score_is_and_that_it_is_no_taste():
-    measured = {"score/val": 1.31, "kl/val": 5.12, "n/prompts": 32}
-    found = ppo_verdict(finished(measured=measured, before=answers(LONG), after=answers(SHORT)))
-    assert "score of held-out answers is +1.31, where the parent's is about 0, and it has moved by 5.1" in found.changed
-    assert "over 32 prompts" in found.certainty and "vote blind between it and bard-chat" in found.next
-    assert "did not rise" in ppo_verdict(finished(measured=measured | {"score/val": -0.2})).next
+def test_ppo_says_by_how_much_the_score_rose_and_that_it_is_no_taste():
+    before, after = ([answer | {"score": score} for answer in answers(*[LONG] * 30)] for score in (0.05, 1.31))
+    after = [answer | {"text": SHORT} for answer in after]
+    found = ppo_verdict(finished(measured={"kl/val": 5.12, "n/prompts": 32}, before=before, after=after))
+    assert found.changed.startswith("The reward model scores answers higher (0.05 → 1.31); answers became shorter")
+    assert found.changed.endswith("it has moved by 5.1 nats a response.")
+    assert "Of 30 held-out prompts 30 got a higher score, 0 a lower score (100 %, 95 %" in found.certainty
+    assert "vote blind between it and bard-chat" in found.next
+    few = {"before": before[:9], "after": after[:9]}
+    for run in (finished(before=after, after=before), finished(**few), finished()):
+        assert "is not shown" in ppo_verdict(run).next
 
 
 def test_sft_says_what_is_followed_and_offers_no_comparison_with_a_parent_that_does_not_answer():

@@ -214,6 +214,7 @@ def test_details_show_answers_token_by_token(tmp_path, place, tokenizer):
     assert first["rollouts"] == [] and [line["step"] for line in (first, *later)] == [0, 4, 8, 12]
     asked = [[answer["prompt"] for answer in line["answers"]] for line in (first, *later)]
     assert asked[0] and all(prompts == asked[0] for prompts in asked)
+    assert all(isinstance(answer["score"], float) for line in (first, *later) for answer in line["answers"])
     for shown in later[-1]["rollouts"]:
         assert len(shown["tokens"]) == len(shown["kl"]) == len(shown["advantages"]) > 0
         assert shown["prompt"].startswith("Who, ")

@@ -76,9 +76,13 @@ export async function useText(text, tab) {
   if (box && box.value !== text) typeInto(box, text);
 }
 
-// Choose an option of one of Gradio's dropdowns, as a click would, even in a tab that is not open. Returns what was
-// chosen before.
-async function choose(id, option) {
+/**
+ * Choose an option of one of Gradio's dropdowns, as a click would, even in a tab that is not open. Returns what was
+ * chosen before.
+ * @param {string} id
+ * @param {string} option
+ */
+export async function choose(id, option) {
   const input = await waitFor(() => document.querySelector(`#${id} input`));
   const before = input?.value ?? option;
   if (before === option) return before;
@@ -88,6 +92,12 @@ async function choose(id, option) {
   item?.dispatchEvent(new MouseEvent("mousedown", { bubbles: true }));
   input.dispatchEvent(new FocusEvent("blur"));
   return before;
+}
+
+/** Unfold a part that is folded into one line. @param {string} id */
+export async function unfold(id) {
+  const head = await waitFor(() => document.querySelector(`#${id} > button`));
+  if (head && !head.classList.contains("open")) head.click();
 }
 
 /**

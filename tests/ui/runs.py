@@ -116,7 +116,13 @@ def dpo_details(step: int) -> dict[str, Any]:
         {"prompt": f"Prompt {i + 1} {HOSTILE}", "chosen": f"Preferred {i + 1}", "rejected": f"Rejected {i + 1}"}
         for i in range(PAIRS)
     ]
-    return {"pairs": pairs} | ({"texts": texts} if step == 0 else {})
+    return {"pairs": pairs, "answers": answers(step)} | ({"texts": texts} if step == 0 else {})
+
+
+def answers(step: int) -> list[dict[str, Any]]:
+    """To eight held-out prompts: the first five change with the first evaluation."""
+    said = [f"Now {i}. {HOSTILE}" if step and i < 5 else f"I say what I have always said, {i}." for i in range(8)]
+    return [{"prompt": f"Held out {i} {HOSTILE}", "text": text, "ended": True} for i, text in enumerate(said)]
 
 
 def ppo_details(step: int) -> dict[str, Any]:

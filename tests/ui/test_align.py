@@ -15,6 +15,9 @@ from tests.ui.runs import HOSTILE, add_aligned_steps, write_aligned
 from tests.ui.steps import choose, choose_run, open_page, open_tab, wait_for_points, wait_for_state
 
 VIEW = "#align-view .pg-run"
+# Where the parts of the view begin that stand below each other at any width.
+PLACES = """["pg-outcome", "pg-details-part", "pg-run-main", "pg-more-curves", "pg-meanings"].map((part) =>
+  document.querySelector(`#align-view .${part}`).getBoundingClientRect().top)"""
 
 
 def open_align(page: Page, url: str, *tabs: str) -> None:
@@ -67,6 +70,15 @@ def dpo_shows_margin_against_kl_and_how_each_pair_has_moved(page: Page, run: Run
     evaluations = [line for line in read_lines(run.metrics)[0] if "kl/val" in line]
     drawn = plotted(page, ".pg-aligned .js-plotly-plot", "held-out")
     assert drawn == [[line["kl/val"] for line in evaluations], [line["margin/val"] for line in evaluations]]
+    told = page.locator(".pg-told")
+    expect(told).to_have_count(6)
+    expect(told.locator(".pg-changed")).to_have_count(5)
+    expect(told.first).to_contain_text("I say what I have always said, 0.")
+    expect(page.locator(".pg-held-out")).to_contain_text(
+        "After step 40, 5 of 8 answers to held-out prompts have changed."
+    )
+    expect(page.locator("#align-view .pg-outcome")).to_contain_text("8.0 → ")
+    assert page.evaluate(PLACES) == sorted(page.evaluate(PLACES)), "what changed, against KL, the pairs, the curves"
     story = page.locator(".pg-story")
     expect(story).to_contain_text("In 4 of 6 pairs the margin grew.")
     expect(story).to_contain_text("In 3 of these the preferred answer fell, yet the margin grew")

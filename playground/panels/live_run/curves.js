@@ -91,7 +91,7 @@ export function runCurves(plot, grid, options, chosen) {
     if (!figure) return; // nothing has been looked at yet
     if (held) return void (missed = true);
     const [main, others] = split(titledPanels(log, figure, about?.stage), options.main);
-    const shown = others.filter(({ key }) => options.chosen.includes(key));
+    const shown = options.chosen.map((key) => others.find((panel) => panel.key === key)).filter(Boolean);
     more.draw(others);
     plot.hidden = !log.step.length && !options.others.size;
     grid.hidden = plot.hidden || !shown.length;

@@ -10,7 +10,9 @@ import { keep, kept } from "./kept.js";
 import { onLook, tellChanged } from "./looked_at.js";
 import { queuePart } from "./queue.js";
 import { runPicker } from "./runs.js";
-import { addSamples, statusLine } from "./status.js";
+import { outcomePart } from "./outcome.js";
+import { writings } from "./samples.js";
+import { statusLine } from "./status.js";
 import { steering } from "./steer.js";
 import { runTools } from "./tools.js";
 
@@ -27,7 +29,8 @@ import { runTools } from "./tools.js";
  * @property {HTMLElement} below
  * @property {(name: string, figure: any) => void} begin
  * @property {(about: any) => void} restart
- * @property {(curves: Curves) => Promise<void>} update
+ * @property {(curves: Curves, details: any[], answers: import("./samples.js").Answers[]) => Promise<void>} update
+ *   `details`: the new lines of details.jsonl; `answers`: all those that there are to held-out prompts
  */
 
 const MOST_ROWS = 6000; // then the curves are asked for anew, thinned out
@@ -42,17 +45,23 @@ const sources = (published) =>
     .map(({ name, bits_per_byte, source }) => `${name}'s ${bits_per_byte.toFixed(3)} bits per byte: ${source}.`)
     .join(" ");
 
-// What it writes, the newest first.
-function writings() {
-  const [root, story] = [make("section", "pg-writings"), make("div", "pg-samples")];
-  Object.assign(story, { tabIndex: 0 }); // to be scrolled by keyboard
-  const none = make("p", "pg-note", "What it writes is shown here after each evaluation.");
-  root.append(make("h3", "", "What it writes"), none, story);
-  const add = (samples, log) => {
-    addSamples(story, samples, log);
-    none.hidden = story.childElementCount > 0;
+// What a run writes beside its metrics, evaluation by evaluation: see details.jsonl in core/training/run_directory.py.
+function detailsReader(server) {
+  let [offset, lines] = [0, []];
+  return {
+    /** The lines that are new. @param {string} name */
+    read: async (name) => {
+      const known = lines;
+      const found = await ask(server.follow_details({ name, offset }));
+      if (found.error || known !== lines) return []; // begun anew meanwhile
+      offset = found.offset;
+      lines.push(...found.lines);
+      return found.lines;
+    },
+    /** Those that hold answers to held-out prompts. @returns {import("./samples.js").Answers[]} */
+    answers: () => lines.filter(({ answers }) => answers?.length),
+    clear: () => ([offset, lines] = [0, []]),
   };
-  return { root, add, clear: () => story.replaceChildren() };
 }
 
 // What the run has written for people, and the command that trains the same.
@@ -92,12 +101,14 @@ function runParts(root, server, props, besides, look, again) {
   const queue = queuePart(`${prefix}-queue`, server);
   const doctor = doctorPart(server, look);
   const written = logPart(server, current);
+  const [details, outcome] = [detailsReader(server), outcomePart(server, look)];
 
   const head = make("div", "pg-run-head");
   head.append(picker.root, status.line, steer.root);
-  const [pair, first] = [make("div", "pg-run-pair"), make("div", "pg-run-main")];
+  const [pair, first, second] = ["pg-run-pair", "pg-run-main", "pg-run-side"].map((part) => make("div", part));
   first.append(waiting, plot, tools);
-  pair.append(first, said.root);
+  second.append(outcome.root, said.root);
+  pair.append(first, second);
   const parts = [head, status.root, queue.root, doctor.root, besides?.above, pair, curves.more, grid, besides?.below];
   const nodes = [...parts, note, written.root].filter(Boolean);
 
@@ -116,12 +127,19 @@ function runParts(root, server, props, besides, look, again) {
     written.look();
   };
 
+  const drawDetails = async (name, signal) => {
+    const lines = await details.read(name);
+    if (signal.aborted) return; // another run is looked at by now
+    said.compare(details.answers());
+    await besides?.update(curves, lines, details.answers());
+  };
+
   // `first`: until now the run that was looked at before could still be seen.
-  const show = async (name, figure, news, first) => {
+  const show = async (name, figure, news, first, signal) => {
     const all = [curves, ...(besides ? [besides] : [])];
     if (first) all.forEach((part) => part.begin(name, figure));
     if (news.restart) all.forEach((part) => part.restart(news.about));
-    if (first || news.restart) said.clear();
+    if (first || news.restart) [said, details, outcome].forEach((part) => part.clear());
     curves.add(news);
     status.show(news, curves.log());
     steer.show(news.status);
@@ -129,8 +147,10 @@ function runParts(root, server, props, besides, look, again) {
     waiting.hidden = curves.log().step.length > 0 || options.others.size > 0;
     if (first || news.restart || news.columns.step.length) {
       await curves.draw();
-      await besides?.update(curves);
+      await drawDetails(name, signal);
     }
+    if (signal.aborted) return;
+    outcome.update(name, news.status, details.answers(), curves.log());
     note.textContent = sources(curves.published());
     said.add(news.samples, curves.log());
     if (first || news.columns.step.length) written.look();
@@ -176,7 +196,7 @@ export function mountRun({ element, props, server, trigger }, besides) {
         parts.lost(news.error);
         return LOST; // the playground may come back
       }
-      await parts.show(name, figure, news, !begun);
+      await parts.show(name, figure, news, !begun, signal);
       if (signal.aborted) return;
       begun = true;
       cursor = news.cursor;

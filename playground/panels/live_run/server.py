@@ -3,14 +3,20 @@
 import base64
 from collections.abc import Callable, Collection
 from dataclasses import asdict
+from statistics import mean
 from typing import Any
 
-from core.stages.registry import STAGES
+from core.checkpoint import read_card
+from core.datasets.instructions import words
+from core.diagnostics.verdict import COMPARE, VOTE
+from core.stages.registry import STAGES, verdict
 from playground.panels.live_run.curves import curves
 from playground.services.run_overview import RunOverview
 from playground.services.services import Services
 from playground.ui.components import ServerFunction
 from playground.ui.errors import server_function
+
+NEED_PARENT = (COMPARE, VOTE)  # of what a verdict leads to
 
 
 def live_functions(
@@ -23,7 +29,7 @@ def following(
     services: Services, stages: Collection[str], figure: Callable[[], dict[str, Any]]
 ) -> list[ServerFunction]:
     """first_run: the one that is looked at when the page opens; open_run: how it is drawn; follow_run, follow_details:
-    what is new; findings: what the doctor says.
+    what is new; findings: what the doctor says; outcome: the verdict, once it has ended, and the model it began from.
     """
     jobs = services.jobs
 
@@ -44,13 +50,30 @@ def following(
 
     @server_function
     def follow_details(request: dict[str, Any]) -> dict[str, Any]:
-        return jobs.details(request["name"], request["offset"])
+        found = jobs.details(request["name"], request["offset"])
+        return found | {"lines": [line | length_of_answers(line) for line in found["lines"]]}
 
     @server_function
     def findings(request: dict[str, Any]) -> dict[str, Any]:
         return {"findings": [asdict(finding) | {"saved": saved} for finding, saved in jobs.findings(request["name"])]}
 
-    return [first_run, open_run, follow_run, follow_details, findings]
+    @server_function
+    def outcome(request: dict[str, Any]) -> dict[str, Any]:
+        found = verdict(jobs.run(request["name"]))
+        if found is None:
+            return {"verdict": None}
+        parent = read_card(jobs.run(request["name"]).directory / "card.json").parent
+        there = parent in services.checkpoints.names()
+        actions = [action for action in found.actions if there or action not in NEED_PARENT]
+        return {"verdict": asdict(found) | {"actions": actions}, "before": parent if there else None}
+
+    return [first_run, open_run, follow_run, follow_details, findings, outcome]
+
+
+def length_of_answers(line: dict[str, Any]) -> dict[str, float]:
+    """How many `words` the answers of a line of details.jsonl have on average, if it holds answers."""
+    answers = line.get("answers") or []
+    return {"words": mean(len(words(answer["text"])) for answer in answers)} if answers else {}
 
 
 def one_run(services: Services, stages: Collection[str]) -> list[ServerFunction]:

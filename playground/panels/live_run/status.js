@@ -1,7 +1,7 @@
-// A run in words: how far it is, and what it writes.
+// A run in words: how far it is.
 
 import { duration, make, number } from "../../../assets/dom.js";
-import { bestEvaluation, lossesAt } from "./log.js";
+import { bestEvaluation } from "./log.js";
 import { stateWord } from "./steer.js";
 
 /** @typedef {import("./log.js").Log} Log */
@@ -56,25 +56,4 @@ export function statusLine() {
   };
   const inWords = () => `${badge.textContent}: ${text.textContent.trim() || "the first steps come soon"}`;
   return { root, line, show, lost, inWords };
-}
-
-const lossText = (log, step) =>
-  lossesAt(log, step)
-    .map(([name, loss]) => `, ${name} loss ${loss.toFixed(2)}`)
-    .join("");
-
-/**
- * Newest first, so that a look from the bottom to the top is the story of its learning.
- * @param {HTMLElement} story
- * @param {{step: number, prompt: string, text: string}[]} samples
- * @param {Log} log
- */
-export function addSamples(story, samples, log) {
-  for (const { step, prompt, text } of samples) {
-    const sample = make("figure", "pg-sample");
-    const words = make("blockquote");
-    words.append(make("span", "pg-prompt", prompt), text);
-    sample.append(make("figcaption", "", `after step ${number(step)}${lossText(log, step)}`), words);
-    story.prepend(sample);
-  }
 }

@@ -24,7 +24,7 @@ def place(stages: list[Stage]) -> Place:
         script="tabs/align/run.js",
         figure=pictures,
         main=("scores", "margin"),
-        chosen=("kl", "val/length", "accuracy", "loss"),
+        chosen=("val/length", "kl", "accuracy", "loss"),
     )
 
 

@@ -145,7 +145,8 @@ def keep_pickers(services: Services, page: Page, tab: gr.Tab, runs: gr.HTML, cho
     before, after, _, _ = pickers
 
     @handler
-    def refresh(before: str | None, after: str | None, rule: str, reward_model: str) -> list[Any]:
+    def refresh(before: str | None, after: str | None, rule: str, reward_model: str | None) -> list[Any]:
+        shown = (before, after, rule, reward_model)
         names, rewards = services.checkpoints.chat_names(), services.checkpoints.reward_models()
         fresh = after not in names
         if fresh:
@@ -154,16 +155,15 @@ def keep_pickers(services: Services, page: Page, tab: gr.Tab, runs: gr.HTML, cho
             before = before_of(after, names, services)
         if fresh or reward_model not in rewards:
             reward_model = reward_of(after, services)
-        return [
-            gr.update(choices=names, value=before),
-            gr.update(choices=names, value=after),
-            rule_that_voted(services) if fresh and not rule else rule,
-            gr.update(choices=[NONE, *((name, name) for name in rewards)], value=reward_model),
-        ]
+        rule = rule_that_voted(services) if fresh and not rule else rule
+        choices = {"choices": names}, {"choices": names}, {}, {"choices": [NONE, *((name, name) for name in rewards)]}
+        values = zip(shown, (before, after, rule, reward_model), strict=True)
+        news = [{"value": now} if now != old else {} for old, now in values]  # what is late does not undo a choice
+        return [gr.update(**given, **new) for given, new in zip(choices, news, strict=True)]
 
     @handler
     def look_at_latest(rule: str) -> list[Any]:
-        return refresh(None, None, rule, "")
+        return refresh(None, None, rule, None)
 
     @handler
     def suit(after: str) -> list[Any]:

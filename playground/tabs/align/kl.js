@@ -1,11 +1,12 @@
-// Reward against KL: what a run has gained, and how far it has moved for that.
+// Reward against KL: what a run has gained, and how far it has moved for that; and below it how long its answers are.
 
 import { cssColor } from "../../../assets/colors.js";
 import { about, make } from "../../../assets/dom.js";
 import { LEGEND_ABOVE, MARGIN_BELOW_LEGEND, picture } from "../../../assets/pictures.js";
 import { rowsWith } from "../../panels/live_run/log.js";
+import { lengthPicture } from "./length.js";
 
-const HEIGHT = 320; // pixels
+const HEIGHT = 270; // pixels
 
 /** @typedef {import("../../panels/live_run/log.js").Log} Log */
 
@@ -74,9 +75,14 @@ function limitShapes(limits, names, color) {
  */
 export function againstKl(figure) {
   const root = make("div", "pg-against-kl");
+  const length = lengthPicture(figure.colors.other);
   let [shown, stage] = [null, ""];
-  /** @param {any} run what it says of itself @param {Log} log */
-  const draw = (run, log) => {
+  /**
+   * @param {any} run what it says of itself
+   * @param {Log} log
+   * @param {import("../../panels/live_run/samples.js").Answers[]} answers
+   */
+  const draw = async (run, log, answers) => {
     const wanted = figure.againstKl[run.stage];
     const data = wanted ? tracesOf(log, figure.scale, wanted.series) : [];
     root.hidden = !data.length;
@@ -84,11 +90,11 @@ export function againstKl(figure) {
     if (stage !== run.stage) {
       [shown, stage] = [picture(wanted.title, "", HEIGHT), run.stage];
       shown.root.querySelector("h3").append(" ", about(wanted.about));
-      root.replaceChildren(shown.root);
+      root.replaceChildren(shown.root, length.root);
     }
     const farthest = Math.max(...data.flatMap(({ x }) => x));
     const limits = limitsInSight(run.limits ?? {}, farthest);
-    return shown.draw(data, {
+    await shown.draw(data, {
       shapes: limitShapes(limits, figure.limits, cssColor("--body-text-color")),
       uirevision: stage,
       legend: LEGEND_ABOVE,
@@ -96,6 +102,7 @@ export function againstKl(figure) {
       xaxis: { title: { text: figure.kl }, rangemode: "tozero" },
       yaxis: { title: { text: wanted.y }, ticklabelstandoff: 10 }, // the star of the parent stands on the axis
     });
+    await length.draw(answers);
   };
   return { root, draw };
 }

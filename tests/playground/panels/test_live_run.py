@@ -1,0 +1,57 @@
+"""What the live view is told of a run: its verdict with what can be done now, and how long its answers are."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from core import checkpoint
+from core.checkpoint import Card
+from core.datasets.instructions import words
+from core.model import GPT
+from core.tokenizer import Tokenizer
+from core.training.run_directory import Run, Status
+from playground.panels.live_run.server import live_functions
+from playground.services.services import Services
+from tests.ui.runs import answers, write_aligned
+
+REPORT = {"loss/val": 0.66, "accuracy/val": 0.5, "margin/val": 0.1, "kl/val": 4.0, "n/votes": 9, "n/prompts": 9}
+
+
+@pytest.fixture
+def run(tmp_path: Path, make_model: Callable[..., GPT], tokenizer: Tokenizer) -> Run:
+    """A finished one, with its checkpoint, beside its parent."""
+    made = write_aligned(tmp_path, "bent", "dpo", parent=str(tmp_path / "parent"))
+    checkpoint.save(tmp_path / "parent", make_model(), tokenizer, Card("sft"))
+    checkpoint.save(made.directory, make_model(), tokenizer, Card("dpo", "parent", step=40, report=REPORT))
+    return made
+
+
+@pytest.fixture
+def ask(tmp_path: Path) -> Callable[[str, dict[str, Any]], dict[str, Any]]:
+    functions = live_functions(Services.open(tmp_path, torch.device("cpu")), ["dpo"], dict)
+    return lambda name, request: next(one for one in functions if one.__name__ == name)(request)
+
+
+def test_a_verdict_leads_to_what_can_be_done_with_the_models_that_are_there(run, ask, tmp_path) -> None:
+    found = ask("outcome", {"name": "bent"})
+    assert found["before"] == "parent"
+    assert {"compare", "chat", "vote", "keep_or_delete"} == set(found["verdict"]["actions"])
+    assert all(found["verdict"][part].endswith(".") for part in ("changed", "certainty", "next"))
+    shutil.move(tmp_path / "parent", tmp_path / "renamed")
+    found = ask("outcome", {"name": "bent"})
+    assert found["before"] is None and not {"compare", "vote"} & set(found["verdict"]["actions"])
+
+
+def test_there_is_no_verdict_before_the_end(run, ask) -> None:
+    run.write_status(Status("queued", step=40, max_steps=80))
+    assert ask("outcome", {"name": "bent"}) == {"verdict": None}
+
+
+def test_the_length_of_answers_is_the_words_that_the_verdict_counts(run, ask) -> None:
+    lines = ask("follow_details", {"name": "bent", "offset": 0})["lines"]
+    told = [len(words(answer["text"])) for answer in answers(40)]
+    assert lines[-1]["step"] == 40 and lines[-1]["words"] == pytest.approx(sum(told) / len(told))

@@ -44,7 +44,7 @@ def test_thirty_votes_bend_the_model_and_the_page_shows_it(page: Page, url: str,
     expect(page.locator("#chat-beside input")).to_have_value("bard-chat")
     page.locator("#chat-text textarea").fill("Good morrow, friend.")
     page.locator("#chat-send").click()
-    expect(page.locator(".pg-lane[data-state=finished]")).to_have_count(2, timeout=60_000)
+    expect(page.locator(".pg-said-model[data-state=finished]")).to_have_count(2, timeout=60_000)
 
     open_tab(page, "Align")
     open_tab(page, "Before and after")

@@ -32,5 +32,6 @@ export async function compareBoth(model, before) {
 export async function voteBlind(model, before) {
   await chooseBoth(model, before);
   await unfold("compare-blind");
+  await waitFor(() => find("#align-vote .pg-vote-text"));
   find("#compare-blind").scrollIntoView({ block: "start" });
 }

@@ -136,6 +136,12 @@ def rule_that_voted(services: Services) -> str:
     return rule_behind(most) or ""
 
 
+def update(offered: dict[str, Any], shown: str | None, wanted: str | None) -> dict[str, Any]:
+    """Of a picker; an answer that comes late does not undo a choice, so only another value is sent."""
+    new: dict[str, Any] = {} if shown == wanted else {"value": wanted}
+    return gr.update(**offered, **new)
+
+
 # --- wiring -----------------------------------------------------------------------------------------------------
 
 
@@ -156,10 +162,10 @@ def keep_pickers(services: Services, page: Page, tab: gr.Tab, runs: gr.HTML, cho
         if fresh or reward_model not in rewards:
             reward_model = reward_of(after, services)
         rule = rule_that_voted(services) if fresh and not rule else rule
-        choices = {"choices": names}, {"choices": names}, {}, {"choices": [NONE, *((name, name) for name in rewards)]}
-        values = zip(shown, (before, after, rule, reward_model), strict=True)
-        news = [{"value": now} if now != old else {} for old, now in values]  # what is late does not undo a choice
-        return [gr.update(**given, **new) for given, new in zip(choices, news, strict=True)]
+        judges = [NONE, *((name, name) for name in rewards)]
+        offered: list[dict[str, Any]] = [{"choices": names}, {"choices": names}, {}, {"choices": judges}]
+        wanted = before, after, rule, reward_model
+        return [update(*each) for each in zip(offered, shown, wanted, strict=True)]
 
     @handler
     def look_at_latest(rule: str) -> list[Any]:

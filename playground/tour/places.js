@@ -97,7 +97,8 @@ export async function choose(id, option) {
 /** Unfold a part that is folded into one line. @param {string} id */
 export async function unfold(id) {
   const head = await waitFor(() => document.querySelector(`#${id} > button`));
-  if (head && !head.classList.contains("open")) head.click();
+  const isOpen = head?.classList.contains("open") || head?.getAttribute("aria-expanded") === "true";
+  if (head && !isOpen) head.click();
 }
 
 /**

@@ -41,7 +41,7 @@ def test_thirty_votes_bend_the_model_and_the_page_shows_it(page: Page, url: str,
     expect(verdict).to_contain_text("held-out votes")
     verdict.get_by_role("button", name="Chat with both").click()
     expect(page.locator("#model-picker input")).to_have_value("dpo-1")
-    expect(page.locator("#chat-beside input")).to_have_value("bard-chat")
+    expect(page.locator("#chat-beside select")).to_have_value("bard-chat")
     page.locator("#chat-text textarea").fill("Good morrow, friend.")
     page.locator("#chat-send").click()
     expect(page.locator(".pg-said-model[data-state=finished]")).to_have_count(2, timeout=60_000)

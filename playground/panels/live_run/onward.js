@@ -11,7 +11,10 @@ export async function chatWithBoth(model, before) {
   await choose("model-picker", model);
   if (!before) return;
   await unfold("chat-manner");
-  await choose("chat-beside", before);
+  const select = await waitFor(() => find(`#chat-beside select:has(option[value="${before}"])`));
+  if (!select) return;
+  select.value = before;
+  select.dispatchEvent(new Event("change"));
 }
 
 // The later one says which it came from; any other is chosen by hand.

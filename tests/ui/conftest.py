@@ -21,11 +21,11 @@ from tests.conftest import free_port
 
 CHECKPOINTS = Path(__file__).parents[2] / "checkpoints"
 SHIPPED = ("bard-base", "bard-tiny", "bard-chat")
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHROMIUM = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 QUIET = ("background-networking", "component-update", "gpu", "quic", "sync")
 # How Gradio's client tells of requests that were under way when the page was reloaded.
 INTERRUPTED = ("AbortError: signal is aborted", "Unexpected error Connection errored out")
-expect.set_options(timeout=20_000)  # ms; a busy machine is no fault of the page
+expect.set_options(timeout=60_000)  # ms; a busy machine is no fault of the page
 FLAGS = ["--no-sandbox", "--no-first-run", *(f"--disable-{what}" for what in QUIET)]
 
 
@@ -78,7 +78,7 @@ def page(request: pytest.FixtureRequest, browser: Browser, errors: list[str]) ->
         request.getfixturevalue("url")  # made before the page, the server outlives it
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     page = context.new_page()
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(60_000)
     page.on("pageerror", lambda error: errors.append(f"script error: {error}"))
     page.on("console", lambda message: errors.append(message.text) if is_error(message) else None)
     page.on("request", lambda request: errors.append(f"outside: {request.url}") if is_outside(request.url) else None)

@@ -148,7 +148,7 @@ def test_a_rate_is_found_a_proof_given_and_a_run_forked_where_it_was_saved(
     use.click()
     expect(page.locator("#setting-learning_rate input")).not_to_have_value(before)
     page.locator("#pretrain-proof").click()
-    expect(page.locator("#lab-view")).to_contain_text("the two are the same gradient", timeout=60_000)
+    expect(page.locator("#lab-view")).to_contain_text("the two are the same gradient", timeout=180_000)
     expect(page.locator("#lab-view tr")).to_have_count(1 + 4)  # embedding, two blocks, final norm
 
     fill(page, "train-name", "first")

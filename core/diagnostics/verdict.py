@@ -25,7 +25,7 @@ from core.diagnostics.answer_changes import (
 from core.diagnostics.rlhf_rules import is_by_heart, votes_wanted
 from core.preferences.agreement import Rate, rate
 
-FALLS = 0.003  # share of the loss by which it fell in the last evaluation if more steps are worth while
+CHANGES, AT_LEAST = 0.003, 0.005  # share of a held-out loss, and nats, by which it must differ to be told
 COMPARE, CHAT, VOTE, KEEP = "compare", "chat", "vote", "keep_or_delete"
 BOTH_ANSWER = (COMPARE, CHAT, VOTE, KEEP)
 
@@ -194,9 +194,10 @@ def steps_sentence(run: FinishedRun) -> str:
     losses = run.values("loss/val")
     if len(losses) < 2:
         return ""
-    if losses[-1] < losses[-2] * (1 - FALLS):
+    told = max(CHANGES * losses[-1], AT_LEAST)
+    if losses[-1] < losses[-2] - told:
         return "the held-out loss was still falling, so more steps would help"
-    if losses[-1] > min(losses) * (1 + FALLS):
+    if losses[-1] > min(losses) + told:
         return "the held-out loss had been lower, so fewer steps would do"
     return ""
 

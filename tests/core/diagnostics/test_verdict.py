@@ -182,4 +182,6 @@ def test_pre_training_says_what_guessing_would_give_and_whether_more_steps_would
     assert "more steps would help" in found.next and found.actions == ("chat", "keep_or_delete")
     risen = finished(losses=[(5.0, 3.5), (3.0, 3.66)], measured={"loss/val": 3.66})
     assert "fewer steps would do" in pretrain_verdict(risen).next
+    still = finished(losses=[(0.1, 0.0003), (0.1, 0.0002)], measured={"loss/val": 0.0002})
+    assert pretrain_verdict(still).next == "Let it write in Chat."
     assert pretrain_verdict(finished()) is None

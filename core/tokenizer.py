@@ -19,7 +19,7 @@ import importlib.util
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import count, pairwise
@@ -49,7 +49,10 @@ PRINTABLE = [b for b in range(256) if chr(b).isprintable() and b != ord(" ")]
 BYTE_ORDER = PRINTABLE + [b for b in range(256) if b not in PRINTABLE]
 # ... and writes them in files as visible characters: printable ones as they are, the rest from U+0100 on.
 BYTE_TO_CHAR = {b: chr(b) if b in PRINTABLE else chr(256 + i - len(PRINTABLE)) for i, b in enumerate(BYTE_ORDER)}
+BYTE_ID = {b: id for id, b in enumerate(BYTE_ORDER)}
 CHAR_TO_BYTE = {c: b for b, c in BYTE_TO_CHAR.items()}
+
+LOOKED_AT = 100_000  # places of a text between two looks at whether to go on
 
 LONE_SURROGATE = re.compile("([\ud800-\udfff])")  # half a character; the group keeps it when text is split by it
 
@@ -309,27 +312,22 @@ def train_bpe(documents: Iterable[str], n_tokens: int, progress: Progress | None
     """Ranks of `n_tokens` byte-level BPE tokens (256 bytes and `n_tokens` - 256 merges).
 
     A word that occurs a thousand times is looked at once with weight 1,000. Pair counts are kept up to date rather than
-    recounted: a merge touches only the words that contain its pair (`where`). The most frequent pair comes from a
+    recounted: a merge touches only the places where its pair stands (`where`). The most frequent pair comes from a
     heap whose entries may be out of date; an entry is believed only if its count is still the true one.
     """
     splitter = regex.compile(SPLIT_PATTERN)
     counted = Counter(match.group() for document in documents for match in splitter.finditer(document))
-    byte_id = {b: i for i, b in enumerate(BYTE_ORDER)}
-    words = [[byte_id[b] for b in word.encode("utf-8", "surrogatepass")] for word in counted]
-    weights = list(counted.values())
+    text = MergedText()
+    for word, weight in counted.items():
+        text.add(word.encode("utf-8", "surrogatepass"), weight)
+        if progress and len(text.ids) % LOOKED_AT < len(word):
+            progress(0, n_tokens - 256)
 
-    counts: dict[Pair, int] = defaultdict(int)
-    where: dict[Pair, set[int]] = defaultdict(set)
-    for index, (word, weight) in enumerate(zip(words, weights, strict=True)):
-        for pair in pairwise(word):
-            counts[pair] += weight
-            where[pair].add(index)
-
-    heap = [(-count, pair) for pair, count in counts.items()]
+    heap = [(-count, pair) for pair, count in text.counts.items()]
     heapq.heapify(heap)
     tokens = [bytes([b]) for b in BYTE_ORDER]
     while len(tokens) < n_tokens:
-        while heap and -heap[0][0] != counts.get(heap[0][1]):
+        while heap and -heap[0][0] != text.counts.get(heap[0][1]):
             heapq.heappop(heap)
         if not heap:
             raise ValueError(
@@ -339,51 +337,76 @@ def train_bpe(documents: Iterable[str], n_tokens: int, progress: Progress | None
         pair = heapq.heappop(heap)[1]
         new = len(tokens)
         tokens.append(tokens[pair[0]] + tokens[pair[1]])
-        changed: set[Pair] = set()
-        for index in where.pop(pair):
-            merge_in_word(words[index], pair, new, weights[index], index, counts, where, changed)
-        counts.pop(pair, None)
-        for other in changed:
-            if counts.get(other, 0) > 0:
-                heapq.heappush(heap, (-counts[other], other))
-        if progress and new % 64 == 0:
-            progress(new - 256, n_tokens - 256)
+        for done in text.merge(pair, new):
+            if progress and (done or new % 64 == 0):
+                progress(new - 256, n_tokens - 256)
+        for other in text.changed:
+            if text.counts.get(other, 0) > 0:
+                heapq.heappush(heap, (-text.counts[other], other))
     if progress:
         progress(n_tokens - 256, n_tokens - 256)
     return {token: id for id, token in enumerate(tokens)}
 
 
-def merge_in_word(
-    word: list[int],
-    pair: Pair,
-    new: int,
-    weight: int,
-    index: int,
-    counts: dict[Pair, int],
-    where: dict[Pair, set[int]],
-    changed: set[Pair],
-) -> None:
-    """Replace `pair` by `new` in `word`, left to right and in place, and keep the bookkeeping true."""
-    left, right = pair
-    i = 0
-    while i < len(word) - 1:
-        if word[i] != left or word[i + 1] != right:
-            i += 1
-            continue
-        if i > 0:
-            gone, come = (word[i - 1], left), (word[i - 1], new)
-            counts[gone] -= weight
-            counts[come] += weight
-            where[come].add(index)
-            changed |= {gone, come}
-        if i + 2 < len(word):
-            gone, come = (right, word[i + 2]), (new, word[i + 2])
-            counts[gone] -= weight
-            counts[come] += weight
-            where[come].add(index)
-            changed |= {gone, come}
-        word[i : i + 2] = [new]
-        i += 1
+class MergedText:
+    """All words one after the other as the ids of what was merged so far, with links: a merge moves nothing.
+
+    Of a place, whose number stays: `ids`, -1 once it belongs to the place before it; `before` and `after`, its
+    neighbours in the word, -1 at an end; and the `weights` of its word. `where` says of each pair at which places its
+    left half stands, or stood.
+    """
+
+    def __init__(self) -> None:
+        self.ids: list[int] = []
+        self.before: list[int] = []
+        self.after: list[int] = []
+        self.weights: list[int] = []
+        self.counts: dict[Pair, int] = defaultdict(int)
+        self.where: dict[Pair, list[int]] = defaultdict(list)
+        self.changed: set[Pair] = set()  # pairs whose count the last merge has changed
+
+    def add(self, word: bytes, weight: int) -> None:
+        start, end = len(self.ids), len(self.ids) + len(word)
+        ids = [BYTE_ID[b] for b in word]
+        self.ids += ids
+        self.before += [-1, *range(start, end - 1)]
+        self.after += [*range(start + 1, end), -1]
+        self.weights += [weight] * len(word)
+        for place, pair in enumerate(pairwise(ids), start):
+            self.counts[pair] += weight
+            self.where[pair].append(place)
+
+    def merge(self, pair: Pair, new: int) -> Iterator[int]:
+        """Replace `pair` by `new` everywhere, left to right; yields how many places were looked at so far."""
+        self.changed = set()
+        places = sorted(self.where.pop(pair))
+        for start in range(0, len(places), LOOKED_AT):
+            yield start
+            self.merge_at(places[start : start + LOOKED_AT], pair, new)
+        self.counts.pop(pair, None)
+
+    def merge_at(self, places: Iterable[int], pair: Pair, new: int) -> None:
+        ids, before, after, counts, where = self.ids, self.before, self.after, self.counts, self.where
+        left, right = pair
+        for place in places:
+            taken = after[place]
+            if ids[place] != left or taken < 0 or ids[taken] != right:
+                continue  # an earlier merge has taken one of the two
+            weight, previous, following = self.weights[place], before[place], after[taken]
+            if previous >= 0:
+                gone, come = (ids[previous], left), (ids[previous], new)
+                counts[gone] -= weight
+                counts[come] += weight
+                where[come].append(previous)
+                self.changed |= {gone, come}
+            if following >= 0:
+                gone, come = (right, ids[following]), (new, ids[following])
+                counts[gone] -= weight
+                counts[come] += weight
+                where[come].append(place)
+                self.changed |= {gone, come}
+                before[following] = place
+            ids[place], ids[taken], after[place] = new, -1, following
 
 
 # --- helpers --------------------------------------------------------------------------------------------------

@@ -1,8 +1,11 @@
 """Start the playground: `python -m playground --help`."""
 
 import argparse
+import atexit
+import contextlib
 import logging
 import os
+import shutil
 import socket
 import sys
 import tempfile
@@ -11,17 +14,19 @@ from pathlib import Path
 
 import gradio as gr
 
+from core.atomic_files import is_locked, own
 from core.config import describe_os_error
 from core.roots import default_directory, shipped_models
 from core.training.device import pick_device
 from playground.app import THEME, build
 from playground.openai_api import server
-from playground.security import middleware, parse_auth, parse_token
+from playground.security import LOCAL_HOSTS, middleware, parse_auth, parse_token
 from playground.services.services import Services
 from playground.ui import scripts
 
 log = logging.getLogger("playground")
 MAX_UPLOAD = "100mb"
+TEMPORARY = "gpt-playground-"  # how the directory of a process begins, for what is sent and received
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -92,15 +97,44 @@ def refuse_taken_port(host: str, port: int) -> None:
     """Raise ValueError, before anything slow happens, if the port cannot be had."""
     if not 1 <= port <= 65535:
         raise ValueError(f"--port must be between 1 and 65535, got {port}")
-    with socket.socket() as probe:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except (OSError, UnicodeError) as error:
+        raise ValueError(f"--host {host} is no address of this machine: {error}") from error
+    with socket.socket(family) as probe:
         if sys.platform != "win32":  # there, this option would let two servers share a port
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((host, port))
+            probe.bind(address)
         except OSError as error:
             raise ValueError(
                 f"port {port} cannot be used ({error.strerror}): choose another one with --port"
             ) from error
+
+
+def spare_own_address(host: str) -> None:
+    """Let no proxy of the environment stand between this process and its own server; to the hub it may."""
+    for name in ("no_proxy", "NO_PROXY"):
+        known = os.environ.get(name, "")
+        os.environ[name] = ",".join(dict.fromkeys([*filter(None, known.split(",")), *LOCAL_HOSTS, host]))
+
+
+def private_directory() -> str:
+    """A temporary directory of this process, which no other user may look into; it goes when the process does.
+
+    Those of processes that were killed go with it.
+    """
+    place = Path(tempfile.gettempdir())
+    for left in place.glob(f"{TEMPORARY}*"):
+        with contextlib.suppress(OSError):  # of another user
+            if not is_locked(left):
+                shutil.rmtree(left)
+    directory = Path(tempfile.mkdtemp(prefix=TEMPORARY))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    held = contextlib.ExitStack()
+    held.enter_context(own(directory))
+    atexit.register(held.close)
+    return str(directory)
 
 
 def launch(
@@ -116,10 +150,13 @@ def launch(
 
     auth: NAME:PASSWORD. api_token: for programs that use the models by OpenAI's protocol; None serves no such.
     """
-    os.environ.setdefault("GRADIO_TEMP_DIR", str(Path(tempfile.gettempdir()) / "gpt-playground"))
+    if "GRADIO_TEMP_DIR" not in os.environ:
+        os.environ["GRADIO_TEMP_DIR"] = private_directory()
+    spare_own_address(host)
+    place = f"[{host}]" if ":" in host else host
     blocks = build(services)
     blocks.launch(
-        server_name=host,
+        server_name=place,
         server_port=port,
         inbrowser=browser,
         prevent_thread_lock=True,
@@ -141,10 +178,14 @@ def launch(
             **dict.fromkeys(("openapi_url", "docs_url", "redoc_url")),
         },
     )
-    log.info("GPT Playground is open at http://%s:%s (Ctrl-C ends it; trainings go on)", host, port)
+    log.info("GPT Playground is open at http://%s:%s (Ctrl-C ends it; trainings go on)", place, port)
     if api_token:
         log.info(
-            "Programs reach its models at http://%s:%s%s with the API key %s", host, port, server.PREFIX, api_token
+            "Programs reach its models at http://%s:%s%s with the API key %s",
+            place,
+            port,
+            server.PREFIX,
+            api_token,
         )
     if wait:
         blocks.block_thread()

@@ -60,10 +60,13 @@ def build(services: Services) -> gr.Blocks:
 def kept_in(services: Services) -> str:
     """Where what the person makes is kept."""
     directory = services.workspace.directory.absolute()
-    home, here = Path.home(), Path.cwd()
+    here = Path.cwd()
     if directory.is_relative_to(here):
         return f"./{directory.relative_to(here).as_posix()}"
-    return f"~/{directory.relative_to(home).as_posix()}" if directory.is_relative_to(home) else str(directory)
+    try:
+        return f"~/{directory.relative_to(Path.home()).as_posix()}"
+    except (RuntimeError, ValueError):  # there is no home, or it lies elsewhere
+        return str(directory)
 
 
 def header(blocks: gr.Blocks, services: Services) -> Page:

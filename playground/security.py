@@ -7,6 +7,7 @@ opening the page, and no frame around it. Every route is behind this, those of G
 
 import base64
 import ipaddress
+import re
 import secrets
 import socket
 
@@ -15,7 +16,8 @@ from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-LOCAL_HOSTS = ("127.0.0.1", "localhost")
+LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
+HOST = re.compile(r"(\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<name>[^:\[\]]+))(:\d+)?")  # a Host header
 SHORTEST = 8  # characters of a password or token
 STARTED = "/gradio_api/startup-events"  # what Gradio asks its own server when it starts; it tells nothing
 HEADERS = {
@@ -85,8 +87,8 @@ class Guard:
 
     def is_known(self, host: str) -> bool:
         """Is it a name by which the person reaches this server? A rebound name is another's, and never a number."""
-        name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
-        name = name.strip("[]").lower()
+        found = HOST.fullmatch(host)
+        name = (found["ipv6"] or found["name"]).lower() if found else ""
         return name in self.names or (
             not self.is_local and (is_address(name) or name.removesuffix(".local") in self.names)
         )

@@ -3,13 +3,14 @@
 import gzip
 import hashlib
 import importlib
+import io
 import re
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.config import describe_os_error
+from core.bounded_files import read_bytes
 
 BOMS = {  # longest first: that of UTF-32 begins like that of UTF-16
     b"\xff\xfe\0\0": "utf-32",
@@ -19,6 +20,7 @@ BOMS = {  # longest first: that of UTF-32 begins like that of UTF-16
     b"\xfe\xff": "utf-16",
 }
 CONTROLS = re.compile(r"[\0-\x08\x0e-\x1a\x1c-\x1f]")  # that no text in an old encoding holds
+MOST_BYTES = 4 << 30  # of a file of data, all of which is held in memory
 SEEN = 4096  # bytes at the beginning by which UTF-16 is recognised
 ARCHIVES = {b"PK\x03\x04": "a zip archive", b"BZh": "a bzip2 archive", b"\xfd7zXZ": "an xz archive"}
 
@@ -49,15 +51,17 @@ def read_file(path: str | Path, what: str) -> File:
     """what: it should hold, for the error. Raises ValueError in words if it cannot be read."""
     path = Path(path).expanduser()
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ValueError(f"{what} {describe_os_error(error)}") from error
+        content = read_bytes(path, MOST_BYTES)
+    except ValueError as error:
+        raise ValueError(f"{what} {error}") from error
     digest = hashlib.sha256(content).hexdigest()
     if content.startswith(b"\x1f\x8b"):
         try:
-            content = gzip.decompress(content)
+            content = gzip.GzipFile(fileobj=io.BytesIO(content)).read(MOST_BYTES + 1)
         except (OSError, EOFError, zlib.error) as error:
             raise ValueError(f"{path.name} is a broken gzip file ({error}): pack it anew") from error
+        if len(content) > MOST_BYTES:
+            raise ValueError(f"{path.name} unpacks to more than {MOST_BYTES:,} bytes: give a part of it")
     for mark, kind in ARCHIVES.items():
         if content.startswith(mark):
             raise ValueError(f"{path.name} is {kind}: unpack it, and give a file that was in it")

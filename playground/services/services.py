@@ -1,11 +1,14 @@
 """Services, what every tab is given, put together: checkpoints, jobs, vocabularies, votes. No globals."""
 
+import hashlib
 import logging
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from platformdirs import user_data_path
 
 from core.preferences.vote_store import FILE, Votes
 from core.workspace import Workspace
@@ -34,6 +37,16 @@ class Services:
         for sentence in workspace.tidy():
             log.info("%s", sentence)
         checkpoints, jobs = Checkpoints(directory, device, read_only), Jobs(directory, read_only)
-        vocabularies, votes = Vocabularies(directory, read_only), Votes(directory / FILE)
+        vocabularies, votes = Vocabularies(directory, read_only), open_votes(directory)
         labelling = Labelling(checkpoints, votes, busy=lambda: jobs.active() is not None)
         return cls(workspace, checkpoints, jobs, vocabularies, votes, labelling)
+
+
+def open_votes(directory: Path) -> Votes:
+    """The votes beside the checkpoints; where nobody may write there, as in a teacher's share, those of this user."""
+    if os.access(directory, os.W_OK):
+        return Votes(directory / FILE)
+    place = user_data_path("gpt-playground", appauthor=False) / "votes"
+    votes = Votes(place / hashlib.sha256(str(directory.resolve()).encode()).hexdigest()[:12] / FILE)
+    votes.trouble = f"{directory} is read-only, so votes are kept in {votes.path.parent}. {votes.trouble}".strip()
+    return votes

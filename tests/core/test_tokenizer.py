@@ -5,16 +5,29 @@ import importlib.util
 import json
 import random
 import time
+from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import regex
 import tokenizers
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from core.datasets import shakespeare
-from core.tokenizer import SPECIAL_TOKENS, Tokenizer, ranks_of, to_visible
+from core.tokenizer import (
+    BYTE_ORDER,
+    SPECIAL_TOKENS,
+    SPLIT_PATTERN,
+    MergedText,
+    Tokenizer,
+    ranks_of,
+    to_visible,
+    train_bpe,
+)
+from tests.conftest import SENTENCES
 
 GPT2 = Tokenizer.gpt2()
 BYTES = Tokenizer.train("", 259)
@@ -304,3 +317,58 @@ def test_a_file_that_is_no_vocabulary_is_refused_with_its_path(content, tmp_path
     (tmp_path / "tokenizer.json").write_bytes(content)
     with pytest.raises(ValueError, match=r"tokenizer\.json is not a byte-level BPE vocabulary"):
         Tokenizer.load(tmp_path)
+
+
+def plain_bpe(text: str, n_merges: int) -> list[bytes]:
+    """Byte-pair encoding as it is told: count all neighbours, merge the most frequent pair everywhere, begin anew."""
+    words = [[BYTE_ORDER.index(b) for b in word.encode()] for word in regex.findall(SPLIT_PATTERN, text)]
+    tokens = [bytes([b]) for b in BYTE_ORDER]
+    for new in range(256, 256 + n_merges):
+        counts = Counter(pair for word in words for pair in pairwise(word))
+        left, right = min(counts, key=lambda pair: (-counts[pair], pair))
+        tokens.append(tokens[left] + tokens[right])
+        for word in words:
+            at = 0
+            while at < len(word) - 1:
+                if (word[at], word[at + 1]) == (left, right):
+                    word[at : at + 2] = [new]
+                at += 1
+    return tokens[256:]
+
+
+ODD_TEXTS = {
+    "letters without spaces": "".join(random.Random(0).choices("ACGT", k=600)),
+    "one letter": "a" * 301,
+    "two letters in turn": "ab" * 150 + "a",
+    "words": SENTENCES,
+    "repeats of repeats": "aabaab aaab aaaabaaaab baab " * 9,
+}
+
+
+@pytest.mark.parametrize("name", ODD_TEXTS)
+def test_merges_are_those_of_the_plain_algorithm(name):
+    n_merges = 7 if name == "one letter" else 12 if "turn" in name or "repeats" in name else 40
+    ranks = train_bpe([ODD_TEXTS[name]], 256 + n_merges)
+    assert list(ranks)[256:] == plain_bpe(ODD_TEXTS[name], n_merges)
+
+
+def test_a_text_without_spaces_takes_time_as_its_length_does():
+    """Counted, not timed: the places that all merges together look at."""
+    looked_at = []
+    for length in (2_000, 8_000):
+        text = MergedText()
+        text.add("".join(random.Random(0).choices("ACGT", k=length)).encode(), 1)
+        count = 0
+        for new in range(256, 286):
+            pair = max(text.counts, key=lambda pair: text.counts[pair])
+            count += len(text.where[pair])
+            list(text.merge(pair, new))
+        looked_at.append(count)
+    assert looked_at[1] < 4.5 * looked_at[0]
+
+
+def test_a_long_merge_can_be_stopped_within(monkeypatch):
+    monkeypatch.setattr("core.tokenizer.LOOKED_AT", 100)
+    told = []
+    train_bpe(["ab" * 1000], 258, lambda done, wanted: told.append(done))
+    assert told.count(0) > 5, "while the first merge is made"

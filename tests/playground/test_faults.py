@@ -86,6 +86,20 @@ def test_a_damaged_store_is_kept_aside_and_the_page_is_told(workspace: Path) -> 
     assert not Votes(workspace / "preferences.db").trouble, "it is said once"
 
 
+def test_a_workspace_that_may_not_be_written_opens_and_votes_are_kept_elsewhere(
+    workspace: Path, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr("os.access", lambda path, mode: Path(path) != workspace)  # root may write everywhere
+    monkeypatch.setattr("playground.services.services.user_data_path", lambda *_, **__: tmp_path / "own")
+    before = files(workspace)
+    services = opened(workspace)
+    services.preferences.add_voted([PAIR], ["left"], "me")
+    assert services.checkpoints.names() == ["one"] and services.jobs.active() is None and services.jobs.queue() == []
+    assert [entry.name for entry in services.workspace.entries()] == ["one"]
+    assert files(workspace) == before and len(opened(workspace).preferences.standing()) == 1
+    assert services.preferences.trouble.startswith(f"{workspace} is read-only, so votes are kept in {tmp_path / 'own'}")
+
+
 HOSTILE = ("../one", "/etc/passwd", "..", "one/../../x", "", "one\0", "ONE:stream", "a" * 300)
 
 

@@ -1,11 +1,16 @@
 """Starting the playground when it cannot be started."""
 
+import os
 import socket
+import stat
+import urllib.request
 from pathlib import Path
 
+import httpx
 import pytest
 
-from playground.__main__ import main
+from playground import __main__ as started
+from playground.__main__ import main, private_directory, refuse_taken_port, spare_own_address
 
 
 def test_a_port_in_use_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -39,3 +44,60 @@ def test_help_names_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(
         flag in text for flag in ("--port", "--host", "--auth", "--no-browser", "--checkpoints", "--device", "--api")
     )
+
+
+PROXIES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy")
+
+
+@pytest.mark.parametrize("proxy", ["http://127.0.0.1:9", "socks5://127.0.0.1:9"])
+@pytest.mark.parametrize("known", ["", "example.org"])
+def test_its_own_address_never_goes_through_a_proxy_and_the_hub_does(
+    proxy: str, known: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in PROXIES:
+        monkeypatch.setenv(name, proxy)
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, known)
+    spare_own_address("192.168.1.5")
+    assert all(urllib.request.proxy_bypass(host) for host in ("127.0.0.1", "localhost", "192.168.1.5"))
+    assert not urllib.request.proxy_bypass("huggingface.co")
+    assert bool(urllib.request.proxy_bypass("example.org")) == bool(known)
+    with socket.socket() as server, httpx.Client() as client:  # it is made with a SOCKS proxy in the environment
+        server.bind(("127.0.0.1", 0))
+        with pytest.raises(httpx.ConnectError):  # refused by the address itself, not by a proxy at port 9
+            client.get(f"http://127.0.0.1:{server.getsockname()[1]}/")
+        used = client._transport_for_url(httpx.URL("http://127.0.0.1:7860"))
+        assert used is client._transport
+        assert client._transport_for_url(httpx.URL("http://huggingface.co")) is not client._transport
+
+
+def test_a_port_is_looked_for_at_an_address_of_any_kind(capsys: pytest.CaptureFixture[str]) -> None:
+    if not socket.has_ipv6:
+        pytest.skip("no IPv6 here")
+    with socket.socket(socket.AF_INET6) as other:
+        try:
+            other.bind(("::1", 0))
+        except OSError:
+            pytest.skip("no IPv6 here")
+        other.listen()
+        with pytest.raises(ValueError, match="cannot be used"):
+            refuse_taken_port("::1", other.getsockname()[1])
+    with pytest.raises(ValueError, match="is no address of this machine"):
+        refuse_taken_port("no.such.host.invalid", 7860)
+
+
+def test_what_is_sent_lies_where_no_other_user_looks_and_goes_with_the_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    registered = []
+    monkeypatch.setattr(started.atexit, "register", lambda *call, **options: registered.append((call, options)))
+    left = tmp_path / "gpt-playground-left"
+    (left / "deep").mkdir(parents=True)
+    one, other = Path(private_directory()), Path(private_directory())
+    assert one != other and one.is_dir(), "that of a living process stays"
+    assert not left.exists(), "that of one that was killed goes"
+    assert stat.S_IMODE(one.stat().st_mode) == 0o700
+    for (function, *arguments), options in reversed(registered):
+        function(*arguments, **options)
+    assert os.listdir(tmp_path) == []

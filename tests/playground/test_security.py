@@ -9,7 +9,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from playground.security import middleware, parse_auth
+from playground.security import Guard, middleware, parse_auth
 
 OWN = "http://127.0.0.1:7860"
 
@@ -108,3 +108,16 @@ def test_no_other_machine_without_a_password_and_the_reason_is_said(host: str) -
     for unfit in ("ann", "ann:short", ":correct horse"):
         with pytest.raises(ValueError, match="at least 8 characters"):
             parse_auth(host, unfit)
+
+
+@pytest.mark.parametrize(
+    ("host", "known"),
+    [
+        *(("127.0.0.1:7860", True), ("localhost", True), ("[::1]:7860", True), ("[::1]", True), ("LOCALHOST:1", True)),
+        *(("127.0.0.1:evil.example", False), ("127.0.0.1]", False), ("::1", False), ("[localhost]", False)),
+        *(("evil.example", False), ("127.0.0.1.evil.example:7860", False), ("", False), (":7860", False)),
+    ],
+)
+def test_a_host_is_known_by_its_whole_name(host: str, known: bool) -> None:
+    guard = Guard(lambda *_: None, is_local=True, auth=None, keyed=None)  # type: ignore[arg-type,return-value]
+    assert guard.is_known(host) is known

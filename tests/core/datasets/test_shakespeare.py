@@ -181,7 +181,7 @@ def internet(monkeypatch, tmp_path):
 
     internet = Internet()
     monkeypatch.setattr(shakespeare.urllib.request, "urlopen", internet.open)
-    monkeypatch.setattr(shakespeare, "TINY_CACHE", internet.cache)
+    monkeypatch.setattr(shakespeare, "tiny_cache", lambda: internet.cache)
     monkeypatch.setattr(shakespeare, "TINY_SHA256", hashlib.sha256(CONTENT).hexdigest())
     return internet
 

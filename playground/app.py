@@ -36,6 +36,7 @@ THEME = gr.themes.Base(
     body_text_color_subdued_dark="*neutral_300",
     block_info_text_color="*neutral_600",
     input_placeholder_color="*neutral_600",
+    input_placeholder_color_dark="*neutral_300",
     color_accent="*primary_700",
     button_primary_background_fill="*primary_700",
     button_primary_background_fill_hover="*primary_800",

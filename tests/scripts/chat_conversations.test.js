@@ -10,7 +10,7 @@ import { keepIn, makeTurns } from "../../playground/tabs/chat/turns.js";
 
 // The views share the conversation of their window, which begins with what the browser has kept.
 Object.assign(globalThis, { sessionStorage: { getItem: () => null }, localStorage: { getItem: () => null } });
-const { entryText, restText, timeText } = await import("../../playground/tabs/chat/conversations.js");
+const { entryText, openedText, restText, timeText } = await import("../../playground/tabs/chat/conversations.js");
 const { besideChoices, summary } = await import("../../playground/tabs/chat/manner.js");
 const { isChosen } = await import("../../playground/tabs/chat/settings.js");
 
@@ -93,10 +93,14 @@ test("a kept conversation takes the place of this one, with its settings and its
   const { replace, used } = exchange(async () => ({ error: "", note: "" }));
   const nodes = { 1: { id: 1, parent: null, role: "user", text: "Then?" } };
   const content = { tree: { nodes, leaf: 1, next: 2 }, settings: { temperature: 0.4, model: "bard-base" } };
-  assert.equal(await replace("b", content, "r1"), true);
+  assert.equal(await replace("b", content, "r1", "bard-base"), true);
   assert.deepEqual([tree.id(), tree.known(), tree.leaf().text], ["b", ["r1"], "Then?"]);
   assert.deepEqual(conversation.settings(), { temperature: 0.4, beside: "", model: "bard-chat" });
   assert.deepEqual(used, ["bard-base"], "the header follows");
+  await replace("b", content, "r1", "");
+  assert.equal(used.length, 1, "a model that is gone is not asked for");
+  assert.match(openedText("The watch", "bard-base", ""), /bard-base is not there any more/);
+  assert.equal(openedText("The watch", "bard-base", "bard-base"), "The watch is open.");
 });
 
 test("what is not kept is not left at the first press", async () => {

@@ -17,7 +17,7 @@ def build(services: Services, page: Page) -> None:
     )
     with gr.Row(elem_classes="pg-work pg-main-first"):
         with gr.Column(elem_classes="pg-controls"):
-            conversations.build(store)
+            conversations.build(services, store)
             settings.build(services)
             next_token.build(services, inspector)
         with gr.Column(elem_classes="pg-chat"):

@@ -3,7 +3,7 @@
 import { ask, sleep } from "../../../assets/server.js";
 
 const LOST = "The playground was restarted while this was being written: ask for another answer.";
-const NO_ROOM = "The browser has no room to keep so long a conversation over a reload.";
+const NO_ROOM = "The browser has no room for so long a conversation: after a reload, open it from the list.";
 const TROUBLED = 1500; // ms until it is asked again
 
 /**

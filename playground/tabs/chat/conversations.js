@@ -36,6 +36,14 @@ export function entryText({ model, turns, changed, damaged }) {
 export const restText = (shown, found) =>
   shown < found ? `The latest ${number(shown)} of ${number(found)}: search for the others.` : "";
 
+/**
+ * @param {string} name
+ * @param {string} held the model that answered
+ * @param {string} there the same, or "" if it is gone
+ */
+export const openedText = (name, held, there) =>
+  held && !there ? `${name} is open. ${held} is not there any more: the model above answers now.` : `${name} is open.`;
+
 // In place of an entry: a field for its name.
 function askForName(row, { name }, done) {
   const field = Object.assign(make("input", "pg-vote-name"), { value: name, maxLength: 100 });
@@ -62,15 +70,14 @@ function rowOf(entry, acts) {
   if (entry.id === conversation.tree.id()) open.setAttribute("aria-current", "true");
   const named = (name) => {
     row.replaceChildren(open, line);
+    rename.focus();
     return name === null ? acts.draw() : acts.rename(entry, name);
   };
   const rename = button("Rename", () => askForName(row, entry, named), "pg-button pg-small");
   const remove = button("Delete", () => acts.remove(entry), "pg-button pg-small");
-  for (const [node, what] of /** @type {const} */ ([
-    [rename, "Rename"],
-    [remove, "Delete"],
-  ]))
-    node.setAttribute("aria-label", `${what} ${entry.name}`);
+  rename.setAttribute("aria-label", `Rename ${entry.name}`);
+  remove.setAttribute("aria-label", `Delete ${entry.name}`);
+  for (const [what, node] of Object.entries({ open, rename, remove })) node.dataset.key = `${entry.id}-${what}`;
   line.append(make("span", "pg-note", entryText(entry)), rename, remove);
   row.append(open, line);
   return row;
@@ -92,6 +99,7 @@ export function mount({ element, server }) {
   const root = element.querySelector(".pg-conversations");
   const part = fold("Conversations", () => look());
   part.root.id = "chat-list";
+  const head = /** @type {HTMLElement} */ (part.root.firstElementChild);
   const { field, list, status, say } = makeParts(() => look());
   const last = latest();
   /** @type {Entry[]} */
@@ -106,24 +114,28 @@ export function mount({ element, server }) {
 
   const acts = {
     async open({ id, name }) {
-      const { error, content, revision } = await ask(server.open_conversation({ id }));
+      const { error, content, revision, model } = await ask(server.open_conversation({ id }));
       if (error) return say(error);
-      if (!(await replace(id, content, revision))) return;
-      say(`${name} is open.`);
-      if (matchMedia(NARROW).matches) part.toggle(false); // it lies over the conversation there
+      if (!(await replace(id, content, revision, model))) return;
+      say(openedText(name, content.settings.model, model));
+      if (matchMedia(NARROW).matches && model) part.toggle(false); // it lies over the conversation there
     },
     rename: ({ id }, name) => act(server.rename_conversation({ id, name })),
     async remove({ id, name }) {
       if (id === conversation.tree.id()) await clear();
       const undo = button("Undo", () => act(server.restore_conversation({ id })), "pg-button pg-small");
-      return act(server.delete_conversation({ id }), () => say(`${name} is deleted. `, undo));
+      await act(server.delete_conversation({ id }), () => say(`${name} is deleted. `, undo));
+      undo.focus();
     },
     draw,
   };
 
   // Not under somebody who is typing a name.
   function draw() {
-    if (!list.querySelector("input")) list.replaceChildren(...entries.map((entry) => rowOf(entry, acts)));
+    if (list.querySelector("input")) return;
+    const key = /** @type {HTMLElement | null} */ (document.activeElement)?.dataset?.key;
+    list.replaceChildren(...entries.map((entry) => rowOf(entry, acts)));
+    if (key) /** @type {HTMLElement} */ (list.querySelector(`[data-key="${key}"]`))?.focus();
   }
 
   async function look() {
@@ -141,6 +153,12 @@ export function mount({ element, server }) {
   const [more, damage] = [make("p", "pg-note"), make("p", "pg-error")];
   part.body.append(field, damage, list, more, status);
   root.replaceChildren(part.root);
-  connectList(() => part.toggle());
+  connectList(() => {
+    part.toggle();
+    head.focus();
+  });
+  head.onkeydown = part.body.onkeydown = ({ key }) => {
+    if (key === "Escape" && matchMedia(NARROW).matches) part.toggle(false);
+  };
   conversation.onKept(look);
 }

@@ -5,12 +5,13 @@ from typing import Any
 
 import gradio as gr
 
+from playground.services.services import Services
 from playground.tabs.chat.conversation_store import SHOWN, ConversationStore
 from playground.ui.components import view
 from playground.ui.errors import server_function
 
 
-def build(store: ConversationStore) -> gr.HTML:
+def build(services: Services, store: ConversationStore) -> gr.HTML:
     @server_function
     def list_conversations(request: dict[str, Any]) -> dict[str, Any]:
         found = store.entries(request["search"])
@@ -19,8 +20,11 @@ def build(store: ConversationStore) -> gr.HTML:
 
     @server_function
     def open_conversation(request: dict[str, Any]) -> dict[str, Any]:
+        """model: the one that answered, "" if it is not there any more."""
         content, revision = store.open(request["id"])
-        return {"content": content, "revision": revision}
+        model = content["settings"].get("model")
+        there = model if model in services.checkpoints.names() else ""
+        return {"content": content, "revision": revision, "model": there}
 
     @server_function
     def rename_conversation(request: dict[str, Any]) -> dict[str, Any]:

@@ -33,12 +33,16 @@ export function makeExchange({ conversation, answers, keep, screen, useModel }) 
     return true;
   }
 
-  /** @param {string} id @param {any} content @param {string} state the name of what was kept */
-  async function replace(id, content, state) {
+  /**
+   * @param {string} id
+   * @param {any} content
+   * @param {string} state the name of what was kept
+   * @param {string} model that answered, "" if it is not there any more
+   */
+  async function replace(id, content, state, model) {
     if (!(await leave(() => tree.replace(id, content.tree, content.settings, state)))) return false;
     screen.toEnd();
     answers.listen();
-    const { model } = content.settings;
     if (model && model !== conversation.model()) useModel(model);
     return true;
   }

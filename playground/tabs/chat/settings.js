@@ -21,7 +21,10 @@ function withSlider(made, { title, range: [low, high, step] }, changed) {
   };
   made.root.append(slider);
   made.root.classList.add("pg-slid");
-  const slide = (value) => void (slider.value = value ?? low);
+  const slide = (value) => {
+    slider.value = value ?? low;
+    slider.style.setProperty("--filled", `${(100 * (slider.value - low)) / (high - low)}%`);
+  };
   const put = (value) => {
     made.put(value);
     slide(value);

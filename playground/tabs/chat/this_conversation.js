@@ -27,7 +27,7 @@ export const takeInstead = async (place, token) => (await composer).takeInstead(
 export const clear = async () => (await composer).clear();
 
 /** A kept conversation in place of this one. @type {Composer["replace"]} */
-export const replace = async (id, content, state) => (await composer).replace(id, content, state);
+export const replace = async (...kept) => (await composer).replace(...kept);
 
 /** @type {() => unknown} */
 let list = () => {};

@@ -46,7 +46,9 @@ def test_the_page_gets_each_token_of_the_answer_once(answers: AnswerStream) -> N
     assert [p for _, p, _ in tokens] == pytest.approx([step.probability for step in expected], abs=1e-4)
     assert bytes.fromhex(tokens[0][2]) == loaded.tokenizer.token_bytes(tokens[0][0])
     assert last["state"] == "finished" and last["note"].startswith("30 tokens · ")
-    assert last["note"].endswith(" · cut off at the limit of 30 tokens")
+    assert last["note"].endswith(" · cut off at the limit of 30 tokens") and last["cut"] is True
+    begun = answers.begin(request(2, written=tuple(step.id for step in expected[:3])))
+    assert until_ended(answers, begun)[1]["note"].startswith("5 tokens · "), "with those it was begun with"
 
 
 def test_it_can_be_stopped_and_what_was_written_stays(answers: AnswerStream) -> None:
@@ -55,7 +57,7 @@ def test_it_can_be_stopped_and_what_was_written_stays(answers: AnswerStream) -> 
         pass
     answers.stop([name])
     tokens, last = until_ended(answers, name)
-    assert last["state"] == "stopped" and 0 < len(tokens) < 100_000
+    assert last["state"] == "stopped" and 0 < len(tokens) < 100_000 and last["cut"] is False
 
 
 def test_an_answer_that_nobody_asks_about_is_given_up(answers: AnswerStream, monkeypatch) -> None:

@@ -50,8 +50,11 @@ function askForName(row, { name }, done) {
   field.setAttribute("aria-label", "New name");
   const [save, cancel] = [button("Rename", () => done(field.value), "pg-button pg-small pg-primary"), () => done(null)];
   field.onkeydown = (event) => {
-    if (event.key === "Enter") done(field.value);
-    if (event.key === "Escape") cancel();
+    const act = { Enter: () => done(field.value), Escape: cancel }[event.key];
+    if (!act) return;
+    event.preventDefault(); // or Enter would press the button that has the focus next
+    event.stopPropagation();
+    act();
   };
   row.replaceChildren(field, save, button("Cancel", cancel, "pg-button pg-small"));
   field.focus();

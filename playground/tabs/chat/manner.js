@@ -63,11 +63,12 @@ export function mount({ element, server }) {
     persona.offer([[NOBODY, ""], ...there.personas.map((name) => /** @type {[string, string]} */ ([name, name]))]);
   }
 
-  const part = fold("", async () => {
+  const refresh = async () => {
     const found = await ask(server.who_can_answer({}));
     if (!found.error) there = found;
     offer();
-  });
+  };
+  const part = fold("", refresh);
   part.root.id = "chat-manner";
   part.body.classList.add("pg-manner-fields");
   part.body.append(...roots);
@@ -84,4 +85,5 @@ export function mount({ element, server }) {
   }
   conversation.onChange(show);
   show();
+  new IntersectionObserver(() => part.isOpen() && refresh()).observe(root); // a model may have been made meanwhile
 }

@@ -78,6 +78,7 @@ class Card:
         default_factory=lambda: {"python": platform.python_version(), "torch": torch.__version__}
     )
     created: str = field(default_factory=lambda: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
+    note: str = ""  # by whoever keeps it
     shipped: bool = False  # does it come with the project? What is made from it does not: that has a card of its own
 
 

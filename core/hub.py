@@ -8,6 +8,7 @@ names it.
 import json
 import logging
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,34 +30,43 @@ OR_BY_PATH = "or download the model's directory elsewhere and import it by its p
 TIMEOUT = 10  # seconds without an answer after which the hub counts as out of reach
 
 
-def import_model(source: str, directory: Path, revision: str | None = None, n_head: int | None = None) -> list[Note]:
+def import_model(
+    source: str,
+    directory: Path,
+    revision: str | None = None,
+    n_head: int | None = None,
+    say: Callable[[str], None] = log.info,
+) -> list[Note]:
     """Write the GPT-2 at the path `source`, or else the hub's model of that id, to `directory` as a checkpoint.
 
     revision: branch, tag or commit on the hub; None means the commit in REVISIONS, or main as it is now.
-    n_head: of weights that do not say it. Returns what a person should know of how it was read; the card keeps it.
-    Raises ValueError in words if it cannot be found, reached or computed, or if `directory` holds something already.
+    n_head: of weights that do not say it. say: is told what is being done, and may raise to end it. Returns what a
+    person should know of how it was read; the card keeps it. Raises ValueError in words if it cannot be found, reached
+    or computed, or if `directory` holds something already.
     """
     with claim(directory):
-        return import_into(directory, source, revision, n_head)
+        return import_into(directory, source, revision, n_head, say)
 
 
-def import_into(directory: Path, source: str, revision: str | None, n_head: int | None) -> list[Note]:
+def import_into(
+    directory: Path, source: str, revision: str | None, n_head: int | None, say: Callable[[str], None]
+) -> list[Note]:
     """The same, to a directory that is there and empty."""
-    found, parent = find(source, revision)
-    log.info("reading %s", parent)
+    found, parent = find(source, revision, say)
+    say(f"reading {parent}")
     beside = next(path for path in directory.absolute().parents if path.is_dir())
     loaded = foreign_weights.read(found, beside, n_head)
     said = {kind: "; ".join(note.what for note in loaded.notes if note.kind == kind) for kind in KINDS}
     told = {kind: what for kind, what in said.items() if what}
     card = replace(loaded.card, parent=parent, data=loaded.card.data | told)
+    say(f"writing {directory.name}, {loaded.model.config.n_params:,} weights")
     checkpoint.save(directory, loaded.model, loaded.tokenizer, card)
     for note in loaded.notes:
         log.info("%s: %s", note.kind, note.what)
-    log.info("%s weights saved in %s", f"{loaded.model.config.n_params:,}", directory)
     return list(loaded.notes)
 
 
-def find(source: str, revision: str | None) -> tuple[Path, str]:
+def find(source: str, revision: str | None, say: Callable[[str], None]) -> tuple[Path, str]:
     """The directory or file of `source`, downloaded if need be, and the name by which a card calls it."""
     path = Path(source).expanduser()
     if path.exists():
@@ -66,10 +76,10 @@ def find(source: str, revision: str | None) -> tuple[Path, str]:
     if not MODEL_ID.fullmatch(source):
         raise ValueError(f"{source} is neither a path here nor a model's id on the hub, such as gpt2 or owner/name")
     known = f"openai-community/{source}"
-    return download(known if known in REVISIONS else source, revision)
+    return download(known if known in REVISIONS else source, revision, say)
 
 
-def download(model: str, revision: str | None) -> tuple[Path, str]:
+def download(model: str, revision: str | None, say: Callable[[str], None]) -> tuple[Path, str]:
     """The directory in the hub's own cache with a commit of the model of this id, and `id@commit`.
 
     Files that are in the cache already are not fetched again. The configuration comes first: a model that is no GPT-2
@@ -85,6 +95,7 @@ def download(model: str, revision: str | None) -> tuple[Path, str]:
         logging.getLogger(library).setLevel(logging.WARNING)  # else a line for every request
     hub = HfApi()
     try:
+        say(f"looking for {model} at {hub.endpoint}")
         info = hub.model_info(model, revision=revision or REVISIONS.get(model), timeout=TIMEOUT)
         name = f"{info.id}@{info.sha}"
         there = [file.rfilename for file in info.siblings or []]
@@ -94,8 +105,8 @@ def download(model: str, revision: str | None) -> tuple[Path, str]:
         files = ["config.json", *weights, *foreign_weights.vocabulary_files(there)]
         config = Path(hub.hf_hub_download(info.id, "config.json", revision=info.sha))
         checkpoint.read_config(config)
-        log.info("downloading %s: %s", name, ", ".join(files))
-        for file in files:
+        for number, file in enumerate(files, 1):
+            say(f"downloading {name}, file {number} of {len(files)}: {file}")
             hub.hf_hub_download(info.id, file, revision=info.sha)
         return config.parent, name
     except errors.GatedRepoError as error:

@@ -33,6 +33,7 @@ def model_card(directory: Path, license: str = "", model: str = "") -> str:
         f"{kind_of(directory, card)} with {shape.n_params:,} weights: {shape.n_layer} layers, {shape.n_head} heads, "
         f"{shape.n_embd} wide, a context of {shape.block_size:,} tokens and a vocabulary of {shape.vocab_size:,}.",
         how_made(card),
+        section("Notes", card.note),
         section("Data", rows(("", ""), card.data)),
         section(
             "Measured", rows(("what", "value"), {figure(key).meaning: f"{v:.4g}" for key, v in card.report.items()})
@@ -76,10 +77,14 @@ def how_made(card: Card) -> str:
     return section("How it was made", f"{made} Made on {card.created[:10]} with {versions}.")
 
 
-def samples(directory: Path) -> str:
-    """The last texts that it wrote in training, each of them once."""
+def last_samples(directory: Path) -> list[str]:
+    """The last texts that it wrote in training, the latest first, each of them once."""
     lines = read_lines(Run(directory).samples)[0]
-    texts = [*dict.fromkeys(f"{line.get('prompt', '')}{line.get('text', '')}" for line in lines[::-1])][:SAMPLES]
+    return [*dict.fromkeys(f"{line.get('prompt', '')}{line.get('text', '')}" for line in lines[::-1])][:SAMPLES]
+
+
+def samples(directory: Path) -> str:
+    texts = last_samples(directory)
     return "\n\n".join("\n".join(f"    {row}" for row in text.splitlines()) for text in texts)
 
 

@@ -8,12 +8,13 @@ import shutil
 import time
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from core.atomic_files import clear_temporaries, delete, is_claimed, remove, size_of, write_json
 from core.bounded_files import modified, read_json
+from core.checkpoint import read_card
 from core.config import describe_os_error, plural
 from core.renaming import finish_renaming, rename
 from core.roots import Roots
@@ -105,6 +106,13 @@ class Workspace:
         except OSError as error:
             self.refuse_taken(new)  # by another, just now
             raise ValueError(f"{name} cannot be renamed: {describe_os_error(error)}") from error
+
+    def write_note(self, name: str, note: str) -> None:
+        """Keep a person's note on the card of a checkpoint. Raises ValueError where nothing may be written."""
+        path = self.path(name)
+        self.roots.refuse_read_only(name)
+        card = path / "card.json"
+        write_json(card, asdict(replace(read_card(card), note=note)))
 
     def throw_away(self, name: str) -> str:
         """Move a checkpoint to the trash; returns its id there. Raises ValueError if a training is using it."""

@@ -4,10 +4,11 @@
 
 This is how TRL has them; here each is written as a list of messages, which TRL reads as well. `LAYOUTS` says what else
 is read. An object may say "tie": true, which is ours: then neither answer is the better one, and which is
-called chosen means nothing.
+called chosen means nothing. "margin", a number, says how much better the chosen one is; so TRL calls it, too.
 """
 
 import json
+import math
 import random
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -65,6 +66,7 @@ class Preference(Asked):
     rejected: str
     tie: bool = False
     history: Turns = ()  # what was said before the prompt
+    margin: float = 0.0  # how much better the chosen answer is; 0: that was not said
 
     @property
     def asked(self) -> tuple[Turns, str]:
@@ -201,7 +203,7 @@ def parse_preference(item: Any) -> tuple[Preference, str]:
     chosen, rejected = (read_answer(a, name, given, spaced) for a, name in zip(answers, PAIR, strict=True))
     if chosen == rejected:
         raise NothingToLearn("chosen and rejected are the same", layout)
-    return part_ways(chosen, rejected, read_tie(item)), layout
+    return part_ways(chosen, rejected, read_tie(item), read_margin(item)), layout
 
 
 def find_answers(item: Mapping[str, Any]) -> tuple[Any, Any] | None:
@@ -251,6 +253,14 @@ def read_tie(item: Mapping[str, Any]) -> bool:
     return tie
 
 
+def read_margin(item: Mapping[str, Any]) -> float:
+    """Of a tie 0, whatever is said."""
+    margin = item.get("margin") or 0.0
+    if isinstance(margin, bool) or not isinstance(margin, int | float) or not 0 <= margin < math.inf:
+        raise ValueError(f"margin must be a number of 0 or more, got {margin!r}")
+    return 0.0 if read_tie(item) else float(margin)
+
+
 def read_prompt(item: Mapping[str, Any], key: str) -> Messages:
     """What was asked, in turns."""
     value = item[key]
@@ -285,7 +295,7 @@ def read_answer(value: Any, name: str, asked: Messages, spaced: bool) -> Message
     return whole
 
 
-def part_ways(chosen: Messages, rejected: Messages, tie: bool) -> Preference:
+def part_ways(chosen: Messages, rejected: Messages, tie: bool, margin: float) -> Preference:
     """What both share is the prompt, and the one message that follows in either is an answer to it."""
     shared = next((i for i, (a, b) in enumerate(zip(chosen, rejected, strict=False)) if a != b), 0)
     if len(chosen) != shared + 1 or len(rejected) != shared + 1:
@@ -296,15 +306,20 @@ def part_ways(chosen: Messages, rejected: Messages, tie: bool) -> Preference:
     if prompt[-1]["role"] != "user":
         raise ValueError('the last message of prompt is not by the role "user"')
     history = tuple((m["role"], m["content"]) for m in prompt[:-1])
-    return Preference(prompt[-1]["content"], chosen[-1]["content"], rejected[-1]["content"], tie, history)
+    return Preference(prompt[-1]["content"], chosen[-1]["content"], rejected[-1]["content"], tie, history, margin)
 
 
 def write_preferences(path: str | Path, pairs: Iterable[Preference]) -> None:
-    """One object a line, of message lists: TRL then puts the same marks around them as our chat does."""
-    lines = []
+    """One object a line, of message lists: TRL then puts the same marks around them as our chat does.
+
+    Where one pair has a margin all have one: TRL wants it of each.
+    """
+    lines, pairs = [], list(pairs)
+    has_margins = any(pair.margin for pair in pairs)
     for pair in pairs:
         answers = {"chosen": [message("assistant", pair.chosen)], "rejected": [message("assistant", pair.rejected)]}
-        item = {"prompt": pair.messages, **answers} | ({"tie": True} if pair.tie else {})
+        item: dict[str, Any] = {"prompt": pair.messages, **answers} | ({"tie": True} if pair.tie else {})
+        item |= {"margin": pair.margin} if has_margins else {}
         lines.append(json.dumps(item, ensure_ascii=False) + "\n")
     write_text(Path(path), "".join(lines))
 

@@ -40,6 +40,13 @@ class PairsConfig(Config):
         choices=("half", "skip"),
         fixed=True,
     )
+    margin: float = setting(
+        0.0,
+        "How far ahead an answer voted much better must be; one slightly better a third of that; 0: votes count alike",
+        low=0.0,
+        high=100.0,
+        fixed=True,
+    )
     skip_bad_lines: bool = setting(False, "Leave out lines that cannot be read instead of stopping", fixed=True)
 
 
@@ -50,6 +57,7 @@ class EncodedPair:
     chosen: Example
     rejected: Example
     outcome: float  # the probability that `chosen` is the better one: 1, or 1/2 for a tie
+    margin: float = 0.0  # how much better the vote called it, see core/preferences/vote_store.py
     reference: tuple[float, float] = (0.0, 0.0)  # log-probabilities in nats by a reference model, where one is asked
 
     @property
@@ -78,6 +86,7 @@ class PairBatch(Batch):
 
     branch: Tensor  # (P, T): 0 in the prompt, 1 and 2 in the answers
     outcomes: Tensor  # (P,)
+    margins: Tensor  # (P,)
     reference: Tensor  # (P, 2)
 
     @property
@@ -153,7 +162,7 @@ def encode_pairs(
         if max(len(example.ids) for example in both) > block_size:
             too_long.append(pair)
         else:
-            encoded.append(EncodedPair(both[0], both[1], 0.5 if pair.tie else 1.0))
+            encoded.append(EncodedPair(both[0], both[1], 0.5 if pair.tie else 1.0, pair.margin))
     return encoded, too_long
 
 
@@ -197,11 +206,11 @@ def collate_pairs(pairs: Sequence[EncodedPair], asked: Callable[[Example], tuple
     def column(number: int, filler: list[int]) -> Tensor:
         return torch.tensor([row[number] + filler[len(row[number]) :] for row in rows])
 
-    outcomes, reference = (torch.tensor([getattr(pair, name) for pair in pairs]) for name in ("outcome", "reference"))
+    facts = [torch.tensor([getattr(pair, name) for pair in pairs]) for name in ("outcome", "margin", "reference")]
     # What fills up a row is each a branch of its own: no answer sees it, and its positions stay within the context.
     fillers = [0] * T, [IGNORE_INDEX] * T, list(range(3, T + 3))
     inputs, targets, branch = map(column, range(3), fillers)
-    return PairBatch(inputs, targets, branch, outcomes, reference)
+    return PairBatch(inputs, targets, branch, *facts)
 
 
 def last_token_batch(texts: Sequence[Sequence[int]]) -> Batch:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.preferences.vote_store import Vote
+from core.preferences.vote_store import OVERALL, Vote
 
 Z = 1.959964  # of a 95 % interval
 
@@ -69,11 +69,16 @@ def length_bias(votes: Sequence[Vote]) -> Rate:
 def cohen_kappa(votes: Sequence[Vote], a: str, b: str) -> tuple[float | None, int]:
     """(kappa, number of pairs on which both annotators have voted): 1 is perfect agreement, 0 is that of chance.
 
-    kappa = (p_o - p_e) / (1 - p_e), Cohen 1960. Choices are left, right, or neither. None if nothing can be said: no
+    kappa = (p_o - p_e) / (1 - p_e), Cohen 1960. Choices are left, right, or neither, by the
+    same criterion. None if nothing can be said: no
     common pair, or both always chose the same.
     """
     choices = [
-        {v.pair.id: v.choice if v.decided else "neither" for v in votes if v.annotator == name and v.choice != "skip"}
+        {
+            (v.pair.id, v.criterion): v.choice if v.decided else "neither"
+            for v in votes
+            if v.annotator == name and v.choice != "skip"
+        }
         for name in (a, b)
     ]
     common = sorted(choices[0].keys() & choices[1].keys())
@@ -87,8 +92,9 @@ def cohen_kappa(votes: Sequence[Vote], a: str, b: str) -> tuple[float | None, in
 
 
 def model_wins(votes: Sequence[Vote], a: str, b: str) -> Rate:
-    """How often the model `a` was preferred to `b` in votes between answers of the two."""
-    between = [v for v in votes if {v.pair.left.model, v.pair.right.model} == {a, b} and v.choice != "skip"]
+    """How often the model `a` was preferred to `b` overall, in votes between answers of the two."""
+    overall = [v for v in votes if v.criterion == OVERALL and v.choice != "skip"]
+    between = [v for v in overall if {v.pair.left.model, v.pair.right.model} == {a, b}]
     wins = sum(vote.decided and vote.chosen.model == a for vote in between)
     undecided = sum(not vote.decided for vote in between)
     return win_rate(wins, len(between) - wins - undecided, undecided)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.preferences.agreement import Z
-from core.preferences.vote_store import Vote
+from core.preferences.vote_store import OVERALL, Vote
 
 PLAYED = ("arena", "compare", "chat")  # where a person chose between two models that are here
 ROUNDS, CLOSE = 500, 1e-7  # of the fit at most; a change of all scores below which it is done
@@ -35,11 +35,11 @@ Result = tuple[str, str, float]  # two models, and the outcome for the first: 1 
 
 
 def results(votes: Sequence[Vote]) -> list[Result]:
-    """The votes by which people chose between two models; not those of a rule or from a file."""
+    """The votes by which people chose the better of two models overall; not those of a rule or from a file."""
     found = []
     for vote in votes:
         left, right = vote.pair.left.model, vote.pair.right.model
-        if vote.pair.source in PLAYED and vote.choice != "skip" and left != right:
+        if vote.pair.source in PLAYED and vote.criterion == OVERALL and vote.choice != "skip" and left != right:
             found.append((left, right, {"left": 1.0, "right": 0.0}.get(vote.choice, 0.5)))
     return found
 
@@ -60,6 +60,18 @@ def standings(played: Sequence[Result]) -> list[Standing]:
             for i, count in sorted(enumerate(counts.tolist()), key=lambda one: -score[one[0]])
         ]
     return found
+
+
+def outcomes(models: Sequence[str], played: Sequence[Result]) -> list[list[tuple[int, int]]]:
+    """Of each model (a row) against each (a column): how often it won, and how often they tied."""
+    place = {model: i for i, model in enumerate(models)}
+    wins, ties = np.zeros((2, len(models), len(models)), dtype=int)
+    for a, b, outcome in played:
+        i, j = place[a], place[b]
+        wins[i, j] += outcome == 1
+        wins[j, i] += outcome == 0
+        ties[[i, j], [j, i]] += outcome == 0.5
+    return [list(zip(*row, strict=True)) for row in zip(wins.tolist(), ties.tolist(), strict=True)]
 
 
 def wins_between(first: np.ndarray, second: np.ndarray, outcome: np.ndarray, n: int) -> np.ndarray:

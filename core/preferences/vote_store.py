@@ -2,13 +2,14 @@
 
     pairs        a prompt and two answers, as they stood left and right; with models, sampling and seeds
     votes        who chose what on which pair, how long it took, and what had been predicted
-    withdrawals  votes that were undone or deleted since: rows are added, none is ever changed or removed
+    withdrawals  votes that were undone, deleted or changed since: rows are added, none is ever changed or removed
 
 A vote is on disk when `cast` returns. Several threads, windows and processes may vote at once: every method is one
 transaction, and what must not happen twice is a UNIQUE constraint.
 """
 
 import json
+import math
 import sqlite3
 import time
 from collections import Counter
@@ -40,6 +41,11 @@ CHOICES = {  # by what the store holds
     "bad": Choice("Both bad", "Both bad", "both bad", "both bad"),  # neither is good
     "skip": Choice("Skip", "Skip", "skipped", "neither: skipped"),
 }
+DECIDED = ("left", "right")  # choices that call one answer the better one
+SLIGHT, MUCH = 1 / 3, 1.0  # how much better an answer is, where that is said: margins of Touvron et al. 2023, table 27
+STRENGTHS = {SLIGHT: "slightly better", MUCH: "much better"}  # 0: that was not said
+OVERALL = "overall"
+CRITERIA = {OVERALL: "overall", "character": "in character", "obeys": "obeys the prompt"}  # by what one may judge
 SOURCES = {  # by what the store holds: where a pair comes from, in a table
     "label": "two samples",
     "compare": "two models",
@@ -60,7 +66,8 @@ CREATE TABLE IF NOT EXISTS pairs (
 CREATE TABLE IF NOT EXISTS votes (
     id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, pair INTEGER NOT NULL REFERENCES pairs (id),
     annotator TEXT NOT NULL, choice TEXT NOT NULL, milliseconds INTEGER NOT NULL, note TEXT NOT NULL,
-    predicted REAL, created TEXT NOT NULL
+    predicted REAL, created TEXT NOT NULL,
+    margin REAL NOT NULL DEFAULT 0, criterion TEXT NOT NULL DEFAULT 'overall'
 );
 CREATE INDEX IF NOT EXISTS votes_of_pair ON votes (pair, annotator);
 CREATE TABLE IF NOT EXISTS withdrawals (
@@ -68,8 +75,12 @@ CREATE TABLE IF NOT EXISTS withdrawals (
 );
 CREATE VIEW IF NOT EXISTS standing AS SELECT * FROM votes WHERE id NOT IN (SELECT vote FROM withdrawals);
 """
-# Of earlier versions of this program: (table, column, its declaration).
-ADDED = (("pairs", "history", "TEXT NOT NULL DEFAULT '[]'"),)
+# What earlier versions of this program did not have: (table, column, its declaration).
+ADDED = (
+    ("pairs", "history", "TEXT NOT NULL DEFAULT '[]'"),
+    ("votes", "margin", "REAL NOT NULL DEFAULT 0"),
+    ("votes", "criterion", "TEXT NOT NULL DEFAULT 'overall'"),
+)
 PAIR = (
     "pairs.id, prompt, left_text, left_model, left_seed, right_text, right_model, right_seed, sampling, source, swaps, "
     "history"
@@ -115,11 +126,13 @@ class Vote:
     note: str
     predicted: float | None  # probability, said before the vote, that left would be chosen
     created: str  # UTC
+    margin: float = 0.0  # how much better the chosen answer is: see STRENGTHS
+    criterion: str = OVERALL  # one of CRITERIA
 
     @property
     def decided(self) -> bool:
         """Was one answer called the better one?"""
-        return self.choice in ("left", "right")
+        return self.choice in DECIDED
 
     @property
     def chosen(self) -> Answer:
@@ -176,15 +189,18 @@ class Votes(Database):
         milliseconds: int,
         note: str = "",
         predicted: float | None = None,
+        margin: float = 0.0,
+        criterion: str = OVERALL,
     ) -> int:
         """Store a vote; returns its id.
 
         key: made up by who votes, once for each vote: the same key again stores nothing and returns the same id.
-        Raises AlreadyVoted if the annotator has another standing vote on the pair, ValueError for an unknown choice or
-        pair, an empty annotator, or a prediction that is no probability.
+        Raises AlreadyVoted if the annotator has another standing vote on the pair, ValueError for an unknown choice,
+        criterion or pair, a margin below 0, an empty annotator, or a prediction that is no probability.
         """
-        if choice not in CHOICES:
-            raise ValueError(f"choice must be one of {', '.join(CHOICES)}, got {choice!r}")
+        check_choice(choice, margin)
+        if criterion not in CRITERIA:
+            raise ValueError(f"criterion must be one of {', '.join(CRITERIA)}, got {criterion!r}")
         if not annotator.strip():
             raise ValueError("the annotator has no name: type one")
         if predicted is not None and not 0 <= predicted <= 1:
@@ -197,7 +213,28 @@ class Votes(Database):
             query = "SELECT 1 FROM standing WHERE pair = ? AND annotator = ?"
             if connection.execute(query, (pair, annotator)).fetchone():
                 raise AlreadyVoted(f"{annotator} has voted on this pair already")
-            return insert_vote(connection, (key, pair, annotator, choice, milliseconds, note, predicted))
+            return insert_vote(
+                connection, (key, pair, annotator, choice, milliseconds, note, predicted), margin, criterion
+            )
+
+    def change(self, key: str, vote: int, choice: str, margin: float = 0.0) -> int:
+        """Put another choice in the place of a standing vote's; returns the id of the vote that then stands.
+
+        It is one more vote, which nobody predicted. The same key again changes nothing and returns the same id. Raises
+        ValueError for an unknown choice, a margin below 0, or a vote that does not stand.
+        """
+        check_choice(choice, margin)
+        with self.transaction() as connection:
+            if row := connection.execute("SELECT id FROM votes WHERE key = ?", (key,)).fetchone():
+                known: int = row[0]
+                return known
+            query = "SELECT pair, annotator, milliseconds, note, criterion FROM standing WHERE id = ?"
+            row = connection.execute(query, (vote,)).fetchone()
+            if row is None:
+                raise ValueError("this vote is not there any more: it was undone, deleted or changed meanwhile")
+            connection.execute("INSERT INTO withdrawals VALUES (?, ?, ?, ?)", (vote, key, "change", now()))
+            pair, annotator, milliseconds, note, criterion = row
+            return insert_vote(connection, (key, pair, annotator, choice, milliseconds, note, None), margin, criterion)
 
     def withdraw(self, key: str, vote: int, why: str) -> None:
         """Take a standing vote back; `why` is "undo" or "delete". A vote that was taken back before stays so."""
@@ -231,13 +268,13 @@ class Votes(Database):
         after: only votes younger than the one with this id.
         """
         query = (
-            "SELECT standing.id, annotator, choice, milliseconds, note, predicted, standing.created, "
-            f"{PAIR} FROM standing JOIN pairs ON pairs.id = pair WHERE (?1 IS NULL OR annotator = ?1) "
+            "SELECT standing.id, annotator, choice, milliseconds, note, predicted, standing.created, margin, "
+            f"criterion, {PAIR} FROM standing JOIN pairs ON pairs.id = pair WHERE (?1 IS NULL OR annotator = ?1) "
             "AND (?2 IS NULL OR source = ?2) AND (?3 IS NULL OR ?3 IN (left_model, right_model)) "
             "AND standing.id > ?4 ORDER BY standing.id"
         )
         rows = self.connection().execute(query, (annotator, source, model, after))
-        return [Vote(row[0], read_pair(row[7:]), *row[1:7]) for row in rows]
+        return [Vote(row[0], read_pair(row[9:]), *row[1:9]) for row in rows]
 
     def annotators(self) -> dict[str, int]:
         """The number of standing votes of each, most first."""
@@ -247,13 +284,18 @@ class Votes(Database):
     # --- as something to learn from ---------------------------------------------------------------------------
 
     def preferences(
-        self, annotators: Collection[str] | None = None, sources: Collection[str] | None = None
+        self,
+        annotators: Collection[str] | None = None,
+        sources: Collection[str] | None = None,
+        criteria: Collection[str] | None = None,
     ) -> list[Preference]:
         """One for each standing vote, swapped repetitions and second opinions on a pair included."""
         return as_preferences(
             vote
             for vote in self.standing()
-            if (annotators is None or vote.annotator in annotators) and (sources is None or vote.pair.source in sources)
+            if (annotators is None or vote.annotator in annotators)
+            and (sources is None or vote.pair.source in sources)
+            and (criteria is None or vote.criterion in criteria)
         )
 
     def import_preferences(self, pairs: Sequence[Preference], annotator: str, source: str = "import") -> int:
@@ -265,6 +307,7 @@ class Votes(Database):
         known = Counter(map(sort_tie, self.preferences([annotator])))
         new: list[NewPair] = []
         choices: list[str] = []
+        margins: list[float] = []
         for pair in pairs:
             if known[sort_tie(pair)]:
                 known[sort_tie(pair)] -= 1
@@ -273,16 +316,19 @@ class Votes(Database):
             left, right = sides[swapped], sides[not swapped]
             new.append(NewPair(pair.prompt, left, right, {}, source, history=pair.history))
             choices.append("tie" if pair.tie else "right" if swapped else "left")
-        self.add_voted(new, choices, annotator)
+            margins.append(pair.margin)
+        self.add_voted(new, choices, annotator, margins)
         return len(new)
 
-    def add_voted(self, pairs: Sequence[NewPair], choices: Sequence[str], annotator: str) -> None:
+    def add_voted(
+        self, pairs: Sequence[NewPair], choices: Sequence[str], annotator: str, margins: Sequence[float] | None = None
+    ) -> None:
         """Add pairs with the votes on them, which nobody has looked at: by a rule, or from a file."""
         began = time.time_ns()
         with self.transaction() as connection:
             for number, (pair, choice) in enumerate(zip(pairs, choices, strict=True)):
-                id = insert_pair(connection, pair)
-                insert_vote(connection, (f"{pair.source}-{began}-{number}", id, annotator, choice, 0, "", None))
+                id, margin = insert_pair(connection, pair), margins[number] if margins else 0.0
+                insert_vote(connection, (f"{pair.source}-{began}-{number}", id, annotator, choice, 0, "", None), margin)
 
 
 def as_preferences(votes: Iterable[Vote]) -> list[Preference]:
@@ -291,7 +337,9 @@ def as_preferences(votes: Iterable[Vote]) -> list[Preference]:
     A tie and "both bad" say that neither answer is better: both become ties. Skipped pairs say nothing.
     """
     return [
-        Preference(vote.pair.prompt, vote.chosen.text, vote.rejected.text, not vote.decided, vote.pair.history)
+        Preference(
+            vote.pair.prompt, vote.chosen.text, vote.rejected.text, not vote.decided, vote.pair.history, vote.margin
+        )
         for vote in votes
         if vote.choice != "skip"
     ]
@@ -311,8 +359,22 @@ def insert_pair(connection: sqlite3.Connection, pair: NewPair) -> int:
     return insert_row(connection, f"INSERT INTO pairs VALUES (NULL, {', '.join('?' * len(values))})", values)
 
 
-def insert_vote(connection: sqlite3.Connection, values: tuple[Any, ...]) -> int:
-    return insert_row(connection, "INSERT INTO votes VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)", (*values, now()))
+def insert_vote(
+    connection: sqlite3.Connection, values: tuple[Any, ...], margin: float, criterion: str = OVERALL
+) -> int:
+    columns = "key, pair, annotator, choice, milliseconds, note, predicted, created, margin, criterion"
+    query = f"INSERT INTO votes ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    return insert_row(connection, query, (*values, now(), margin, criterion))
+
+
+def check_choice(choice: str, margin: float) -> None:
+    """Raises ValueError if nobody can have voted so."""
+    if choice not in CHOICES:
+        raise ValueError(f"choice must be one of {', '.join(CHOICES)}, got {choice!r}")
+    if not 0 <= margin < math.inf:
+        raise ValueError(f"margin must be a number of 0 or more, got {margin}")
+    if margin and choice not in DECIDED:
+        raise ValueError(f"only of an answer that is better it can be said how much, got a margin of {margin}")
 
 
 def insert_row(connection: sqlite3.Connection, query: str, values: tuple[Any, ...]) -> int:

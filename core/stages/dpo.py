@@ -6,6 +6,9 @@ Rafailov et al. 2023, arXiv:2305.18290, equation 7: y_w was preferred to y_l as 
 what it was before. beta (log pi - log ref) is the reward that the policy implies (equation 5), so this is the loss of
 a reward model. A tie is a pair of which either answer may be the better one: outcome 1/2.
 
+Of a vote that says how much better y_w is, the margin of rewards may have to be larger by an offset (ODPO: Amini et
+al. 2024, arXiv:2402.10571, equation 8): `margin` times what the vote says, taken off before the sigmoid.
+
 Log-probabilities are sums over the answer's tokens, not means. The prompt is masked: only answers count.
 
 Shapes: P pairs; in (P, 2) the preferred answer comes first.
@@ -86,19 +89,26 @@ class DPOConfig(Config):
     adapt: FinetuneConfig = field(default_factory=lambda: FinetuneConfig(parent=shipped("bard-chat")))
     fit: FitConfig = field(default_factory=lambda: FitConfig(**RECIPE))
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.loss_type == "ipo" and self.pairs.margin:
+            raise ValueError(
+                f"loss_type ipo has a margin of its own, 1 / (2 beta): set margin {self.pairs.margin} to 0"
+            )
 
-def dpo_loss(moved: Tensor, outcomes: Tensor, config: DPOConfig) -> Tensor:
+
+def dpo_loss(moved: Tensor, outcomes: Tensor, config: DPOConfig, margins: Tensor | float = 0.0) -> Tensor:
     """The loss of each pair, (P,).
 
-    moved (P, 2): log pi(y|x) - log ref(y|x) in nats. outcomes (P,): 1, or 1/2 for a tie. Label smoothing: Mitchell
-    2023, "A note on DPO with noisy preferences". IPO: Azar et al. 2023, arXiv:2310.12036, equation 17: the margin
-    should be 1 / (2 beta), 0 for a tie.
+    moved (P, 2): log pi(y|x) - log ref(y|x) in nats. outcomes (P,): 1, or 1/2 for a tie. margins (P,): how much better
+    the vote calls the preferred answer. Label smoothing: Mitchell 2023, "A note on DPO with noisy preferences". IPO:
+    Azar et al. 2023, arXiv:2310.12036, equation 17: the margin should be 1 / (2 beta), 0 for a tie.
     """
-    margins = moved[:, 0] - moved[:, 1]
+    ahead = moved[:, 0] - moved[:, 1]
     believed = outcomes * (1 - config.label_smoothing) + (1 - outcomes) * config.label_smoothing
     if config.loss_type == "ipo":
-        return (margins - (2 * believed - 1) / (2 * config.beta)) ** 2
-    return bradley_terry(config.beta * margins, believed)
+        return (ahead - (2 * believed - 1) / (2 * config.beta)) ** 2
+    return bradley_terry(config.beta * ahead - config.pairs.margin * margins, believed)
 
 
 def pair_logprobs(model: GPT, batch: PairBatch) -> Tensor:
@@ -119,7 +129,7 @@ def pair_loss(model: GPT, batch: PairBatch, config: DPOConfig) -> Summed:
         "logps/chosen": logps[:, 0],
         "logps/rejected": logps[:, 1],
     }
-    loss = dpo_loss(moved, batch.outcomes, config).sum()
+    loss = dpo_loss(moved, batch.outcomes, config, batch.margins).sum()
     return Summed(loss, {name: value.sum() for name, value in metrics.items()})
 
 
@@ -157,7 +167,7 @@ def prepare(config: DPOConfig, saved: Path | None, device: torch.device, say: Pr
 
     batches = PairBatches(train, fit.batch_size, fit.seed, likelihood_batch)
     card = Card("dpo", parent.name, config=config.to_dict(), data=data.lineage | {"parent_sha256": digest})
-    references = {"ln 2": math.log(2)} if config.loss_type == "sigmoid" else {}
+    references = {"ln 2": math.log(2)} if config.loss_type == "sigmoid" and not config.pairs.margin else {}
     return Job(
         model=start.model,
         tokenizer=start.tokenizer,
@@ -198,8 +208,8 @@ def held_out_metrics(
 ) -> dict[str, float]:
     """Loss in nats a pair; how the votes are ranked by the rewards. texts: what the pairs say."""
     moved = log_ratios(model, pairs, config.fit.dtype)
-    outcomes = torch.tensor([pair.outcome for pair in pairs])
-    loss = dpo_loss(moved, outcomes, config).mean().item()
+    outcomes, wanted = (torch.tensor([getattr(pair, name) for pair in pairs]) for name in ("outcome", "margin"))
+    loss = dpo_loss(moved, outcomes, config, wanted).mean().item()
     return {"loss/val": loss} | vote_metrics(config.beta * (moved[:, 0] - moved[:, 1]), texts)
 
 

@@ -4,8 +4,9 @@
 
 Ouyang et al. 2022, arXiv:2203.02155, equation 1: y_w was preferred to y_l as the answer to x, and the difference of
 their scores says with which probability (Bradley & Terry 1952). A tie is a pair in which either may have won, so that
-equal scores are best. Only differences count: `center` may hold the scores around 0 (Eisenstein et al. 2023,
-arXiv:2312.09244, section 4).
+equal scores are best. Of a vote that says how much better y_w is, the difference may have to be larger by a margin
+(Touvron et al. 2023, arXiv:2307.09288, equation 2). Only differences count: `center` may hold the scores around 0
+(Eisenstein et al. 2023, arXiv:2312.09244, section 4).
 
 The score is read at the end of the answer, at its <|endoftext|>.
 
@@ -79,11 +80,11 @@ def pair_scores(model: SequenceClassifier, batch: PairBatch) -> Tensor:
     return scores.float().view(-1, 2)
 
 
-def pair_loss(model: SequenceClassifier, batch: PairBatch, center: float) -> Summed:
+def pair_loss(model: SequenceClassifier, batch: PairBatch, center: float, margin: float = 0.0) -> Summed:
     """The loss summed over pairs, and TRL's metrics. Of a tie, either answer counts as ranked right by half."""
     scores = pair_scores(model, batch)
-    margins = scores[:, 0] - scores[:, 1]
-    loss = bradley_terry(margins, batch.outcomes) + center * scores.sum(1) ** 2
+    ahead = scores[:, 0] - scores[:, 1]
+    loss = bradley_terry(ahead - margin * batch.margins, batch.outcomes) + center * scores.sum(1) ** 2
     chosen, rejected = scores.detach().unbind(1)
     metrics = {
         "rewards/chosen": chosen,
@@ -96,7 +97,7 @@ def pair_loss(model: SequenceClassifier, batch: PairBatch, center: float) -> Sum
 
 def prepare(config: RewardConfig, saved: Path | None, device: torch.device, say: Progress) -> Job:
     """The training that `config` describes, from its parent or from a saved step."""
-    fit, parent = config.fit, Path(config.adapt.parent)
+    fit, parent, margin = config.fit, Path(config.adapt.parent), config.pairs.margin
     say(f"reading the model {parent}")
     start = classifier(config.adapt, [REWARD], saved, device, fit.seed, rates_answers=True)
     say(f"reading the votes {config.pairs.data}")
@@ -105,7 +106,7 @@ def prepare(config: RewardConfig, saved: Path | None, device: torch.device, say:
         log.info("left out: %s", problem)
 
     def evaluate(model: SequenceClassifier) -> dict[str, float]:
-        return held_out_metrics(held_out_scores(model, data.val, fit.dtype), data.val, data.val_texts)
+        return held_out_metrics(held_out_scores(model, data.val, fit.dtype), data.val, data.val_texts, margin)
 
     def sample(model: SequenceClassifier) -> dict[str, str]:
         scores = held_out_scores(model, data.val[:SHOWN], fit.dtype)
@@ -116,12 +117,12 @@ def prepare(config: RewardConfig, saved: Path | None, device: torch.device, say:
         return {"margins": margins.tolist(), "calibration": calibration(margins)}
 
     def loss(model: SequenceClassifier, batch: PairBatch) -> Summed:
-        return pair_loss(model, batch, config.center)
+        return pair_loss(model, batch, config.center, margin)
 
     digest = parent_digest(config.adapt, saved)
     card = Card("reward", parent.name, config=config.to_dict(), data=data.lineage | {"parent_sha256": digest})
     batches = PairBatches(data.train, fit.batch_size, fit.seed, score_batch)
-    references = {"ln 2": math.log(2)}
+    references = {} if margin else {"ln 2": math.log(2)}
     return Job(
         model=start.model,
         tokenizer=start.tokenizer,
@@ -157,13 +158,15 @@ def decided_margins(scores: Tensor, pairs: Sequence[EncodedPair]) -> Tensor:
     return (scores[:, 0] - scores[:, 1])[decided]
 
 
-def held_out_metrics(scores: Tensor, pairs: Sequence[EncodedPair], texts: Sequence[Preference]) -> dict[str, float]:
+def held_out_metrics(
+    scores: Tensor, pairs: Sequence[EncodedPair], texts: Sequence[Preference], margin: float = 0.0
+) -> dict[str, float]:
     """Loss in nats a pair; how the votes are ranked, and the calibration error. texts: what the pairs say."""
-    outcomes = torch.tensor([pair.outcome for pair in pairs])
-    margins = scores[:, 0] - scores[:, 1]
+    outcomes, wanted = (torch.tensor([getattr(pair, name) for pair in pairs]) for name in ("outcome", "margin"))
+    ahead = scores[:, 0] - scores[:, 1]
     error = calibration_error(calibration(decided_margins(scores, pairs)))
-    loss = bradley_terry(margins, outcomes).mean().item()
-    return {"loss/val": loss} | vote_metrics(margins, texts) | {"calibration/val": error}
+    loss = bradley_terry(ahead - margin * wanted, outcomes).mean().item()
+    return {"loss/val": loss} | vote_metrics(ahead, texts) | {"calibration/val": error}
 
 
 def calibration(margins: Tensor) -> list[dict[str, float]]:

@@ -1,6 +1,7 @@
 """Preferences as TRL keeps them in files; how they are split; the rules; the prompts."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -28,6 +29,19 @@ def written(path, *lines: object):
 def test_what_is_written_is_read_again(tmp_path):
     write_preferences(tmp_path / "all.jsonl", [*PAIRS, LATER, TOLD])
     assert read_preferences(tmp_path / "all.jsonl").pairs == [*PAIRS, LATER, TOLD]
+
+
+def test_how_much_better_an_answer_is_stands_on_every_line_or_on_none(tmp_path):
+    path, pairs = tmp_path / "votes.jsonl", [ASKED, replace(ASKED, prompt="And now?", margin=1 / 3)]
+    write_preferences(path, pairs)
+    assert [json.loads(line)["margin"] for line in path.read_text(encoding="utf-8").splitlines()] == [0.0, 1 / 3]
+    assert read_preferences(path).pairs == pairs
+    tied = written(tmp_path / "tied.jsonl", {"prompt": "What hour?", **TWO, "tie": True, "margin": 1})
+    assert read_preferences(tied).pairs == [replace(ASKED, tie=True)]
+    for wrong in ("-1", "true", '"much"'):
+        bad = written(tmp_path / "bad.jsonl", f'{{"prompt": "p", "chosen": "c", "rejected": "r", "margin": {wrong}}}')
+        with pytest.raises(ValueError, match="margin must be a number of 0 or more"):
+            read_preferences(bad)
 
 
 def test_an_export_holds_conversations_and_ties_in_a_file_of_their_own(tmp_path):

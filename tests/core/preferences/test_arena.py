@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from core.preferences.arena import groups, results, standings
-from core.preferences.vote_store import Answer, NewPair, Votes
+from core.preferences.arena import groups, outcomes, results, standings
+from core.preferences.vote_store import OVERALL, Answer, NewPair, Votes
 
 
 def test_of_two_models_the_score_is_the_log_of_the_odds():
@@ -67,12 +67,21 @@ def test_models_that_never_met_stand_in_groups_of_their_own():
     assert standings([]) == []
 
 
+def test_wins_and_ties_are_counted_from_both_sides():
+    played = [("a", "b", 1.0), ("b", "a", 1.0), ("b", "a", 0.0), ("a", "b", 0.5), ("b", "c", 0.5)]
+    assert outcomes(["a", "b", "c"], played) == [
+        [(0, 0), (2, 1), (0, 0)],
+        [(1, 1), (0, 0), (0, 1)],
+        [(0, 0), (0, 1), (0, 0)],
+    ]
+
+
 def test_only_votes_of_people_between_two_models_count(tmp_path):
     votes = Votes(tmp_path / "preferences.db")
 
-    def vote(left, right, choice, source="arena"):
+    def vote(left, right, choice, source="arena", criterion=OVERALL):
         (pair,) = votes.add_pairs([NewPair("p", Answer("x", left), Answer("y", right), {}, source)])
-        votes.cast(f"{left}{right}{choice}{source}", pair, "me", choice, 1)
+        votes.cast(f"{left}{right}{choice}{source}{criterion}", pair, "me", choice, 1, criterion=criterion)
 
     for left, right, choice in (
         ("a", "b", "left"),
@@ -84,5 +93,6 @@ def test_only_votes_of_people_between_two_models_count(tmp_path):
         vote(left, right, choice)
     vote("a", "b", "right", "chat")
     vote("a", "b", "right", "rule")
+    vote("a", "b", "right", "compare", "obeys")  # who obeys better need not be better
     vote("", "", "right", "import")
     assert results(votes.standing()) == [("a", "b", 1.0), ("b", "a", 1.0), ("a", "b", 0.5), ("a", "b", 0.0)]

@@ -24,7 +24,7 @@ from core.preferences.agreement import (
     wilson,
     win_rate,
 )
-from core.preferences.vote_store import SCHEMA, AlreadyVoted, Answer, NewPair, Vote, Votes
+from core.preferences.vote_store import MUCH, OVERALL, SCHEMA, SLIGHT, AlreadyVoted, Answer, NewPair, Vote, Votes
 
 
 def pairs(count: int, models: tuple[str, str] = ("m", "m"), source: str = "label") -> list[NewPair]:
@@ -86,6 +86,9 @@ def test_the_same_key_stores_once_and_another_on_the_same_pair_is_refused(votes)
         ((1, "Ann", "up"), "choice must be one of"),
         ((1, " ", "left"), "has no name"),
         ((1, "Ann", "left", 1, "", 1.5), "predicted must be a probability"),
+        ((1, "Ann", "left", 1, "", None, -0.5), "margin must be a number of 0 or more"),
+        ((1, "Ann", "tie", 1, "", None, 1.0), "only of an answer that is better"),
+        ((1, "Ann", "left", 1, "", None, 0.0, "charm"), "criterion must be one of"),
     ],
 )
 def test_a_vote_that_makes_no_sense_is_refused(arguments, sentence, votes):
@@ -118,6 +121,42 @@ def test_a_deleted_vote_is_a_row_more_not_a_hole(votes):
     assert votes.standing() == [] and rows(votes, "votes") == rows(votes, "withdrawals") == 1
     with pytest.raises(ValueError, match="no vote number 7"):
         votes.withdraw("d2", 7, "delete")
+
+
+def test_a_changed_vote_takes_the_place_of_the_one_before_and_nothing_is_lost(votes):
+    (id,) = votes.add_pairs(pairs(1))
+    before = votes.cast("k", id, "Ann", "left", 700, "a note", 0.9, criterion="obeys")
+    after = votes.change("c", before, "right", MUCH)
+    assert votes.change("c", before, "right", MUCH) == after, "the same key again is no other change"
+    (vote,) = votes.standing()
+    assert (vote.id, vote.choice, vote.margin, vote.criterion) == (after, "right", MUCH, "obeys")
+    assert (vote.note, vote.milliseconds, vote.predicted) == ("a note", 700, None)
+    assert rows(votes, "votes") == 2 and rows(votes, "withdrawals") == 1
+    with pytest.raises(ValueError, match="this vote is not there any more"):
+        votes.change("c2", before, "tie")
+    with pytest.raises(ValueError, match="only of an answer that is better"):
+        votes.change("c3", after, "tie", SLIGHT)
+    assert votes.standing() == [vote]
+
+
+def test_how_much_better_an_answer_is_goes_out_and_comes_in(votes):
+    ids = votes.add_pairs(pairs(3))
+    for id, (choice, margin) in zip(ids, (("left", MUCH), ("right", SLIGHT), ("tie", 0.0)), strict=True):
+        votes.cast(f"k{id}", id, "Ann", choice, 1, margin=margin)
+    given = votes.preferences()
+    assert [pair.margin for pair in given] == [MUCH, SLIGHT, 0.0]
+    assert votes.import_preferences(given, "file") == 3 and votes.import_preferences(given, "file") == 0
+    assert [vote.margin for vote in votes.standing("file")] == [MUCH, SLIGHT, 0.0]
+
+
+def test_votes_by_another_criterion_are_learned_from_apart(votes):
+    first, second = votes.add_pairs(pairs(2))
+    votes.cast("k1", first, "Ann", "left", 1)
+    votes.cast("k2", second, "Ann", "right", 1, criterion="character")
+    votes.cast("k3", second, "Bob", "right", 1)
+    assert [p.prompt for p in votes.preferences(criteria=[OVERALL])] == ["p0", "p1"]
+    assert [p.prompt for p in votes.preferences(["Ann"], criteria=["character"])] == ["p1"]
+    assert cohen_kappa(votes.standing(), "Ann", "Bob") == (None, 0), "they have judged by different criteria"
 
 
 def test_open_pairs_are_those_without_a_vote_of_this_annotator(votes):
@@ -169,17 +208,23 @@ HISTORY = (("system", "Be brief."), ("user", "Hm?"), ("assistant", "Yes?"))
 
 def test_what_was_said_before_is_kept_and_a_store_of_an_earlier_version_gets_a_place_for_it(tmp_path):
     old = SCHEMA.replace(",\n    history TEXT NOT NULL DEFAULT '[]'", "")
-    assert old != SCHEMA
+    older = old.replace(",\n    margin REAL NOT NULL DEFAULT 0, criterion TEXT NOT NULL DEFAULT 'overall'", "")
+    assert len({SCHEMA, old, older}) == 3
     with closing(sqlite3.connect(tmp_path / "preferences.db")) as connection:
-        connection.executescript(old)
+        connection.executescript(older)
         values = ("Who?", "I.", "", 0, "He.", "", 0, "{}", "import", None, "2026-01-01T00:00:00Z")
         connection.execute(f"INSERT INTO pairs VALUES (7, {', '.join('?' * len(values))})", values)
+        cast = ("old", 7, "Old", "right", 9, "", None, "2026-01-01T00:00:00Z")
+        connection.execute(f"INSERT INTO votes VALUES (NULL, {', '.join('?' * len(cast))})", cast)
         connection.commit()
     votes = Votes(tmp_path / "preferences.db")
     votes.cast("k", 7, "Ann", "left", 1)
     given = [Preference("Who?", "I.", "He.", history=HISTORY), Preference("Who?", "I.", "He.")]
     assert votes.import_preferences(given, "Bob") == 2 and votes.import_preferences(given, "Bob") == 0
-    assert Votes(votes.path).preferences() == [given[1], *given]
+    early, *others = Votes(votes.path).standing()
+    assert (early.annotator, early.choice, early.margin, early.criterion) == ("Old", "right", 0.0, OVERALL)
+    assert [(v.pair.prompt, v.chosen.text) for v in others] == [("Who?", "I.")] * 3
+    assert Votes(votes.path).preferences(["Ann", "Bob"]) == [given[1], *given]
     assert votes.standing("Bob")[0].pair.prompt_text.startswith("System: Be brief.\n\nUser: Hm?")
 
 

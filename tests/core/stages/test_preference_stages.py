@@ -81,6 +81,35 @@ def test_the_loss_and_its_gradient_are_those_of_the_paper(smoothing):
         assert ours.grad[row, column].item() == pytest.approx((up - down) / 2e-6, abs=1e-6)
 
 
+def test_with_an_offset_the_reward_margin_is_to_be_larger():
+    """Amini et al. 2024, equation 8, in plain arithmetic; without `margin`, or a vote that says how much, it is DPO."""
+    moved, said = np.random.default_rng(0).normal(0, 8, (4, 2)), np.array([1.0, 1 / 3, 0.0, 1.0])
+    outcomes = torch.ones(4, dtype=torch.float64)
+    config = DPOConfig.from_dict({"beta": 0.3, "margin": 1.5})
+    loss = dpo_loss(torch.tensor(moved), outcomes, config, torch.tensor(said))
+    expected = np.log1p(np.exp(-(0.3 * (moved[:, 0] - moved[:, 1]) - 1.5 * said)))
+    np.testing.assert_allclose(loss.numpy(), expected, rtol=1e-9)
+    plain = dpo_loss(torch.tensor(moved), outcomes, DPOConfig(beta=0.3), torch.tensor(said))
+    np.testing.assert_allclose(plain.numpy(), numpy_dpo(moved, np.ones(4), 0.3, 0.0), rtol=1e-9)
+    with pytest.raises(ValueError, match=r"loss_type ipo has a margin of its own"):
+        DPOConfig.from_dict({"loss_type": "ipo", "margin": 1.5})
+
+
+def test_the_reward_models_margin_is_that_of_llama_2(make_model, tokenizer):
+    """Touvron et al. 2023, equation 2: -log sigmoid(r_w - r_l - m)."""
+    model = SequenceClassifier.from_language_model(make_model(std=0.1, block_size=64), ["reward"], seed=0)
+    pairs = [Preference(f"Who, {n}?", GOOD[n], BAD[n], margin=margin) for n, margin in enumerate((1.0, 1 / 3, 0.0))]
+    encoded, _ = encode_pairs(tokenizer, pairs, 64)
+    batch = score_batch(encoded)
+    with torch.no_grad():
+        scores = reward_model.pair_scores(model, batch).double().numpy()
+        loss = reward_model.pair_loss(model, batch, center=0.0, margin=2.0).loss.item()
+    ahead = scores[:, 0] - scores[:, 1] - 2.0 * np.array([1.0, 1 / 3, 0.0])
+    assert loss == pytest.approx(np.log1p(np.exp(-ahead)).sum(), rel=1e-5)
+    held_out = reward_model.held_out_metrics(torch.tensor(scores).float(), encoded, pairs, margin=2.0)
+    assert held_out["loss/val"] == pytest.approx(loss / 3, rel=1e-5)
+
+
 def test_ipo_wants_a_margin_of_half_of_one_over_beta():
     moved, outcomes = torch.tensor([[3.0, 1.0], [5.0, 0.0], [1.0, 1.0]]), torch.tensor([1.0, 1.0, 0.5])
     loss = dpo_loss(moved, outcomes, DPOConfig(beta=0.1, loss_type="ipo"))

@@ -3,7 +3,7 @@
 import { number } from "./dom.js";
 
 const KEY = "pg-annotator";
-const [RENAMED, CHANGED] = ["pg-annotator", "pg-voted"]; // events of the document
+const [RENAMED, CHANGED, ENOUGH] = ["pg-annotator", "pg-voted", "pg-enough-votes"]; // events of the document
 
 /** @type {string | null} */
 let current = null;
@@ -32,3 +32,10 @@ export const announceVotes = () => document.dispatchEvent(new CustomEvent(CHANGE
 
 /** @param {() => unknown} listener */
 export const onVotes = (listener) => document.addEventListener(CHANGED, () => listener());
+
+/** Ask that a model learns from the votes of this window's annotator. @param {string} criterion by which they judged */
+export const trainOnVotes = (criterion) => document.dispatchEvent(new CustomEvent(ENOUGH, { detail: criterion }));
+
+/** @param {(criterion: string) => unknown} listener */
+export const onTrainOnVotes = (listener) =>
+  document.addEventListener(ENOUGH, (/** @type {any} */ { detail }) => listener(detail));

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 
-import { actOf } from "../../playground/panels/voting/keys.js";
+import { actOf, isMuch } from "../../playground/panels/voting/keys.js";
 import { progressText } from "../../playground/panels/voting/screen.js";
 import { inOrder, makeSession } from "../../playground/panels/voting/session.js";
 
 const CHOICES = [
-  { choice: "left", text: "A is better", keys: ["1", "ArrowLeft"], hint: "1 or ←" },
-  { choice: "tie", text: "Tie", keys: ["3"], hint: "3" },
+  { choice: "left", text: "A is better", keys: ["1", "ArrowLeft"], hint: "1 or ←", graded: true },
+  { choice: "tie", text: "Tie", keys: ["3"], hint: "3", graded: false },
 ];
 const settle = async () => {
   for (let i = 0; i < 20; i++) await Promise.resolve();
@@ -33,7 +33,7 @@ async function begun(answers = {}, before = {}) {
       asked.push([name, request]);
       if (own[name]) return own[name](request);
       if (name !== "next_pair" || request.holding === null) next++;
-      return { pair: { id: next }, count: next, seconds: null, note: "" };
+      return { pair: { id: next }, count: next, undoable: false, seconds: null, note: "" };
     },
   });
   const screen = {
@@ -72,6 +72,16 @@ test("a key votes, U takes back, others do nothing", () => {
   assert.equal(actOf({ key: "5" }, CHOICES), "");
 });
 
+test("with Shift a key says that an answer is much better, but not where Shift is needed for digits", () => {
+  const much = { key: "!", code: "Digit1", shiftKey: true };
+  assert.deepEqual([actOf(much, CHOICES), isMuch(much)], ["left", true]);
+  const arrow = { key: "ArrowLeft", code: "ArrowLeft", shiftKey: true };
+  assert.deepEqual([actOf(arrow, CHOICES), isMuch(arrow)], ["left", true]);
+  const french = { key: "1", code: "Digit1", shiftKey: true };
+  assert.deepEqual([actOf(french, CHOICES), isMuch(french)], ["left", false]);
+  assert.equal(actOf({ key: "#", code: "Digit3", shiftKey: true }, CHOICES), "");
+});
+
 test("a key that is held, or pressed with another one, or while characters are composed, is no vote", () => {
   for (const held of ["repeat", "ctrlKey", "altKey", "metaKey", "isComposing"])
     assert.equal(actOf({ key: "1", [held]: true }, CHOICES), "");
@@ -99,10 +109,11 @@ test("jobs are done in the order in which they came, and one that fails holds no
 test("a vote is of the pair that is seen, with its time and note, and brings the next pair", async () => {
   const { session, seen, votes } = await begun();
   clock += 400;
-  session.vote("left");
+  session.vote("left", 1);
   await settle();
-  const [{ pair, choice, milliseconds, note, annotator, window }] = votes();
-  assert.deepEqual([pair, choice, milliseconds, note, annotator, window], [1, "left", 400, "a note", "Ann", "w"]);
+  const [{ pair, choice, margin, milliseconds, note, annotator, window }] = votes();
+  assert.deepEqual([pair, choice, margin, milliseconds], [1, "left", 1, 400]);
+  assert.deepEqual([note, annotator, window], ["a note", "Ann", "w"]);
   assert.deepEqual(seen.shown, [1, 2]);
   assert.equal(seen.changed, 1);
 });
@@ -188,4 +199,17 @@ test("what is wished for now is asked for without the pair that was shown before
   await settle();
   const [, request] = asked.at(-1);
   assert.deepEqual([request.holding, request.wish], [null, { goal: 10 }]);
+});
+
+test("undo asks nothing where there is nothing to take back, and takes back a vote on its way", async () => {
+  const { session, asked } = await begun();
+  const undone = () => asked.filter(([name]) => name === "undo_vote").length;
+  session.undo();
+  await settle();
+  assert.equal(undone(), 0);
+  clock += 400;
+  session.vote("left");
+  session.undo();
+  await settle();
+  assert.equal(undone(), 1);
 });

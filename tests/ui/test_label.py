@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from core.preferences.vote_store import Vote, Votes
+from core.preferences.vote_store import MUCH, Vote, Votes
 from tests.conftest import free_port
 from tests.ui.steps import choose, open_page, open_tab, unfold
 from tests.ui.test_recovery import open_when_served, serve
@@ -55,10 +55,11 @@ def test_thirty_votes_by_keyboard_with_all_that_may_go_wrong(page: Page, url: st
     name.fill(HOSTILE_NAME)
     name.press("Enter")
     given(page, 0)
-    for key in ("1", "2", "3", "4", "0", "ArrowLeft", "ArrowRight"):
+    for key in ("1", "2", "3", "4", "0", "ArrowLeft", "Shift+ArrowRight"):
         press(page, key)
     choices = [vote.choice for vote in standing(workspace)]
     assert choices == ["left", "right", "tie", "bad", "skip", "left", "right"]
+    assert [vote.margin for vote in standing(workspace)] == [0.0] * 6 + [MUCH]
     given(page, 6)  # a skipped pair is no vote
 
     pair = ready(page)
@@ -87,9 +88,15 @@ def test_thirty_votes_by_keyboard_with_all_that_may_go_wrong(page: Page, url: st
     assert standing(workspace)[-1].pair.id == noted.pair.id
 
     before = ready(page)
+    guidelines = page.locator("#label-guidelines")
+    guidelines.get_by_role("button", name="Write").click()
+    guidelines.get_by_label("Guidelines").fill("<b>Wit</b> before length")
+    guidelines.get_by_role("button", name="Save").click()
+    expect(guidelines.get_by_role("button", name="Edit")).to_be_visible()
     page.reload()
     open_tab(page, "Label")
     assert ready(page) == before, "a reload brings another pair"
+    expect(guidelines).to_contain_text("<b>Wit</b> before length")
     expect(page.locator("#label-vote .pg-vote-name")).to_have_value(HOSTILE_NAME)
 
     window = page.context.new_page()
@@ -140,6 +147,9 @@ def test_votes_are_found_deleted_exported_imported_and_given_by_a_rule(
     delete.click()
     expect(table.locator("tbody tr")).to_have_count(2)
     assert [vote.choice for vote in standing(workspace)] == ["left", "right"]
+    table.get_by_label("Change this vote").last.select_option(label="B, much better")
+    expect(table.locator(".pg-votes-said")).to_have_text("1 vote changed.")
+    assert [(vote.choice, vote.margin) for vote in standing(workspace)] == [("right", 0.0), ("right", MUCH)]
 
     page.locator("#votes-example").click()
     expect(table).to_contain_text("asks a question", timeout=30_000)

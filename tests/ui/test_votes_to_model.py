@@ -30,8 +30,9 @@ def test_thirty_votes_bend_the_model_and_the_page_shows_it(page: Page, url: str,
     assert len(votes) == VOTES and len({vote.pair.id for vote in votes}) == VOTES
     assert all(prefer(TASTE, v.chosen.text, v.rejected.text) == "left" for v in votes if v.decided)
 
-    open_tab(page, "Align")
-    open_tab(page, "DPO")
+    page.get_by_role("button", name="Train on these votes").click()
+    expect(page.locator("#dpo-data input")).to_have_value(f"votes by me ({VOTES})", timeout=60_000)
+    expect(page.locator("#dpo-parent input")).to_have_value("bard-chat")
     expect(page.locator("#dpo-plan")).to_contain_text(f"{VOTES} votes", timeout=60_000)
     fill(page, "dpo-max_steps", "40")
     fill(page, "dpo-learning_rate", "0.0002")  # the prompts are drawn at random: what it learns must stand out

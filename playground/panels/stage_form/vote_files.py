@@ -1,6 +1,7 @@
 """Votes as something to learn from: whose, how many, whether they suffice, and as a file.
 
-What is to be learned from is named by a text: "all votes", "votes by NAME", or the path of a file.
+What is to be learned from is named by a text: "all votes", "votes by NAME", those of one criterion alone "votes on
+CRITERION" and "votes on CRITERION by NAME", or the path of a file.
 """
 
 import hashlib
@@ -11,29 +12,60 @@ from pathlib import Path
 from core.atomic_files import temporary_path
 from core.config import plural
 from core.datasets.preference_files import Preference, read_preferences, write_preferences
-from core.preferences.vote_store import Votes
+from core.preferences.vote_store import CRITERIA, Votes
 
-EVERYONE, BY = "all votes", "votes by "
+EVERYONE, VOTES = "all votes", "votes"
 FEW = 30  # decided votes; with fewer a model learns the votes, and no taste
 
 
 def vote_choices(votes: Votes) -> list[tuple[str, str]]:
-    """(what is read, its name) for everyone's votes, and for each annotator's where there are several."""
-    counts = Counter(vote.annotator for vote in votes.standing() if vote.choice != "skip")
-    each = [(f"{BY}{name} ({count:,})", f"{BY}{name}") for name, count in counts.most_common()]
-    return [(f"{EVERYONE} ({counts.total():,})", EVERYONE), *each]
+    """(what is read, its name) for everyone's votes and each annotator's; where they judged by several criteria, for
+    each of these as well.
+    """
+    given = [vote for vote in votes.standing() if vote.choice != "skip"]
+    people = Counter(vote.annotator for vote in given)
+    found = [(f"{EVERYONE} ({people.total():,})", EVERYONE)]
+    found += [(f"{name_votes(name)} ({count:,})", name_votes(name)) for name, count in people.most_common()]
+    if len({vote.criterion for vote in given}) < 2:
+        return found
+    for criterion, judged in CRITERIA.items():
+        own = Counter(vote.annotator for vote in given if vote.criterion == criterion)
+        if own:
+            found.append((f"{EVERYONE}, {judged} ({own.total():,})", name_votes("", criterion)))
+        for name, count in own.most_common():
+            found.append((f"{name_votes(name)}, {judged} ({count:,})", name_votes(name, criterion)))
+    return found
+
+
+def name_votes(annotator: str = "", criterion: str = "") -> str:
+    """The name of the votes of an annotator, by a criterion; of all of them where none is given."""
+    if not annotator and not criterion:
+        return EVERYONE
+    return VOTES + (f" on {criterion}" if criterion else "") + (f" by {annotator}" if annotator else "")
+
+
+def named_votes(data: str) -> tuple[str, str] | None:
+    """(annotator, criterion) of a name, "" where all are meant; None if `data` is the path of a file."""
+    if data == EVERYONE:
+        return "", ""
+    for criterion in ("", *CRITERIA):
+        beginning = name_votes("", criterion) if criterion else VOTES
+        if criterion and data == beginning:
+            return "", criterion
+        if data.startswith(f"{beginning} by "):
+            return data.removeprefix(f"{beginning} by "), criterion
+    return None
 
 
 def is_votes(data: str) -> bool:
-    return data == EVERYONE or data.startswith(BY)
+    return named_votes(data) is not None
 
 
 def read_votes(votes: Votes, data: str, skip_bad_lines: bool = False) -> list[Preference]:
     """What `data` names. Raises ValueError if it is a file that cannot be read."""
-    if data == EVERYONE:
-        return votes.preferences()
-    if data.startswith(BY):
-        return votes.preferences([data.removeprefix(BY)])
+    if named := named_votes(data):
+        annotator, criterion = named
+        return votes.preferences([annotator] if annotator else None, criteria=[criterion] if criterion else None)
     if not data:
         raise ValueError("choose the votes to learn from")
     found = read_preferences(data, skip_bad_lines)
@@ -61,6 +93,8 @@ def describe_votes(pairs: Sequence[Preference]) -> str:
             "one to learn from and one to measure on, so vote on in the Label tab"
         )
     said = f"{plural(len(pairs), 'vote')} on {plural(prompts, 'prompt')}, {plural(ties, 'tie') if ties else 'no ties'}."
+    if graded := sum(pair.margin > 0 for pair in pairs):
+        said += f" {plural(graded, 'vote')} {'says' if graded == 1 else 'say'} how much better, which margin can use."
     if len(decided) < FEW:
         return (
             f"{said} So few can be learned by heart but tell no taste, and what is measured on the held-out ones is "

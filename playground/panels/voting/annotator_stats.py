@@ -7,9 +7,7 @@ from typing import Any
 
 from core.preferences import agreement
 from core.preferences.agreement import Rate
-from core.preferences.vote_store import Vote
-
-DECIDED = ("left", "right")
+from core.preferences.vote_store import DECIDED, Vote
 
 
 def score_prediction(vote: Vote) -> dict[str, Any] | None:

@@ -1,12 +1,12 @@
 """Voting, wherever the page asks for it: a prompt, two answers, and a key for each thing one may think of them."""
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gradio as gr
 
-from core.preferences.vote_store import CHOICES, Pair, Vote
+from core.preferences.vote_store import CHOICES, DECIDED, MUCH, SLIGHT, STRENGTHS, Pair, Vote
 from playground.panels.voting.annotator_stats import score_prediction
 from playground.services.labelling.voting_session import Labelling, Offer
 from playground.services.labelling.voting_settings import VotingSettings
@@ -26,11 +26,18 @@ KEYS = {  # that vote, as a browser calls them, and how they are written on the 
 
 
 def voting(
-    labelling: Labelling, prefix: str, read: Callable[[dict[str, Any]], VotingSettings], empty: str = ""
+    labelling: Labelling,
+    prefix: str,
+    read: Callable[[dict[str, Any]], VotingSettings],
+    empty: str = "",
+    trains: bool = False,
+    criteria: Mapping[str, str] | None = None,
 ) -> gr.HTML:
     """The component `prefix`. What is voted on is in its value, from which `read` makes the settings.
 
-    The value may hold a "goal", the number of votes to give. Its event `changed` fires after each vote and each undo.
+    The value may hold a "goal", the number of votes to give; where the page `trains`, a button then leads there. With
+    `criteria`, {name: in words}, the person chooses one, which is added as "criterion". The event `changed` fires after
+    each vote and each undo.
     """
 
     @server_function
@@ -52,6 +59,7 @@ def voting(
             request["choice"],
             min(max(0, int(request["milliseconds"])), LONGEST_TIME),
             page_text(request["note"]).strip()[:LONGEST_NOTE],
+            float(request.get("margin", 0)),  # one that was not sent before an update has none
         )
         return describe_offer(labelling, cast.offer, settings, who) | {"last": vote_feedback(cast.vote)}
 
@@ -69,6 +77,8 @@ def voting(
         [next_pair, cast_vote, undo_vote],
         events=["changed"],
         prefix=prefix,
+        trains=trains,
+        criteria=dict(criteria or {}),
         **controls(),
     )
 
@@ -76,10 +86,23 @@ def voting(
 def controls() -> dict[str, Any]:
     """What the page needs to build the buttons and boxes of a vote: see VotingControls in screen.js."""
     choices = [
-        {"choice": choice, "text": about.label, "keys": KEYS[choice][0], "hint": KEYS[choice][1]}
+        {
+            "choice": choice,
+            "text": about.label,
+            "keys": KEYS[choice][0],
+            "hint": KEYS[choice][1],
+            "graded": choice in DECIDED,
+        }
         for choice, about in CHOICES.items()
     ]
-    return {"choices": choices, "nobody": NOBODY, "longestName": LONGEST_NAME, "longestNote": LONGEST_NOTE}
+    margins = {"slight": SLIGHT, "much": MUCH}
+    return {
+        "choices": choices,
+        "margins": margins,
+        "nobody": NOBODY,
+        "longestName": LONGEST_NAME,
+        "longestNote": LONGEST_NOTE,
+    }
 
 
 def name(typed: str) -> str:
@@ -89,12 +112,14 @@ def name(typed: str) -> str:
 
 def describe_offer(labelling: Labelling, offer: Offer, settings: VotingSettings, annotator: str) -> dict[str, Any]:
     """What the page is told: the pair without what would give away its models, and how far the person is."""
-    given = [vote for vote in labelling.standing_votes(annotator) if settings.covers(vote) and vote.choice != "skip"]
+    votes = labelling.standing_votes(annotator)
+    given = [vote for vote in votes if settings.covers(vote) and vote.choice != "skip"]
     return {
         "pair": describe_pair(offer.pair) if offer.pair else None,
         "trouble": sentence(offer.trouble) if offer.trouble else "",
         "note": offer.note,
         "count": len(given),
+        "undoable": any(map(settings.covers, votes)),
         "seconds": statistics.median(vote.milliseconds for vote in given) / 1000 if given else None,
     }
 
@@ -118,11 +143,18 @@ def describe_sampling(pair: Pair) -> str:
     return " · ".join([*drawn, f"seeds {pair.left.seed} and {pair.right.seed}"]) if drawn else "from a file"
 
 
+def describe_margin(margin: float) -> str:
+    """How much better an answer was called, in words; one from a file may have any margin."""
+    return STRENGTHS.get(margin, f"better by a margin of {margin:g}") if margin else ""
+
+
 def vote_feedback(vote: Vote | None) -> dict[str, str]:
     """What is said after a vote: what was chosen, what had been expected, and whose answers they were."""
     if vote is None:
         return feedback("This pair had your vote already, from another window: it was not counted twice.")
-    text, mood = f"You chose {CHOICES[vote.choice].spoken} after {vote.milliseconds / 1000:.1f} s.", ""
+    much, mood = describe_margin(vote.margin), ""
+    text = f"You chose {CHOICES[vote.choice].spoken}{f', {much},' if much else ''}"
+    text += f" after {vote.milliseconds / 1000:.1f} s."
     scored = score_prediction(vote)
     if scored:
         expected, certainty = CHOICES[scored["expected"]].short, f"{100 * scored['probability']:.0f} %"

@@ -47,7 +47,7 @@ function deliver(unsent, { server, screen, kept }) {
 
 // The pair that is shown; where there is none, `look` is called after a while.
 function makeShown({ screen, kept }, look) {
-  let [pair, since] = [null, 0];
+  let [pair, since, undoable] = [null, 0, false];
   const [lookSoon, lookLater] = [debounce(look, WAITING), debounce(look, TROUBLED)];
 
   function hold(next) {
@@ -65,6 +65,7 @@ function makeShown({ screen, kept }, look) {
   function take(answer, goal) {
     if (answer.error) return showNone("trouble", answer.error);
     if (answer.last) screen.say(answer.last);
+    undoable = answer.undoable;
     screen.showProgress(answer, goal);
     if (answer.trouble) return showNone("trouble", answer.trouble);
     if (!answer.pair) return showNone("waiting", "The model is writing answers …");
@@ -74,7 +75,7 @@ function makeShown({ screen, kept }, look) {
     screen.showPair(pair, answer.note, isNew);
   }
 
-  return { take, pair: () => pair, milliseconds: () => performance.now() - since };
+  return { take, pair: () => pair, undoable: () => undoable, milliseconds: () => performance.now() - since };
 }
 
 /**
@@ -111,10 +112,10 @@ export function makeSession(parts) {
     });
   }
 
-  function vote(choice) {
+  function vote(choice, margin = 0) {
     const [pair, milliseconds] = [shown.pair(), Math.round(shown.milliseconds())];
     if (!pair || pending || milliseconds < READING) return;
-    const given = { key: newKey(), pair: pair.id, choice, milliseconds, note: screen.takeNote() };
+    const given = { key: newKey(), pair: pair.id, choice, margin, milliseconds, note: screen.takeNote() };
     pending++;
     screen.mark(choice, true);
     supersede();
@@ -128,6 +129,7 @@ export function makeSession(parts) {
   }
 
   function undo() {
+    if (!shown.undoable() && !pending) return;
     const key = newKey();
     pending++;
     supersede();

@@ -16,8 +16,9 @@ export function mount({ element, props, watch, server, trigger }) {
   const screen = makeScreen(
     root,
     props,
-    (choice) => session.vote(choice),
+    (choice, isMuch) => session.vote(choice, screen.margin(choice, isMuch)),
     () => session.undo(),
+    () => change({ ...props.value, ...screen.wish() }),
   );
   const session = makeSession({
     server,
@@ -29,7 +30,9 @@ export function mount({ element, props, watch, server, trigger }) {
       announceVotes();
     },
   });
-  listenForKeys(screen.frame, props.choices, (what) => (what === "undo" ? session.undo() : session.vote(what)));
+  listenForKeys(screen.frame, props.choices, (what, isMuch) =>
+    what === "undo" ? session.undo() : session.vote(what, screen.margin(what, isMuch)),
+  );
 
   let wished = "";
   const change = debounce((value) => {
@@ -37,7 +40,8 @@ export function mount({ element, props, watch, server, trigger }) {
     wished = JSON.stringify(value);
     session.change(value);
   }, RESTING);
-  follow(props, watch, (value) => {
+  follow(props, watch, (given) => {
+    const value = { ...given, ...screen.wish() };
     if (wished) return change(value);
     wished = JSON.stringify(value);
     root.replaceChildren(screen.frame);

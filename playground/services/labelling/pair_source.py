@@ -11,7 +11,7 @@ from core.datasets.prompts import held_out_prompts, learning_prompts, read_promp
 from core.preferences.pair_generation import Writer, answer_pairs, shuffle_sides
 from core.preferences.vote_store import Pair, Votes
 from playground.services.checkpoints import Checkpoints
-from playground.services.labelling.voting_settings import HELD_OUT, PLAYS, TYPED, VotingSettings
+from playground.services.labelling.voting_settings import ANY_TWO, HELD_OUT, PLAYS, TYPED, VotingSettings
 
 BUILT_IN = 3000  # prompts from the plays
 FRUITLESS = 3  # batches without a usable pair, after which the person is told
@@ -42,7 +42,8 @@ class PairSource:
 
     def read_prompts(self, checkpoints: Checkpoints) -> None:
         found = load_prompts(self.settings)
-        fitting = [prompt for prompt in found if fits_context(prompt, self.settings.models, checkpoints)]
+        models = self.settings.models
+        fitting = [prompt for prompt in found if models == ANY_TWO or fits_context(prompt, models, checkpoints)]
         left_out = len(found) - len(fitting)
         if not fitting:
             which = "the prompt is" if len(found) == 1 else f"all {len(found)} prompts are"
@@ -55,6 +56,8 @@ class PairSource:
     def unvoted_pairs(self, votes: Votes) -> list[Pair]:
         """Pairs in the store that were generated with these settings and that nobody has voted on."""
         settings = self.settings
+        if settings.models == ANY_TWO:  # some of them may be gone
+            return []
         voted = {vote.pair.id for vote in votes.standing(source=settings.source)}
         prompts, sampling = set(self.prompts), asdict(settings.sampling)
         return [
@@ -66,8 +69,13 @@ class PairSource:
     def generate(self, count: int, checkpoints: Checkpoints, votes: Votes) -> list[Pair]:
         """New pairs for the next `count` prompts, kept in the store; the side of each answer is drawn at random."""
         settings = self.settings
-        writers = [Writer(*checkpoints.writer(name, "float32"), name) for name in settings.models]
+        models = self.draw_models(checkpoints)
+        writers = [Writer(*checkpoints.writer(name, "float32"), name) for name in models]
         prompts = list(itertools.islice(self.prompt_cycle, count))
+        if settings.models == ANY_TWO:
+            prompts = [prompt for prompt in prompts if fits_context(prompt, models, checkpoints)]
+            if not prompts:
+                raise ValueError(f"no prompt fits into the context of {models[0]} and {models[1]}: shorten them")
         answered = answer_pairs(writers[0], writers[1], prompts, settings.sampling, self.random.getrandbits(40))
         new = shuffle_sides(answered, settings.sampling, settings.source, self.random)
         if new:
@@ -80,6 +88,16 @@ class PairSource:
                 "raise the temperature, or use other prompts"
             )
         return []
+
+    def draw_models(self, checkpoints: Checkpoints) -> tuple[str, str]:
+        """Whose answers come next. Raises ValueError if any two are wanted and there are not two."""
+        if self.settings.models != ANY_TWO:
+            return self.settings.models
+        answering = checkpoints.chat_names()
+        if len(answering) < 2:
+            raise ValueError("two models that answer are needed: fine-tune, align or import another one")
+        first, second = self.random.sample(answering, 2)
+        return first, second
 
 
 def load_prompts(settings: VotingSettings) -> list[str]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from core.checkpoint import WEIGHTS
 from core.preferences.preference_model import PreferenceModel, features
-from core.preferences.vote_store import Pair, Vote
+from core.preferences.vote_store import CRITERIA, OVERALL, Pair, Vote
 from playground.services.checkpoints import Checkpoints, Key
 
 FITTED_TO = 300  # the latest votes: older ones say less about a person, and a fit stays a matter of milliseconds
@@ -24,12 +24,15 @@ OUTCOMES = {"left": 1.0, "right": 0.0, "tie": 0.5, "bad": 0.5}
 
 
 class PreferencePredictor:
-    """The preferences of each annotator, as the features of each language model can tell them."""
+    """The preferences of each annotator by each criterion, as the features of each language model can tell them.
+
+    Without a model, nothing is described and nothing predicted.
+    """
 
     def __init__(self, checkpoints: Checkpoints):
         self.checkpoints = checkpoints
         self.differences: dict[tuple[Key, int], np.ndarray] = {}  # (F,): left less right
-        self.preferences: dict[tuple[str, Key], PreferenceModel] = {}
+        self.preferences: dict[tuple[str, str, Key], PreferenceModel] = {}
         self.lock = threading.Lock()
 
     def key(self, model: str) -> Key:
@@ -37,11 +40,13 @@ class PreferencePredictor:
         weights = self.checkpoints.roots.path(model) / WEIGHTS
         return model, weights.stat().st_mtime_ns if weights.exists() else 0
 
-    def describe(self, model: str, pairs: Sequence[Pair]) -> None:
+    def describe(self, model: str | None, pairs: Sequence[Pair]) -> None:
         """Compute the features of pairs, so that votes on them can be predicted and learned from. Takes a while.
 
         Raises ValueError if the model is not there any more.
         """
+        if model is None:
+            return
         key, new = self.key(model), self.undescribed(model, pairs)
         for first in range(0, len(new), SIDE_BY_SIDE):
             some = new[first : first + SIDE_BY_SIDE]
@@ -55,29 +60,41 @@ class PreferencePredictor:
                 while len(self.differences) > MOST_DESCRIBED:
                     del self.differences[next(iter(self.differences))]
 
-    def undescribed(self, model: str, pairs: Sequence[Pair]) -> list[Pair]:
-        """Those of the pairs that have not been described."""
+    def undescribed(self, model: str | None, pairs: Sequence[Pair]) -> list[Pair]:
+        """Those of the pairs that have not been described and can be."""
+        if model is None:
+            return []
         key = self.key(model)
         return [pair for pair in pairs if (key, pair.id) not in self.differences]
 
-    def fit(self, annotator: str, model: str, votes: Sequence[Vote]) -> None:
+    def fit(self, annotator: str, model: str | None, votes: Sequence[Vote]) -> None:
         """Fit the preferences of `annotator` to those of their votes, oldest first, whose pairs are described."""
-        key = self.key(model)
-        found = [(self.differences.get((key, vote.pair.id)), OUTCOMES[vote.choice]) for vote in training_votes(votes)]
+        if model is None:
+            return
+        for criterion in CRITERIA:
+            own = training_votes([vote for vote in votes if vote.criterion == criterion])
+            self.fit_criterion((annotator, criterion, self.key(model)), own)
+
+    def fit_criterion(self, name: tuple[str, str, Key], votes: Sequence[Vote]) -> None:
+        found = [(self.differences.get((name[2], vote.pair.id)), OUTCOMES[vote.choice]) for vote in votes]
         usable = [(difference, outcome) for difference, outcome in found if difference is not None]
         if sum(outcome != 0.5 for _, outcome in usable) < ENOUGH:
-            self.preferences.pop((annotator, key), None)
+            self.preferences.pop(name, None)
             return
-        self.preferences[annotator, key] = PreferenceModel.fit(
+        self.preferences[name] = PreferenceModel.fit(
             np.stack([difference for difference, _ in usable]), np.array([outcome for _, outcome in usable])
         )
 
-    def probabilities(self, annotator: str, model: str, pairs: Sequence[Pair]) -> list[float | None]:
+    def probabilities(
+        self, annotator: str, model: str | None, pairs: Sequence[Pair], criterion: str = OVERALL
+    ) -> list[float | None]:
         """Of each pair, that `annotator` will prefer its left answer; None as long as too little is known."""
-        key = self.key(model)
-        preferences = self.preferences.get((annotator, key))
+        key = None if model is None else self.key(model)
+        preferences = None if key is None else self.preferences.get((annotator, criterion, key))
+        if key is None or preferences is None:
+            return [None] * len(pairs)
         found = [self.differences.get((key, pair.id)) for pair in pairs]
-        return [None if preferences is None or row is None else float(preferences.probability(row)) for row in found]
+        return [None if row is None else float(preferences.probability(row)) for row in found]
 
 
 def training_votes(votes: Sequence[Vote]) -> list[Vote]:

@@ -76,17 +76,21 @@ class Labelling:
         choice: str,
         milliseconds: int,
         note: str = "",
+        margin: float = 0.0,
     ) -> Cast:
         """Store a vote, then offer the next pair. The same key again changes nothing.
 
-        Raises ValueError if the choice or the pair is none.
+        margin: how much better the chosen answer is, if that is said. Raises ValueError if the choice or the pair is
+        none.
         """
         with self.pool.lock:
             lease = self.pool.leases.get(window)
             lease = lease if lease and lease.pair.id == pair else None
             predicted = self.predict(lease) if lease else None
         try:
-            id = self.votes.cast(key, pair, annotator, choice, milliseconds, note, predicted)
+            id = self.votes.cast(
+                key, pair, annotator, choice, milliseconds, note, predicted, margin, settings.criterion
+            )
         except AlreadyVoted:
             id = None
         except ValueError:
@@ -121,6 +125,12 @@ class Labelling:
             self.votes.withdraw(key, vote.id, "delete")
             self.votes_by_annotator.pop(vote.annotator, None)
 
+    def change(self, key: str, vote: Vote, choice: str, margin: float) -> None:
+        """Put another choice in the place of a vote's."""
+        with self.pool.lock:
+            self.votes.change(key, vote.id, choice, margin)
+            self.votes_by_annotator.pop(vote.annotator, None)
+
     def standing_votes(self, annotator: str) -> list[Vote]:
         """The standing votes of `annotator`, oldest first; what has come or gone since the last look is noticed."""
         with self.pool.lock:
@@ -145,10 +155,11 @@ class Labelling:
     def next_offer(self, window: str, annotator: str, settings: VotingSettings, holding: int | None) -> Offer:
         queue = self.queue(settings)
         votes = self.standing_votes(annotator)
-        if self.predictor.undescribed(settings.feature_model, [vote.pair for vote in training_votes(votes)]):
-            self.pool.request_description(annotator, settings.feature_model, votes)
+        model = settings.feature_model
+        if model and self.predictor.undescribed(model, [vote.pair for vote in training_votes(votes)]):
+            self.pool.request_description(annotator, model, votes)
         if settings.order == OTHERS:
-            return self.lease(window, annotator, settings, self.pair_of_others(annotator, holding))
+            return self.lease(window, annotator, settings, self.pair_of_others(annotator, settings, holding))
         if queue.trouble and not queue.ready:
             raise ValueError(queue.trouble)
         pair = self.held_pair(annotator, settings, holding) or self.repeated_pair(annotator, settings)
@@ -169,7 +180,7 @@ class Labelling:
 
     def pick(self, annotator: str, settings: VotingSettings, ready: list[Pair]) -> Pair:
         """Any of them, or the one of which the prediction is least sure."""
-        chances = self.predictor.probabilities(annotator, settings.feature_model, ready)
+        chances = self.predictor.probabilities(annotator, settings.feature_model, ready, settings.criterion)
         known = [(abs(p - 0.5), place) for place, p in enumerate(chances) if p is not None]
         if settings.order == LEAST_SURE and known:
             return ready[min(known)[1]]
@@ -183,8 +194,8 @@ class Labelling:
             pair = self.votes.pair(id)
         except ValueError:
             return None
-        wanted = settings.source, set(settings.models), asdict(settings.generation.sampling)
-        fits = (pair.source, models(pair), pair.sampling) == wanted
+        wanted = settings.source, asdict(settings.generation.sampling)
+        fits = (pair.source, pair.sampling) == wanted and settings.by_its_models(pair)
         return pair if fits and not self.has_voted(annotator, pair) else None
 
     def repeated_pair(self, annotator: str, settings: VotingSettings) -> Pair | None:
@@ -194,7 +205,7 @@ class Labelling:
         given = [
             vote
             for vote in self.standing_votes(annotator)
-            if settings.covers(vote) and models(vote.pair) == set(settings.models)
+            if settings.covers(vote) and settings.by_its_models(vote.pair)
         ]
         repeated = {vote.pair.swaps for vote in given} | {lease.pair.swaps for lease in self.pool.leases.values()}
         old = [
@@ -208,13 +219,17 @@ class Labelling:
         swapped = NewPair(pair.prompt, pair.right, pair.left, pair.sampling, pair.source, pair.id, history=pair.history)
         return self.votes.pair(self.votes.add_pairs([swapped])[0])
 
-    def pair_of_others(self, annotator: str, holding: int | None) -> Pair:
-        """A pair on which others have voted, but not `annotator`: the one in the window, or else the oldest.
+    def pair_of_others(self, annotator: str, settings: VotingSettings, holding: int | None) -> Pair:
+        """A pair that others have judged by the criterion, but not `annotator`: the one in the window, or the oldest.
 
         Raises ValueError if none is left.
         """
         away = {vote.pair.id for vote in self.standing_votes(annotator)} | self.pool.leased_ids()
-        others = [vote.pair for vote in self.votes.standing() if vote.annotator != annotator]
+        others = [
+            vote.pair
+            for vote in self.votes.standing()
+            if vote.annotator != annotator and vote.criterion == settings.criterion
+        ]
         left = [pair for pair in others if pair.swaps is None and pair.id not in away]
         if not left:
             raise ValueError("there is no pair left on which others have voted and you have not")
@@ -247,12 +262,11 @@ class Labelling:
         """The probability that left will be chosen. None for a pair that was seen before, swapped."""
         if lease.predicted is not None or lease.pair.swaps is not None:
             return lease.predicted
-        return self.predictor.probabilities(lease.annotator, lease.settings.feature_model, [lease.pair])[0]
+        settings = lease.settings
+        return self.predictor.probabilities(lease.annotator, settings.feature_model, [lease.pair], settings.criterion)[
+            0
+        ]
 
     def fit(self, annotator: str, settings: VotingSettings) -> None:
         """Fit the annotator's preferences to their votes as they stand now."""
         self.predictor.fit(annotator, settings.feature_model, self.standing_votes(annotator))
-
-
-def models(pair: Pair) -> set[str]:
-    return {pair.left.model, pair.right.model}

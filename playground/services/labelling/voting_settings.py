@@ -1,23 +1,25 @@
-"""What a window wants to vote on: whose answers, to which prompts, in which order."""
+"""What a window wants to vote on: whose answers, to which prompts, in which order, and by what they are judged."""
 
 from dataclasses import dataclass, replace
 
 from core.generate import Sampling
-from core.preferences.vote_store import Vote
+from core.preferences.vote_store import OVERALL, Pair, Vote
 
 RANDOM, LEAST_SURE, OTHERS = ORDERS = ("random", "least sure", "others")  # which pair comes next
+ANY_TWO = ("", "")  # models: two of those that answer, drawn for each few pairs
 PLAYS, HELD_OUT, TYPED = "plays", "held-out", "typed"  # where prompts come from; anything else is a file
 
 
 @dataclass(frozen=True)
 class VotingSettings:
-    models: tuple[str, str]  # the same one twice: two samples
+    models: tuple[str, str]  # the same one twice: two samples; or ANY_TWO
     sampling: Sampling
     prompts: str = PLAYS
     typed: str = ""  # one prompt a line
     source: str = "label"
     order: str = RANDOM
     repeats: bool = True  # may pairs come back, swapped?
+    criterion: str = OVERALL  # one of core.preferences.vote_store.CRITERIA
 
     @property
     def generation(self) -> "VotingSettings":
@@ -25,17 +27,22 @@ class VotingSettings:
         typed = self.typed if self.prompts == TYPED else ""
         first, second = sorted(self.models)
         sampling = replace(self.sampling, seed=0)
-        return replace(self, models=(first, second), typed=typed, sampling=sampling, order=RANDOM, repeats=True)
+        alike = replace(self, models=(first, second), typed=typed, sampling=sampling)
+        return replace(alike, order=RANDOM, repeats=True, criterion=OVERALL)
 
     @property
-    def feature_model(self) -> str:
-        """The model whose log-probabilities describe the answers."""
-        return min(self.models)
+    def feature_model(self) -> str | None:
+        """The model whose log-probabilities describe the answers; None where any two may have given them."""
+        return None if self.models == ANY_TWO else min(self.models)
+
+    def by_its_models(self, pair: Pair) -> bool:
+        """Are the answers by the models that are to be voted on?"""
+        return self.models == ANY_TWO or {pair.left.model, pair.right.model} == set(self.models)
 
     def covers(self, vote: Vote) -> bool:
         """Does the vote belong to what is being done here: does it count, and does Undo take it back?"""
+        if vote.criterion != self.criterion:
+            return False
         if self.order == OTHERS:
             return True
-        if vote.pair.source != self.source:
-            return False
-        return self.source == "label" or {vote.pair.left.model, vote.pair.right.model} == set(self.models)
+        return vote.pair.source == self.source and (self.source == "label" or self.by_its_models(vote.pair))

@@ -2,9 +2,10 @@
 
 import gradio as gr
 
+from core.preferences.vote_store import CRITERIA
 from playground.panels.voting.panel import voting
 from playground.services.services import Services
-from playground.tabs.label import annotators, choose, insight, rule, table
+from playground.tabs.label import annotators, choose, guidelines, insight, rule, table
 from playground.ui.components import Page, bind, intro
 
 EMPTY = "Choose a model that answers: one that was fine-tuned on instructions in the Train tab."
@@ -18,7 +19,8 @@ def build(services: Services, page: Page) -> None:
     with gr.Row(elem_classes="pg-work pg-vote-first"):
         with gr.Column():
             chosen = choose.build(services, page)
-            vote = voting(services.labelling, "label-vote", chosen.read, EMPTY)
+            guidelines.build(services)
+            vote = voting(services.labelling, "label-vote", chosen.read, EMPTY, trains=True, criteria=CRITERIA)
         with gr.Column():
             insight.build(services)
     bind(vote, page, **chosen.widgets)

@@ -1,22 +1,24 @@
 """What is voted on: whose answers, to which prompts, drawn how, and in which order."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from core.config import leaves
+from core.config import leaves, plural
 from core.datasets.prompts import read_prompts
 from core.generate import Sampling
 from core.preferences.pair_generation import PAIR_SAMPLING
+from core.preferences.vote_store import OVERALL
 from playground.services import uploads
 from playground.services.labelling.voting_settings import LEAST_SURE, OTHERS, PLAYS, RANDOM, TYPED, VotingSettings
 from playground.services.services import Services
 from playground.ui.components import Page, summarise
-from playground.ui.errors import handler
+from playground.ui.errors import explain
 from playground.ui.forms import widget
+from playground.ui.press import message, message_line
 from playground.ui.text import page_text
 
 ONE, TWO = "one model", "compare two models"
@@ -28,6 +30,7 @@ NEXT = [
 ]
 FILES = [".txt", ".jsonl"]
 GOAL = 30
+SAMPLING = replace(PAIR_SAMPLING, temperature=0.8)  # answers that differ and make sense: at 1, half are nonsense
 PROMPTS = {PLAYS: "from the plays", TYPED: "typed by you"}
 # What is chosen, in a line. A list of prompts of one's own goes by the name of its file.
 SUMMARY = f"""(mode, model, other, prompts, order) => {{
@@ -69,6 +72,7 @@ class Chosen:
             page_text(values["typed"] or ""),
             "label" if model == other else "compare",
             values["order"],
+            criterion=values.get("criterion", OVERALL),
         )
 
 
@@ -89,7 +93,7 @@ def build(services: Services, page: Page) -> Chosen:
         prompts = gr.Dropdown(lists(services), value=PLAYS, label="Prompts", elem_id="label-prompts", min_width=150)
         order = gr.Dropdown(NEXT, value=RANDOM, label="Next pair", elem_id="label-order", min_width=150)
         by_name = {f.name: f for f in leaves(Sampling)}
-        drawn = {name: widget(by_name[name], getattr(PAIR_SAMPLING, name), None, "label") for name in DRAWN}
+        drawn = {name: widget(by_name[name], getattr(SAMPLING, name), None, "label") for name in DRAWN}
         goal = gr.Number(
             GOAL, precision=0, minimum=0, label="Goal", info="Votes to give; 0 = none", elem_id="label-goal"
         )
@@ -105,14 +109,15 @@ def build(services: Services, page: Page) -> Chosen:
         upload = gr.UploadButton(
             f"Use a list of prompts of yours ({', '.join(FILES)})", file_types=FILES, elem_id="label-upload", size="sm"
         )
+        said = message_line("label-upload-said")
     summarise(folded, page, SUMMARY, mode, model, other, prompts, order)
     widgets = {"mode": mode, "model": model, "other": other, "prompts": prompts, "typed": typed, "order": order}
     chosen = Chosen(services, widgets | drawn | {"goal": goal})
-    wire(chosen, services, page, upload)
+    wire(chosen, services, page, upload, said)
     return chosen
 
 
-def wire(chosen: Chosen, services: Services, page: Page, upload: gr.UploadButton) -> None:
+def wire(chosen: Chosen, services: Services, page: Page, upload: gr.UploadButton, said: gr.HTML) -> None:
     mode, model, other, prompts, typed = (chosen.widgets[n] for n in ("mode", "model", "other", "prompts", "typed"))
 
     def refresh(first: str | None, second: str | None, header: str | None) -> list[Any]:
@@ -126,11 +131,16 @@ def wire(chosen: Chosen, services: Services, page: Page, upload: gr.UploadButton
     def follow(header: str | None) -> Any:
         return header if header in services.checkpoints.chat_names() else gr.skip()
 
-    @handler
-    def use_file(path: str) -> Any:
-        read_prompts(Path(path))
+    def use_file(path: str) -> dict[Any, Any]:
+        try:
+            count = len(read_prompts(Path(path)))
+        except Exception as error:
+            return {said: message(explain(error), trouble=True)}
         kept = str(uploads.keep(path, prompts_directory(services)))
-        return gr.update(choices=lists(services), value=kept)
+        return {
+            prompts: gr.update(choices=lists(services), value=kept),
+            said: message(f"{plural(count, 'prompt')} of {page_text(Path(path).name)}."),
+        }
 
     quiet: dict[str, Any] = {"show_progress": "hidden"}
     for event in (page.blocks.load, page.tab.select, model.focus, other.focus):
@@ -138,4 +148,4 @@ def wire(chosen: Chosen, services: Services, page: Page, upload: gr.UploadButton
     page.model.change(follow, page.model, model, api_name="follow_header", **quiet)
     mode.change(lambda what: gr.update(visible=what == TWO), mode, other, api_name="label_mode", **quiet)
     prompts.change(lambda what: gr.update(visible=what == TYPED), prompts, typed, api_name="label_prompts", **quiet)
-    upload.upload(use_file, upload, prompts, api_name="use_prompts", **quiet)
+    upload.upload(use_file, upload, [prompts, said], api_name="use_prompts", **quiet)

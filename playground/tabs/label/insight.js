@@ -5,6 +5,7 @@ import { rateRow, wholePercent } from "../../../assets/rates.js";
 import { latest } from "../../../assets/server.js";
 import { annotatorName, onAnnotatorName, votesText } from "../../../assets/votes.js";
 import { hitRateChart } from "./hit_rate.js";
+import { leadToTraining } from "./train_on_votes.js";
 import { whenVotesChange } from "./when_votes_change.js";
 
 const TASTE_ABOUT =
@@ -68,4 +69,5 @@ export function mount({ element, server }) {
     root.dataset.votes = answer.foresight.hits.length;
   });
   onAnnotatorName(draw);
+  leadToTraining(server);
 }

@@ -10,6 +10,7 @@ from playground.panels.voting.annotator_stats import consistency, prediction_acc
 from playground.panels.voting.panel import name
 from playground.services.labelling.preference_predictor import ENOUGH
 from playground.services.services import Services
+from playground.tabs.label.training import training_settings
 from playground.ui.components import view
 from playground.ui.errors import server_function
 
@@ -25,12 +26,18 @@ def build(services: Services) -> None:
             "enough": ENOUGH,
         }
 
+    @server_function
+    def training_data(request: dict[str, Any]) -> dict[str, Any]:
+        who = name(request["annotator"])
+        votes = services.labelling.standing_votes(who)
+        return {"settings": training_settings(votes, who, request["criterion"], services.checkpoints)}
+
     view(
         "label-insight",
         "tabs/label/insight.js",
         "pg-insight",
         "What your votes say about you will stand here.",
-        [describe_annotator],
+        [describe_annotator, training_data],
     )
 
 

@@ -1,4 +1,4 @@
-// All votes: to search, to delete, to take away as a file.
+// All votes: to search, to change, to delete, to take away as a file.
 
 import { button, choice, headCell, make, number, pager } from "../../../assets/dom.js";
 import { download } from "../../../assets/files.js";
@@ -23,8 +23,9 @@ function offer(select, options) {
 }
 
 // What is looked for; `change` is called when that is something else.
-function makeSearch(choices, sources, change) {
-  const [annotator, vote, source] = ["Annotator", "Vote", "Kind"].map((label) => choice(label, [["", "all"]], change));
+function makeSearch(choices, sources, criteria, change) {
+  const titles = ["Annotator", "Vote", "Kind", "Judged"];
+  const [annotator, vote, source, criterion] = titles.map((label) => choice(label, [["", "all"]], change));
   offer(vote.select, Object.entries(choices));
   offer(source.select, Object.entries(sources));
   const word = Object.assign(make("input", "pg-vote-name"), { type: "search", placeholder: "a word in it" });
@@ -35,6 +36,7 @@ function makeSearch(choices, sources, change) {
     annotator: annotator.select.value,
     choice: vote.select.value,
     source: source.select.value,
+    criterion: criterion.select.value,
     search: word.value.toWellFormed(),
   });
   const offerAnnotators = (all) =>
@@ -42,7 +44,12 @@ function makeSearch(choices, sources, change) {
       annotator.select,
       all.map(([name, count]) => [name, `${name} (${number(count)})`]),
     );
-  return { parts: [annotator, vote, source, searching], wanted, offerAnnotators };
+  const offerCriteria = (all) => {
+    const known = all.map((name) => [name, criteria[name] ?? name]);
+    offer(criterion.select, known);
+    criterion.hidden = known.length < 2;
+  };
+  return { parts: [annotator, vote, source, criterion, searching], wanted, offerAnnotators, offerCriteria };
 }
 
 function makeTable() {
@@ -88,11 +95,18 @@ export function mount({ element, props, watch, server }) {
     page = to;
     draw();
   };
-  const search = makeSearch(props.choices, props.sources, () => goTo(0));
+  const search = makeSearch(props.choices, props.sources, props.criteria, () => goTo(0));
 
   async function remove(what) {
     const answer = await ask(server.delete_votes({ ...search.wanted(), ...what, key: crypto.randomUUID() }));
     say(answer.error ?? deletedText(answer.deleted), Boolean(answer.error));
+    announceVotes();
+  }
+
+  async function changeTo(id, verdict, margin) {
+    const wanted = { id, choice: verdict, margin, key: crypto.randomUUID() };
+    const { error = "" } = await ask(server.change_vote(wanted));
+    say(error || "1 vote changed.", Boolean(error));
     announceVotes();
   }
 
@@ -116,8 +130,9 @@ export function mount({ element, props, watch, server }) {
     if (!tools.isConnected) root.replaceChildren(tools, report, table.root, pages.root);
     page = answer.page;
     search.offerAnnotators(answer.annotators);
+    search.offerCriteria(answer.criteria);
     found.textContent = `${votesText(answer.count)} found`;
-    table.show(answer.rows.map((vote) => voteRow(vote, props.choices, props.sources, (id) => remove({ id }))));
+    table.show(answer.rows.map((vote) => voteRow(vote, props, changeTo, (id) => remove({ id }))));
     all.disabled = saving.disabled = !answer.count;
     pages.set(answer.page, answer.pages);
     root.dataset.count = answer.count;

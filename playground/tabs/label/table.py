@@ -1,4 +1,4 @@
-"""All votes: to find, to delete, to take away as a file and to bring along."""
+"""All votes: to find, to change, to delete, to take away as a file and to bring along."""
 
 import tempfile
 import time
@@ -9,7 +9,16 @@ from typing import Any
 import gradio as gr
 
 from core.datasets.preference_files import export_preferences, read_preferences
-from core.preferences.vote_store import CHOICES, SOURCES, Vote, Votes, as_preferences
+from core.preferences.vote_store import (
+    CHOICES,
+    CRITERIA,
+    DECIDED,
+    SOURCES,
+    STRENGTHS,
+    Vote,
+    Votes,
+    as_preferences,
+)
 from playground.panels.voting.panel import describe_sampling
 from playground.services.services import Services
 from playground.ui.components import about, view
@@ -21,6 +30,10 @@ PAGE_ROWS = 10
 NAMED = 5  # of what is left out of a file
 # What `python -m core votes simulate checkpoints/bard-chat --rule question --count 100 --seed 1` gives, exported.
 EXAMPLE = "preferences-example.jsonl"
+VERDICTS = [  # what a vote can be changed to: choice, margin, in words
+    *((choice, margin, f"{CHOICES[choice].short}, {much}") for choice in DECIDED for margin, much in STRENGTHS.items()),
+    *((choice, 0, about.short) for choice, about in CHOICES.items()),
+]
 EXAMPLE_ANNOTATOR = "example: asks a question (a rule, not a person)"
 
 
@@ -28,7 +41,13 @@ def found(votes: Votes, request: dict[str, Any]) -> list[Vote]:
     """The standing votes that a search is after, the latest first."""
     wanted = page_text(request["search"]).lower()
     standing = votes.standing(request["annotator"] or None, request["source"] or None)
-    return [vote for vote in reversed(standing) if request["choice"] in ("", vote.choice) and wanted in searched(vote)]
+    return [
+        vote
+        for vote in reversed(standing)
+        if request["choice"] in ("", vote.choice)
+        and request["criterion"] in ("", vote.criterion)
+        and wanted in searched(vote)
+    ]
 
 
 def searched(vote: Vote) -> str:
@@ -52,6 +71,8 @@ def row(vote: Vote) -> dict[str, Any]:
         "created": vote.created,
         "annotator": vote.annotator,
         "choice": vote.choice,
+        "margin": vote.margin,
+        "criterion": vote.criterion,
         "seconds": vote.milliseconds / 1000,
         "note": vote.note,
         "prompt": pair.prompt_text,
@@ -74,6 +95,7 @@ def build(services: Services) -> None:
             "rows": [row(vote) for vote in matching[at * PAGE_ROWS : (at + 1) * PAGE_ROWS]],
             "count": len(matching),
             "annotators": sorted(votes.annotators().items()),
+            "criteria": sorted({vote.criterion for vote in votes.standing()}),
             "page": at,
             "pages": pages,
             "trouble": votes.trouble or "",
@@ -87,6 +109,14 @@ def build(services: Services) -> None:
         for vote in chosen:
             services.labelling.delete(f"{request['key']}-{vote.id}", vote)
         return {"deleted": len(chosen)}
+
+    @server_function
+    def change_vote(request: dict[str, Any]) -> dict[str, Any]:
+        vote = next((vote for vote in votes.standing() if vote.id == request["id"]), None)
+        if vote is None:
+            raise ValueError("this vote is not there any more: it was undone, deleted or changed meanwhile")
+        services.labelling.change(request["key"], vote, request["choice"], float(request["margin"]))
+        return {}
 
     @server_function
     def export_votes(request: dict[str, Any]) -> dict[str, Any]:
@@ -113,8 +143,8 @@ def build(services: Services) -> None:
 
     with gr.Row(elem_classes="pg-toolbar"):
         about(
-            "Every vote, with the answers as they stood. Search for a word, export what is found for another tool, or "
-            "load the example before your first vote. A model is trained on them in the Align tab.",
+            "Every vote, with the answers as they stood. Change one, search for a word, export what is found for "
+            "another tool, or load the example before your first vote. A model is trained on them in the Align tab.",
             "All votes",
         )
         upload = gr.UploadButton("Import a file", elem_id="votes-import", size="sm", min_width=140)
@@ -124,9 +154,11 @@ def build(services: Services) -> None:
         "tabs/label/table.js",
         "pg-votes",
         "Reading the votes …",
-        [find_votes, delete_votes, export_votes],
+        [find_votes, change_vote, delete_votes, export_votes],
         choices={choice: about.short for choice, about in CHOICES.items()},
         sources=SOURCES,
+        criteria=CRITERIA,
+        verdicts=VERDICTS,
     )
     quiet: dict[str, Any] = {"show_progress": "hidden"}
     upload.upload(report(use_file), upload, shown, api_name="import_votes", **quiet)

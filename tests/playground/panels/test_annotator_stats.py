@@ -109,7 +109,9 @@ def test_an_annotators_name_is_one_short_line():
 def test_the_page_is_told_every_choice_with_keys_of_its_own_and_what_a_name_may_be():
     sent = controls()
     assert [one["choice"] for one in sent["choices"]] == list(CHOICES)
-    assert sent["choices"][0] == {"choice": "left", "text": "A is better", "keys": ["1", "ArrowLeft"], "hint": "1 or ←"}
+    first = {"choice": "left", "text": "A is better", "keys": ["1", "ArrowLeft"], "hint": "1 or ←", "graded": True}
+    assert sent["choices"][0] == first
+    assert [one["graded"] for one in sent["choices"]] == [True, True, False, False, False]
     keys = [key for one in sent["choices"] for key in one["keys"]]
     assert len(keys) == len(set(keys))
     assert name(" ") == sent["nobody"] and len(name("x" * 1000)) == sent["longestName"]

@@ -1,12 +1,13 @@
 """Votes as something to learn from: whose, whether they suffice, and the file that a training reads."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from core.datasets.preference_files import Preference, read_preferences, write_preferences
-from core.preferences.vote_store import Votes
+from core.preferences.vote_store import OVERALL, Answer, NewPair, Votes
 from playground.panels.stage_form.vote_files import EVERYONE, describe_votes, read_votes, vote_choices, write_votes
 
 PAIRS = [Preference(f"Question {i}?", f"good {i}", f"bad {i}") for i in range(40)]
@@ -30,6 +31,21 @@ def test_everyone_and_each_annotator_are_offered_with_their_counts(votes: Votes)
     assert len(read_votes(votes, EVERYONE)) == 8
 
 
+def test_votes_by_several_criteria_are_offered_apart_as_well(votes: Votes) -> None:
+    ids = votes.add_pairs([NewPair(f"p{n}", Answer("a", "m"), Answer("b", "m"), {}, "label") for n in range(3)])
+    for id, criterion in zip(ids, (OVERALL, "character", "character"), strict=True):
+        votes.cast(f"k{id}", id, "on character by me", "left", 1, criterion=criterion)
+    offered = vote_choices(votes)
+    assert offered[2:] == [
+        ("all votes, overall (1)", "votes on overall"),
+        ("votes by on character by me, overall (1)", "votes on overall by on character by me"),
+        ("all votes, in character (2)", "votes on character"),
+        ("votes by on character by me, in character (2)", "votes on character by on character by me"),
+    ]
+    counts = {name: len(read_votes(votes, name)) for _, name in offered}
+    assert list(counts.values()) == [3, 3, 1, 1, 2, 2]
+
+
 @pytest.mark.parametrize(
     ("pairs", "sentence"),
     [
@@ -47,6 +63,8 @@ def test_few_votes_are_taken_with_a_warning_and_many_are_counted() -> None:
     assert describe_votes(PAIRS[:2]).startswith("2 votes on 2 prompts, no ties. So few can be learned by heart")
     tie = Preference(PAIRS[0].prompt, "one", "other", tie=True)
     assert describe_votes([*PAIRS, tie]) == "41 votes on 40 prompts, 1 tie."
+    graded = [replace(PAIRS[0], margin=1.0), *PAIRS]
+    assert describe_votes(graded).endswith("no ties. 1 vote says how much better, which margin can use.")
 
 
 def test_the_file_is_called_by_its_content_and_holds_ties(votes: Votes, tmp_path: Path) -> None:

@@ -17,13 +17,13 @@ from core import checkpoint
 from core.checkpoint import Card
 from core.generate import Sampling
 from core.model import GPT
-from core.preferences.vote_store import Answer, NewPair, Votes
+from core.preferences.vote_store import MUCH, Answer, NewPair, Votes
 from core.tokenizer import Tokenizer
 from playground.services.checkpoints import Checkpoints
 from playground.services.labelling import pair_pool
 from playground.services.labelling import voting_session as module
 from playground.services.labelling.voting_session import Labelling, Offer
-from playground.services.labelling.voting_settings import LEAST_SURE, OTHERS, TYPED, VotingSettings
+from playground.services.labelling.voting_settings import ANY_TWO, LEAST_SURE, OTHERS, TYPED, VotingSettings
 
 SAMPLING = Sampling(max_new_tokens=8, temperature=1.0)
 PROMPTS = "To be?\nWho is it?\nWas ist der Morgen?"
@@ -225,7 +225,7 @@ def test_the_next_pair_can_be_the_one_about_which_the_prediction_is_least_sure(l
     ids = keep_pairs(labelling.votes, 3)
     pairs = [labelling.votes.pair(id) for id in ids]
     chances: dict[int, float | None] = dict(zip(ids, (0.93, 0.46, 0.2), strict=True))
-    labelling.predictor.probabilities = lambda _who, _model, some: [chances[pair.id] for pair in some]  # type: ignore[method-assign]
+    labelling.predictor.probabilities = lambda _who, _model, some, *_: [chances[pair.id] for pair in some]  # type: ignore[method-assign]
     unsure = replace(SETTINGS, order=LEAST_SURE)
     assert labelling.pick("me", unsure, pairs).id == ids[1]
     chances[ids[1]] = None
@@ -245,6 +245,46 @@ def test_two_models_are_compared_with_one_answer_from_each_on_either_side(labell
     vote(labelling, 12, blind)
     sides = [(vote.pair.left.model, vote.pair.right.model) for vote in labelling.votes.standing()]
     assert set(sides) == {("one", "two"), ("two", "one")}
+
+
+def test_any_two_models_meet_and_nothing_is_predicted_of_them(labelling: Labelling, directory: Path):
+    shutil.copytree(directory / "one", directory / "three")
+    any_two = replace(SETTINGS, models=ANY_TWO, source="arena")
+    vote(labelling, 40, any_two)
+    votes = labelling.votes.standing()
+    met = [frozenset((vote.pair.left.model, vote.pair.right.model)) for vote in votes]
+    assert {len(models) for models in met} == {2} and len(set(met)) == 3
+    assert all(vote.predicted is None and any_two.covers(vote) for vote in votes)
+
+
+def test_any_two_of_one_model_are_refused_in_words(labelling: Labelling, directory: Path):
+    shutil.rmtree(directory / "two")
+    any_two = replace(SETTINGS, models=ANY_TWO, source="arena")
+    assert "two models that answer are needed" in offered(labelling, settings=any_two).trouble
+    long = replace(any_two, typed="To be? " * 80)
+    shutil.copytree(directory / "one", directory / "three")
+    assert "no prompt fits into the context" in offered(labelling, settings=long).trouble
+
+
+def test_votes_by_another_criterion_are_counted_undone_and_predicted_apart(labelling: Labelling):
+    vote(labelling, 8)
+    character = replace(SETTINGS, criterion="character")
+    pair = offered(labelling, settings=character).pair
+    assert pair is not None and labelling.pool.leases["w"].predicted is None
+    cast = labelling.cast("w", "me", character, "key", pair.id, "left", 900, margin=MUCH)
+    assert cast.vote is not None and (cast.vote.criterion, cast.vote.margin) == ("character", MUCH)
+    assert [sum(map(one.covers, labelling.standing_votes("me"))) for one in (SETTINGS, character)] == [8, 1]
+    assert labelling.undo("w", "me", character, "undo").pair == pair
+    with pytest.raises(ValueError, match="no vote to undo"):
+        labelling.undo("w", "me", character, "undo again")
+
+
+def test_a_vote_that_is_changed_is_learned_from_as_it_stands_then(labelling: Labelling):
+    vote(labelling, 6)
+    first, *_ = labelling.standing_votes("me")
+    labelling.change("change", first, "tie", 0.0)
+    assert [vote.choice for vote in labelling.standing_votes("me")][-1] == "tie"
+    assert len(labelling.standing_votes("me")) == 6 and labelling.has_voted("me", first.pair)
 
 
 # --- what is predicted -----------------------------------------------------------------------------------------

@@ -6,13 +6,21 @@ import pytest
 import torch
 
 from core.generate import Sampling
-from core.preferences.pair_generation import PAIR_SAMPLING
+from core.preferences.vote_store import OVERALL
 from playground.services.labelling.voting_settings import PLAYS, RANDOM
 from playground.services.services import Services
-from playground.tabs.label.choose import ONE, TWO, Chosen
+from playground.tabs.label.choose import ONE, SAMPLING, TWO, Chosen
 
-HELD = {"mode": ONE, "model": "bard-chat", "other": None, "prompts": PLAYS, "typed": "", "order": RANDOM}
-DRAWN = {"max_new_tokens": 64, "temperature": 1.0, "top_p": 1.0}
+HELD = {
+    "mode": ONE,
+    "model": "bard-chat",
+    "other": None,
+    "prompts": PLAYS,
+    "typed": "",
+    "order": RANDOM,
+    "criterion": OVERALL,
+}
+DRAWN = {"max_new_tokens": 64, "temperature": 0.8, "top_p": 1.0}
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +31,7 @@ def chosen(tmp_path_factory: pytest.TempPathFactory) -> Chosen:
 def test_one_model_is_sampled_twice_and_two_are_compared(chosen: Chosen) -> None:
     settings = chosen.read(HELD | DRAWN)
     assert (settings.models, settings.source) == (("bard-chat", "bard-chat"), "label")
-    assert settings.sampling == Sampling(**DRAWN) == PAIR_SAMPLING
+    assert settings.sampling == Sampling(**DRAWN) == SAMPLING
     compared = chosen.read(HELD | DRAWN | {"mode": TWO, "other": "twin"})
     assert (compared.models, compared.source) == (("bard-chat", "twin"), "compare")
 

@@ -113,8 +113,9 @@ def test_a_blind_vote_ranks_two_models_and_a_model_goes_in_and_out(page: Page, u
     checkpoint.save(workspace / "other", loaded.model, loaded.tokenizer, card)
     open_models(page, url)
     open_tab(page, "Ranking")
-    expect(page.locator("#arena-one input")).to_have_value("bard-chat")
-    expect(page.locator("#arena-other input")).to_have_value("other")
+    expect(page.locator("#arena-one input")).to_have_value("Any two, drawn at random")
+    page.locator("#arena-prompt input, #arena-prompt textarea").fill("Who stole my purse?")
+    expect(page.locator("#arena-vote .pg-vote-prompt")).to_have_text("Who stole my purse?", timeout=60_000)
     vote = page.locator("#arena-vote .pg-voting[data-state=ready]")
     expect(vote).to_be_visible(timeout=60_000)
     expect(page.locator("#arena-vote")).to_contain_text("Two models; your vote reveals their names")
@@ -122,6 +123,9 @@ def test_a_blind_vote_ranks_two_models_and_a_model_goes_in_and_out(page: Page, u
     page.keyboard.press("1")
     expect(page.locator(".pg-arena")).to_contain_text("1 vote", timeout=30_000)
     (cast,) = Votes(workspace / "preferences.db").standing(source="arena")
+    assert cast.pair.left.model != cast.pair.right.model and cast.pair.prompt == "Who stole my purse?"
+    won = page.locator(".pg-arena-matrix tr", has_text=cast.chosen.model).nth(1)
+    expect(won.locator("td").last).to_have_text("1")
     expect(page.locator(".pg-arena .pg-habit-name").first).to_contain_text(cast.chosen.model)
 
     open_tab(page, "Import and export")

@@ -6,36 +6,48 @@ import gradio as gr
 
 from core.generate import Sampling
 from playground.panels.voting.panel import voting
-from playground.services.labelling.voting_settings import HELD_OUT, VotingSettings
+from playground.services.labelling.voting_settings import ANY_TWO, HELD_OUT, TYPED, VotingSettings
 from playground.services.services import Services
 from playground.tabs.models.cards import ModelCards
 from playground.ui.components import Page, view
 from playground.ui.errors import handler, server_function
+from playground.ui.text import page_text
 
 FIGHT = Sampling(max_new_tokens=80, temperature=0.8)
+ANY, _ = ANY_TWO
+ANY_TITLE = "Any two, drawn at random"
+LONGEST = 2000  # characters of a prompt
 
 
 def wish(values: dict[str, Any]) -> VotingSettings:
     """Who meets whom. Raises ValueError that says what to choose."""
-    one, other = values["one"], values["other"]
-    if not one or not other:
+    one, other, typed = values["one"], values["other"], page_text(values["prompt"] or "").strip()
+    if one != ANY and not (one and other):
         raise ValueError("choose two models that answer")
-    if one == other:
+    if one != ANY and one == other:
         raise ValueError("choose two different models: there is nothing to tell apart")
-    return VotingSettings((one, other), FIGHT, HELD_OUT, source="arena", repeats=False)
+    models = ANY_TWO if one == ANY else (one, other)
+    return VotingSettings(models, FIGHT, TYPED if typed else HELD_OUT, typed, source="arena", repeats=False)
 
 
 def build(services: Services, page: Page, tab: gr.Tab, cards: ModelCards) -> None:
     @server_function
     def arena_standings(_: dict[str, Any]) -> dict[str, Any]:
-        return {"standings": cards.arena()}
+        return cards.arena()
 
     with gr.Row(equal_height=False, elem_classes="pg-ranking"):
         with gr.Column(scale=3, min_width=320):
             with gr.Row(elem_classes="pg-numbers"):
-                one = gr.Dropdown([], label="Model 1", elem_id="arena-one", min_width=150)
-                other = gr.Dropdown([], label="Model 2", elem_id="arena-other", min_width=150)
-            vote = voting(services.labelling, "arena-vote", wish, empty="Choose two models that answer.")
+                one = gr.Dropdown([(ANY_TITLE, ANY)], value=ANY, label="Model 1", elem_id="arena-one", min_width=150)
+                other = gr.Dropdown([], label="Model 2", elem_id="arena-other", min_width=150, visible=False)
+                prompt = gr.Textbox(
+                    label="Prompt",
+                    placeholder="of your own; without one, lines from held-out plays",
+                    elem_id="arena-prompt",
+                    max_lines=1,
+                    max_length=LONGEST,
+                )
+            vote = voting(services.labelling, "arena-vote", wish, empty="Looking which models answer …")
         with gr.Column(scale=2, min_width=280):
             table = view(
                 "arena-table",
@@ -49,9 +61,10 @@ def build(services: Services, page: Page, tab: gr.Tab, cards: ModelCards) -> Non
     def refresh_arena(chosen: str | None, against: str | None) -> list[Any]:
         """The models that can meet: those that answer."""
         names = services.checkpoints.chat_names()
-        chosen = chosen if chosen in names else next(iter(names), None)
+        chosen = chosen if chosen in names else ANY
         against = against if against in names else next((name for name in names if name != chosen), None)
-        return [gr.update(choices=names, value=chosen), gr.update(choices=names, value=against)]
+        first = gr.update(choices=[(ANY_TITLE, ANY), *names], value=chosen)
+        return [first, gr.update(choices=names, value=against)]
 
     quiet: dict[str, Any] = {"show_progress": "hidden"}
     gr.on(
@@ -62,8 +75,10 @@ def build(services: Services, page: Page, tab: gr.Tab, cards: ModelCards) -> Non
         api_name="refresh_arena",
         **quiet,
     )
-    js = "(one, other) => ({ one, other })"
-    gr.on([one.change, other.change], None, [one, other], vote, js=js, api_name="arena_pair")
+    one.change(lambda one: gr.update(visible=one != ANY), one, other, api_name="arena_other", **quiet)
+    js = "(one, other, prompt) => ({ one, other, prompt })"
+    changes = [tab.select, one.change, other.change, prompt.change]
+    gr.on(changes, None, [one, other, prompt], vote, js=js, api_name="arena_pair")
     now = "() => ({ asked: Date.now() })"
     for event in (vote.changed, page.tab.select, tab.select):
         event(None, None, table, js=now, api_name="look_at_arena")

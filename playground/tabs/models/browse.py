@@ -10,6 +10,9 @@ from playground.tabs.models.cards import COLORS, MEASURED, WRITES, ModelCards
 from playground.tabs.models.tasks import ModelTasks
 from playground.ui.components import Page, view
 from playground.ui.errors import handler, server_function
+from playground.ui.text import page_text
+
+LONGEST_NOTE = 5000  # characters
 
 
 def build(services: Services, page: Page, library: Workspace, cards: ModelCards, tasks: ModelTasks) -> None:
@@ -34,6 +37,12 @@ def build(services: Services, page: Page, library: Workspace, cards: ModelCards,
         tasks.refuse_if_on(request["name"])
         library.rename(request["name"], request["new"].strip())
         return {"name": request["new"].strip()}
+
+    @server_function
+    def write_note(request: dict[str, Any]) -> dict[str, Any]:
+        note = page_text(request["note"]).strip()[:LONGEST_NOTE]
+        library.write_note(request["name"], note)
+        return {"text": note}
 
     @server_function
     def throw_away_model(request: dict[str, Any]) -> dict[str, Any]:
@@ -69,12 +78,13 @@ def build(services: Services, page: Page, library: Workspace, cards: ModelCards,
         empty="Looking what there is …",
         functions=[
             *(shelf_overview, shelf_details, shelf_differences, rename_model, throw_away_model, restore_model),
-            *(empty_trash, measure_model, stop_task, task_status),
+            *(write_note, empty_trash, measure_model, stop_task, task_status),
         ],
         events=["chosen"],
         writes=WRITES,
         measured=MEASURED,
         colors=COLORS,
+        longestNote=LONGEST_NOTE,
     )
 
     @handler

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from core.evaluation.report_card import figure, known_figures
+from core.model_card import last_samples
 from core.preferences.agreement import model_wins
-from core.preferences.arena import Result, results, standings
+from core.preferences.arena import Result, outcomes, results, standings
 from core.preferences.vote_store import Votes
 from core.stages.registry import checkpoint_settings
 from core.training.log_lines import read_lines
@@ -59,6 +60,8 @@ class ModelCards:
             "settings": sorted((key, format_value(value)) for key, value in card.config.items()),
             "report": describe_report(card.report),
             "wins": self.wins(name),
+            "note": card.note,
+            "samples": last_samples(self.library.path(name)),
             "curve": curve(self.library.path(name)),
         }
 
@@ -76,10 +79,14 @@ class ModelCards:
         both = [describe_entry(self.library.entry(name)) for name in (a, b)]
         return [(key, format_value(x), format_value(y)) for key, x, y in differences(*both)]
 
-    def arena(self) -> list[dict[str, Any]]:
-        """Bradley-Terry scores of all models between which somebody has voted."""
+    def arena(self) -> dict[str, Any]:
+        """Bradley-Terry scores of all models between which somebody has voted, and how often each beat each other."""
         found: list[Result] = results(self.votes.standing())
-        return [asdict(standing) for standing in standings(found)]
+        ranked = standings(found)
+        return {
+            "standings": [asdict(standing) for standing in ranked],
+            "matrix": outcomes([standing.model for standing in ranked], found),
+        }
 
 
 def short(entry: Entry) -> dict[str, Any]:

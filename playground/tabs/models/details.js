@@ -1,9 +1,27 @@
-// One checkpoint whole: where it comes from, its settings, its report card, its votes, and how it learned.
+// One checkpoint whole: where it comes from, its settings, a note, its report card, its votes, how it learned and what
+// it wrote.
 
 import { make, table } from "../../../assets/dom.js";
+import { ownText } from "../../../assets/own_text.js";
 import { LEGEND_ABOVE, picture } from "../../../assets/pictures.js";
 import { rateRow } from "../../../assets/rates.js";
+import { ask } from "../../../assets/server.js";
 import { figureText, megabytes } from "./amounts.js";
+
+// What a person keeps with it; of one that cannot be changed, what stands there.
+function noteOf({ name, note, read_only, kind }, longest, server) {
+  const about = { title: "Note", none: "none yet: what it is for, what you have seen of it", longest };
+  const text = ownText(about, (typed) => ask(server.write_note({ name, note: typed })));
+  if (!read_only && kind !== "training") text.show({ text: note });
+  else if (note) text.root.append(make("p", "", note));
+  return text.root;
+}
+
+function written(samples) {
+  if (!samples.length) return [];
+  const texts = samples.map((text) => make("pre", "pg-model-sample", text));
+  return [make("h4", "", "What it wrote last while it was trained"), ...texts];
+}
 
 function origin({ facts, settings, size }) {
   const part = make("div");
@@ -48,13 +66,17 @@ function drawCurve(shown, curve, colors) {
 
 /**
  * @param {any} found see `details` in playground/tabs/models/cards.py
- * @param {Record<string, string>} colors of the losses
+ * @param {{colors: Record<string, string>, longestNote: number}} props colours of the losses
+ * @param {import("../../../assets/server.js").View["server"]} server
  * @returns {{root: HTMLElement, draw: () => void}} what is to be drawn once it is in the page
  */
-export function modelDetails(found, colors) {
+export function modelDetails(found, { colors, longestNote }, server) {
   const root = make("div", "pg-two");
   const right = measured(found);
-  root.append(origin(found), right);
+  const left = origin(found);
+  if (found.kind !== "vocabulary") left.prepend(noteOf(found, longestNote, server));
+  left.append(...written(found.samples));
+  root.append(left, right);
   if (!found.curve.step) return { root, draw: () => {} };
   const [place, shown] = [make("div", "pg-model-curve"), picture("How it learned", "", 220)];
   place.append(shown.root);

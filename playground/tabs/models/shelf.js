@@ -153,7 +153,7 @@ export function mount(view) {
     if (seen === shown.drawn && !anew) return;
     shown.drawn = seen;
     if (found.error) return details.replaceChildren(...headOf({ name, trouble: found.error }));
-    const { root: both, draw: drawDetails } = modelDetails(found, props.colors);
+    const { root: both, draw: drawDetails } = modelDetails(found, props, server);
     const tools = [actionRow(found, props, shelf), message.root, progress.root];
     const parts = [...headOf(found), ...tools, both, differences(found, all.cards, shelf)];
     keepFocus(details, () => details.replaceChildren(...parts));

@@ -1,6 +1,6 @@
 // The ranking of all models between which somebody has voted.
 
-import { about, isVisible, make } from "../../../assets/dom.js";
+import { about, isVisible, make, table } from "../../../assets/dom.js";
 import { follow, latest } from "../../../assets/server.js";
 
 /** @typedef {{model: string, score: number, low: number, high: number, votes: number, group: number}} Standing */
@@ -10,6 +10,7 @@ const ABOUT =
   "of this ranking, of blind comparisons and of the chat count.";
 const APART = "Not all of them have met, not even by way of others: between such groups nothing can be said.";
 
+const sum = (values) => values.reduce((a, b) => a + b, 0);
 const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
 
 /** @param {Standing} standing */
@@ -38,6 +39,27 @@ function standingRow(one, scale) {
   return row;
 }
 
+/**
+ * What stands in the matrix for a model against another: "5 · 2 ties".
+ * @param {[number, number]} outcome wins and ties
+ */
+export const outcomeText = ([wins, ties]) => (ties ? `${wins} · ${ties} ${ties === 1 ? "tie" : "ties"}` : String(wins));
+
+// Who won how often against whom: what the scores are made of.
+function matrixTable(models, matrix) {
+  const met = (i, j) => sum(matrix[i][j]) + matrix[j][i][0] > 0;
+  const cells = (i) => models.map((_, j) => (i === j || !met(i, j) ? "–" : outcomeText(matrix[i][j])));
+  const around = make("div", "pg-scroll");
+  around.append(
+    table(
+      ["wins of", ...models.map((name) => `against ${name}`)],
+      models.map((name, i) => [name, ...cells(i)]),
+      "pg-arena-matrix",
+    ),
+  );
+  return around;
+}
+
 /** @param {import("../../../assets/server.js").View} view */
 export function mount({ element, props, watch, server }) {
   /** @type {HTMLElement} */
@@ -48,7 +70,7 @@ export function mount({ element, props, watch, server }) {
     if (!isVisible(root)) return;
     const answer = await answered(server.arena_standings({}));
     if (!answer) return;
-    const { standings } = answer;
+    const { standings, matrix } = answer;
     if (!standings.length) return root.replaceChildren(empty);
     const scale = scaleOf(standings);
     const rows = standings.map((one) => standingRow(one, scale));
@@ -56,6 +78,8 @@ export function mount({ element, props, watch, server }) {
     title.append(about(ABOUT));
     root.replaceChildren(title, ...rows);
     if (new Set(standings.map(({ group }) => group)).size > 1) root.append(make("p", "pg-note", APART));
+    const models = standings.map(({ model }) => model);
+    root.append(make("h4", "", "Wins and ties"), matrixTable(models, matrix));
   };
   follow(props, watch, update);
   new IntersectionObserver(update).observe(root);

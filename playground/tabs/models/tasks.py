@@ -76,8 +76,7 @@ class ModelTasks:
         return f"{plural(measured, 'figure')} measured"
 
     def read_model(self, source: str, target: Path) -> str:
-        self.task.report(f"reading {source}: from the hub this can take minutes")
-        notes = hub.import_model(source, target)
+        notes = hub.import_model(source, target, say=self.task.report)
         return ". ".join(["imported; it is under All models", *(f"{note.kind}: {note.what}" for note in notes)])
 
     def push(self, directory: Path, model: str, token: str, license: str, private: bool) -> str:

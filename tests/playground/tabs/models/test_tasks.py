@@ -1,5 +1,6 @@
 """Measuring and importing in the background: what is kept, what is refused, what is shown of it."""
 
+import json
 import threading
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import torch
 from core import checkpoint
 from core.checkpoint import Card, read_card
 from core.evaluation import report_card
+from core.model_card import model_card
 from core.preferences.vote_store import Answer, NewPair, Votes
 from core.workspace import Workspace
 from playground.services.checkpoints import Checkpoints
@@ -122,7 +124,9 @@ def test_the_cards_tell_of_the_family_and_who_won(tasks: ModelTasks, tmp_path: P
     cards = ModelCards(Workspace(tmp_path), votes)
     (won,) = cards.details("chat")["wins"]
     assert (won["name"], won["share"], won["count"], won["of"]) == ("against base", 1.0, 1, "votes")
-    assert [one["model"] for one in cards.arena()] == ["chat", "base"]
+    ranking = cards.arena()
+    assert [one["model"] for one in ranking["standings"]] == ["chat", "base"]
+    assert ranking["matrix"] == [[(0, 0), (1, 0)], [(0, 0), (0, 0)]]
     edges = {(edge["from"], edge["to"]) for edge in cards.overview()["tree"]["edges"]}
     assert ("base", "chat") in edges and len(edges) == 2
     rows = {key: (a, b) for key, a, b in cards.compare("base", "chat")}
@@ -144,6 +148,20 @@ def test_models_of_a_kind_are_compared_by_one_figure_and_what_cannot_be_read_say
     assert (figures["base"]["value"], figures["base"]["name"]) == (9.0, "bits per byte (own text)")
     assert figures["broken"] is None and not dict(cards.details("broken")["facts"])
     assert "calibration error on held-out votes" in [one["name"] for one in cards.details("chat")["report"]]
+
+
+def test_a_note_is_kept_on_the_card_and_what_it_wrote_last_is_shown(tasks: ModelTasks, tmp_path: Path) -> None:
+    lines = [{"step": n, "prompt": "Who? ", "text": text} for n, text in enumerate(("I.", "Thou.", "Thou."))]
+    (tmp_path / "chat" / "samples.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    library = Workspace(tmp_path)
+    cards = ModelCards(library, Votes(tmp_path / "preferences.db"))
+    library.write_note("chat", "Asks *questions*.")
+    found = cards.details("chat")
+    assert (found["note"], found["samples"]) == ("Asks *questions*.", ["Who? Thou.", "Who? I."])
+    assert read_card(tmp_path / "chat" / "card.json").parent == "base"
+    assert "## Notes\n\nAsks *questions*." in model_card(tmp_path / "chat")
+    with pytest.raises(ValueError, match="read-only"):
+        Workspace(tmp_path / "own", (tmp_path,)).write_note("chat", "no")
 
 
 def test_an_upload_that_cannot_be_leaves_a_sentence_and_the_token_nowhere(tasks: ModelTasks, monkeypatch) -> None:

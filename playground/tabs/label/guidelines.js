@@ -4,7 +4,7 @@ import { isVisible } from "../../../assets/dom.js";
 import { ownText } from "../../../assets/own_text.js";
 import { ask } from "../../../assets/server.js";
 
-const NONE = "none yet: write down what makes an answer the better one";
+const NONE = "none yet: what makes an answer the better one?";
 
 /** @param {import("../../../assets/server.js").View} view */
 export function mount({ element, props, server }) {

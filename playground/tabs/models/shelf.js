@@ -68,7 +68,7 @@ function shelfActs({ props, server, trigger }, shown, { say, open, refresh, foll
 }
 
 // Does the header show another model than before, and not because of a press here? Of the two answers to a press, what
-// the header shows now and that it is `chosenHere`, either may come first, and the second may find the first overwritten.
+// the header shows now and that it is `chosenHere`, either may come first; the second may find the first overwritten.
 function isChosenAbove(shown, model, chosenHere) {
   const isNew = Boolean(model) && model !== shown.header;
   const isOurs = shown.told || chosenHere;
@@ -85,8 +85,7 @@ export function mount(view) {
   const [place, side, details] = [make("div", "pg-library"), make("section"), liveDetails()];
   const shown = { name: "", header: "", drawn: "", told: false, looks: 0, tell: null };
   const [lookAtAll, lookAtOne] = [latest(), latest()];
-  const [message, list] = [messageLine(), library((name) => choose(name))];
-  const { say } = message;
+  const [{ root: message, say }, list] = [messageLine(), library((name) => choose(name))];
   const isMine = ({ what, name }) => what === "measure" && name === shown.name;
   const progress = taskProgress(server, isMine, () => refresh());
   const shelf = shelfActs(view, shown, {
@@ -154,7 +153,7 @@ export function mount(view) {
     shown.drawn = seen;
     if (found.error) return details.replaceChildren(...headOf({ name, trouble: found.error }));
     const { root: both, draw: drawDetails } = modelDetails(found, props, server);
-    const tools = [actionRow(found, props, shelf), message.root, progress.root];
+    const tools = [actionRow(found, props, shelf), message, progress.root];
     const parts = [...headOf(found), ...tools, both, differences(found, all.cards, shelf)];
     keepFocus(details, () => details.replaceChildren(...parts));
     drawDetails();

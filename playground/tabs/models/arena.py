@@ -42,7 +42,7 @@ def build(services: Services, page: Page, tab: gr.Tab, cards: ModelCards) -> Non
                 other = gr.Dropdown([], label="Model 2", elem_id="arena-other", min_width=150, visible=False)
                 prompt = gr.Textbox(
                     label="Prompt",
-                    placeholder="of your own; without one, lines from held-out plays",
+                    placeholder="Your own, or lines from the plays",
                     elem_id="arena-prompt",
                     max_lines=1,
                     max_length=LONGEST,
@@ -77,6 +77,8 @@ def build(services: Services, page: Page, tab: gr.Tab, cards: ModelCards) -> Non
     )
     one.change(lambda one: gr.update(visible=one != ANY), one, other, api_name="arena_other", **quiet)
     js = "(one, other, prompt) => ({ one, other, prompt })"
+    leave = "() => document.activeElement.blur()"  # by Enter: then the keys vote
+    prompt.submit(None, None, None, js=leave, api_name="arena_prompt")
     changes = [tab.select, one.change, other.change, prompt.change]
     gr.on(changes, None, [one, other, prompt], vote, js=js, api_name="arena_pair")
     now = "() => ({ asked: Date.now() })"

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from core.checkpoint import write_text
+from core.atomic_files import write_text
 from playground.services.services import Services
 from playground.ui.components import view
 from playground.ui.errors import server_function

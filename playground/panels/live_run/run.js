@@ -134,6 +134,8 @@ function runParts(root, server, props, besides, look, again) {
     await besides?.update(curves, lines, details.answers());
   };
 
+  const tellOutcome = (name, status) => outcome.update(name, status, details.answers(), curves.log());
+
   // `first`: until now the run that was looked at before could still be seen.
   const show = async (name, figure, news, first, signal) => {
     const all = [curves, ...(besides ? [besides] : [])];
@@ -145,14 +147,15 @@ function runParts(root, server, props, besides, look, again) {
     steer.show(news.status);
     waiting.textContent = status.inWords();
     waiting.hidden = curves.log().step.length > 0 || options.others.size > 0;
+    said.add(news.samples, curves.log());
+    tellOutcome(name, news.status); // Plotly may take seconds to come
     if (first || news.restart || news.columns.step.length) {
       await curves.draw();
       await drawDetails(name, signal);
     }
     if (signal.aborted) return;
-    outcome.update(name, news.status, details.answers(), curves.log());
+    tellOutcome(name, news.status);
     note.textContent = sources(curves.published());
-    said.add(news.samples, curves.log());
     if (first || news.columns.step.length) written.look();
   };
   return { begin, show, lost: status.lost, steps: () => curves.log().step };

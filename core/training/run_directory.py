@@ -51,6 +51,7 @@ DAMAGED = "damaged"  # its status cannot be read, and no process holds it
 STATES = (*ACTIVE, QUEUED, "stopped", "finished", "failed", "interrupted")  # that may be written down
 START_SECONDS = 60  # a process that does not hold its run after this time will not come any more
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?|.*\.", re.IGNORECASE)  # by Windows
 STEP = re.compile(r"step-\d{6,}")
 CONTROL_BYTES = 100
 FITS: dict[type, Callable[[Any], bool]] = {  # what a field of a status may hold
@@ -358,6 +359,10 @@ def check_name(name: str) -> None:
         raise ValueError(
             f"{name!r} cannot be the name of a run: use letters, digits, dots, dashes and underscores, "
             "64 at most, beginning with a letter or digit"
+        )
+    if RESERVED.fullmatch(name):
+        raise ValueError(
+            f"{name!r} cannot be the name of a run, as no file can be called so on Windows: choose another"
         )
 
 

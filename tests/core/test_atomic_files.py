@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -72,16 +73,22 @@ def test_threads_that_write_one_file_do_not_disturb_each_other_or_a_reader(tmp_p
 
 
 def test_of_several_who_want_a_name_at_once_one_gets_it(tmp_path: Path) -> None:
-    for number in range(20):
-        made: list[int] = []
+    for number in range(10):
+        place, made, refusals = tmp_path / str(number), [], threading.Semaphore(0)
 
-        def make(who: int, place: Path, made: list[int]) -> None:
-            with claim(place):
-                made.append(who)
-                write_text(place / f"{who}.txt", "mine")
+        def make(who: int, place: Path, made: list[int], refusals: threading.Semaphore) -> None:
+            try:
+                with claim(place):
+                    made.append(who)
+                    for _ in range(3):  # until the others have tried
+                        refusals.acquire(timeout=2)
+                    write_text(place / f"{who}.txt", "mine")
+            except ValueError:
+                refusals.release()
+                raise
 
-        place = tmp_path / str(number)
-        refused = together(*(lambda who=who, place=place, made=made: make(who, place, made) for who in range(4)))
+        calls = [partial(make, who, place, made, refusals) for who in range(4)]
+        refused = together(*calls)
         assert len(made) == 1 and len(refused) == 3 and os.listdir(place) == [f"{made[0]}.txt"]
         assert all(isinstance(error, ValueError) and "choose another name" in str(error) for error in refused)
 

@@ -128,12 +128,13 @@ def temporary_path(path: Path) -> Path:
 def clear_temporaries(directory: Path) -> tuple[int, int]:
     """Delete what processes that are gone have left among the checkpoints in `directory`; returns (number, bytes)."""
     count = size = 0
-    for path in (path for pattern in TEMPORARIES for path in directory.glob(pattern)):
+    found = (path for pattern in TEMPORARIES for path in directory.glob(pattern))
+    for path in (path for path in found if TEMPORARY.fullmatch(path.name)):  # others' are not ours to delete
         with suppress(OSError):  # another may be faster, or it may not be ours to delete
             if time.time() - path.lstat().st_mtime > YOUNG and not is_locked(path):
-                found = size_of(path)
+                held = size_of(path)
                 delete(path)
-                count, size = count + 1, size + found
+                count, size = count + 1, size + held
     return count, size
 
 

@@ -173,11 +173,12 @@ def test_what_a_killed_process_leaves_is_cleared_and_what_a_living_one_makes_is_
 def test_leftovers_are_found_wherever_they_may_lie_and_nothing_else_is(tmp_path: Path, place: str, monkeypatch) -> None:
     (tmp_path / place).mkdir(parents=True, exist_ok=True)
     left = tmp_path / place / ".card.json.4711.tmp"
-    kept = [tmp_path / place / name for name in ("card.json", ".hidden", "a.tmp")]
+    kept = [tmp_path / place / name for name in ("card.json", ".hidden", "a.tmp", ".notes.tmp")]
     for path in (left, *kept):
         path.write_text("x")
     assert clear_temporaries(tmp_path) == (0, 0), "it may have been begun just now"
-    os.utime(left, (time.time() - 3600,) * 2)
+    for path in (left, *kept):
+        os.utime(path, (time.time() - 3600,) * 2)
     assert clear_temporaries(tmp_path) == (1, 1)
     assert not left.exists() and all(path.exists() for path in kept)
 

@@ -40,7 +40,8 @@ class RunOverview:
             stage, config = run.read()
             measured = self.measure(run)
         except (ValueError, TypeError, AttributeError, OSError) as error:  # whatever lies there, it is this row's alone
-            broken = {"state": "damaged", "trouble": str(error), "step": 0, "active": False}
+            own = (self.jobs.directory / name).is_dir()  # then it can be thrown away
+            broken = {"state": "damaged", "trouble": str(error), "step": 0, "active": False, "own": own}
             return broken | {"name": name, "stage": "", "title": "", "config": {}, "best": None, "seconds": None}
         known = STAGES.get(stage)
         own = run.directory.parent == self.jobs.directory
@@ -60,7 +61,7 @@ class RunOverview:
         before, measured = self.measured.get(run.metrics, (-1, {}))
         if size != before:
             lines, _, damaged = read_log(run.metrics)
-            left_out = f"{plural(damaged, 'line')} of {run.metrics.name} cannot be read and left out" if damaged else ""
+            left_out = f"left out of {run.metrics.name}: {plural(damaged, 'damaged line')}" if damaged else ""
             measured = {"best": best_loss(lines), "seconds": worked_seconds(lines), "trouble": left_out}
             self.measured[run.metrics] = size, measured
         return measured

@@ -19,11 +19,11 @@ function all(/** @type {string} */ selector) {
 }
 
 /**
- * What `find` finds, as soon as it does; null after three seconds.
+ * What `find` finds, as soon as it does; null after so many seconds.
  * @param {() => any} find
  */
-export async function waitFor(find) {
-  for (let tries = 0; tries < 60; tries++) {
+export async function waitFor(find, seconds = 3) {
+  for (let tries = 0; tries < 20 * seconds; tries++) {
     const found = find();
     if (found) return found;
     await sleep(50);

@@ -8,6 +8,7 @@ import { followLink, goTo, usePrompt, useText, waitFor } from "./places.js";
 
 const KEY = "pg-tour"; // the step that was reached; "done" when the tour was taken to its end
 const SETTLES = 4000; // ms, about, in which a tab that was opened has drawn itself
+const PATIENCE = 120; // seconds until what a step explains is waited for no more, on a machine with much to do
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 /** @param {import("../../assets/server.js").View} view */
@@ -110,17 +111,24 @@ function makeTour(start, server, { stops, sentence, onward }) {
     await useText(text, tab.toLowerCase());
     if (prompt) givePromptsBack ??= await usePrompt(text);
     else await tidy();
-    const found = await waitFor(() => document.querySelector(target));
-    if (!card.root.isConnected || mine !== at) return; // it was left, or went on, meanwhile
-    [here, opened] = [found, performance.now()];
-    here?.classList.add("pg-tour-here");
-    bringUp(here, card.root);
+    const isOver = () => !card.root.isConnected || mine !== at; // it was left, or went on, meanwhile
+    const found = await waitFor(() => isOver() || document.querySelector(target));
+    if (isOver()) return;
+    point(found);
     show();
     card.title.focus({ preventScroll: true });
     const model = /** @type {HTMLInputElement | null} */ (document.querySelector("#model-picker input"))?.value ?? "";
     known = await ask(server.tour_figures({ model, text: carried() }));
     show();
     bringUp(here, card.root); // the card has grown
+    const late = here ?? (await waitFor(() => isOver() || document.querySelector(target), PATIENCE));
+    if (!here && !isOver()) point(late);
+  }
+
+  function point(target) {
+    [here, opened] = [target, performance.now()];
+    here?.classList.add("pg-tour-here");
+    bringUp(here, card.root);
   }
 
   function show() {

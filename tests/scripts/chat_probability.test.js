@@ -41,6 +41,7 @@ test("a turn is forgotten when no model reads it", () => {
 
 test("it is said whether a model answers, goes on, or cannot be read", () => {
   assert.match(aboutText({ model: "m", answers: true }), /answer in turns/);
+  assert.match(aboutText({ model: "m", answers: true }, "n"), /in turns. .* as n answers nobody/);
   assert.match(aboutText({ model: "m", answers: false }), /base model/);
   assert.equal(aboutText({ model: "m", error: "It is gone." }), "It is gone.");
 });

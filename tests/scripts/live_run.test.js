@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { sorted } from "../../playground/panels/live_run/runs.js";
+import { COLUMNS, sorted } from "../../playground/panels/live_run/runs.js";
 import { possible, stateWord } from "../../playground/panels/live_run/steer.js";
 
 const row = (name, best, seconds = null) => ({ name, best, seconds, title: "", state: "", step: 0, settings: {} });
@@ -36,4 +36,11 @@ test("what a run was asked for shows before it obeys", () => {
   assert.equal(stateWord({ state: "running", active: true, asked: "pause" }), "pausing …");
   assert.equal(stateWord({ state: "paused", active: true, asked: "pause" }), "paused");
   assert.equal(stateWord({ state: "stopped", active: false, asked: "stop" }), "stopped");
+});
+
+test("a run's line says in which settings it differs, and what of it cannot be read", () => {
+  const said = (settings, trouble) => COLUMNS.at(-1)[1]({ settings, trouble });
+  assert.equal(said({ seed: 2, init_from: "a/b" }, ""), "seed 2, init_from b");
+  assert.equal(said({}, "left out of metrics.jsonl: 1 damaged line"), "left out of metrics.jsonl: 1 damaged line");
+  assert.equal(said({ seed: 2 }, "run.json is damaged"), "seed 2; run.json is damaged");
 });

@@ -79,6 +79,7 @@ def test_the_tab_key_reaches_every_control_and_it_shows(page: Page, url: str) ->
         open_tab(page, tab)
         if tab == "Chat":
             page.locator("#chat-text textarea").fill("Who's there?")
+            page.locator("#chat-text textarea").fill("What news?")
             page.locator("#chat-send").click()
             page.locator(".pg-said-model[data-state=finished]").wait_for()
             page.get_by_role("button", name="X-ray").click()

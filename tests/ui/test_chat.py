@@ -16,8 +16,7 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 
 
 def open_chat(page: Page, url: str, model: str = "bard-chat", tokens: int = 40) -> None:
-    open_page(page, url)
-    choose_model(page, model)
+    open_page(page, f"{url}?model={model}")
     open_tab(page, "Chat")
     page.locator("#chat-max_new_tokens input").fill(str(tokens))
 

@@ -52,6 +52,8 @@ def test_the_tour_follows_one_sentence_through_all_tabs_at_every_width_and_leads
     expect(card).to_have_count(0)
     expect(page.get_by_role("tab", name="Chat", exact=True)).to_be_focused()
     expect(page.get_by_role("button", name="Tour", exact=True)).to_be_visible()
+    expect(page.locator(".pg-talk")).to_contain_text("as bard-base answers nobody")  # and nobody had chosen it
+    expect(page.locator("#model-picker input")).to_have_value("bard-chat")
 
 
 @pytest.mark.slow

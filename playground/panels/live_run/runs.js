@@ -7,13 +7,16 @@ import { tellChanged } from "./looked_at.js";
 /**
  * See playground/services/run_overview.py.
  * @typedef {{name: string, title: string, state: string, step: number, best: number | null, seconds: number | null,
- *   settings: Record<string, any>, own: boolean, active: boolean}} Row
+ *   settings: Record<string, any>, own: boolean, active: boolean, trouble: string}} Row
+ *   `trouble`: what of it cannot be read
  */
 
 const words = (settings) =>
   Object.entries(settings)
     .map(([name, value]) => `${name} ${String(value).split("/").at(-1)}`)
     .join(", ");
+
+const notes = (settings, trouble) => [words(settings), trouble].filter(Boolean).join("; ");
 
 /**
  * The columns: title, what is read, and what they are sorted by.
@@ -26,7 +29,7 @@ export const COLUMNS = [
   ["Steps", ({ step }) => number(step), ({ step }) => -step],
   ["Best loss", ({ best }) => best?.toFixed(3) ?? "–", ({ best }) => best ?? Infinity],
   ["Time", ({ seconds }) => (seconds ? duration(seconds) : "–"), ({ seconds }) => seconds ?? Infinity],
-  ["Differs in", ({ settings }) => words(settings), ({ settings }) => words(settings)],
+  ["Differs in", ({ settings, trouble }) => notes(settings, trouble), ({ settings }) => words(settings)],
 ];
 
 /** @param {Row[]} rows @param {number} column -1 keeps their order @param {boolean} down */

@@ -18,18 +18,22 @@ import { debounce, latest } from "../../../assets/server.js";
 
 const REST = 120; // ms without a change until it is measured
 
-/** @param {Reading} reading */
-export function aboutText({ model, answers, error }) {
+/**
+ * @param {Reading} reading
+ * @param {string} [replaced] the model in whose place this one has been taken
+ */
+export function aboutText({ model, answers, error }, replaced = "") {
   if (error) return error;
-  if (answers) return `${model} was taught to answer in turns.`;
+  const now = replaced ? ` It is the model of every tab now, as ${replaced} answers nobody.` : "";
+  if (answers) return `${model} was taught to answer in turns.${now}`;
   return `${model} is a base model: it continues your text and answers nobody. `;
 }
 
 // In one line what a model is; a base model offers one that answers.
-function aboutParts(reading, useModel) {
+function aboutParts(reading, replaced, useModel) {
   const { offer } = reading;
   const use = () => useModel(offer);
-  return [aboutText(reading), ...(offer ? [button(`Talk with ${offer}`, use, "pg-button pg-small")] : [])];
+  return [aboutText(reading, replaced), ...(offer ? [button(`Talk with ${offer}`, use, "pg-button pg-small")] : [])];
 }
 
 /** @param {Reading} reading */
@@ -66,6 +70,15 @@ export function makeContext(root, conversation, server, onmeasured, useModel) {
   const last = latest();
   /** @type {Reading[]} */
   let readings = [];
+  let replaced = "";
+
+  // Who has not chosen a model yet, which the address would say, talks with one that answers.
+  function takeOneThatAnswers() {
+    const isChosen = new URLSearchParams(location.search).has("model");
+    if (isChosen || conversation.tree.path().length || readings.length !== 1 || !readings[0].offer) return;
+    replaced = readings[0].model;
+    useModel(readings[0].offer);
+  }
 
   const measure = debounce(async () => {
     if (!conversation.model() || !isVisible(root)) return;
@@ -74,7 +87,10 @@ export function makeContext(root, conversation, server, onmeasured, useModel) {
     const answer = await last(server.about_conversation(request));
     if (!answer) return;
     readings = answer.models ?? [];
-    about.replaceChildren(...(answer.error ? [answer.error] : readings.flatMap((one) => aboutParts(one, useModel))));
+    if (conversation.tree.path().length) replaced = ""; // it has been read
+    const parts = readings.flatMap((one) => aboutParts(one, replaced, useModel));
+    about.replaceChildren(...(answer.error ? [answer.error] : parts));
+    takeOneThatAnswers();
     bars.replaceChildren(...readings.filter(({ context }) => context).map(bar));
     onmeasured();
   }, REST);

@@ -39,6 +39,7 @@ def test_a_damaged_log_is_told_of_its_run_alone(log: str | None, tmp_path: Path)
     rows = {row["name"]: row for row in RunOverview(Jobs(tmp_path)).rows(["pretrain"])}
     assert rows["good"]["best"] == 2.5 and rows["bad"]["trouble"]
     assert rows["bad"]["state"] == ("damaged" if log is None else "finished")
+    assert rows["bad"]["own"], "it can be thrown away"
 
 
 def test_settings_that_differ_from_most_are_named() -> None:

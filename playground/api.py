@@ -19,7 +19,7 @@ from core.stages.registry import STAGES, answers, stage_called
 from core.training.log_lines import read_lines
 from playground.services.services import Services
 from playground.tabs.attention.activation_cache import most_tokens
-from playground.ui.errors import handler
+from playground.ui.errors import handler, told_error
 from playground.ui.text import page_text, visible_token
 
 
@@ -119,4 +119,4 @@ def endpoints(services: Services) -> list[Callable[..., Any]]:
 def build(services: Services) -> None:
     for endpoint in endpoints(services):
         described = " ".join((endpoint.__doc__ or "").split())
-        gr.api(handler(endpoint), api_name=endpoint.__name__, api_description=described)
+        gr.api(handler(endpoint, told_error), api_name=endpoint.__name__, api_description=described)

@@ -19,8 +19,16 @@ def explain(error: Exception) -> str:
     return sentence(describe_error(error))
 
 
-def handler(function: Callable[..., R]) -> Callable[..., R]:
-    """An event handler whose errors reach the page as one sentence."""
+def shown_error(error: Exception) -> gr.Error:
+    return gr.Error(html.escape(explain(error)), print_exception=False)  # Gradio would take it for markup
+
+
+def told_error(error: Exception) -> gr.Error:
+    return gr.Error(explain(error), print_exception=False)  # a program reads text
+
+
+def handler(function: Callable[..., R], as_shown: Callable[[Exception], gr.Error] = shown_error) -> Callable[..., R]:
+    """An event handler whose errors reach the page, or the program that asks, as one sentence."""
     if inspect.isgeneratorfunction(function):
 
         @functools.wraps(function)
@@ -28,7 +36,7 @@ def handler(function: Callable[..., R]) -> Callable[..., R]:
             try:
                 yield from function(*args)
             except Exception as error:
-                raise shown_error(error) from error
+                raise as_shown(error) from error
 
         return stream
 
@@ -37,13 +45,9 @@ def handler(function: Callable[..., R]) -> Callable[..., R]:
         try:
             return function(*args)
         except Exception as error:
-            raise shown_error(error) from error
+            raise as_shown(error) from error
 
     return call
-
-
-def shown_error(error: Exception) -> gr.Error:
-    return gr.Error(html.escape(explain(error)), print_exception=False)  # Gradio would take it for markup
 
 
 def server_function(function: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[dict[str, Any]], dict[str, Any]]:

@@ -77,6 +77,8 @@ def test_a_program_chats_as_the_page_does(client: Client, workspace: Path) -> No
     assert job.result() == expected and len(job.outputs()) > 1
     with pytest.raises(Exception, match="Write a line first"):
         client.predict("one", "", api_name="/chat")
+    with pytest.raises(Exception, match="<one> is not there any more"):  # as text, not as markup
+        client.predict("<one>", "Ay?", api_name="/chat")
     with pytest.raises(Exception, match="is not there any more"):
         client.predict("../one", "Ay?", api_name="/chat")
 

@@ -171,7 +171,7 @@ def test_corpus_writes_files_that_can_be_trained_on(tmp_path, text_file):
 def test_a_vocabulary_is_never_written_into_a_model(complaint, trained, text_file):
     before = (trained / "tokenizer.json").read_bytes()
     command = ["tokenizer", str(trained), "--corpus", str(text_file), "--vocab-size", "270"]
-    assert complaint(command) == f"there is already something called {trained.name}: choose another name"
+    assert complaint(command) == f"error: there is already something called {trained.name}: choose another name\n"
     assert (trained / "tokenizer.json").read_bytes() == before
 
 
@@ -273,7 +273,7 @@ def test_a_damaged_run_is_refused_with_its_path(content, complaint, tmp_path):
 
 def test_a_file_in_the_way_of_what_is_written_is_named(complaint, tmp_path, text_file):
     assert f"{text_file}" in complaint(["corpus", text_file, text_file])
-    assert f"{text_file}" in complaint(["tokenizer", text_file, "--corpus", text_file, "--vocab-size", "270"])
+    assert text_file.name in complaint(["tokenizer", text_file, "--corpus", text_file, "--vocab-size", "270"])
 
 
 def test_ctrl_c_before_the_training_begins_is_no_traceback(complaint, trained, monkeypatch):

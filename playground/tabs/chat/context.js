@@ -82,8 +82,8 @@ export function makeContext(root, conversation, server, onmeasured, useModel) {
 
   const measure = debounce(async () => {
     if (!conversation.model() || !isVisible(root)) return;
-    const messages = conversation.upcoming(readings[0]?.answers ?? false);
-    const request = { wish: conversation.settings(), models: conversation.models(), messages };
+    const asked = { wish: conversation.settings(), models: conversation.models() };
+    const request = { ...asked, messages: conversation.upcoming(false) };
     const answer = await last(server.about_conversation(request));
     if (!answer) return;
     readings = answer.models ?? [];

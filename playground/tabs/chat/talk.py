@@ -74,8 +74,9 @@ def log(services: Services, page: Page, inspector: TokenInspector, store: Conver
         for model in request["models"]:
             try:
                 answers = registry.answers(checkpoints.load(model).card)
+                said = request | {"messages": read_by(request["messages"], answers)}
                 offer = "" if answers else next(iter(checkpoints.chat_names()), "")
-                read = conversation(checkpoints, model, request) if has_text(request) else None
+                read = conversation(checkpoints, model, said) if has_text(said) else None
                 context = inspector.context(model, read) if read else None
                 about = {"answers": answers, "offer": offer, "context": context, **about_model(checkpoints, model)}
                 found.append({"model": model, **about})
@@ -132,6 +133,12 @@ def log(services: Services, page: Page, inspector: TokenInspector, store: Conver
 def seed_at(seed: int, place: Sequence[int]) -> int:
     """The seed of an answer: another one at each place in the tree of turns, the same one at the same place."""
     return random.Random(f"{seed} {[*map(int, place)]}").getrandbits(53)
+
+
+def read_by(messages: Sequence[dict[str, str]], answers: bool) -> list[dict[str, str]]:
+    """What a model reads of what was said: one that `answers`, up to the last line of the person; another one, all."""
+    asked = [i for i, message in enumerate(messages, 1) if message["role"] == "user"]
+    return list(messages[: max(asked, default=0)]) if answers else list(messages)
 
 
 def has_text(request: dict[str, Any]) -> bool:

@@ -20,6 +20,7 @@ function noteOf({ name, note, read_only, kind }, longest, server) {
 function written(samples) {
   if (!samples.length) return [];
   const texts = samples.map((text) => make("pre", "pg-model-sample", text));
+  for (const text of texts) text.tabIndex = 0; // to be scrolled by keyboard
   return [make("h4", "", "What it wrote last while it was trained"), ...texts];
 }
 

@@ -8,7 +8,7 @@ import torch
 from core.conversation import Conversation, Message, generate_reply
 from core.generate import Sampling
 from playground.services.checkpoints import Checkpoints
-from playground.tabs.chat.talk import seed_at
+from playground.tabs.chat.talk import read_by, seed_at
 
 SHIPPED = Path(__file__).parents[4] / "checkpoints"
 LINES = (
@@ -43,3 +43,11 @@ def test_ten_turns_of_the_shipped_model_begin_differently() -> None:
         messages.append(Message("assistant", "".join(step.text for step in steps)))
     first_words = Counter(message.content.split()[0].strip(",.!?") for message in messages[1::2])
     assert len(first_words) >= 8 and max(first_words.values()) <= 2, first_words
+
+
+def test_a_model_that_answers_reads_up_to_the_persons_last_line_and_another_one_all() -> None:
+    first, answer, last = ({"role": role, "content": role} for role in ("user", "assistant", "user"))
+    assert read_by([first, answer], answers=True) == [first]
+    assert read_by([first, answer, last], answers=True) == [first, answer, last]
+    assert read_by([first, answer], answers=False) == [first, answer]
+    assert read_by([answer], answers=True) == [] == read_by([], answers=True)

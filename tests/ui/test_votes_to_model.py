@@ -34,7 +34,7 @@ def test_thirty_votes_bend_the_model_and_the_page_shows_it(page: Page, url: str,
     expect(page.locator("#dpo-data input")).to_have_value(f"votes by me ({VOTES})", timeout=60_000)
     expect(page.locator("#dpo-parent input")).to_have_value("bard-chat")
     expect(page.locator("#dpo-plan")).to_contain_text(f"{VOTES} votes", timeout=60_000)
-    fill(page, "dpo-max_steps", "40")
+    fill(page, "dpo-max_steps", "20")
     fill(page, "dpo-learning_rate", "0.0002")  # the prompts are drawn at random: what it learns must stand out
     page.locator("#dpo-start").click()
     wait_for_state(page, "dpo-1", "finished", seconds=400, view=VIEW)

@@ -83,9 +83,9 @@ def test_a_rule_votes_as_it_says(writer, tmp_path):
 def test_a_rule_that_votes_again_with_the_same_seed_votes_on_other_pairs(writer, tmp_path):
     votes = Votes(tmp_path / "preferences.db")
     for _ in range(2):
-        list(simulate(votes, writer, "shorter", 10, PAIR_SAMPLING, seed=1))
-    assert len(votes.standing()) == 20
-    assert len({(v.pair.prompt, frozenset((v.chosen, v.rejected))) for v in votes.standing()}) == 20
+        list(simulate(votes, writer, "shorter", 4, PAIR_SAMPLING, seed=1))
+    assert len(votes.standing()) == 8
+    assert len({(v.pair.prompt, frozenset((v.chosen, v.rejected))) for v in votes.standing()}) == 8
 
 
 @pytest.mark.usefixtures("few_at_once")

@@ -81,12 +81,12 @@ def start_training(page: Page, name: str, max_steps: int) -> None:
     page.locator("#train-start").click()
 
 
-def wait_for_points(page: Page, run: str, count: int, seconds: float = 120, view: str = ".pg-run") -> None:
+def wait_for_points(page: Page, run: str, count: int, seconds: float = 300, view: str = ".pg-run") -> None:
     """Until the live plot of `run` has drawn at least `count` steps; `view` finds it where several tabs have one."""
     script = "([view, run, n]) => (d => d?.run === run && Number(d.points) >= n)(document.querySelector(view)?.dataset)"
     page.wait_for_function(script, arg=[view, run, count], timeout=seconds * 1000)
 
 
-def wait_for_state(page: Page, run: str, state: str, seconds: float = 120, view: str = ".pg-run") -> None:
+def wait_for_state(page: Page, run: str, state: str, seconds: float = 300, view: str = ".pg-run") -> None:
     script = "([view, run, s]) => (d => d?.run === run && d.state === s)(document.querySelector(view)?.dataset)"
     page.wait_for_function(script, arg=[view, run, state], timeout=seconds * 1000)

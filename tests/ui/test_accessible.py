@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from playground.app import TABS
 from tests.ui.steps import STILL, every_part, open_page, open_tab
 
-# Axe's rules, WCAG's and what it holds to be good practice, are asked of the whole page once a tab, and of what else was
+# Axe's rules, WCAG's and what it holds to be good practice, are asked of the whole page once a tab, and of what else is
 # opened in it. All but one of them read no colour, and need not be asked again in the dark.
 CONTRAST = "color-contrast"
 STRUCTURE = {"resultTypes": ["violations"], "rules": {CONTRAST: {"enabled": False}}}

@@ -106,11 +106,13 @@ def test_thirty_votes_by_keyboard_with_all_that_may_go_wrong(page: Page, url: st
         for one in (page, window):
             press(one, "1")
     window.close()
+    told = []
     for _ in range(11):
         press(page, "2")
+        told.append(page.locator("#label-vote .pg-vote-last").inner_text())
     given(page, 31)
     expect(page.locator("#label-vote .pg-vote-progress")).to_contain_text("goal reached")
-    expect(page.locator("#label-vote .pg-vote-last")).to_contain_text("The taste predictor expected")
+    assert any("The taste predictor expected" in last for last in told), "of a pair that came back nothing is predicted"
     expect(page.locator("#label-insight")).to_contain_text("votes predicted")
     expect(page.locator("#label-insight")).to_contain_text("Left answer chosen")
 

@@ -15,7 +15,7 @@ from core.stages import classify, dpo, ppo, pretrain, reward_model, sft
 from core.stages.base import Stage
 from core.stages.data_files import NOTED, check_unchanged, noted_on
 from core.training import distributed
-from core.training.log_lines import read_lines
+from core.training.log_lines import is_number, read_lines
 from core.training.run_directory import Run, Status
 from core.training.runner import Job, Progress, execute
 
@@ -45,10 +45,20 @@ def train(run: Run) -> Status:
     """Execute or resume a run, whatever its stage, and say what came of it."""
     stage, config = stage_of(run)
     status = execute(run, config.fit, lambda saved, device, say: prepare(stage, config, saved, device, say))
-    if distributed.is_main() and (found := verdict(run)):
-        for sentence in (found.changed, found.certainty, found.next):
-            log.info(sentence)
+    if distributed.is_main():
+        tell_verdict(run)
     return status
+
+
+def tell_verdict(run: Run) -> None:
+    """Log what came of a run. A file that cannot be read, its parent's perhaps, takes nothing from one that has ended."""
+    try:
+        found = verdict(run)
+    except ValueError as error:
+        log.warning("what came of it cannot be told: %s", error)
+        return
+    for sentence in (found.changed, found.certainty, found.next) if found else ():
+        log.info(sentence)
 
 
 def verdict(run: Run) -> Verdict | None:
@@ -67,7 +77,7 @@ def verdict(run: Run) -> Verdict | None:
         lines=read_lines(run.metrics)[0],
         kept=card.step,
         config=values,
-        measured=card.report,
+        measured={name: value for name, value in card.report.items() if is_number(value)},
         before=before,
         after=after,
         references=run.read_references(),

@@ -59,12 +59,24 @@ def parse(content: bytes, log: str) -> LogPart:
 
 
 def is_sound(line: Any, log: str) -> bool:
-    """Is it what a run writes: an object with its step, and in it numbers if it is of the metrics, else texts?"""
+    """Is it what a run writes: an object with its step; numbers in the metrics, texts in the samples, whole answers in
+    the details?
+    """
     if not isinstance(line, dict) or not is_whole(line.get("step")):
         return False
     if log == "metrics":
         return all(value is None or is_number(value) for value in line.values())
-    return log != "samples" or all(isinstance(value, str) for key, value in line.items() if key != "step")
+    if log == "samples":
+        return all(isinstance(value, str) for key, value in line.items() if key != "step")
+    answers = line.get("answers", [])
+    return isinstance(answers, list) and all(map(is_answer, answers))
+
+
+def is_answer(value: Any) -> bool:
+    """An answer to a held-out prompt: see core.evaluation.held_out_answers."""
+    return isinstance(value, dict) and all(
+        isinstance(value.get(name), kind) for name, kind in {"prompt": str, "text": str, "ended": bool}.items()
+    )
 
 
 def is_number(value: Any) -> bool:

@@ -55,7 +55,9 @@ RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?|.*\.", re.IGNORECAS
 STEP = re.compile(r"step-\d{6,}")
 CONTROL_BYTES = 100
 FITS: dict[type, Callable[[Any], bool]] = {  # what a field of a status may hold
-    **{int: is_whole, float: is_number, str: lambda value: isinstance(value, str)}
+    int: is_whole,
+    float: is_number,
+    str: lambda value: isinstance(value, str),
 }
 
 

@@ -10,9 +10,11 @@ from core.checkpoint import read_card
 from core.datasets.instructions import words
 from core.diagnostics.verdict import COMPARE, VOTE
 from core.stages.registry import STAGES, verdict
+from core.training.run_directory import DAMAGED
 from playground.panels.live_run.curves import curves
 from playground.services.run_overview import RunOverview
 from playground.services.services import Services
+from playground.services.training_jobs import stage
 from playground.ui.components import ServerFunction
 from playground.ui.errors import server_function
 
@@ -38,7 +40,12 @@ def following(
         names, active = jobs.names(stages), jobs.active()
         if request["wanted"] in names:
             return {"run": request["wanted"]}
-        return {"run": active.name if active and active.name in names else next(iter(names), None)}
+        if active and active.name in names:
+            return {"run": active.name}
+        return {"run": next(filter(is_whole, names), next(iter(names), None))}  # a damaged one hides no other
+
+    def is_whole(name: str) -> bool:
+        return stage(jobs.run(name)) in stages and jobs.status(name).state != DAMAGED
 
     @server_function
     def open_run(request: dict[str, Any]) -> dict[str, Any]:

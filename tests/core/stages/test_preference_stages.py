@@ -21,7 +21,7 @@ from core.evaluation.preferences import reward_scores, reward_scores_of_ids, vot
 from core.rlhf.logprobs import answer_logprobs, ranked_right
 from core.stages import dpo, reward_model
 from core.stages.dpo import DPOConfig, dpo_loss
-from core.stages.registry import answers, train, verdict
+from core.stages.registry import answers, tell_verdict, train, verdict
 from core.stages.reward_model import RewardConfig
 from core.training.log_lines import read_lines
 from core.training.run_directory import Run
@@ -216,6 +216,11 @@ def test_dpo_learns_what_was_preferred_and_leaves_the_reference_as_it_was(method
     assert "were not kept" not in said.changed and "parent" in said.next and said.actions[0] == "compare"
     assert f"{lines[-1]['n/votes']} held-out votes are too few to tell more" in said.certainty
     assert said.changed in caplog.messages and said.next in caplog.messages  # at the end of the training
+    run.details.write_text(run.details.read_text() + '{"step": 30, "answers": [5]}\n{"step": 30, "answers": "none"}\n')
+    assert verdict(run) == said  # a damaged line is left out
+    (run.directory / "references.json").write_text("[]")
+    tell_verdict(run)  # and a damaged file takes nothing from a run that has ended
+    assert "what came of it cannot be told: " in caplog.messages[-1]
     made = checkpoint.load(run.directory)
     assert answers(made.card) and made.card.parent == "parent" and made.card.data["ties"] == 4
     assert checkpoint.weights_digest(place / "parent") == before

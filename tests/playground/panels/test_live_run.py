@@ -55,3 +55,13 @@ def test_the_length_of_answers_is_the_words_that_the_verdict_counts(run, ask) ->
     lines = ask("follow_details", {"name": "bent", "offset": 0})["lines"]
     told = [len(words(answer["text"])) for answer in answers(40)]
     assert lines[-1]["step"] == 40 and lines[-1]["words"] == pytest.approx(sum(told) / len(told))
+
+
+@pytest.mark.parametrize("file", ["run.json", "status.json"])
+def test_a_damaged_run_is_looked_at_only_if_there_is_no_other(run, ask, tmp_path, file) -> None:
+    shutil.copytree(run.directory, tmp_path / "damaged")
+    (tmp_path / "damaged" / file).write_text("[]")
+    assert ask("first_run", {"wanted": ""}) == {"run": "bent"}
+    assert ask("first_run", {"wanted": "damaged"}) == {"run": "damaged"}
+    shutil.rmtree(run.directory)
+    assert ask("first_run", {"wanted": ""}) == {"run": "damaged"}

@@ -51,7 +51,7 @@ def train(run: Run) -> Status:
 
 
 def tell_verdict(run: Run) -> None:
-    """Log what came of a run. A file that cannot be read, its parent's perhaps, takes nothing from one that has ended."""
+    """Log what came of a run. What cannot be read, its parent's card perhaps, takes nothing from it."""
     try:
         found = verdict(run)
     except ValueError as error:

@@ -118,6 +118,7 @@ def a_line(page: Page) -> None:
 def attention(page: Page) -> None:
     open_tab(page, "Attention")
     expect(page.locator("#attention-text textarea")).to_have_value(LINE)
+    open_tab(page, "Head")  # the tour has left another part open
     page.locator(".pg-head").nth(14).click()
     page.locator(".pg-focus .hm image").wait_for()
 

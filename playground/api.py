@@ -16,7 +16,7 @@ from core.interpretability import activations
 from core.preferences.vote_store import Answer, NewPair
 from core.stages.memory_fit import fitted_here, known_need
 from core.stages.registry import STAGES, answers, stage_called
-from core.training.log_lines import read_lines
+from playground.services.run_log import recent
 from playground.services.services import Services
 from playground.tabs.attention.activation_cache import most_tokens
 from playground.ui.errors import handler, told_error
@@ -99,7 +99,7 @@ def endpoints(services: Services) -> list[Callable[..., Any]]:
     def training(name: str) -> dict[str, Any]:
         """How far a training is: {"state", "step", "max_steps", "message", ...}, and "metrics", the last of its log."""
         run = jobs.run(name)
-        lines = read_lines(run.metrics)[0]
+        lines = recent(run.metrics)
         latest = {key: value if math.isfinite(value) else None for key, value in (lines[-1] if lines else {}).items()}
         return asdict(jobs.status(name)) | {"metrics": latest}
 

@@ -16,6 +16,7 @@ from core.stages.base import Stage
 from core.stages.data_files import NOTED, check_unchanged, noted_on
 from core.training import distributed
 from core.training.log_lines import is_number, read_lines
+from core.training.long_log import LongLog
 from core.training.run_directory import Run, Status
 from core.training.runner import Job, Progress, execute
 
@@ -74,7 +75,7 @@ def verdict(run: Run) -> Verdict | None:
     values = config.to_dict()
     parent = Path(values.get("parent") or "").expanduser()
     finished = FinishedRun(
-        lines=read_lines(run.metrics)[0],
+        lines=LongLog(run.metrics).read().lines,
         kept=card.step,
         config=values,
         measured={name: value for name, value in card.report.items() if is_number(value)},

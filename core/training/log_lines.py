@@ -2,11 +2,14 @@
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from core.bounded_files import open_file
 
+CHUNK_BYTES = 1 << 18
+LINE_BYTES = 1 << 24  # of a line; whatever is longer was not written by a run
 INTEGERS = range(-(2**63), 2**63)  # a JSON number may be longer than any that computes
 
 
@@ -16,6 +19,7 @@ class LogPart(NamedTuple):
     lines: list[dict[str, Any]]
     end: int  # the byte to go on from
     damaged: int  # lines that cannot be read, or are not what a run writes: they are left out
+    skipped: int = 0  # lines that were not looked at, because there are so many
 
 
 def append_line(path: Path, record: dict[str, Any]) -> None:
@@ -41,6 +45,30 @@ def read_log(path: Path, offset: int = 0) -> LogPart:
         content = file.read()
     whole = content[: content.rfind(b"\n") + 1]
     return parse(whole, path.stem)._replace(end=offset + len(whole))
+
+
+def chunks(path: Path, file: BinaryIO) -> Iterator[bytes]:
+    """What a log holds from where `file` stands on, in pieces of whole lines. Raises ValueError if it has no lines."""
+    rest = b""
+    while content := file.read(CHUNK_BYTES):
+        whole, newline, rest = (rest + content).rpartition(b"\n")
+        if newline:
+            yield whole + newline
+        elif len(rest) > LINE_BYTES:
+            raise ValueError(f"{path} is damaged: it has more than {LINE_BYTES:,} bytes without the end of a line")
+
+
+def read_parts(path: Path) -> Iterator[LogPart]:
+    """A log piece by piece, so that only one is in memory; nothing if it is not there."""
+    if os.path.lexists(path):
+        with open_file(path) as file:
+            for content in chunks(path, file):
+                yield parse(content, path.stem)
+
+
+def each_line(path: Path) -> Iterator[dict[str, Any]]:
+    """The lines of a log one after the other, likewise."""
+    return (line for part in read_parts(path) for line in part.lines)
 
 
 def parse(content: bytes, log: str) -> LogPart:

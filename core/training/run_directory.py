@@ -30,6 +30,7 @@ from filelock import FileLock, Timeout
 
 from core.atomic_files import (
     atomic_directory,
+    atomic_file,
     claim,
     delete,
     is_locked,
@@ -42,7 +43,7 @@ from core.bounded_files import is_file, modified, read_json, read_text
 from core.checkpoint import is_checkpoint
 from core.config import plural
 from core.training.failure import Failure, failure_of
-from core.training.log_lines import is_number, is_whole, read_log
+from core.training.log_lines import is_number, is_whole, read_parts
 
 log = logging.getLogger(__name__)
 ACTIVE = ("created", "starting", "running", "paused")  # states in which a process holds the run, or is about to
@@ -281,10 +282,13 @@ class Run:
         """Forget what was written about steps after `step`: they are about to be taken again."""
         for path in (self.metrics, self.samples, self.details):
             if is_file(path):
-                lines, _, damaged = read_log(path)
+                with atomic_file(path) as kept, kept.open("w", encoding="utf-8") as file:
+                    damaged = 0
+                    for part in read_parts(path):
+                        damaged += part.damaged
+                        file.writelines(json.dumps(line) + "\n" for line in part.lines if 0 < step >= line["step"])
                 if damaged:
                     log.warning("%s of %s cannot be read and is left out", plural(damaged, "line"), path.name)
-                write_text(path, "".join(json.dumps(line) + "\n" for line in lines if 0 < step >= line["step"]))
         for path in self.saved_steps():
             if step_number(path) > step:
                 remove(path)

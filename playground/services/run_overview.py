@@ -8,7 +8,6 @@ from typing import Any
 from core.atomic_files import size_of
 from core.config import plural
 from core.stages.registry import STAGES
-from core.training.log_lines import read_log
 from core.training.run_directory import DAMAGED, Run
 from playground.services.run_log import Line, rounded, worked_seconds
 from playground.services.training_jobs import Jobs
@@ -60,7 +59,7 @@ class RunOverview:
         size = size_of(run.metrics)
         before, measured = self.measured.get(run.metrics, (-1, {}))
         if size != before:
-            lines, _, damaged = read_log(run.metrics)
+            lines, _, damaged, _ = self.jobs.logs.read(run.metrics)
             left_out = f"left out of {run.metrics.name}: {plural(damaged, 'damaged line')}" if damaged else ""
             measured = {"best": best_loss(lines), "seconds": worked_seconds(lines), "trouble": left_out}
             self.measured[run.metrics] = size, measured

@@ -30,8 +30,9 @@ from core.stages.registry import STAGES, stage_of
 from core.training.device import pick_device, total_memory
 from core.training.failure import Failure
 from core.training.log_lines import read_lines
+from core.training.long_log import LogCache, LongLog
 from core.training.run_directory import QUEUED, Run, Status, busy_sentence, check_name, runs, step_number
-from playground.services.run_export import as_csv, as_tensorboard
+from playground.services.run_export import write_csv, write_tensorboard
 from playground.services.run_log import MOST_ROWS, recent, rows_allowed, seconds_left, some_samples, table
 
 log = logging.getLogger(__name__)
@@ -54,6 +55,7 @@ class Jobs:
     def __init__(self, directory: Path, read_only: Sequence[Path] = ()):
         self.directory, self.roots = directory, Roots(directory, tuple(read_only))
         self.begun: dict[str, subprocess.Popen[bytes]] = {}  # the processes that this one has started
+        self.logs = LogCache()
         self.interruptions: dict[tuple[str, float], Failure | None] = {}  # why, by run and its last heartbeat
 
     def names(self, stages: Collection[str] | None = None) -> list[str]:
@@ -241,7 +243,8 @@ class Jobs:
     def follow(self, name: str, since: dict[str, int] | None = None) -> dict[str, Any]:
         """What is new in a run `since` the cursor that the last call returned; the first look is thinned out.
 
-        Plain values, ready for the page: status, seconds left, `table` of the new lines, samples, and the next cursor.
+        Plain values, ready for the page: status, seconds left, `table` of the new lines, of how many more only the
+        evaluations were read (`skipped`), samples, and the next cursor.
         `restart` says that what came before is void: another process resumed the run and may have taken steps again.
         With it comes `about`, what does not change while the run goes on.
         """
@@ -253,9 +256,10 @@ class Jobs:
             since = {"pid": status.pid, "metrics": 0, "samples": 0}
         lines: list[dict[str, Any]] = []
         samples: list[dict[str, Any]] = []
-        cursor = since
+        cursor, skipped = since, 0
         if status.state not in BEGINNING:
-            lines, metrics_end = read_lines(run.metrics, since["metrics"])
+            log = self.logs.read(run.metrics) if restart else LongLog(run.metrics, since["metrics"]).read()
+            lines, metrics_end, _, skipped = log
             samples, samples_end = read_lines(run.samples, since["samples"])
             cursor = {"pid": since["pid"], "metrics": metrics_end, "samples": samples_end}
         return {
@@ -263,6 +267,7 @@ class Jobs:
             "left": seconds_left(recent(run.metrics), status.max_steps) if status.state == "running" else None,
             "restart": restart,
             **({"about": about(run)} if restart else {}),
+            "skipped": skipped,
             **table(lines, MOST_ROWS if restart else rows_allowed(lines)),
             "samples": some_samples(samples),
             "cursor": cursor,
@@ -275,7 +280,7 @@ class Jobs:
 
     def history(self, name: str) -> dict[str, Any]:
         """`table` of all that a run has logged so far."""
-        return table(read_lines(self.run(name).metrics)[0], MOST_ROWS)
+        return table(self.logs.read(self.run(name).metrics).lines, MOST_ROWS)
 
     def log_text(self, name: str) -> str:
         """The end of what a run has written for people."""
@@ -294,20 +299,21 @@ class Jobs:
         stage, config = stage_of(run)
         return command_of(stage, run.directory, config)
 
-    def export(self, name: str, kind: str) -> tuple[str, bytes]:
-        """(file name, content): the whole log of a run as `csv` or for `tensorboard`."""
+    def export(self, name: str, kind: str, directory: Path) -> Path:
+        """The whole log of a run as `csv` or for `tensorboard`, written into a directory."""
         run = self.run(name)
-        lines, _ = read_lines(run.metrics)
-        if not lines:
+        if not recent(run.metrics):
             raise ValueError(f"{name} has not taken a step yet: there is nothing to save")
         if kind == "csv":
-            return f"{name}.csv", as_csv(lines)
-        return f"{name}-tensorboard.zip", as_tensorboard(name, lines, read_lines(run.samples)[0])
+            write_csv(run.metrics, path := directory / f"{name}.csv")
+        else:
+            write_tensorboard(name, run.metrics, run.samples, path := directory / f"{name}-tensorboard.zip")
+        return path
 
     def findings(self, name: str) -> list[tuple[Finding, int]]:
         """What the doctor says about a run, and for each finding the saved step to fork from: 0 is the beginning."""
         run, status = self.run(name), self.status(name)
-        lines = [] if status.state in BEGINNING else read_lines(run.metrics)[0]
+        lines = [] if status.state in BEGINNING else self.logs.read(run.metrics).lines
         references = run.read_references()
         total = total_memory(pick_device(status.device)) if status.device in ("cpu", "cuda") else None
         stage, config = run.read()

@@ -28,6 +28,10 @@ def opened(workspace: Path) -> Services:
     return Services.open(workspace, torch.device("cpu"))
 
 
+@pytest.mark.fault(
+    "two playgrounds share a directory",
+    "both show the same, the queue too; one training at a time has a device; votes of both count",
+)
 def test_two_playgrounds_see_the_same_runs_and_one_of_them_has_the_device(workspace: Path) -> None:
     one, other = opened(workspace), opened(workspace)
     run = Run.create(workspace / "mine", "pretrain", PretrainConfig().to_dict())
@@ -64,6 +68,10 @@ def test_a_model_made_or_removed_by_another_playground_is_noticed(workspace: Pat
             services.checkpoints.load("two")
 
 
+@pytest.mark.fault(
+    "the votes' database is locked",
+    "the vote is kept in the page and sent again",
+)
 def test_a_locked_store_is_a_sentence_and_the_vote_can_be_sent_again(workspace: Path, monkeypatch) -> None:
     monkeypatch.setattr(sqlite, "WAIT_SECONDS", 0.2)
     votes = opened(workspace).preferences
@@ -77,6 +85,10 @@ def test_a_locked_store_is_a_sentence_and_the_vote_can_be_sent_again(workspace: 
     assert len(votes.standing()) == 1
 
 
+@pytest.mark.fault(
+    "the votes' database is damaged",
+    "it is kept beside as `preferences.db.damaged-1`, a new one is begun, and the page says so",
+)
 def test_a_damaged_store_is_kept_aside_and_the_page_is_told(workspace: Path) -> None:
     (workspace / "preferences.db").write_bytes(b"this is no database" * 100)
     services = opened(workspace)
@@ -86,6 +98,10 @@ def test_a_damaged_store_is_kept_aside_and_the_page_is_told(workspace: Path) -> 
     assert not Votes(workspace / "preferences.db").trouble, "it is said once"
 
 
+@pytest.mark.fault(
+    "the directory of models is read-only",
+    "it opens; votes are kept in this user's own data directory, and the page says where",
+)
 def test_a_workspace_that_may_not_be_written_opens_and_votes_are_kept_elsewhere(
     workspace: Path, tmp_path: Path, monkeypatch
 ) -> None:
@@ -122,7 +138,7 @@ def test_no_name_that_a_person_or_a_program_gives_leads_out_of_the_workspace(wor
         lambda: services.jobs.start(name, "pretrain", config),
         lambda: services.jobs.fork(name, "one", 0, config),
         lambda: services.jobs.follow(name, {}),
-        lambda: services.jobs.export(name, "csv"),
+        lambda: services.jobs.export(name, "csv", workspace),
         lambda: services.vocabularies.load(name),
         lambda: services.vocabularies.start(name, "shakespeare-1mb", 300),
     ):

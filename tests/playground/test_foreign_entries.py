@@ -87,7 +87,7 @@ def look_at_everything(place: Path, monkeypatch: pytest.MonkeyPatch) -> Services
 
 def tell_of_one(services: Services, name: str) -> None:
     """What the page asks of a run: an answer, or a sentence, and nothing else."""
-    jobs = services.jobs
+    jobs, place = services.jobs, services.jobs.directory.parent
     cards = ModelCards(services.workspace, services.preferences)
     asked: tuple[Callable[[], object], ...] = (
         lambda: jobs.follow(name),
@@ -96,8 +96,8 @@ def tell_of_one(services: Services, name: str) -> None:
         lambda: jobs.command(name),
         lambda: jobs.log_text(name),
         lambda: jobs.details(name, 0),
-        lambda: jobs.export(name, "csv"),
-        lambda: jobs.export(name, "tensorboard"),
+        lambda: jobs.export(name, "csv", place),
+        lambda: jobs.export(name, "tensorboard", place),
         lambda: cards.details(name),
     )
     for ask in asked:
@@ -273,6 +273,11 @@ def test_a_vast_list_of_tensors_is_not_read(workspace: Path, model, tokenizer, l
 # --- the page -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault(
+    "something else lies among the checkpoints: odd JSON, another user's directory, `lost+found`, a pipe,"
+    " a loop of links",
+    "it is one broken entry with its reason, which can be thrown away; everything else goes on",
+)
 def test_the_page_opens_beside_entries_of_every_kind(workspace: Path, model, tokenizer, forbidden) -> None:
     whole_entry(workspace, model, tokenizer)
     content = json.loads((workspace / BAD / "config.json").read_text())

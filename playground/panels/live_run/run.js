@@ -1,7 +1,7 @@
 // A run, live: how far it is, its curves beside what it writes, and what can be done with it.
 
 import { setAddress } from "../../../assets/address.js";
-import { isVisible, make } from "../../../assets/dom.js";
+import { isVisible, make, number } from "../../../assets/dom.js";
 import { copyButton, fold } from "../../../assets/fold.js";
 import { ask, pollSeen } from "../../../assets/server.js";
 import { runCurves } from "./curves.js";
@@ -44,6 +44,11 @@ const sources = (published) =>
   published
     .map(({ name, bits_per_byte, source }) => `${name}'s ${bits_per_byte.toFixed(3)} bits per byte: ${source}.`)
     .join(" ");
+
+const skippedText = (count) =>
+  count
+    ? `The log is long: ${number(count)} of its steps are not drawn, only every so many of them, with all evaluations.`
+    : "";
 
 // What a run writes beside its metrics, evaluation by evaluation: see details.jsonl in core/training/run_directory.py.
 function detailsReader(server) {
@@ -102,6 +107,7 @@ function runParts(root, server, props, besides, look, again) {
   const doctor = doctorPart(server, look);
   const written = logPart(server, current);
   const [details, outcome] = [detailsReader(server), outcomePart(server, look)];
+  let skipped = 0;
 
   const head = make("div", "pg-run-head");
   head.append(picker.root, status.line, steer.root);
@@ -155,7 +161,8 @@ function runParts(root, server, props, besides, look, again) {
     }
     if (signal.aborted) return;
     tellOutcome(name, news.status);
-    note.textContent = sources(curves.published());
+    if (first || news.restart) skipped = news.skipped;
+    note.textContent = `${sources(curves.published())} ${skippedText(skipped)}`.trim();
     if (first || news.columns.step.length) written.look();
   };
   return { begin, show, lost: status.lost, steps: () => curves.log().step };

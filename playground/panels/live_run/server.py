@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Callable, Collection
 from dataclasses import asdict
+from functools import partial
 from statistics import mean
 from typing import Any
 
@@ -12,6 +13,7 @@ from core.diagnostics.verdict import COMPARE, VOTE
 from core.stages.registry import STAGES, verdict
 from core.training.run_directory import DAMAGED
 from playground.panels.live_run.curves import curves
+from playground.services.run_export import Exports
 from playground.services.run_overview import RunOverview
 from playground.services.services import Services
 from playground.services.training_jobs import stage
@@ -87,7 +89,7 @@ def one_run(services: Services, stages: Collection[str]) -> list[ServerFunction]
     """other_runs: what can be laid over it, of the same `stages`; list_runs: all of them, as a table; run_history,
     export_run: one, whole; run_log: what it has written for people, and the command that trains the same.
     """
-    jobs, overview = services.jobs, RunOverview(services.jobs)
+    jobs, overview, exports = services.jobs, RunOverview(services.jobs), Exports()
 
     @server_function
     def other_runs(request: dict[str, Any]) -> dict[str, Any]:
@@ -103,8 +105,11 @@ def one_run(services: Services, stages: Collection[str]) -> list[ServerFunction]
 
     @server_function
     def export_run(request: dict[str, Any]) -> dict[str, Any]:
-        file, content = jobs.export(request["name"], request["kind"])
-        return {"file": file, "content": base64.b64encode(content).decode()}
+        """A part of the file; without a key the first one, of a file that is made now."""
+        key = request["key"] or exports.begin(partial(jobs.export, request["name"], request["kind"]))
+        file, content, is_end = exports.part(key, request["offset"])
+        following = {"key": key, "offset": request["offset"] + len(content)}
+        return {"file": file, "content": base64.b64encode(content).decode(), "next": None if is_end else following}
 
     @server_function
     def run_log(request: dict[str, Any]) -> dict[str, Any]:

@@ -88,11 +88,24 @@ function comparison(current, options, server, draw, say, keep) {
 
 // --- saving ---------------------------------------------------------------------------------------------------------
 
+// A file of a long run is too large for one answer.
+async function fetchParts(server, what) {
+  const parts = [];
+  let [next, file] = [{ key: "", offset: 0 }, ""];
+  while (next) {
+    const found = await ask(server.export_run({ ...what, ...next }));
+    if (found.error) return found;
+    parts.push(bytesOf(found.content));
+    ({ next, file } = found);
+  }
+  return { file, parts };
+}
+
 async function saveFile(pressed, server, name, kind, say) {
-  const { file, content, error } = await busy(pressed, "Saving …", ask(server.export_run({ name, kind })));
+  const { file, parts, error } = await busy(pressed, "Saving …", fetchParts(server, { name, kind }));
   say(error ?? "");
   if (error) return;
-  download(file, bytesOf(content), kind === "csv" ? "text/csv" : "application/zip");
+  download(file, new Blob(parts, { type: kind === "csv" ? "text/csv" : "application/zip" }));
 }
 
 const TITLE_HEIGHT = 34; // of a picture, which says whose it is

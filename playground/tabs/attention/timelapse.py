@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from core.training.log_lines import read_lines
+from core.training.long_log import LongLog
 from core.training.run_directory import step_number
 from playground.services.services import Services
 from playground.tabs.attention.activation_cache import ActivationCache, head_grid
@@ -30,7 +30,7 @@ def build(looks: ActivationCache, services: Services) -> None:
         name = next(n for n in (request["run"], model, names[0]) if n in names)
         run = checkpoints.run(name)
         steps = [step_number(path) for path in run.snapshots()]
-        lines, _ = read_lines(run.metrics)
+        lines = LongLog(run.metrics).read().lines
         thin = max(1, len(lines) // MOST_POINTS)
         kept = [line for i, line in enumerate(lines) if i % thin == 0 or "loss/val" in line]
         note = f"{model} kept no snapshots, so this is {name}." if name not in (model, request["run"]) else ""

@@ -6,11 +6,11 @@ from typing import Any
 
 from core.evaluation.report_card import figure, known_figures
 from core.model_card import last_samples
-from core.preferences.agreement import model_wins
+from core.preferences.agreement import by_models, model_wins
 from core.preferences.arena import Result, outcomes, results, standings
 from core.preferences.vote_store import Votes
 from core.stages.registry import checkpoint_settings
-from core.training.log_lines import read_lines
+from core.training.long_log import LongLog
 from core.training.run_directory import Run
 from core.workspace import Workspace, differences
 from core.workspace_entry import Entry
@@ -67,9 +67,9 @@ class ModelCards:
 
     def wins(self, name: str) -> list[dict[str, Any]]:
         """How often it won against each model that it met in votes."""
-        votes = [vote for vote in self.votes.standing(model=name) if vote.choice != "skip"]
-        others = {side.model for vote in votes for side in (vote.pair.left, vote.pair.right)} - {name, ""}
-        rates = {other: asdict(model_wins(votes, name, other)) for other in sorted(others)}
+        votes = by_models(vote for vote in self.votes.standing(model=name) if vote.choice != "skip")
+        met = {other: found for models, found in votes.items() for other in models - {name, ""}}
+        rates = {other: asdict(model_wins(met[other], name, other)) for other in sorted(met)}
         return [{"name": f"against {other}", "of": "votes", **rate} for other, rate in rates.items()]
 
     def compare(self, a: str, b: str) -> list[tuple[str, str, str]]:
@@ -142,7 +142,7 @@ def describe_report(report: dict[str, float]) -> list[dict[str, Any]]:
 def curve(directory: Path) -> dict[str, list[Any]]:
     """The losses of its training, thinned: columns step, loss/train, loss/val; empty if there is no log."""
     log = Run(directory).metrics
-    columns = table(read_lines(log)[0], CURVE)["columns"]
+    columns = table(LongLog(log).read().lines, CURVE)["columns"]
     return {key: columns[key] for key in ("step", "loss/train", "loss/val") if key in columns}
 
 

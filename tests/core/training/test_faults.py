@@ -33,6 +33,10 @@ def run(corpus_file, tmp_path) -> Run:
     return new_run(tmp_path / "run", corpus_file)
 
 
+@pytest.mark.fault(
+    "the GPU fails",
+    "the training says so and can be resumed",
+)
 def test_a_lost_gpu_is_named_and_the_run_goes_on_when_it_is_back(run, uninterrupted):
     calls = iter(range(10_000))
 
@@ -62,6 +66,10 @@ def test_a_directory_that_cannot_be_written_is_a_sentence(tmp_path, model, token
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.fault(
+    "the clock jumps",
+    "nothing is lost; a run that had just been started may have to be resumed",
+)
 @pytest.mark.parametrize("jump", [-86_400, 86_400])
 def test_a_clock_that_jumps_leaves_no_run_starting_for_ever(tmp_path: Path, jump: float, monkeypatch):
     run = Run.create(tmp_path / "run", "pretrain", {})
@@ -111,6 +119,10 @@ def resumable(stopped: Run, tmp_path: Path) -> Run:
     return Run(tmp_path / "run")
 
 
+@pytest.mark.fault(
+    "the last saved step is damaged",
+    "the run goes on from the one before it, and its log says so",
+)
 def test_a_damaged_saved_step_is_passed_over_for_the_one_before_it(resumable: Run, uninterrupted: Run) -> None:
     path = resumable.directory / "step-000023" / "optimizer.safetensors"
     path.write_bytes(path.read_bytes()[:1000])
@@ -127,6 +139,10 @@ def test_if_all_saved_steps_are_damaged_the_run_is_refused_and_they_are_kept(res
     assert len(resumable.saved_steps()) == 2 and len(read_lines(resumable.metrics)[0]) == 23
 
 
+@pytest.mark.fault(
+    "a line of a log is damaged",
+    "it is left out, and counted in the table of runs",
+)
 @pytest.mark.parametrize("damage", [b"\0" * 100 + b"\n", b"no JSON\n", b"\n", b"[1]\n", b'{"step": "x"}\n', b"\xff\n"])
 def test_a_damaged_line_of_a_log_is_left_out_and_said(run: Run, damage: bytes, caplog) -> None:
     for step in (1, 2, 3):
@@ -137,7 +153,7 @@ def test_a_damaged_line_of_a_log_is_left_out_and_said(run: Run, damage: bytes, c
         whole, _ = read_lines(path)
         first, rest = path.read_bytes().split(b"\n", 1)
         path.write_bytes(first + b"\n" + damage + rest)
-        assert read_log(path) == (whole, path.stat().st_size, 1)
+        assert read_log(path) == (whole, path.stat().st_size, 1, 0)
     assert Jobs(run.directory.parent).follow("run")["columns"]["step"] == [1, 2, 3]
     run.rewind(2)
     assert "1 line of metrics.jsonl cannot be read and is left out" in caplog.text

@@ -1,7 +1,6 @@
 """A long log made small: what must survive, and what an average over it still says. And whole, for other programs."""
 
 import csv
-import io
 import json
 import math
 import zipfile
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from playground.services.run_export import as_csv, as_tensorboard
+from playground.services.run_export import Exports, write_csv, write_tensorboard
 from playground.services.run_log import (
     MOST_ROWS,
     MOST_SAMPLES,
@@ -101,9 +100,15 @@ def test_the_time_left_follows_the_log_and_not_its_pauses(tmp_path: Path) -> Non
     assert recent(tmp_path / "nothing") == []
 
 
-def test_a_csv_holds_every_number_as_it_was_logged() -> None:
+def write_log(path: Path, lines: list[dict]) -> Path:
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def test_a_csv_holds_every_number_as_it_was_logged(tmp_path: Path) -> None:
     lines = log_of(1_000)
-    rows = list(csv.DictReader(io.StringIO(as_csv(lines).decode())))
+    write_csv(write_log(tmp_path / "metrics.jsonl", lines), tmp_path / "mine.csv")
+    rows = list(csv.DictReader((tmp_path / "mine.csv").open(encoding="utf-8", newline="")))
     read = [{name: float(cell) for name, cell in row.items() if cell} for row in rows]
     assert read == lines
 
@@ -111,7 +116,9 @@ def test_a_csv_holds_every_number_as_it_was_logged() -> None:
 def test_tensorboard_reads_back_every_metric_and_sample(tmp_path: Path) -> None:
     lines = log_of(1_000)
     samples = [{"step": 500, "prompt": "ROMEO:\n", "text": "🙂 O\n# no title"}]
-    zipfile.ZipFile(io.BytesIO(as_tensorboard("mine", lines, samples))).extractall(tmp_path)
+    metrics = write_log(tmp_path / "metrics.jsonl", lines)
+    write_tensorboard("mine", metrics, write_log(tmp_path / "samples.jsonl", samples), tmp_path / "mine.zip")
+    zipfile.ZipFile(tmp_path / "mine.zip").extractall(tmp_path)
     found = EventAccumulator(str(tmp_path / "mine"), size_guidance={"scalars": 0, "tensors": 0}).Reload()
     for metric in ("loss/train", "loss/val", "lr"):
         logged = [(line["step"], line["time"], line[metric]) for line in lines if metric in line]
@@ -127,3 +134,26 @@ def test_the_size_of_micro_batches_is_no_curve_and_keeps_no_rows() -> None:
     lines = [{"step": n, "loss/train": 1 / n, "time": 1e9 + n} for n in range(1, 5001)]
     found = table([line | {"micro_batch_size": 8} for line in lines], 100)
     assert found == table(lines, 100)
+
+
+def test_a_file_comes_in_parts_and_is_gone_with_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("playground.services.run_export.PART_BYTES", 4)
+    exports, made = Exports(), []
+
+    def write(directory: Path) -> Path:
+        made.append(directory)
+        (directory / "mine.csv").write_bytes(b"0123456789")
+        return directory / "mine.csv"
+
+    key = exports.begin(write)
+    assert [exports.part(key, offset) for offset in (0, 4, 8)] == [
+        ("mine.csv", b"0123", False),
+        ("mine.csv", b"4567", False),
+        ("mine.csv", b"89", True),
+    ]
+    assert not made[0].exists()
+    with pytest.raises(ValueError, match="the file is not there any more"):
+        exports.part(key, 0)
+    for _ in range(9):
+        exports.begin(write)
+    assert sum(directory.exists() for directory in made) == 4

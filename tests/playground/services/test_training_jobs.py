@@ -100,12 +100,12 @@ def test_the_time_left_is_told_while_a_run_is_trained(run: Run, tmp_path: Path) 
 def test_a_log_is_saved_whole(run: Run, tmp_path: Path) -> None:
     jobs = Jobs(tmp_path)
     with pytest.raises(ValueError, match="one has not taken a step yet"):
-        jobs.export("one", "csv")
+        jobs.export("one", "csv", tmp_path)
     add_steps(run, 1, 5000)
-    file, content = jobs.export("one", "csv")
-    assert file == "one.csv" and content.count(b"\n") == 5001
-    file, content = jobs.export("one", "tensorboard")
-    assert file == "one-tensorboard.zip" and content.startswith(b"PK")
+    path = jobs.export("one", "csv", tmp_path)
+    assert path.name == "one.csv" and path.read_bytes().count(b"\n") == 5001
+    path = jobs.export("one", "tensorboard", tmp_path)
+    assert path.name == "one-tensorboard.zip" and path.read_bytes().startswith(b"PK")
 
 
 def test_a_second_training_on_the_same_device_waits_and_says_for_what(run: Run, tmp_path: Path) -> None:
@@ -222,6 +222,10 @@ def test_a_process_that_dies_before_its_run_begins_is_told_of(
     assert Run(run.directory).status().message == status.message and run.ended_before_first_step()
 
 
+@pytest.mark.fault(
+    "a training's process cannot even start",
+    "the run has failed, and says how its log ends",
+)
 def test_the_end_of_the_log_says_why_a_process_could_not_start(
     tmp_path: Path, pair: list[tuple[str, PretrainConfig]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -253,6 +257,10 @@ def test_if_one_of_several_names_is_unfit_or_taken_none_is_created(
 # --- memory ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault(
+    "a training is killed for want of memory",
+    "it is interrupted, and says so where the kernel's log may be read or the plan did not fit; the queue goes on",
+)
 def test_an_interrupted_run_names_the_memory_where_the_kernel_or_the_plan_does(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

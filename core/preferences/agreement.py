@@ -1,7 +1,8 @@
 """Annotator agreement: how far votes can be trusted, habits, and win rates with their intervals."""
 
 import math
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from core.preferences.vote_store import OVERALL, Vote
@@ -66,20 +67,15 @@ def length_bias(votes: Sequence[Vote]) -> Rate:
     return rate(sum(chosen > rejected for chosen, rejected in unequal), len(unequal))
 
 
-def cohen_kappa(votes: Sequence[Vote], a: str, b: str) -> tuple[float | None, int]:
+def cohen_kappa(of_a: Sequence[Vote], of_b: Sequence[Vote]) -> tuple[float | None, int]:
     """(kappa, number of pairs on which both annotators have voted): 1 is perfect agreement, 0 is that of chance.
 
-    kappa = (p_o - p_e) / (1 - p_e), Cohen 1960. Choices are left, right, or neither, by the
-    same criterion. None if nothing can be said: no
-    common pair, or both always chose the same.
+    kappa = (p_o - p_e) / (1 - p_e), Cohen 1960. Choices are left, right, or neither, by the same criterion. None if
+    nothing can be said: no common pair, or both always chose the same.
     """
     choices = [
-        {
-            (v.pair.id, v.criterion): v.choice if v.decided else "neither"
-            for v in votes
-            if v.annotator == name and v.choice != "skip"
-        }
-        for name in (a, b)
+        {(v.pair.id, v.criterion): v.choice if v.decided else "neither" for v in votes if v.choice != "skip"}
+        for votes in (of_a, of_b)
     ]
     common = sorted(choices[0].keys() & choices[1].keys())
     n = len(common)
@@ -89,6 +85,14 @@ def cohen_kappa(votes: Sequence[Vote], a: str, b: str) -> tuple[float | None, in
     observed = sum(x == y for x, y in zip(first, second, strict=True)) / n
     expected = sum(first.count(kind) * second.count(kind) for kind in ("left", "right", "neither")) / n**2
     return ((observed - expected) / (1 - expected) if expected < 1 else None), n
+
+
+def by_models(votes: Iterable[Vote]) -> dict[frozenset[str], list[Vote]]:
+    """The votes by the one or two models whose answers they were between."""
+    found: dict[frozenset[str], list[Vote]] = defaultdict(list)
+    for vote in votes:
+        found[frozenset((vote.pair.left.model, vote.pair.right.model))].append(vote)
+    return found
 
 
 def model_wins(votes: Sequence[Vote], a: str, b: str) -> Rate:

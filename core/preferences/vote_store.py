@@ -11,10 +11,13 @@ transaction, and what must not happen twice is a UNIQUE constraint.
 import json
 import math
 import sqlite3
+import threading
 import time
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -144,10 +147,21 @@ class Vote:
         return self.pair.left if self.choice == "right" else self.pair.right
 
 
+@dataclass(frozen=True)
+class Known:
+    """The standing votes as they were read, and what of the store has changed when they are not those any more."""
+
+    file: tuple[int, int] | None = None
+    renames: int = 0  # of models
+    withdrawals: int = 0
+    votes: tuple[Vote, ...] = ()  # by id
+
+
 class Votes(Database):
     """The store. `trouble` says in a sentence that a damaged file was put aside when it was opened."""
 
     def __init__(self, path: str | Path):
+        self.known, self.reading = Known(), threading.Lock()
         super().__init__(path, SCHEMA, ADDED)
 
     # --- pairs ------------------------------------------------------------------------------------------------
@@ -177,6 +191,7 @@ class Votes(Database):
         with self.transaction() as connection:
             for side in ("left_model", "right_model"):
                 connection.execute(f"UPDATE pairs SET {side} = ? WHERE {side} = ?", (new, name))
+            connection.execute(f"PRAGMA user_version = {renames(connection) + 1}")
 
     # --- votes ------------------------------------------------------------------------------------------------
 
@@ -267,14 +282,37 @@ class Votes(Database):
 
         after: only votes younger than the one with this id.
         """
-        query = (
-            "SELECT standing.id, annotator, choice, milliseconds, note, predicted, standing.created, margin, "
-            f"criterion, {PAIR} FROM standing JOIN pairs ON pairs.id = pair WHERE (?1 IS NULL OR annotator = ?1) "
-            "AND (?2 IS NULL OR source = ?2) AND (?3 IS NULL OR ?3 IN (left_model, right_model)) "
-            "AND standing.id > ?4 ORDER BY standing.id"
-        )
-        rows = self.connection().execute(query, (annotator, source, model, after))
-        return [Vote(row[0], read_pair(row[9:]), *row[1:9]) for row in rows]
+        found = self.all_standing()
+        return [
+            vote
+            for vote in found[bisect_right(found, after, key=lambda vote: vote.id) :]
+            if annotator in (None, vote.annotator)
+            and source in (None, vote.pair.source)
+            and (model is None or model in (vote.pair.left.model, vote.pair.right.model))
+        ]
+
+    def all_standing(self) -> tuple[Vote, ...]:
+        """All of them, of which only what has come since the last look is read: there may be many."""
+        with self.reading:
+            connection, known = self.connection(), self.known
+            if (known.file, known.renames) != (self.own.file, renames(connection)):
+                known = Known(self.own.file, renames(connection))
+            (withdrawals,) = connection.execute("SELECT count(*) FROM withdrawals").fetchone()
+            if (
+                withdrawals != known.withdrawals
+            ):  # before the votes are read: what is withdrawn later is counted next time
+                gone = {row[0] for row in connection.execute("SELECT vote FROM withdrawals")}
+                kept = tuple(vote for vote in known.votes if vote.id not in gone)
+                known = replace(known, withdrawals=withdrawals, votes=kept)
+            query = (
+                "SELECT standing.id, annotator, choice, milliseconds, note, predicted, standing.created, margin, "
+                f"criterion, {PAIR} FROM standing JOIN pairs ON pairs.id = pair WHERE standing.id > ? "
+                "ORDER BY standing.id"
+            )
+            rows = connection.execute(query, (known.votes[-1].id if known.votes else 0,))
+            new = tuple(Vote(row[0], read_pair(row[9:]), *row[1:9]) for row in rows)
+            self.known = replace(known, votes=known.votes + new) if new else known
+            return self.known.votes
 
     def annotators(self) -> dict[str, int]:
         """The number of standing votes of each, most first."""
@@ -385,8 +423,21 @@ def insert_row(connection: sqlite3.Connection, query: str, values: tuple[Any, ..
 
 def read_pair(row: Sequence[Any]) -> Pair:
     left, right = Answer(*row[2:5]), Answer(*row[5:8])
-    history = tuple((role, content) for role, content in json.loads(row[11]))
-    return Pair(row[1], left, right, json.loads(row[8]), row[9], row[10], row[0], history=history)
+    history = tuple((role, content) for role, content in json.loads(row[11])) if row[11] != "[]" else ()
+    return Pair(row[1], left, right, read_sampling(row[8]), row[9], row[10], row[0], history=history)
+
+
+@lru_cache(maxsize=256)
+def read_sampling(text: str) -> dict[str, Any]:
+    """One for all pairs that were drawn alike: nobody changes it."""
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def renames(connection: sqlite3.Connection) -> int:
+    """How often a model was renamed in this file, which changes votes that are known already."""
+    count: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return count
 
 
 def now() -> str:

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -100,10 +101,12 @@ def length_bias_sentence(rate: Rate) -> str:
 
 def pairwise_kappas(votes: Sequence[Vote]) -> list[dict[str, Any]]:
     """Cohen's kappa of any two annotators who have voted on the same pairs."""
-    names = sorted({vote.annotator for vote in votes})
+    given = defaultdict(list)
+    for vote in votes:
+        given[vote.annotator].append(vote)
     found = []
-    for a, b in itertools.combinations(names, 2):
-        kappa, count = agreement.cohen_kappa(list(votes), a, b)
+    for a, b in itertools.combinations(sorted(given), 2):
+        kappa, count = agreement.cohen_kappa(given[a], given[b])
         if count:
             found.append({"a": a, "b": b, "kappa": kappa, "count": count, "sentence": kappa_sentence(kappa, count)})
     return found

@@ -1,10 +1,9 @@
 """Beside the vote: how well your preferences were predicted, and how consistent you are."""
 
-import itertools
 from collections.abc import Sequence
 from typing import Any
 
-from core.preferences.agreement import model_wins
+from core.preferences.agreement import by_models, model_wins
 from core.preferences.vote_store import Vote
 from playground.panels.voting.annotator_stats import consistency, prediction_accuracy
 from playground.panels.voting.panel import name
@@ -43,11 +42,10 @@ def build(services: Services) -> None:
 
 def wins(votes: Sequence[Vote]) -> list[dict[str, Any]]:
     """Of any two models that were compared blindly, how often the first one won; ties count half."""
-    compared = [vote for vote in votes if vote.pair.source == "compare"]
-    names = sorted({answer.model for vote in compared for answer in (vote.pair.left, vote.pair.right)})
+    compared = by_models(vote for vote in votes if vote.pair.source == "compare")
     found = []
-    for a, b in itertools.combinations(names, 2):
-        rate = model_wins(compared, a, b)
+    for a, b in sorted(tuple(sorted(models)) for models in compared if len(models) == 2):
+        rate = model_wins(compared[frozenset((a, b))], a, b)
         if rate.count:
             found.append({"a": a, "b": b, "share": rate.share, "low": rate.low, "high": rate.high, "count": rate.count})
     return found

@@ -46,7 +46,7 @@ def found(votes: Votes, request: dict[str, Any]) -> list[Vote]:
         for vote in reversed(standing)
         if request["choice"] in ("", vote.choice)
         and request["criterion"] in ("", vote.criterion)
-        and wanted in searched(vote)
+        and (not wanted or wanted in searched(vote))
     ]
 
 

@@ -15,6 +15,7 @@ from filelock import FileLock
 from sklearn.metrics import cohen_kappa_score
 
 from core.datasets.preference_files import Preference
+from core.preferences import vote_store
 from core.preferences.agreement import (
     cohen_kappa,
     length_bias,
@@ -156,7 +157,46 @@ def test_votes_by_another_criterion_are_learned_from_apart(votes):
     votes.cast("k3", second, "Bob", "right", 1)
     assert [p.prompt for p in votes.preferences(criteria=[OVERALL])] == ["p0", "p1"]
     assert [p.prompt for p in votes.preferences(["Ann"], criteria=["character"])] == ["p1"]
-    assert cohen_kappa(votes.standing(), "Ann", "Bob") == (None, 0), "they have judged by different criteria"
+    assert cohen_kappa(votes.standing("Ann"), votes.standing("Bob")) == (None, 0), (
+        "they have judged by different criteria"
+    )
+
+
+def test_only_what_is_new_is_read_and_it_is_what_the_store_holds_whoever_has_changed_it(votes, tmp_path, monkeypatch):
+    """Random votes, changes, withdrawals and renames by two windows, and in the end by another file in its place."""
+    chance, windows, reads = random.Random(1), (votes, Votes(votes.path)), []
+    read_pair = vote_store.read_pair
+    monkeypatch.setattr(vote_store, "read_pair", lambda row: reads.append(row[0]) or read_pair(row))
+    for number in range(120):
+        window, standing, act = chance.choice(windows), votes.standing(), chance.choice("vvvcwr")
+        reads.clear()
+        if act == "v" or not standing:
+            (id,) = window.add_pairs(
+                pairs(1, chance.choice((("x", "y"), ("z", "x"))), chance.choice(("label", "chat")))
+            )
+            window.cast(f"k{number}", id, chance.choice(("Ann", "Bob")), "left", 1)
+        elif act == "c":
+            window.change(f"c{number}", chance.choice(standing).id, "right")
+        elif act == "w":
+            window.withdraw(f"w{number}", chance.choice(standing).id, "undo")
+        else:
+            window.rename_model("x", f"x{number}")
+        found = votes.standing()
+        assert act == "r" or len(reads) <= 2, "one by cast, to know that it is there, and one of what is new"
+        fresh = Votes(votes.path)
+        assert found == fresh.standing() == windows[1].standing()
+        assert votes.standing("Ann") == [vote for vote in found if vote.annotator == "Ann"]
+        assert votes.standing(source="chat", model="y", after=9) == [
+            vote for vote in found if vote.pair.source == "chat" and vote.pair.left.model != "z" and vote.id > 9
+        ]
+    other = Votes(tmp_path / "other.db")
+    other.add_voted(pairs(2), ["left", "tie"], "Eve")
+    for store in (other, votes):
+        store.connection().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        store.connection().close()
+    (tmp_path / "other.db").replace(votes.path)
+    for window in windows:
+        assert [vote.annotator for vote in window.standing()] == ["Eve", "Eve"]
 
 
 def test_open_pairs_are_those_without_a_vote_of_this_annotator(votes):
@@ -315,6 +355,10 @@ def vote_and_say(path: Path, ids: list[int], said) -> None:
         os.write(said, f"{id}\n".encode())
 
 
+@pytest.mark.fault(
+    "who stores votes is killed",
+    "every vote that was acknowledged is there",
+)
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no SIGKILL on Windows")
 def test_every_vote_that_was_acknowledged_survives_a_kill(votes):
     ids = votes.add_pairs(pairs(2000))
@@ -440,9 +484,9 @@ def test_kappa_against_scikit_learn(votes):
         for name, choice in (("Ann", first), ("Bob", second)):
             votes.cast(f"{name}{id}", id, name, choice, 1)
             said[name].append(choice)
-    kappa, count = cohen_kappa(votes.standing(), "Ann", "Bob")
+    kappa, count = cohen_kappa(votes.standing("Ann"), votes.standing("Bob"))
     assert count == 60 and kappa == pytest.approx(cohen_kappa_score(said["Ann"], said["Bob"]))
-    assert cohen_kappa(votes.standing(), "Ann", "nobody") == (None, 0)
+    assert cohen_kappa(votes.standing("Ann"), votes.standing("nobody")) == (None, 0)
 
 
 def test_wins_of_a_model_count_on_either_side(votes):

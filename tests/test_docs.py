@@ -15,7 +15,7 @@ import torch
 from core.cli import build_parser
 from playground import api
 from playground.services.services import Services
-from tests import architecture, data_table, weight_table
+from tests import architecture, data_table, fault_table, weight_table
 
 REPO = Path(__file__).parents[1]
 README = REPO / "README.md"
@@ -129,3 +129,8 @@ def test_the_tables_of_data_are_what_the_readers_say() -> None:
 def test_the_table_of_weights_is_what_the_readers_declare() -> None:
     page, updated = weight_table.PART.updated()
     assert page == updated, "run python -m tests.weight_table --write"
+
+
+def test_the_table_of_faults_is_made_of_what_the_tests_do() -> None:
+    page, updated = fault_table.PART.updated()
+    assert page == updated, "run python -m tests.fault_table --write"

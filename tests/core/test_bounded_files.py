@@ -15,6 +15,10 @@ def test_a_device_is_refused(path: str) -> None:
         read_bytes(Path(path), 100)
 
 
+@pytest.mark.fault(
+    "a file to learn from is a device, a pipe, or has more than 4 GB",
+    "it is refused in words",
+)
 def test_what_is_no_file_is_refused_in_words_and_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "loop").symlink_to("loop")

@@ -93,6 +93,10 @@ HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
+@pytest.mark.fault(
+    "a checkpoint is hostile or damaged",
+    "it is refused with the reason, and shown as broken in *Models*",
+)
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_checkpoint_is_refused_with_a_reason(directory, name):
     damage, reason = HOSTILE[name]

@@ -236,6 +236,11 @@ def test_of_many_that_begin_what_waits_at_once_each_run_is_begun_by_one(tmp_path
     assert Run(tmp_path / "b").status().state == "created" and not queue.waiting(tmp_path)
 
 
+@pytest.mark.fault(
+    "the machine is restarted",
+    "what waits in the queue still waits, and begins when the playground or `python -m core queue` is "
+    "started; what trained can be resumed",
+)
 def test_the_queue_is_there_after_the_machine_was_started_again(tmp_path: Path, begun: list, monkeypatch) -> None:
     with training(tmp_path, "first") as first:
         add(tmp_path, "a", "b")
@@ -248,6 +253,10 @@ def test_the_queue_is_there_after_the_machine_was_started_again(tmp_path: Path, 
     assert begun == [["b", "--anyway"]] and order(tmp_path) == ["a"]
 
 
+@pytest.mark.fault(
+    "an entry of the queue is damaged",
+    "its run asks what to do with it, and the others go on",
+)
 @pytest.mark.parametrize("values", [{"after": 7}, {"after": [7]}, {"place": 3}, {"need": {"needs": "much"}}])
 def test_a_bad_entry_asks_and_the_others_go_on(tmp_path: Path, begun: list, values: dict[str, Any]) -> None:
     add(tmp_path, "a", "b", "c")
@@ -269,6 +278,10 @@ def test_a_bad_entry_asks_and_the_others_go_on(tmp_path: Path, begun: list, valu
     assert begun[1:] == [["a", "--anyway"]]
 
 
+@pytest.mark.fault(
+    "the queue's file is lost",
+    "the runs are there, and each asks before it begins",
+)
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"entries": 3}', '{"entries": [3, {}, {"name": 3}]}', "[" * 9999])
 def test_if_the_file_is_lost_the_runs_are_not_but_nobody_begins_them_unasked(tmp_path, begun, content) -> None:
     add(tmp_path, "b", "a")

@@ -42,6 +42,10 @@ def names_told(library: Workspace) -> set[str]:
     return own | paths | {str(card.parent), results(Votes(place / "preferences.db").standing())[0][0]}
 
 
+@pytest.mark.fault(
+    "a rename is cut off",
+    "the next start completes it: models made from it, runs and votes follow",
+)
 def test_a_rename_that_is_cut_off_at_any_moment_is_completed_by_the_next_start(library: Workspace, monkeypatch) -> None:
     replace, at = os.replace, 0
     while True:

@@ -49,6 +49,10 @@ def test_help_names_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
 PROXIES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy")
 
 
+@pytest.mark.fault(
+    "the environment names a proxy",
+    "the page is reached without it; huggingface.co through it",
+)
 @pytest.mark.parametrize("proxy", ["http://127.0.0.1:9", "socks5://127.0.0.1:9"])
 @pytest.mark.parametrize("known", ["", "example.org"])
 def test_its_own_address_never_goes_through_a_proxy_and_the_hub_does(

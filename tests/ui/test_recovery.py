@@ -46,6 +46,10 @@ def curve(run: Run) -> list[tuple]:
     return [tuple(line.get(name) for name in ("step", "loss/train", "loss/val", "grad_norm", "lr")) for line in lines]
 
 
+@pytest.mark.fault(
+    "the playground is killed, or the page closed",
+    "trainings go on, and are found again",
+)
 @pytest.mark.slow
 @pytest.mark.longest
 def test_a_training_survives_the_page_and_resumes_exactly_after_a_kill(

@@ -62,6 +62,11 @@ def stopped(tmp_path: Path, text: Path) -> Run:
     return run
 
 
+@pytest.mark.fault(
+    "a file that a run learns from is changed or replaced",
+    "the run refuses to go on, and its model to be measured on it, and says which file; put the old one "
+    "back, or begin a new run",
+)
 def test_a_run_does_not_go_on_with_another_text_and_says_which_file_has_changed(stopped: Run, text: Path) -> None:
     text.write_text(TEXT.upper(), encoding="utf-8")
     status = train(stopped)

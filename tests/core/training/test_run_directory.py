@@ -254,6 +254,10 @@ def test_a_run_that_failed_before_its_first_step_leaves_no_snapshot_to_the_next_
 KILLS = 8
 
 
+@pytest.mark.fault(
+    "a training is killed",
+    "it resumes from its last saved step, to the same curve",
+)
 @pytest.mark.slow
 def test_a_run_killed_again_and_again_resumes_to_what_an_uninterrupted_run_gives(tmp_path, corpus_file):
     """Kills at random moments of start-up, training and saving, which takes most of the time here."""
@@ -464,6 +468,10 @@ def disk_full_at(*names: str) -> Iterator[None]:
         yield
 
 
+@pytest.mark.fault(
+    "the disk is full, or cannot be written",
+    "the training fails with a sentence, its last saved step is whole, and it can be resumed",
+)
 @pytest.mark.parametrize(
     ("names", "good"),
     [
@@ -653,6 +661,10 @@ def test_saved_steps_come_in_the_order_of_their_numbers(run):
     assert [path.name for path in run.saved_steps()] == ["step-000020", "step-200000", "step-1000000"]
 
 
+@pytest.mark.fault(
+    "the GPU's memory does not suffice",
+    "the training takes smaller micro-batches, says so, and goes on",
+)
 def test_a_micro_batch_that_had_to_shrink_is_told_in_the_log_and_in_the_status(run, monkeypatch, caplog):
     caplog.set_level("INFO")
     monkeypatch.setattr(runner, "STATUS_INTERVAL", 0)

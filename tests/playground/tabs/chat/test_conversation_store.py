@@ -63,6 +63,10 @@ def test_a_search_finds_names_and_what_was_said_on_any_branch(store: Conversatio
     assert store.entries("hamlet:")[0].damaged is False and store.entries("horatio") == []
 
 
+@pytest.mark.fault(
+    "a conversation goes on in two windows",
+    "the second window's is kept as a copy",
+)
 def test_who_has_not_seen_what_another_window_kept_gets_a_copy(store: ConversationStore) -> None:
     store.keep("a", talk("Who?"), [], "r1")
     assert store.keep("a", talk("Who?", "Theirs"), ["r1"], "r2") == "a"
@@ -91,6 +95,10 @@ def test_what_is_deleted_can_be_restored_until_the_playground_is_started_again(t
         ConversationStore(tmp_path).restore("a")
 
 
+@pytest.mark.fault(
+    "a conversation is damaged",
+    "it is one row that says so, and the others open",
+)
 @pytest.mark.parametrize("damage", ["CAST(x'7bff' AS TEXT)", "'{'", """'{"tree": {"nodes": {}}}'""", "'[1]'"])
 def test_a_damaged_one_is_one_damaged_row(store: ConversationStore, tmp_path: Path, damage: str) -> None:
     store.keep("a", talk("Who?"), [], "r")

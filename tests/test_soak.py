@@ -1,0 +1,23 @@
+"""A short soak: what `python -m tests.benchmarks.soak` does for ten minutes, for forty events, with the page in this process.
+
+It costs some 20 s of a core.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks.soak import soak
+from tests.helpers.soak_world import World
+
+SEED = 8
+
+
+@pytest.mark.slow
+def test_nothing_is_lost_whatever_happens(tmp_path: Path) -> None:
+    world = World(tmp_path, in_process=True)
+    try:
+        soak(world, SEED, seconds=60, events=40, settled=1)
+    finally:
+        world.close()
+    assert len(world.votes) > 5 and world.counts.total() > 20

@@ -1,6 +1,6 @@
-"""A short soak: what `python -m tests.benchmarks.soak` does for ten minutes, for forty events, with the page in this process.
+"""A short soak: what `python -m tests.benchmarks.soak` does, for forty events; it takes some 20 s of a core.
 
-It costs some 20 s of a core.
+The page is served by this process.
 """
 
 from pathlib import Path

@@ -298,9 +298,7 @@ class Votes(Database):
             if (known.file, known.renames) != (self.own.file, renames(connection)):
                 known = Known(self.own.file, renames(connection))
             (withdrawals,) = connection.execute("SELECT count(*) FROM withdrawals").fetchone()
-            if (
-                withdrawals != known.withdrawals
-            ):  # before the votes are read: what is withdrawn later is counted next time
+            if withdrawals != known.withdrawals:  # counted before the votes are read, so that none is missed
                 gone = {row[0] for row in connection.execute("SELECT vote FROM withdrawals")}
                 kept = tuple(vote for vote in known.votes if vote.id not in gone)
                 known = replace(known, withdrawals=withdrawals, votes=kept)

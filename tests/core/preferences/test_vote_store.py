@@ -191,6 +191,7 @@ def test_only_what_is_new_is_read_and_it_is_what_the_store_holds_whoever_has_cha
         ]
     other = Votes(tmp_path / "other.db")
     other.add_voted(pairs(2), ["left", "tie"], "Eve")
+    other.connection().execute(f"PRAGMA user_version = {vote_store.renames(votes.connection())}")
     for store in (other, votes):
         store.connection().execute("PRAGMA wal_checkpoint(TRUNCATE)")
         store.connection().close()

@@ -25,13 +25,14 @@ from core.commands import (
     run_votes,
     typed,
 )
-from core.config import add_flags, describe_os_error
+from core.config import REWARD, add_flags, describe_os_error
 from core.datasets import shakespeare as corpora
 from core.generate import Sampling
 from core.gguf_file import TYPES
 from core.packed_model import PRECISIONS
 from core.preferences.rule_annotators import RULES
 from core.preferences.vote_store import FILE
+from core.rlhf import own_reward
 from core.roots import default_directory, find_model
 from core.stages import pretrain
 from core.stages.base import Presets, Stage
@@ -86,6 +87,12 @@ def add_use(add: Add) -> None:
     sub.add_argument("directory", type=Path, nargs="+", help="several are trained in turn")
     sub.add_argument("--queue", action="store_true", help="wait in the queue, to be begun when the device is free")
     sub.add_argument("--anyway", action="store_true", help="--queue: begin although it does not fit into memory")
+    sub.add_argument(
+        "--reward",
+        default="",
+        metavar="FILE.py:FUNCTION",
+        help="your own reward functions that the run names, with commas: only what is named at the start is executed",
+    )
     sub.add_argument("--queued", action="store_true", help=argparse.SUPPRESS)  # how the queue itself begins one
 
     sub = add("generate", run_generate, "Continue a text.")
@@ -263,6 +270,8 @@ def add_preset(sub: argparse.ArgumentParser, presets: Presets | None, default: s
 def run_stage(stage: Stage, args: argparse.Namespace) -> int:
     """Begin a run with what was given on the command line."""
     config = stage.configure(typed(args, stage.config), vars(args).get("preset"))
+    for name in stage.settings_that_name(REWARD):
+        own_reward.allow(config.to_dict()[name])
     if distributed.world_size() == 1 and not args.anyway:
         config = fit_or_refuse(stage, config, args)
     if distributed.is_main():

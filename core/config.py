@@ -14,11 +14,12 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any, Self, get_args
 
 # What the value of a setting may name: the path of a checkpoint, of a checkpoint for its vocabulary, of a reward model;
-# votes; a text, by its name or path; or a column of these.
+# votes; a text, by its name or path; a column of these; or what answers are rewarded for.
 CHECKPOINTS = ("checkpoint", "vocabulary", "reward model")
 DATA = ("votes", "corpus")
 COLUMN = "column"
-REFERS = (*CHECKPOINTS, *DATA, COLUMN)
+REWARD = "reward"
+REFERS = (*CHECKPOINTS, *DATA, COLUMN, REWARD)
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Setting:
     choices: tuple[str, ...] | None = None
     step: float | None = None  # a slider with this step is the handiest control
     refers: str = ""  # what the value names, one of REFERS; "" = nothing
+    optional: bool = False  # may what it names be left out? Then it is empty
     fixed: bool = False  # a run that goes on from a saved step must keep it
     title: str = ""  # a plain label; "" = its name in words: see `title_of`
 
@@ -44,12 +46,13 @@ def setting(
     choices: tuple[str, ...] | None = None,
     step: float | None = None,
     refers: str = "",
+    optional: bool = False,
     fixed: bool = False,
     title: str = "",
 ) -> Any:
     """A dataclass field with its explanation, bounds (both inclusive), choices, and what hangs on it: see `Setting`."""
     assert not refers or refers in REFERS, refers
-    about = Setting(help, low, high, choices, step, refers, fixed, title)
+    about = Setting(help, low, high, choices, step, refers, optional, fixed, title)
     return field(default=default, metadata={"setting": about})
 
 

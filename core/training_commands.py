@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from core import queue
+from core.rlhf import own_reward
 from core.stages.memory_fit import known_need
 from core.stages.registry import stage_of, train
 from core.training import distributed
@@ -30,6 +31,8 @@ def complain(sentence: str) -> int:
 
 def run_run(args: argparse.Namespace) -> int:
     runs = [Run(directory) for directory in args.directory]
+    if args.reward:
+        own_reward.allow(args.reward)
     if args.queue:
         return enqueue(runs, args.anyway)
     return run_queued(runs[0], args.anyway) if args.queued else execute(runs)

@@ -5,17 +5,28 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from core.chat_template import encode_prompt, with_template
 from core.checkpoint import read_config
 from core.datasets.conversations import Example
 from core.datasets.files import read_file
-from core.datasets.instructions import exchanges, instruction_sentence, satisfied_instructions, split
+from core.datasets.instructions import (
+    Instruction,
+    draw_instructions,
+    exchanges,
+    instruction_sentence,
+    satisfied_instructions,
+    split,
+)
 from core.datasets.messages import is_messages, read_messages
 from core.datasets.preview import SHOWN, Preview, show_example
 from core.datasets.records import find_records, parse_records
 from core.datasets.shakespeare import Play, plays
 from core.tokenizer import Tokenizer
 
+PLAYS = "plays"  # the prompts that need no file
+LEARNED_PROMPTS, MEASURED_PROMPTS = 4000, 32  # that a policy learns on and is measured on, at most
 PLAIN = 0.5  # share of the prompts that are a cue and nothing else
 OF_OWN_PROMPTS = ("prompts", "too long, left out")  # counts that say nothing of prompts of which there are always more
 KINDS = ("speaker", "lines", "mention", "begin")  # instructions that leave open how an answer ends
@@ -34,6 +45,35 @@ def play_prompts(texts: Iterable[Play], count: int, seed: int) -> list[str]:
         plain = chance.random() < PLAIN or not possible
         prompts[cue if plain else f"{cue}\n\n{instruction_sentence([chance.choice(possible)])}"] = None
     return list(prompts)
+
+
+def instructed_prompts(texts: Iterable[Play], count: int, seed: int) -> dict[str, tuple[Instruction, ...]]:
+    """Different cues from the plays, each with one or two instructions that its real reply follows, and those."""
+    chance = random.Random(seed)
+    pairs = [(cue, openings) for play in texts for cue, openings in exchanges(play)]
+    chance.shuffle(pairs)
+    prompts: dict[str, tuple[Instruction, ...]] = {}
+    for cue, openings in pairs:
+        if len(prompts) == count:
+            break
+        chosen = draw_instructions(satisfied_instructions(chance.choice(openings)), chance)
+        if chosen:
+            prompts[f"{cue}\n\n{instruction_sentence(chosen)}"] = tuple(chosen)
+    return prompts
+
+
+def learned_and_measured_prompts(source: str, seed: int) -> tuple[list[str], list[str]]:
+    """(prompts to learn on, prompts to measure on): from the plays, or from a person's own file.
+
+    Raises ValueError if the file holds a single one.
+    """
+    if source == PLAYS:
+        return learning_prompts(LEARNED_PROMPTS, seed), held_out_prompts(MEASURED_PROMPTS)
+    given = np.random.default_rng(seed).permutation(np.array(read_prompts(source), dtype=object)).tolist()
+    if len(given) < 2:
+        raise ValueError(f"{Path(source).name} holds one prompt: at least 2 are needed, one to measure on")
+    count = min(MEASURED_PROMPTS, max(1, len(given) // 10))
+    return given[count:], given[:count]
 
 
 def learning_prompts(count: int, seed: int) -> list[str]:

@@ -15,7 +15,7 @@ from core.preferences.rule_annotators import is_question
 
 ENOUGH = 20  # independent cases: of fewer nothing is said but that they are few
 
-Answer = Mapping[str, Any]  # {"prompt", "text", "ended"}: see core.evaluation.held_out_answers; PPO adds a "score"
+Answer = Mapping[str, Any]  # {"prompt", "text", "ended"}: core.evaluation.held_out_answers; PPO, GRPO add a "score"
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,19 @@ SCORE = Trait(
     "the reward model scores answers lower",
     "a higher score",
     "a lower score",
+)
+
+
+REWARD = Trait(
+    lambda answer: float(answer["score"]),
+    "the reward of answers",
+    1,
+    2,
+    "",
+    "answers are worth more",
+    "answers are worth less",
+    "an answer that is worth more",
+    "one that is worth less",
 )
 
 

@@ -1,4 +1,4 @@
-"""How a policy cheats: what goes wrong when answers are bent to a score, said from the log of PPO or DPO.
+"""How a policy cheats: what goes wrong when answers are bent to a score, said from the log of PPO, GRPO or DPO.
 
 A score is not what people want but a guess at it. Pressed hard enough a policy finds answers that score well and that
 nobody likes (Gao et al. 2022, arXiv:2210.10760): all of one length, all alike, or far from any language. The score
@@ -16,6 +16,7 @@ from core.diagnostics.finding import Finding
 from core.diagnostics.loss_rules import not_finite, overfitting
 from core.diagnostics.machine_rules import memory
 from core.diagnostics.run_log import Numbers, Rule, RunState
+from core.preferences.reward_terms import TOTAL, parse_terms
 
 FIRST, LATEST = 2, 3  # iterations that stand for the beginning, and for now
 LONGER, SHORTER = 1.8, 0.4  # times the first length
@@ -25,6 +26,8 @@ FAR = 15.0  # nats a response: an answer e^15 times likelier than by the referen
 TOO_FAR = 2.0  # times the distance that was asked for
 GAP = 0.25  # nats a vote between training and held-out ones, beyond the scatter of some ten votes
 GUESSING = 0.85 * math.log(2)  # a loss on held-out votes above this is hardly better than a coin's
+ALIKE = 0.9  # share of the groups from which nothing is learned
+EATEN = 0.5  # of its spread that a part of the reward has fallen by
 RECENT = 20  # steps whose loss stands for what is known of the votes that are learned from
 
 
@@ -69,7 +72,7 @@ def runaway(run: RunState) -> Finding | None:
         course.latest_step,
         "The policy runs away from the reference",
         f"From step {course.latest_step:,} on it is {course.latest:.1f} nats a response away{asked}.",
-        "It may have left what the reward model was trained on: its scores mean little there.",
+        "It may have left what makes sense, and what a reward model was trained on: scores mean little there.",
         "Begin again with a higher price for distance, and half the learning rate.",
         {"kl_coef": float(f"{max(3 * coefficient, 0.05):.2g}"), "learning_rate": halved(config)},
         0,
@@ -93,8 +96,14 @@ def dpo_runaway(run: RunState) -> Finding | None:
     )
 
 
+def lengths(run: RunState) -> MetricSeries:
+    """Of the answers in tokens, as PPO or GRPO calls it."""
+    found = MetricSeries(run.lines, "val/length")
+    return found if found.steps else MetricSeries(run.lines, "completions/mean_length")
+
+
 def length(run: RunState) -> Finding | None:
-    course = MetricSeries(run.lines, "val/length")
+    course = lengths(run)
     if not course.known or SHORTER * course.first < course.latest < LONGER * course.first:
         return None
     how = "longer" if course.latest > course.first else "shorter"
@@ -104,9 +113,9 @@ def length(run: RunState) -> Finding | None:
         f"The answers become {how} and {how}",
         f"They had {course.first:.0f} tokens at the beginning and have {course.latest:.0f} from step "
         f"{course.latest_step:,} on.",
-        "The reward model may pay for the length, or for something that is easier to do at that length.",
-        "If that is not what you meant: vote on pairs where the better answer has the other length, train the reward "
-        "model again; or begin again with a higher price for distance.",
+        "The reward may pay for the length, or for something that is easier to do at that length.",
+        "If that is not what you meant: change the reward, a reward model by votes on pairs where the better answer "
+        "has the other length; or begin again with a higher price for distance.",
         {"kl_coef": dearer(run.config)},
         0,
     )
@@ -131,15 +140,18 @@ def repetition(run: RunState) -> Finding | None:
 
 def entropy_collapse(run: RunState) -> Finding | None:
     """Of a token, not of an answer: short answers have little entropy however free each word is."""
-    whole, tokens = MetricSeries(run.lines, "objective/entropy"), MetricSeries(run.lines, "val/length")
-    if not whole.known or not tokens.known:
+    whole, tokens, each = MetricSeries(run.lines, "objective/entropy"), lengths(run), MetricSeries(run.lines, "entropy")
+    if each.known:
+        then, now, step = each.first, each.latest, each.latest_step
+    elif whole.known and tokens.known:
+        then, now, step = whole.first / tokens.first, whole.latest / tokens.latest, whole.latest_step
+    else:
         return None
-    then, now = whole.first / tokens.first, whole.latest / tokens.latest
     if now > CALM * then:
         return None
     return Finding(
         "entropy collapse",
-        whole.latest_step,
+        step,
         "The policy hardly hesitates any more",
         f"The entropy of a token fell from {then:.2f} to {now:.2f} nats.",
         "It has made up its mind about every word, and what it does not try it cannot learn.",
@@ -147,6 +159,52 @@ def entropy_collapse(run: RunState) -> Finding | None:
         {"learning_rate": halved(run.config)},
         0,
     )
+
+
+# --- groups of answers to one prompt --------------------------------------------------------------------------------
+
+
+def groups_alike(run: RunState) -> Finding | None:
+    """Nothing is learned where all answers of a group score the same."""
+    alike, reward = MetricSeries(run.lines, "frac_reward_zero_std"), MetricSeries(run.lines, TOTAL)
+    if len(alike.values) < LATEST or float(alike.values[-LATEST:].min()) < ALIKE:
+        return None
+    return Finding(
+        "groups all alike",
+        alike.latest_step,
+        "All answers to a prompt are worth the same",
+        f"In {alike.latest:.0%} of the groups of the last {LATEST} iterations no answer was worth more than another; "
+        f"the reward is {reward.latest:.2f} on average.",
+        "An answer is measured against its group, so from these nothing is learned: the reward is a constant, or what "
+        "it asks for never happens, or always.",
+        "If it never happens, reward a part of it too, or give larger groups; if it always does, the model has learned "
+        "it, and this run can end.",
+    )
+
+
+def part_eaten(run: RunState) -> Finding | None:
+    """A part of the reward falls while the whole rises: another part pays more."""
+    total, terms = MetricSeries(run.lines, TOTAL), parse_terms(str(run.config[TOTAL]))
+    if not total.known or total.latest <= total.first:
+        return None
+    for term in terms:
+        mean, std = (MetricSeries(run.lines, f"rewards/{term.name}/{what}") for what in ("mean", "std"))
+        if not mean.known:
+            continue
+        lost = math.copysign(1, term.weight) * (mean.first - mean.latest)
+        if lost > max(EATEN * std.first, 1e-6):
+            return Finding(
+                "a part eaten by another",
+                mean.latest_step,
+                f"{term.name} is given up for the rest of the reward",
+                f"{term.name} went from {mean.first:.2f} to {mean.latest:.2f} while the reward rose from "
+                f"{total.first:.2f} to {total.latest:.2f}.",
+                "What the other parts pay is easier to get without it.",
+                "Begin again with twice its weight, or leave it out.",
+                {TOTAL: ", ".join(f"{(1 + (one == term)) * one.weight:g} {one.source}" for one in terms)},
+                0,
+            )
+    return None
 
 
 def dearer(config: Mapping[str, Any]) -> float:
@@ -213,3 +271,4 @@ VOTE_RULES: tuple[Rule, ...] = (by_heart, few_votes)
 DPO_RULES: tuple[Rule, ...] = (dpo_runaway, *VOTE_RULES)
 # It makes its own data as it goes, so its loss says nothing about how well it learns.
 PPO_RULES: tuple[Rule, ...] = (not_finite, memory, runaway, length, repetition, entropy_collapse)
+GRPO_RULES: tuple[Rule, ...] = (*PPO_RULES, groups_alike, part_eaten)

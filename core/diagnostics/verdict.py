@@ -14,8 +14,10 @@ from core.diagnostics.answer_changes import (
     ENOUGH,
     LENGTH,
     QUESTIONS,
+    REWARD,
     SCORE,
     Answer,
+    Trait,
     change,
     count,
     describe_changes,
@@ -112,15 +114,25 @@ def dpo_verdict(run: FinishedRun) -> Verdict:
 
 
 def ppo_verdict(run: FinishedRun) -> Verdict:
-    changed, certainty, _ = describe_changes(run.before, run.after, (SCORE, LENGTH, QUESTIONS))
+    gained = f"a higher score is not yet a better answer: vote blind between it and {run.parent} before you keep it"
+    lost = "that its score rose is not shown: begin again with more steps or a lower KL penalty, or delete it"
+    return bent_verdict(run, SCORE, gained, lost)
+
+
+def grpo_verdict(run: FinishedRun) -> Verdict:
+    gained = f"it does more of what was rewarded: compare it with {run.parent} to see what that has cost"
+    lost = "that its answers are worth more is not shown: begin again with more steps or another reward, or delete it"
+    return bent_verdict(run, REWARD, gained, lost)
+
+
+def bent_verdict(run: FinishedRun, trait: Trait, gained: str, lost: str) -> Verdict:
+    """Of a policy that was bent to `trait`: what to do next if that is shown to have risen, and if it is not."""
+    changed, certainty, _ = describe_changes(run.before, run.after, (trait, LENGTH, QUESTIONS))
     moved = run.measured.get("kl/val")
     distance = "" if moved is None else f"it has moved by {moved:.1f} nats a response"
     doubt = certainty or "what the answers do not show is not known"
-    score = change(SCORE, run.before, run.after) if run.before else None
-    if score and score.is_real and score.after > score.before:
-        then = f"a higher score is not yet a better answer: vote blind between it and {run.parent} before you keep it"
-    else:
-        then = "that its score rose is not shown: begin again with more steps or a lower KL penalty, or delete it"
+    found = change(trait, run.before, run.after) if run.before else None
+    then = gained if found and found.is_real and found.after > found.before else lost
     return verdict_of([changed, distance], [doubt], [then], run.actions)
 
 

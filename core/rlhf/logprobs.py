@@ -25,9 +25,31 @@ def logprobs_of(model: GPT, x: Tensor, targets: Tensor, temperature: float = 1.0
     Logits are made only where a target counts: in a batch of questions and answers that is the smaller part.
     """
     counts = targets != IGNORE_INDEX
-    logits = model.lm_head(x[counts] / temperature)[:, : model.config.vocab_size].float()  # (N, V); it has no bias
-    likely = -F.cross_entropy(logits, targets[counts], reduction="none")
+    likely = -F.cross_entropy(logits_of(model, x[counts], temperature), targets[counts], reduction="none")
     return torch.zeros(targets.shape, device=x.device).masked_scatter(counts, likely)
+
+
+def logits_of(model: GPT, x: Tensor, temperature: float) -> Tensor:
+    """(N, V), of what the transformer made of some inputs: x (N, C)."""
+    logits: Tensor = model.lm_head(x / temperature)  # it has no bias
+    return logits[:, : model.config.vocab_size].float()
+
+
+def logprobs_and_entropy(
+    model: GPT, inputs: Tensor, targets: Tensor, temperature: float = 1.0
+) -> tuple[Tensor, Tensor]:
+    """`token_logprobs`, and the entropy in nats of the distribution from which each target was drawn, (B, T) each.
+
+    The entropy is to be looked at: no gradient flows through it.
+    """
+    counts = targets != IGNORE_INDEX
+    logits = logits_of(model, model.hidden(inputs)[counts], temperature)  # (N, V)
+    likely = -F.cross_entropy(logits, targets[counts], reduction="none")
+    with torch.no_grad():
+        every = logits.log_softmax(1)
+        entropy = -(every.exp() * every).sum(1)
+    empty = torch.zeros(targets.shape, device=inputs.device)
+    return empty.masked_scatter(counts, likely), empty.masked_scatter(counts, entropy)
 
 
 def answer_logprobs(model: GPT, inputs: Tensor, targets: Tensor) -> Tensor:

@@ -49,13 +49,15 @@ def whiten(x: Tensor, mask: Tensor) -> Tensor:
     return (x - chosen.mean()) * torch.rsqrt(chosen.var() + 1e-8) * mask
 
 
-def policy_losses(logprobs: Tensor, old: Tensor, advantages: Tensor, clip_range: float) -> Tensor:
-    """max(-A ratio, -A clip(ratio)) of each token, any shape: Schulman et al. 2017, equation 7.
+def policy_losses(change: Tensor, advantages: Tensor, clip_low: float, clip_high: float) -> Tensor:
+    """max(-A ratio, -A clip(ratio)) of each action, any shape: Schulman et al. 2017, equation 7.
 
-    ratio = pi / pi_old of the token. Beyond 1 +- clip_range nothing is gained by moving on in the same direction.
+    ratio = pi / pi_old of the action, of which `change` is the logarithm. Below 1 - clip_low and above 1 + clip_high
+    nothing is gained by moving on in the same direction; that the two differ is clip-higher, Yu et al. 2025,
+    arXiv:2503.14476, equation 10.
     """
-    ratio = (logprobs - old).exp()
-    return torch.maximum(-advantages * ratio, -advantages * ratio.clamp(1 - clip_range, 1 + clip_range))
+    ratio = change.exp()
+    return torch.maximum(-advantages * ratio, -advantages * ratio.clamp(1 - clip_low, 1 + clip_high))
 
 
 def value_losses(values: Tensor, old: Tensor, returns: Tensor, clip_range: float) -> Tensor:
@@ -72,7 +74,7 @@ def ppo_loss(policy: Policy, rows: Rollouts, clip_range: float, value_clip_range
     mask = rows.mask
     logprobs, values = policy(rows.inputs, rows.targets)
     new, old = logprobs[mask], rows.logprobs[mask]
-    policy_loss = policy_losses(new, old, rows.advantages[mask], clip_range)
+    policy_loss = policy_losses(new - old, rows.advantages[mask], clip_range, clip_range)
     value_loss = value_losses(values[mask], rows.values[mask], rows.returns[mask], value_clip_range)
     change = (new - old).detach()
     ratio = change.exp()

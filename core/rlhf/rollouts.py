@@ -6,8 +6,9 @@ Shapes: N answers, T predictions.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -40,9 +41,6 @@ class Rollouts(Batch):
     @property
     def mask(self) -> Tensor:
         return self.targets != IGNORE_INDEX
-
-    def rows(self, index: Tensor) -> "Rollouts":
-        return self.map(lambda tensor: tensor[index])
 
     def mean_kl(self) -> float:
         """KL of the policy to the reference in nats an answer, as seen on these."""
@@ -80,6 +78,17 @@ class Rollouts(Batch):
                 }
             )
         return found
+
+
+AnyBatch = TypeVar("AnyBatch", bound=Batch)
+
+
+def shuffled_rows(answers: AnyBatch, step: int, size: int, seed: int) -> AnyBatch:
+    """The rows of optimiser step `step`: in every pass over the answers of an iteration each comes once."""
+    passed, position = divmod(step, len(answers) // size)
+    shuffled = np.random.default_rng((seed, passed, 1)).permutation(len(answers))
+    index = torch.from_numpy(shuffled[position * size : (position + 1) * size])
+    return answers.map(lambda tensor: tensor[index])
 
 
 def repetition(answers: Sequence[Sequence[int]]) -> float:

@@ -147,7 +147,8 @@ class Stage:
             if name in paths:
                 check_language_model(paths[name])
         for name in self.settings_that_name("reward model"):
-            check_reward_model(values[name], with_template(Tokenizer.load(paths["parent"])))
+            if values[name] or name not in self.optional_settings:
+                check_reward_model(values[name], with_template(Tokenizer.load(paths["parent"])))
         if self.preview:
             self.preview(config)
 
@@ -171,6 +172,15 @@ class Stage:
     def settings_that_name(self, *what: str) -> list[str]:
         """The settings whose value names one of these: see `core.config.REFERS`."""
         return settings_that_name(self.config, *what)
+
+    @property
+    def optional_settings(self) -> list[str]:
+        """The settings that name something which may be left out."""
+        return [f.name for f in leaves(self.config) if setting_of(f).optional]
+
+    @property
+    def needs_reward_model(self) -> bool:
+        return bool(set(self.settings_that_name("reward model")) - set(self.optional_settings))
 
     @property
     def data(self) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from core.preferences.reward_terms import REWARDS as KNOWN_REWARDS
 from core.stages.base import HELD_OUT, ROLLOUTS, About, Metric, Stage
 
 # --- what every training measures -----------------------------------------------------------------------------
@@ -103,6 +104,13 @@ ACCURACY = (
 
 # --- of answers that the model writes while it learns: TRL's names ---------------------------------------------
 
+REPETITION = Metric(
+    "val/repetition",
+    "repetition",
+    "share",
+    ROLLOUTS,
+    about=About("Repetition", "share of three-token sequences that were said before, in this answer or another."),
+)
 ROLLOUT_METRICS = (
     Metric(
         "objective/scores",
@@ -134,13 +142,7 @@ ROLLOUT_METRICS = (
         curve="rollouts",
         about=About("Length", "tokens in an answer; a reward model may be pleased by length alone."),
     ),
-    Metric(
-        "val/repetition",
-        "repetition",
-        "share",
-        ROLLOUTS,
-        about=About("Repetition", "share of three-token sequences that were said before, in this answer or another."),
-    ),
+    REPETITION,
     Metric(
         "val/eos",
         "ended by itself",
@@ -189,4 +191,90 @@ POLICY_LOSSES = (
         curve="new to old probability",
         about=About("Ratio", "a token's probability now, by what it was when it was written; 1 means no change."),
     ),
+)
+
+# --- of groups of answers to one prompt: TRL's names ---------------------------------------------------------------
+
+GROUP_METRICS = (
+    Metric(
+        "reward",
+        "reward",
+        role=ROLLOUTS,
+        curve="answers",
+        panel="scores",
+        about=About("Reward", "what the answers are worth in all, on average: what GRPO makes larger."),
+    ),
+    Metric("reward/val", "reward", "", HELD_OUT, "mean reward on held-out prompts", "held-out prompts", "scores"),
+    *(
+        Metric(
+            f"rewards/{name}/mean",
+            "reward by part",
+            role=ROLLOUTS,
+            curve=name,
+            panel="reward_parts",
+            about=About("Reward by part", "what each of the rewards gives on average, before it is weighted."),
+        )
+        for name in KNOWN_REWARDS
+    ),
+    Metric(
+        "reward_std",
+        "spread of the reward",
+        role=ROLLOUTS,
+        curve="in all",
+        panel="reward_spread",
+        about=About(
+            "Spread of the reward", "its standard deviation over all answers; where there is none, nothing is learned."
+        ),
+    ),
+    *(
+        Metric(f"rewards/{name}/std", "spread of the reward", role=ROLLOUTS, curve=name, panel="reward_spread")
+        for name in KNOWN_REWARDS
+    ),
+    Metric(
+        "frac_reward_zero_std",
+        "groups all alike",
+        "share",
+        ROLLOUTS,
+        about=About(
+            "Groups all alike", "share of the prompts whose answers all scored the same: from them nothing is learned."
+        ),
+    ),
+    Metric(
+        "completions/mean_length",
+        "length",
+        "tokens",
+        ROLLOUTS,
+        about=About("Length", "tokens in an answer; where it runs away, the reward pays for it somewhere."),
+    ),
+    Metric(
+        "completions/clipped_ratio",
+        "cut off",
+        "share",
+        ROLLOUTS,
+        about=About("Cut off", "share of the answers that did not come to their end in time."),
+    ),
+    REPETITION,
+    Metric(
+        "entropy",
+        "entropy",
+        "nats a token",
+        about=About("Entropy", "how open it still is what comes next; near 0 all answers of a group are the same."),
+    ),
+    Metric(
+        "kl",
+        "KL of a token",
+        "nats a token",
+        panel="token_kl",
+        about=About("KL of a token", "how unlike its parent the model is at each token: what the KL penalty is for."),
+    ),
+    Metric(
+        "clip_ratio/low_mean",
+        "clipped",
+        "share",
+        curve="could not fall further",
+        panel="clip_ratio",
+        about=About("Clipped", "share of the tokens whose probability had changed as much as one iteration allows."),
+    ),
+    Metric("clip_ratio/high_mean", "clipped", "share", curve="could not rise further", panel="clip_ratio"),
+    Metric("clip_ratio/region_mean", "clipped", "share", curve="either", panel="clip_ratio"),
 )

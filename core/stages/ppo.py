@@ -35,15 +35,16 @@ from core.datasets.preference_files import prompt_messages
 from core.datasets.preview import Preview
 from core.datasets.prompts import (
     OF_OWN_PROMPTS,
+    PLAYS,
     fitting_prompts,
-    held_out_prompts,
+    learned_and_measured_prompts,
     learning_prompts,
     preview_prompts,
     read_prompts,
 )
 from core.diagnostics.rlhf_rules import PPO_RULES
 from core.diagnostics.verdict import ppo_verdict
-from core.evaluation.held_out_answers import MOST_PROMPTS, held_out_answers
+from core.evaluation.held_out_answers import held_out_answers
 from core.evaluation.instructions import replies
 from core.evaluation.preferences import response_kl, reward_scores_of_ids
 from core.generate import Sampling
@@ -53,7 +54,7 @@ from core.rlhf.logprobs import token_logprobs
 from core.rlhf.policy import Policy
 from core.rlhf.ppo_loss import compute_gae, per_token_rewards, ppo_loss, updated_kl_coef, whiten
 from core.rlhf.rewards import NormalizedReward, read_reward_model
-from core.rlhf.rollouts import Response, Rollouts, generate_responses
+from core.rlhf.rollouts import Response, Rollouts, generate_responses, shuffled_rows
 from core.roots import shipped
 from core.stages.base import AgainstKL, Stage
 from core.stages.metrics import KL_HELD_OUT, KL_ROLLOUTS, POLICY_LOSSES, ROLLOUT_METRICS
@@ -64,8 +65,6 @@ from core.training.loop import FitConfig, Summed
 from core.training.runner import Job, Progress
 
 log = logging.getLogger(__name__)
-PLAYS = "plays"
-LEARNED_PROMPTS, MEASURED_PROMPTS = 4000, MOST_PROMPTS
 COUNTED_PROMPTS = 200  # of the plays, before a training: enough to tell how long they are
 SHOWN = 6  # answers of the moment that are kept for the page
 STATE_FILE = "ppo.safetensors"  # beside a saved step: the value head, the answers being learned from, the price
@@ -148,7 +147,7 @@ def prepare(config: PPOConfig, saved: Path | None, device: torch.device, say: Pr
     reference, digest = reference_model(config.adapt, saved, device)
     reward_model = read_reward_model(config.reward_model, tokenizer, device).model
     say(f"reading the prompts: {config.prompts}")
-    learned, measured = read_all_prompts(config)
+    learned, measured = learned_and_measured_prompts(config.prompts, config.fit.seed)
     room = config.max_new_tokens, start.model.config.block_size
     fitting, held_out = (fitting_prompts(tokenizer, prompts, *room) for prompts in (learned, measured))
     if left_out := len(learned) + len(measured) - len(fitting) - len(held_out):
@@ -199,18 +198,6 @@ def prepare(config: PPOConfig, saved: Path | None, device: torch.device, say: Pr
         prefetch=False,
         after_step=ppo.adapt,
     )
-
-
-def read_all_prompts(config: PPOConfig) -> tuple[list[str], list[str]]:
-    """(prompts to learn on, held-out prompts)."""
-    seed = config.fit.seed
-    if config.prompts == PLAYS:
-        return learning_prompts(LEARNED_PROMPTS, seed), held_out_prompts(MEASURED_PROMPTS)
-    given = np.random.default_rng(seed).permutation(np.array(read_prompts(config.prompts), dtype=object)).tolist()
-    if len(given) < 2:
-        raise ValueError(f"{Path(config.prompts).name} holds one prompt: at least 2 are needed, one to measure on")
-    count = min(MEASURED_PROMPTS, max(1, len(given) // 10))
-    return given[count:], given[:count]
 
 
 class PPO:
@@ -293,12 +280,9 @@ class PPO:
     # --- 4: learning ------------------------------------------------------------------------------------------
 
     def minibatch(self, step: int) -> Rollouts:
-        """The answers of this optimiser step: in every pass over an iteration's answers each comes once."""
+        """The answers of this optimiser step."""
         assert self.rollouts is not None  # made at the iteration's first step, or read with the saved step
-        size, seed = self.config.fit.batch_size, self.config.fit.seed
-        passed, position = divmod(step, self.config.rollouts // size)
-        shuffled = np.random.default_rng((seed, passed, 1)).permutation(self.config.rollouts)
-        return self.rollouts.rows(torch.from_numpy(shuffled[position * size : (position + 1) * size]))
+        return shuffled_rows(self.rollouts, step, self.config.fit.batch_size, self.config.fit.seed)
 
     def loss(self, policy: Policy, rows: Rollouts) -> Summed:
         config = self.config

@@ -11,7 +11,7 @@ import torch
 from core.checkpoint import CHAT_TEMPLATE, Card, is_checkpoint, read_card
 from core.config import CHECKPOINTS
 from core.diagnostics.verdict import FinishedRun, Verdict
-from core.stages import classify, dpo, ppo, pretrain, reward_model, sft
+from core.stages import classify, dpo, grpo, ppo, pretrain, reward_model, sft
 from core.stages.base import Stage
 from core.stages.data_files import NOTED, check_unchanged, noted_on
 from core.training import distributed
@@ -22,7 +22,16 @@ from core.training.runner import Job, Progress, execute
 
 log = logging.getLogger(__name__)
 STAGES: dict[str, Stage] = {
-    stage.name: stage for stage in (pretrain.STAGE, sft.STAGE, classify.STAGE, reward_model.STAGE, dpo.STAGE, ppo.STAGE)
+    stage.name: stage
+    for stage in (
+        pretrain.STAGE,
+        sft.STAGE,
+        classify.STAGE,
+        reward_model.STAGE,
+        dpo.STAGE,
+        ppo.STAGE,
+        grpo.STAGE,
+    )
 }
 
 

@@ -49,7 +49,7 @@ class Failure:
             "memory": f"{MEMORY.get(self.what)}{self.value and f': {self.value}'}{last_good}. Give it smaller "
             "micro-batches, or end other programs, then resume",
             "unstarted": f"its process could not start; its log ends with: {self.value}",
-            "refused": self.value,
+            "refused": self.value + (last_good if self.step else ""),
         }.get(self.kind, f"an unexpected error, which {log} describes")
 
 

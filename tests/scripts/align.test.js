@@ -8,6 +8,7 @@ globalThis.Plotly = {};
 const { marginsText } = await import("../../playground/tabs/align/calibration.js");
 const { stateText } = await import("../../playground/tabs/align/comparison.js");
 const { byKind, followLatest } = await import("../../playground/tabs/align/details.js");
+const { fateOf, partsText, ranked } = await import("../../playground/tabs/align/groups.js");
 const { limitsInSight, pointsOf } = await import("../../playground/tabs/align/kl.js");
 const { rangeOf, storyOf } = await import("../../playground/tabs/align/pairs.js");
 const { scaleOf } = await import("../../playground/tabs/align/rollouts.js");
@@ -84,4 +85,16 @@ test("a comparison says how far it is, and what it measures", () => {
     "stopped: 16 of 50 prompts answered",
   );
   assert.equal(stateText({ state: "finished", message: "", total: 50 }, 50), "50 prompts answered by both");
+});
+
+test("a group's answers stand by what they are worth, with what each reward gave where there are several", () => {
+  const [low, high] = [
+    { reward: 0, advantage: -0.7 },
+    { reward: 1, advantage: 0.7 },
+  ];
+  assert.deepEqual(ranked([low, high]), [high, low]);
+  assert.equal(partsText(["question"], [1]), "");
+  assert.equal(partsText(["question", "metre"], [1, 0.5]), " (question 1.00, metre 0.50)");
+  const fates = [low, high, { advantage: 0.001 }].map(fateOf);
+  assert.deepEqual(fates, ["becomes less likely", "becomes likelier", "stays as likely"]);
 });

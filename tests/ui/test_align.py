@@ -1,13 +1,13 @@
 """The Align tab: it shows what the files of runs say, refuses in words, and leads from votes to before and after."""
 
-import hashlib
 import json
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from core.datasets.preference_files import Preference, read_preferences
+from core.datasets.preference_files import Preference
+from core.preferences.rule_annotators import annotator_of
 from core.preferences.vote_store import Votes
 from core.training.log_lines import read_lines
 from core.training.run_directory import Run
@@ -177,35 +177,36 @@ def fill(page: Page, elem_id: str, value: str) -> None:
 
 
 @pytest.mark.slow
-def test_from_votes_to_before_and_after(page: Page, url: str, workspace: Path) -> None:
-    votes = votes_of(workspace)
-    pairs = [Preference(f"What is the hour, number {i}?", "Why, is it not noon?", "It is noon.") for i in range(36)]
-    votes.import_preferences(pairs, "rule: question", "rule")
-    open_align(page, url, "DPO")
-    expect(page.locator("#dpo-plan")).to_contain_text("36 votes on 36 prompts, no ties.", timeout=60_000)
-    expect(page.locator("#dpo-plan")).to_contain_text("Fits")
-    page.locator("#dpo-see").get_by_role("button", name="What the model will see").click()
-    expect(page.locator("#dpo-preview .pg-seen")).to_have_count(6)
-    fill(page, "dpo-max_steps", "8")
-    more = page.locator("#align-stages").get_by_role("button", name="More settings").and_(page.locator(":visible"))
-    more.click()
-    for name, value in (
-        ("batch_size", "4"),
-        ("warmup_steps", "1"),
-        ("eval_interval", "4"),
-        ("learning_rate", "0.0003"),
-    ):
-        fill(page, f"dpo-{name}", value)
-    page.locator("#dpo-start").click()
-    wait_for_state(page, "dpo-1", "finished", seconds=240, view=VIEW)
-    expect(page.locator(".pg-story")).to_contain_text("pairs the margin grew")
-    data = Path(Run(workspace / "dpo-1").read()[1]["data"])
-    assert data.name == f"votes-{hashlib.sha256(data.read_bytes()).hexdigest()[:8]}.jsonl"
-    assert data.parent == workspace / "data" and read_preferences(data).pairs == pairs
+def test_from_a_counted_reward_to_before_and_after(page: Page, url: str, workspace: Path) -> None:
+    votes_of(workspace).import_preferences([Preference("Who?", "I?", "I.")], annotator_of("question"), "rule")
+    open_align(page, url, "GRPO")
+    plan = page.locator("#grpo-plan")
+    expect(plan).to_contain_text("Fits")
+    fill(page, "grpo-reward", "beauty")
+    expect(plan).to_contain_text("'beauty' is no reward: name one or several of")
+    fill(page, "grpo-reward", "my.py:fn")
+    expect(plan).to_contain_text("executed only if you name it on the command line")
+    choose(page, "grpo-reward", "asks a question (question)")
+    expect(plan).to_contain_text("Fits")
+    page.locator("#align-stages").get_by_role("button", name="More settings").and_(page.locator(":visible")).click()
+    small = {"group_size": 8, "max_steps": 4, "rollouts": 32, "batch_size": 32, "max_new_tokens": 20}
+    small |= {"warmup_steps": 0, "eval_interval": 2, "learning_rate": 0.0003}
+    for name, value in small.items():
+        fill(page, f"grpo-{name}", str(value))
+    page.locator("#grpo-start").click()
+    wait_for_state(page, "grpo-1", "finished", seconds=240, view=VIEW)
+    groups = page.locator("#align-view .pg-group")
+    expect(groups).to_have_count(2)
+    expect(groups.first.locator(".pg-rollout")).to_have_count(8)
+    expect(groups.first.locator(".pg-rollout").first).to_contain_text("reward 1.00 · advantage +")
+    verdict = page.locator("#align-view .pg-outcome[data-verdict]")
+    expect(verdict).to_contain_text("of answers")
+    expect(verdict).to_contain_text("It has moved by")
+    assert Run(workspace / "grpo-1").read()[1]["reward"] == "question"
 
     open_tab(page, "Before and after")
     expect(page.locator("#compare-before input")).to_have_value("bard-chat")
-    expect(page.locator("#compare-after input")).to_have_value("dpo-1")
+    expect(page.locator("#compare-after input")).to_have_value("grpo-1")
     expect(page.locator("#compare-rule input")).to_have_value("asks a question")
     fill(page, "compare-count", "3")
     page.locator("#compare-start").click()
@@ -226,6 +227,6 @@ def test_from_votes_to_before_and_after(page: Page, url: str, workspace: Path) -
     open_tab(page, "Before and after")
     expect(page.locator(".pg-exchange")).to_have_count(3)  # still there
     expect(page.locator("#compare-before input")).to_have_value("bard-chat")
-    choose(page, "compare-before", "dpo-1")
+    choose(page, "compare-before", "grpo-1")
     page.locator("#compare-start").click()
     expect(page.locator("#compare-said")).to_contain_text("Choose two different models")

@@ -9,7 +9,7 @@ from typing import Any
 from core.stages.base import HELD_OUT, ROLLOUTS, TRAINING, Metric, Stage
 from core.stages.metrics import measured
 from playground.panels.live_run.chart import Curve, Panel
-from playground.ui.palette import BLUE, GREEN, ORANGE, PURPLE
+from playground.ui.palette import BLUE, GREEN, LINES, ORANGE, PURPLE
 
 ROLE_COLORS = {TRAINING: BLUE, ROLLOUTS: BLUE, HELD_OUT: ORANGE}
 COLORS = {
@@ -20,6 +20,10 @@ COLORS = {
     "val/length": GREEN,
     "val/repetition": ORANGE,
     "objective/kl_coef": GREEN,
+    "frac_reward_zero_std": ORANGE,
+    "completions/mean_length": GREEN,
+    "completions/clipped_ratio": ORANGE,
+    "entropy": PURPLE,
     "loss/value": ORANGE,
     "policy/clipfrac": PURPLE,
     "policy/approxkl": PURPLE,
@@ -32,6 +36,7 @@ COLORS = {
     "accuracy/majority": BLUE,
     "data_wait": GREEN,
 }
+APART = ("reward_parts", "reward_spread", "clip_ratio")  # panels of curves of one kind: each has a colour of its own
 EXACT = ("lr", "memory/peak")  # of every step, and not noisy
 AXES: dict[str, dict[str, Any]] = {  # by a panel's key
     "loss": {"log": True, "zero": False},
@@ -61,19 +66,19 @@ def panel_of(key: str, metrics: list[Metric], stage: Stage | None) -> Panel:
     return Panel(
         key,
         f"{first.title} ({unit})" if unit else first.title,
-        tuple(curve_of(metric) for metric in metrics),
+        tuple(curve_of(metric, LINES[i % len(LINES)] if key in APART else "") for i, metric in enumerate(metrics)),
         about=first.about,
         of=(stage.name,) if stage and comes_later else (),
         **AXES.get(key, {}),
     )
 
 
-def curve_of(metric: Metric) -> Curve:
+def curve_of(metric: Metric, color: str = "") -> Curve:
     every_step = metric.role == TRAINING
     return Curve(
         metric.key,
         metric.curve or metric.title,
-        COLORS.get(metric.key, ROLE_COLORS[metric.role]),
+        color or COLORS.get(metric.key, ROLE_COLORS[metric.role]),
         smooth=every_step and metric.key not in EXACT,
         markers=not every_step,
     )

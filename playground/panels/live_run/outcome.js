@@ -26,6 +26,7 @@ const METRICS = [
   // what is measured, its name, digits
   ["kl/val", "KL from the parent, nats", 1],
   ["score/val", "held-out score", 2],
+  ["reward/val", "held-out reward", 2],
   ["margin/val", "held-out margin", 2],
   ["loss/val", "held-out loss", 2],
   ["bpb/val", "bits per byte", 3],

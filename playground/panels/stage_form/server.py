@@ -11,7 +11,7 @@ from core.stages.memory_fit import fitted_here, known_need
 from core.training.run_directory import step_number
 from playground.panels.stage_form import cost
 from playground.panels.stage_form.fields import shown_values
-from playground.panels.stage_form.spec import Spec, data_directory, paths, with_same_vocabulary
+from playground.panels.stage_form.spec import NONE, Spec, data_directory, paths, with_same_vocabulary
 from playground.services import uploads
 from playground.services.services import Services
 from playground.ui.components import ServerFunction
@@ -135,6 +135,8 @@ def offered(spec: Spec, services: Services, values: dict[str, Any]) -> dict[str,
     for name in spec.depending:  # only reward models that read what the parent writes; what was typed stays
         there = with_same_vocabulary(values["parent"], services)
         known = [path for _, path in paths(services.checkpoints.reward_models(), services)]
+        if name in spec.stage.optional_settings:
+            there = [NONE, *there]
         if values[name] not in [path for _, path in there] and (not values[name] or values[name] in known):
             replaced[name] = next((path for _, path in there), "")
         choices[name] = there

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from core.chat_template import AUTO, describe_added, reads, with_template
-from core.config import COLUMN, leaves, setting_of
+from core.config import COLUMN, REWARD, leaves, setting_of
+from core.preferences.reward_terms import REWARDS
 from core.stages.base import Stage
 from core.tokenizer import Tokenizer
 from playground.panels.stage_form import vote_files
@@ -14,6 +15,8 @@ from playground.panels.stage_form.compatibility import check_answers, check_same
 from playground.services import uploads
 from playground.services.services import Services
 from playground.ui.form_values import parse
+
+NONE = ("none", "")  # the choice of nothing, where something may be left out
 
 
 @dataclass(frozen=True)
@@ -49,13 +52,14 @@ class Spec:
         there: dict[str, Any] = {}
         for f in leaves(self.stage.config):
             what = setting_of(f).refers
+            if setting_of(f).optional:
+                continue
             if what == "votes":
                 there[f.name] = vote_files.EVERYONE
             elif what == "checkpoint" and f.default and (found := self.checkpoints(services)):
                 there[f.name] = found[0][1]
-        for name in self.depending:
-            if rewards := with_same_vocabulary(there.get("parent", ""), services):
-                there[name] = rewards[0][1]
+        if self.stage.needs_reward_model and (rewards := with_same_vocabulary(there.get("parent", ""), services)):
+            there |= {name: rewards[0][1] for name in self.depending}
         return self.stage.config.from_dict(there)
 
     def parse(self, values: dict[str, Any]) -> Any:
@@ -74,9 +78,13 @@ class Spec:
             return [*([] if f.default else [("random weights", "")]), *self.checkpoints(services)]
         if what == "vocabulary":
             return ["train", "gpt2", *services.vocabularies.paths()]
+        if what == REWARD:
+            return [(f"{about} ({name})", name) for name, about in REWARDS.items()]
+        if what == "votes" and setting_of(f).optional:
+            return [NONE, *vote_files.vote_choices(services.preferences)]
         built_in = vote_files.vote_choices(services.preferences) if what == "votes" else self.stage.offers
         if not f.default and what != "votes":  # more data, beside those that must be there
-            built_in = [("none", "")]
+            built_in = [NONE]
         return [*built_in, *uploads.kept(data_directory(services), self.stage.files)]
 
     def checkpoints(self, services: Services) -> list[tuple[str, str]]:
@@ -92,14 +100,18 @@ class Spec:
         values = config.to_dict()
         if self.stage.aligns:
             check_answers(values["parent"])
-        for name in self.depending:
+        for name in self.named(self.depending, values):
             there = [path for _, path in with_same_vocabulary(values["parent"], services)]
             check_same_vocabulary(values[name], values["parent"], there)
         votes = {
             name: vote_files.write_votes(services.preferences, values[name], directory)
-            for name in self.stage.settings_that_name("votes")
+            for name in self.named(self.stage.settings_that_name("votes"), values)
         }
         return type(config).from_dict(values | votes) if votes else config
+
+    def named(self, settings: list[str], values: dict[str, Any]) -> list[str]:
+        """Those of the settings that must name something, or do."""
+        return [name for name in settings if values[name] or name not in self.stage.optional_settings]
 
     def status_text(self, services: Services, config: Any) -> str:
         """How many votes there are, if it learns from votes: they may change while the form is open; and what is added
@@ -109,7 +121,7 @@ class Spec:
             vote_files.describe_votes(
                 vote_files.read_votes(services.preferences, values[name], values.get("skip_bad_lines", False))
             )
-            for name in self.stage.settings_that_name("votes")
+            for name in self.named(self.stage.settings_that_name("votes"), values)
         ]
         return " ".join([*votes, *self.added_tokens(values)])
 

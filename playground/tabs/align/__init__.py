@@ -24,7 +24,16 @@ def place(stages: list[Stage]) -> Place:
         script="tabs/align/run.js",
         figure=pictures,
         main=("scores", "margin"),
-        chosen=("val/length", "kl", "accuracy", "loss"),
+        chosen=(
+            "reward_parts",
+            "frac_reward_zero_std",
+            "entropy",
+            "val/length",
+            "completions/mean_length",
+            "kl",
+            "accuracy",
+            "loss",
+        ),
     )
 
 
@@ -44,7 +53,7 @@ def build(services: Services, page: Page) -> None:
 
 def simplest_first(stages: Iterable[Stage]) -> list[Stage]:
     """Those that bend a model by votes alone, those that only score answers, those that need another model first."""
-    return sorted(stages, key=lambda stage: (bool(stage.settings_that_name("reward model")), stage.scores))
+    return sorted(stages, key=lambda stage: (stage.needs_reward_model, stage.scores))
 
 
 def learn(services: Services, page: Page, stages: list[Stage]) -> gr.HTML:

@@ -2,6 +2,7 @@
 
 import { make, number } from "../../../assets/dom.js";
 import { calibration } from "./calibration.js";
+import { groups } from "./groups.js";
 import { pairs } from "./pairs.js";
 import { rollouts } from "./rollouts.js";
 
@@ -11,7 +12,7 @@ import { rollouts } from "./rollouts.js";
  */
 
 /** {what a line holds: its picture}. @type {Record<string, (figure: any) => Picture>} */
-const KINDS = { calibration, pairs, rollouts };
+const KINDS = { calibration, pairs, rollouts, groups };
 
 /**
  * The lines of details.jsonl by the kinds that they hold; one that is empty says nothing.

@@ -1,8 +1,8 @@
 // Answers of the moment, as PPO writes them: each token in the colour of what it cost or brought.
 
-import { colorTable, cssOf, readableOn } from "../../../assets/colors.js";
-import { button, make, visibleSpaces } from "../../../assets/dom.js";
-import { chip, fill, passage, visible } from "../../../assets/tokens.js";
+import { colorTable } from "../../../assets/colors.js";
+import { button, make } from "../../../assets/dom.js";
+import { coloredTokens, colorOn, reachOf, scaleLegend, signed, sum } from "./colored_tokens.js";
 
 const MEASURES = [
   {
@@ -22,10 +22,6 @@ const MEASURES = [
       "so less likely.",
   },
 ];
-const EXTREME = 0.02; // this share of the tokens may be off the scale
-
-const signed = (value, digits) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(digits)}`;
-const sum = (values) => values.reduce((total, value) => total + value, 0);
 
 /**
  * How far the scale of a measure goes to both sides. It is that of all steps, so that colours can be compared while one
@@ -33,40 +29,16 @@ const sum = (values) => values.reduce((total, value) => total + value, 0);
  * @param {{rollouts: any[]}[]} lines
  * @param {string} key of the measure
  */
-export function scaleOf(lines, key) {
-  const all = lines.flatMap(({ rollouts }) => rollouts.flatMap((one) => one[key].map(Math.abs))).sort((a, b) => a - b);
-  return Math.max(0.1, all[Math.floor((1 - EXTREME) * (all.length - 1))]);
-}
-
-function legend(colors, measure, far) {
-  const node = make("p", "pg-scale");
-  const bar = make("span", "pg-scale-bar");
-  bar.style.background = `linear-gradient(to right, ${colors.join(", ")})`;
-  node.append(make("span", "", signed(-far, 1)), bar, make("span", "", `${signed(far, 1)} ${measure.unit}`));
-  return node;
-}
+export const scaleOf = (lines, key) => reachOf(lines.flatMap(({ rollouts }) => rollouts.flatMap((one) => one[key])));
 
 // An answer; `color(value)` is a packed pixel.
 function rolloutCard(rollout, measure, color) {
   const { prompt, tokens, score, kl, advantages, ended } = rollout;
   const card = make("article", "pg-rollout");
-  const chips = passage(
-    `Answer to ${prompt}`,
-    (at) => [
-      ["token", visibleSpaces(visible(tokens[at]).text)],
-      ["KL", `${signed(kl[at], 2)} nats`],
-      ["advantage", signed(advantages[at], 2)],
-    ],
-    () => {},
-  );
-  const nodes = tokens.map((hex, at) => {
-    const node = chip(hex, 0, true);
-    const pixel = color(rollout[measure.key][at]);
-    node.style.background = cssOf(pixel);
-    node.style.color = readableOn(pixel);
-    return node;
-  });
-  fill(chips, nodes, tokens);
+  const chips = coloredTokens(`Answer to ${prompt}`, tokens, rollout[measure.key], color, (at) => [
+    ["KL", `${signed(kl[at], 2)} nats`],
+    ["advantage", signed(advantages[at], 2)],
+  ]);
   const facts = make("p", "pg-rollout-facts");
   const end = ended ? "ended by itself" : "cut off: it did not end in time";
   facts.append(
@@ -98,10 +70,10 @@ export function rollouts(figure) {
   function draw(lines, index) {
     last = [lines, index];
     const far = scaleOf(lines, measure.key);
-    const color = (value) => colors[Math.round(255 * Math.min(1, Math.max(0, 0.5 + value / (2 * far))))];
+    const color = colorOn(colors, far);
     buttons.forEach((each, i) => each.setAttribute("aria-pressed", String(MEASURES[i] === measure)));
     about.textContent = measure.about;
-    scale.replaceChildren(legend(figure.diverging, measure, far));
+    scale.replaceChildren(scaleLegend(figure.diverging, measure.unit, far));
     cards.replaceChildren(...lines[index].rollouts.map((one) => rolloutCard(one, measure, color)));
   }
   return { root, draw };

@@ -80,7 +80,7 @@ def test_every_kind_of_data_is_described_in_the_same_form(kind, tmp_path, capsys
 
 
 def test_every_stage_that_learns_from_a_file_can_look_at_it():
-    assert [stage.name for stage in STAGES.values() if not stage.look] == ["ppo"]  # it writes its own answers
+    assert [stage.name for stage in STAGES.values() if not stage.look] == ["ppo", "grpo"]  # which write answers
 
 
 def test_examples_are_shown_as_text_and_as_tokens_that_count(tmp_path, caplog, capsys):

@@ -119,3 +119,60 @@ def test_a_loss_that_is_almost_nothing_may_tremble():
     lines = [{"step": n, "loss/train": loss, "grad_norm": 0.1} for n, loss in enumerate(losses, 1)]
     config = {"learning_rate": 1e-4, "max_steps": 100, "warmup_steps": 10, "grad_clip": 1.0}
     assert findings(lines, config, "sft") == []
+
+
+# --- groups of answers to one prompt ------------------------------------------------------------------------------
+
+GROUPS = CONFIG | {"kl_coef": 0.0, "kl_target": 0.0, "reward": "question, 0.5 metre", "group_size": 8}
+
+
+def grouped(iterations: int = 12, **ends: float) -> list[dict[str, Any]]:
+    """A GRPO run of two steps an iteration, in which each metric goes straight to where it ends."""
+    begin = {"reward": 0.4, "frac_reward_zero_std": 0.3, "completions/mean_length": 20.0, "objective/kl": 0.0}
+    begin |= {"entropy": 3.0, "val/repetition": 0.02, "rewards/question/mean": 0.2, "rewards/metre/mean": 0.4}
+    end = begin | {"reward": 1.0, "objective/kl": 4.0, "rewards/question/mean": 0.8, "entropy": 2.5}
+    end |= {name.replace("__", "/"): value for name, value in ends.items()}
+    lines = []
+    for step in range(1, 2 * iterations + 1):
+        done = min(1.0, step / iterations)
+        line = {name: begin[name] + done * (end[name] - begin[name]) for name in begin if step % 2 == 0}
+        line |= {"rewards/question/std": 0.4, "rewards/metre/std": 0.2} if step % 2 == 0 else {}
+        line |= {"step": step, "loss/train": 0.01 * (-1) ** step, "grad_norm": 1.0, "data_wait": 0.0}
+        lines.append(line | {"entropy": begin["entropy"] + done * (end["entropy"] - begin["entropy"])})
+    return lines
+
+
+def test_a_healthy_run_of_groups_gets_no_finding_at_any_moment():
+    lines = grouped()
+    assert all(findings(lines[:n], GROUPS, "grpo") == [] for n in range(1, len(lines) + 1))
+
+
+@pytest.mark.parametrize(
+    ("ends", "kind", "change"),
+    [
+        ({"frac_reward_zero_std": 1.0}, "groups all alike", {}),
+        ({"rewards__metre__mean": 0.1}, "a part eaten by another", {"reward": "1 question, 1 metre"}),
+        ({"completions__mean_length": 60.0}, "length", {"kl_coef": 0.05}),
+        ({"entropy": 0.8}, "entropy collapse", {"learning_rate": 5e-5}),
+        ({"objective__kl": 18.0}, "KL runaway", {"kl_coef": 0.05, "learning_rate": 5e-5}),
+    ],
+)
+def test_each_way_in_which_groups_go_wrong_is_named(ends, kind, change):
+    (found,) = findings(grouped(**ends), GROUPS, "grpo")
+    assert found.kind == kind and found.changes == change
+
+
+def test_a_constant_reward_is_said_after_the_first_iterations():
+    lines = grouped(reward=0.4)
+    for line in lines:
+        line |= {"frac_reward_zero_std": 1.0, "reward": 0.4} if "reward" in line else {}
+    assert findings(lines[:5], GROUPS, "grpo") == []
+    (found,) = findings(lines[:6], GROUPS, "grpo")
+    assert found.kind == "groups all alike" and "0.40 on average" in found.evidence
+
+
+def test_a_part_with_a_weight_below_0_is_given_up_when_it_grows():
+    config = GROUPS | {"reward": "question, -0.5 metre"}
+    assert findings(grouped(rewards__metre__mean=0.1), config, "grpo") == []
+    (found,) = findings(grouped(rewards__metre__mean=0.7), config, "grpo")
+    assert found.changes == {"reward": "1 question, -1 metre"}

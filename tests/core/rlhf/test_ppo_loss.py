@@ -51,7 +51,7 @@ def test_whitening_is_over_the_answers_alone():
 )
 def test_the_policy_loss_is_clipped_where_moving_on_would_gain(ratio, advantage, loss, moves):
     new = torch.tensor(ratio).log().requires_grad_()
-    found = policy_losses(new, torch.tensor(0.0), torch.tensor(advantage), 0.2)
+    found = policy_losses(new, torch.tensor(advantage), 0.2, 0.2)
     assert found.item() == pytest.approx(loss, rel=1e-5)
     found.backward()
     assert bool(new.grad) == moves

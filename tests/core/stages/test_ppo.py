@@ -12,7 +12,7 @@ from core.chat_template import answer_end, turn_ends
 from core.checkpoint import Card
 from core.classifier import SequenceClassifier
 from core.datasets.preference_files import prompt_messages
-from core.datasets.prompts import fitting_prompts
+from core.datasets.prompts import fitting_prompts, learned_and_measured_prompts
 from core.evaluation.preferences import response_kl
 from core.generate import Sampling, batch
 from core.huggingface import REWARD
@@ -138,7 +138,9 @@ def test_held_out_answers_are_rated_as_the_rollouts_are(tmp_path, place):
     run = Run.create(tmp_path / "run", "ppo", config.to_dict())
     assert train(run).state == "finished", run.status().message
     engine, _, reference, rater = parts(config)
-    held_out = fitting_prompts(engine.tokenizer, ppo.read_all_prompts(config)[1], config.max_new_tokens, 48)
+    held_out = fitting_prompts(
+        engine.tokenizer, learned_and_measured_prompts(config.prompts, config.fit.seed)[1], config.max_new_tokens, 48
+    )
     stops = turn_ends(engine.tokenizer)
     sampling = Sampling(max_new_tokens=config.max_new_tokens, temperature=0.7, top_p=1.0)
     written = batch(reference, held_out, sampling, stops)
@@ -170,7 +172,9 @@ def parts(config: PPOConfig):
     reference = checkpoint.load(config.adapt.parent)
     rater = read_reward_model(config.reward_model, reference.tokenizer, CPU).model
     policy = ppo.Policy(checkpoint.load(config.adapt.parent).model, config.temperature)
-    prompts = fitting_prompts(reference.tokenizer, ppo.read_all_prompts(config)[0], config.max_new_tokens, 48)
+    prompts = fitting_prompts(
+        reference.tokenizer, learned_and_measured_prompts(config.prompts, config.fit.seed)[0], config.max_new_tokens, 48
+    )
     engine = ppo.PPO(config, policy, reference.model, rater, reference.tokenizer, prompts)
     return engine, policy, reference.model, rater
 

@@ -120,7 +120,7 @@ def test_the_command_line_has_it(place: Path, trained: Run, capsys: pytest.Captu
 
 def test_programs_can_begin_it(services: Services) -> None:
     train = next(endpoint for endpoint in api.endpoints(services) if endpoint.__name__ == "train")
-    assert "dpo, ppo, toy;" in (train.__doc__ or "")
+    assert "dpo, ppo, grpo, toy;" in (train.__doc__ or "")
 
 
 def components(blocks: gr.Blocks) -> dict[str, dict[str, Any]]:

@@ -33,7 +33,7 @@ export function scaleLegend(colors, unit, reach) {
  * @param {string[]} tokens their bytes
  * @param {number[]} values which are shown as colours
  * @param {(value: number) => number} color
- * @param {(at: number) => string[][]} said of a token beside its text: [name, value] each
+ * @param {(at: number) => any[]} said of a token beside its text: [name, value] each
  */
 export function coloredTokens(label, tokens, values, color, said) {
   const about = (at) => [["token", visibleSpaces(visible(tokens[at]).text)], ...said(at)];

@@ -6,8 +6,8 @@ import { coloredTokens, colorOn, reachOf, scaleLegend, signed, sum } from "./col
 
 /**
  * A group as core/rlhf/group_rollouts.py describes it; `parts` are in the order of `rewards`.
- * @typedef {{tokens: string[], kl: number[], reward: number, parts: number[], advantage: number, ended: boolean}} Answer
- * @typedef {{prompt: string, rewards: string[], answers: Answer[]}} Group
+ * @typedef {{reward: number, parts: number[], advantage: number, tokens: string[], kl: number[], ended: boolean}} One
+ * @typedef {{prompt: string, rewards: string[], answers: One[]}} Group
  */
 
 const ABOUT =
@@ -15,7 +15,7 @@ const ABOUT =
   "less than they are, and so whether its tokens become likelier. Where all are worth the same, nothing is learned. " +
   "Orange: the model finds the token likelier than its parent did; blue: less likely.";
 
-/** The best first. @param {Answer[]} answers */
+/** The best first. @param {One[]} answers */
 export const ranked = (answers) => [...answers].sort((a, b) => b.reward - a.reward);
 
 /** What each reward gave, where there are several. @param {string[]} rewards @param {number[]} parts */
@@ -28,7 +28,7 @@ export function fateOf({ advantage }) {
   return advantage > 0 ? "becomes likelier" : "becomes less likely";
 }
 
-/** @param {Answer} answer @param {Group} group @param {(value: number) => number} color */
+/** @param {One} answer @param {Group} group @param {(value: number) => number} color */
 function answerCard(answer, group, color) {
   const { tokens, kl, reward, parts, advantage, ended } = answer;
   const card = make("article", "pg-rollout");
@@ -67,7 +67,9 @@ export function groups(figure) {
 
   /** @param {{groups: Group[]}[]} lines @param {number} index */
   function draw(lines, index) {
-    const reach = reachOf(lines.flatMap((line) => line.groups.flatMap(({ answers }) => answers.flatMap(({ kl }) => kl))));
+    const reach = reachOf(
+      lines.flatMap((line) => line.groups.flatMap(({ answers }) => answers.flatMap(({ kl }) => kl))),
+    );
     scale.replaceChildren(scaleLegend(figure.diverging, "nats from the parent", reach));
     sections.replaceChildren(...lines[index].groups.map((group) => groupSection(group, colorOn(colors, reach))));
   }

@@ -73,7 +73,7 @@ def run_generate(args: argparse.Namespace) -> int:
     loaded, model = writer(args)
     ids = loaded.tokenizer.encode(args.prompt)
     sys.stdout.write(args.prompt)
-    show(stream_text(model, loaded.tokenizer, ids, Sampling.from_dict(typed(args, Sampling))))
+    show(stream_text(model, loaded.tokenizer, ids, Sampling.from_dict(typed(args, Sampling)), n_alternatives=0))
     return 0
 
 
@@ -83,7 +83,8 @@ def run_chat(args: argparse.Namespace) -> int:
     while line := read_line():
         said.append(Message("user", line))
         asked = Conversation(tuple(said), args.persona, args.system, answers(loaded.card))
-        answer = show(generate_reply(model, loaded.tokenizer, asked, Sampling.from_dict(typed(args, Sampling))))
+        sampling = Sampling.from_dict(typed(args, Sampling))
+        answer = show(generate_reply(model, loaded.tokenizer, asked, sampling, n_alternatives=0))
         said.append(Message("assistant", asked.lead + answer))
     return 0
 

@@ -76,17 +76,17 @@ def stream(
     """Continue `ids`, yielding each token as it is drawn; ends after `max_new_tokens` or before a token in `stop`.
 
     A text that grows longer than `block_size` slides: see `context_start`. Raises ValueError if the prompt is empty or
-    longer than that, or if the model's output is no distribution.
+    longer than that, or if the model's output is no distribution. n_alternatives: 0 where nobody reads them.
     """
     context = Context(model, [ids], sampling)
     left = sampling.max_new_tokens
     while left:
         (drawn,), logits = context.write(left)
         left -= len(drawn)
-        for id, row in zip(drawn, logits[:, 0].cpu(), strict=True):
-            if id in stop:
+        for step in describe_steps(drawn, logits[:, 0], n_alternatives):
+            if step.id in stop:
                 return
-            yield describe_step(id, row, n_alternatives)
+            yield step
 
 
 def batch(
@@ -132,6 +132,11 @@ class Context:
         check(model, prompts, sampling)
         self.model, self.texts, self.sampling = model.eval(), [list(ids) for ids in prompts], sampling
         self.generators = [torch.Generator().manual_seed(sampling.seed + row) for row in range(len(prompts))]
+        # Apple's GPUs lack the float64 that probabilities are summed up in, so there the CPU draws.
+        self.device = torch.device("cpu") if model.device.type == "mps" else model.device
+        self.said: Tensor | None = None  # which tokens each text holds, bool (B, V), if that matters
+        if sampling.repetition_penalty != 1:
+            self.said = tokens_in(prompts, model.config.vocab_size).to(self.device)
         self.capacity = max(map(len, prompts)) + sampling.max_new_tokens
         self.cache = KVCache(model, 0)
         self.decoder = None
@@ -151,14 +156,16 @@ class Context:
             drawn, logits = self.decoder.write(unread, self.uniforms(min(most, room, AHEAD)))
         else:
             logits = self.next_logits()[None]
-            drawn = draw(logits[0], self.uniforms(1)[0].to(logits.device), self.said(), self.sampling)[None]
+            drawn = draw(logits[0], self.uniforms(1)[0].to(self.device), self.said, self.sampling)[None]
         new: list[list[int]] = drawn.T.tolist()
         if DAMAGED in itertools.chain(*new):
             raise ValueError("the model's output is not a number: its weights are damaged, choose another checkpoint")
         for text, ids in zip(self.texts, new, strict=True):
             text += ids
+        if self.said is not None:
+            self.said.scatter_(1, drawn.T, True)
         if self.decoder and not goes_on:
-            self.decoder.begin(self.cache, self.said())
+            self.decoder.begin(self.cache, self.said)
         return new, logits
 
     @torch.inference_mode()
@@ -172,21 +179,16 @@ class Context:
             unread = [[0] * empty + ids for empty, ids in zip(padding.tolist(), unread, strict=True)]
             self.cache = KVCache(self.model, len(unread), self.capacity, padding)
         idx = torch.tensor(unread, device=self.model.device)
-        return self.model(idx, cache=self.cache, last_only=True)[0][:, -1].float()
+        return self.model(idx, cache=self.cache, last_only=True)[0][:, -1].float().to(self.device)
 
     def uniforms(self, n: int) -> Tensor:
         """Numbers from [0, 1), (n, B), with which the next n tokens are drawn, from each text's own generator."""
         return torch.stack([torch.rand(n, generator=generator) for generator in self.generators], 1)
 
-    def said(self) -> Tensor | None:
-        """Which tokens each text holds, bool (B, V), if that matters."""
-        if self.sampling.repetition_penalty == 1:
-            return None
-        return tokens_in(self.texts, self.model.config.vocab_size).to(self.model.device)
-
     def keep(self, rows: list[int]) -> None:
         """Forget all texts but these."""
         self.texts, self.generators = [self.texts[row] for row in rows], [self.generators[row] for row in rows]
+        self.said = None if self.said is None else self.said[rows]
         if self.decoder:
             self.decoder.keep(rows)
         else:
@@ -226,24 +228,40 @@ def context_start(length: int, block_size: int) -> int:
 
 
 DAMAGED = -1  # drawn where the model gives no usable distribution
+SHORTLIST = 512  # likeliest tokens of a large vocabulary, among which what top-p keeps almost always is
 
 
 def draw(logits: Tensor, uniforms: Tensor, said: Tensor | None, sampling: Sampling) -> Tensor:
-    """One token for each row of logits (B, V), as ids (B,), or DAMAGED. All on the logits' device, without waiting.
+    """One token for each row of logits (B, V), as ids (B,), or DAMAGED. All on the logits' device.
 
-    uniforms: (B,) from [0, 1), all the chance there is: the token is the one where the probabilities, summed up from
-    the likeliest on (as they come, if all may be drawn), exceed it. said: see `apply_repetition_penalty`.
+    uniforms: (B,) from [0, 1), all the chance there is: see `pick`. said: see `apply_repetition_penalty`. A GPU need
+    not be waited for; a CPU, which sorts slowly, sorts a whole vocabulary only for rows whose shortlist is too short.
     """
     if said is not None:
         logits = apply_repetition_penalty(logits, said, sampling.repetition_penalty)
     if is_greedy(sampling):
         best, ids = logits.max(1)  # a NaN anywhere is the largest
         return torch.where(torch.isfinite(best), ids, DAMAGED)
-    probabilities, candidates = apply_sampling(logits, sampling)
-    total = probabilities.sum(1, keepdim=True, dtype=torch.float64)
-    index = torch.searchsorted(running_sums(probabilities), uniforms[:, None] * total, right=True)
-    last = (probabilities > 0).sum(1, keepdim=True) - 1 if candidates is not None else logits.shape[1] - 1
-    index = index.clamp(max=last).clamp(min=0)  # rounding must not lead behind what may be drawn
+    by_top_p = sampling.top_p < 1 and not sampling.top_k
+    few = SHORTLIST if by_top_p and logits.device.type == "cpu" and logits.shape[1] >= 4 * SHORTLIST else None
+    weights, candidates = apply_sampling(logits, sampling, few)
+    ids = pick(weights, candidates, uniforms)
+    if few:
+        is_short = weights[:, -1] != 0  # the last one stays, so others behind it might; or it is NaN
+        if is_short.any():
+            ids[is_short] = pick(*apply_sampling(logits[is_short], sampling), uniforms[is_short])
+    return ids
+
+
+def pick(weights: Tensor, candidates: Tensor | None, uniforms: Tensor) -> Tensor:
+    """The candidates, ids (B,), at which the weights (B, K), summed up, exceed the given share (B,) of their sum.
+
+    candidates: ids (B, K); None = 0 to K - 1. DAMAGED where the weights are no numbers.
+    """
+    sums = running_sums(weights)
+    total = sums[:, -1:]
+    index = torch.searchsorted(sums, uniforms[:, None] * total, right=True)  # where they rise, so no weight is 0
+    index = index.clamp(max=weights.shape[1] - 1)  # behind the end where there is a NaN
     ids = index if candidates is None else candidates.gather(1, index)
     return torch.where(torch.isfinite(total), ids, DAMAGED)[:, 0]
 
@@ -264,10 +282,10 @@ def distribution(logits: Tensor, texts: list[list[int]], sampling: Sampling) -> 
         logits = apply_repetition_penalty(logits, said, sampling.repetition_penalty)
     if is_greedy(sampling):
         return torch.zeros_like(logits).scatter(1, logits.argmax(1, keepdim=True), 1.0)
-    probabilities, candidates = apply_sampling(logits, sampling)
+    weights, candidates = apply_sampling(logits, sampling)
     if candidates is not None:
-        probabilities = torch.zeros_like(logits).scatter(1, candidates, probabilities)
-    return probabilities / probabilities.sum(1, keepdim=True)
+        weights = torch.zeros_like(logits).scatter(1, candidates, weights)
+    return weights / weights.sum(1, keepdim=True)
 
 
 def is_greedy(sampling: Sampling) -> bool:
@@ -290,33 +308,36 @@ def apply_repetition_penalty(logits: Tensor, said: Tensor, penalty: float) -> Te
     return torch.where(said, torch.where(logits > 0, logits / penalty, logits * penalty), logits)
 
 
-def apply_sampling(logits: Tensor, sampling: Sampling) -> tuple[Tensor, Tensor | None]:
-    """Temperature, then top-k, top-p and min-p: the candidates' weights (B, K), and their ids (B, K), likeliest first.
+def apply_sampling(logits: Tensor, sampling: Sampling, few: int | None = None) -> tuple[Tensor, Tensor | None]:
+    """Temperature, then top-k, top-p and min-p: the candidates' weights (B, K), 0 for those that fall away.
 
-    Each of the three keeps some of the likeliest. The weights of the others are 0, so those that stay do not add up
-    to 1. Where all tokens stay, they are probabilities (B, V) in the vocabulary's order, without ids.
+    A weight is how likely a token is compared with the likeliest. Where only the order tells what stays, they come
+    likeliest first, with their ids (B, K); else all in the vocabulary's order, (B, V), without ids.
+    few: for top-p without top-k, take no more than this many; a row is complete if its last weight is 0.
     Top-p: Holtzman et al. 2020, arXiv:1904.09751; min-p: Nguyen et al. 2024, arXiv:2407.01082.
     """
     scaled, candidates = logits / sampling.temperature, None
     if sampling.top_k:
         scaled, candidates = scaled.topk(sampling.top_k)
-    elif sampling.top_p < 1 or sampling.min_p > 0:
-        scaled, candidates = scaled.sort(1, descending=True)
-    probabilities = torch.softmax(scaled, 1)
+    weights = (scaled - scaled.amax(1, keepdim=True)).exp()
     if sampling.top_p < 1:
-        before = running_sums(probabilities) - probabilities
-        probabilities = probabilities.masked_fill(before >= sampling.top_p, 0.0)
+        enough = sampling.top_p * weights.sum(1, keepdim=True, dtype=torch.float64)
+        if candidates is None:
+            weights, candidates = weights.topk(few) if few else weights.sort(1, descending=True)
+        before = running_sums(weights) - weights
+        weights = weights.masked_fill(before >= enough, 0.0)
     if sampling.min_p > 0:
-        likely_enough = probabilities >= sampling.min_p * probabilities[:, :1]
-        probabilities = probabilities * likely_enough
-    return probabilities, candidates
+        weights = weights.masked_fill(weights < sampling.min_p, 0.0)
+    return weights, candidates
 
 
-def describe_step(id: int, logits: Tensor, n_alternatives: int) -> Step:
-    """Token `id`, which was drawn from logits (V,), beside the ones that the model found likeliest."""
-    likely = torch.softmax(logits, 0)
-    best = likely.topk(min(n_alternatives, len(likely)))
-    return Step(id, float(likely[id]), list(zip(best.indices.tolist(), best.values.tolist(), strict=True)))
+def describe_steps(ids: list[int], logits: Tensor, n_alternatives: int) -> list[Step]:
+    """Tokens, each drawn from its row of logits (n, V), beside those that the model found likeliest."""
+    likely = torch.softmax(logits, 1)
+    probabilities = likely.gather(1, torch.tensor(ids, device=likely.device)[:, None])[:, 0].tolist()
+    best = likely.topk(min(n_alternatives, likely.shape[1]))
+    ranked = [list(zip(*row, strict=True)) for row in zip(best.indices.tolist(), best.values.tolist(), strict=True)]
+    return [Step(*step) for step in zip(ids, probabilities, ranked, strict=True)]
 
 
 # --- text -----------------------------------------------------------------------------------------------------

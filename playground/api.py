@@ -69,7 +69,8 @@ def endpoints(services: Services) -> list[Callable[..., Any]]:
         before = [Message(message["role"], message["content"]) for message in history or []]
         asked = Conversation((*before, Message("user", line)), persona, system, answers(checkpoints.load(model).card))
         text = ""
-        for step in generate_reply(writer, tokenizer, asked, Sampling(max_new_tokens, temperature, seed=seed)):
+        sampling = Sampling(max_new_tokens, temperature, seed=seed)
+        for step in generate_reply(writer, tokenizer, asked, sampling, n_alternatives=0):
             text += step.text
             yield text
 

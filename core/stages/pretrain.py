@@ -107,7 +107,7 @@ def prepare(config: PretrainConfig, saved: Path | None, device: torch.device, sa
 
     def sample(model: GPT) -> dict[str, str]:
         ids = tokenizer.encode(config.sample_prompt)[-block_size:]
-        steps = stream_text(model, tokenizer, ids, Sampling(max_new_tokens=100, seed=fit.seed))
+        steps = stream_text(model, tokenizer, ids, Sampling(max_new_tokens=100, seed=fit.seed), n_alternatives=0)
         return {"prompt": config.sample_prompt, "text": "".join(step.text for step in steps)}
 
     data = {"corpus": corpus.name, "sha256": corpus.digest, "vocabulary_sha256": tokenizer.digest}

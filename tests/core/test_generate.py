@@ -14,6 +14,7 @@ from transformers.generation import logits_process
 from core import checkpoint, generate
 from core.checkpoint import Card
 from core.generate import (
+    SHORTLIST,
     Sampling,
     batch,
     context_start,
@@ -21,6 +22,7 @@ from core.generate import (
     draw,
     stream,
     stream_text,
+    tokens_in,
 )
 from core.tokenizer import Tokenizer
 
@@ -184,39 +186,100 @@ def test_the_distribution_is_reshaped_as_worked_out_by_hand(options, expected):
     torch.testing.assert_close(shaped, torch.tensor(expected, dtype=torch.float32))
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        dict(top_p=1.0),
-        dict(top_p=1.0, top_k=20),
-        dict(top_p=0.7),
-        dict(top_p=1.0, min_p=0.1),
-        dict(top_p=1.0, repetition_penalty=1.7),
-        dict(top_p=0.9, top_k=40, min_p=0.05, repetition_penalty=1.2),
-    ],
-    ids=str,
-)
+SHAPINGS = [
+    dict(top_p=1.0),
+    dict(top_p=1.0, top_k=20),
+    dict(top_p=0.7),
+    dict(top_p=1.0, min_p=0.1),
+    dict(top_p=1.0, repetition_penalty=1.7),
+    dict(top_p=0.9, top_k=40, min_p=0.05, repetition_penalty=1.2),
+]
+
+
+@pytest.mark.parametrize("options", SHAPINGS, ids=str)
 @pytest.mark.parametrize("temperature", [0.7, 1.3])
 def test_the_distribution_is_reshaped_as_hugging_faces(options, temperature):
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(5, 300, generator=generator) * 3
     texts = torch.randint(300, (5, 100), generator=generator)
     sampling = Sampling(temperature=temperature, **options)
+    expected = hugging_faces_distribution(logits, texts, sampling)
+    torch.testing.assert_close(distribution(logits, texts.tolist(), sampling), expected)
+
+
+def hugging_faces_distribution(logits: torch.Tensor, texts: torch.Tensor, sampling: Sampling) -> torch.Tensor:
     steps = [
         logits_process.RepetitionPenaltyLogitsProcessor(sampling.repetition_penalty),
-        logits_process.TemperatureLogitsWarper(temperature),
-        logits_process.TopKLogitsWarper(sampling.top_k or 300),
+        logits_process.TemperatureLogitsWarper(sampling.temperature),
+        logits_process.TopKLogitsWarper(sampling.top_k or logits.shape[1]),
         logits_process.TopPLogitsWarper(sampling.top_p),
         logits_process.MinPLogitsWarper(sampling.min_p),
     ]
-    expected = logits_process.LogitsProcessorList(steps)(texts, logits).softmax(1)
-    torch.testing.assert_close(distribution(logits, texts.tolist(), sampling), expected)
+    return logits_process.LogitsProcessorList(steps)(texts, logits).softmax(1)
 
 
 def test_tokens_are_drawn_as_often_as_the_distribution_says():
     uniforms = (torch.arange(900) + 0.5) / 900
     drawn = draw(PROBABILITIES.log().expand(900, 4), uniforms, None, Sampling(temperature=1.0, top_k=3, top_p=1.0))
     assert torch.bincount(drawn, minlength=4).tolist() == [0, 400, 300, 200]
+
+
+LARGE = 4 * SHORTLIST  # a vocabulary of which the CPU sorts a shortlist only
+PEAKED, FLAT = 4.0, 0.5  # logits' standard deviation: top-p needs some tokens, or more than the shortlist has
+
+
+@pytest.mark.parametrize("spread", [PEAKED, FLAT], ids=["peaked", "flat"])
+@pytest.mark.parametrize("options", SHAPINGS, ids=str)
+def test_many_draws_follow_hugging_faces_distribution(options, spread):
+    generator, n = torch.Generator().manual_seed(0), 3000
+    logits = torch.randn(1, LARGE, generator=generator) * spread
+    text = torch.randint(LARGE, (1, 300), generator=generator)
+    sampling = Sampling(temperature=0.9, **options)
+    (expected,) = hugging_faces_distribution(logits, text, sampling)
+    said = tokens_in(text.tolist(), LARGE) if sampling.repetition_penalty > 1 else None
+    uniforms = torch.rand(n, generator=generator)
+    drawn = draw(logits.expand(n, -1), uniforms, said if said is None else said.expand(n, -1), sampling)
+    assert expected[drawn].min() > 0
+    ranks = expected.argsort(descending=True)
+    bins = torch.empty(LARGE, dtype=torch.long)
+    bins[ranks] = (expected[ranks].double().cumsum(0) * 20).ceil().long()  # tokens of like probability, about 1/20
+    counts = torch.bincount(bins[drawn], minlength=22)
+    wanted = n * torch.zeros(22).index_add(0, bins, expected)
+    there = wanted > 0.5
+    assert counts[~there].sum() <= 3
+    chi_squared = ((counts - wanted)[there].square() / wanted[there]).sum()
+    assert chi_squared < 50  # with 20 degrees of freedom, 1 of 4,000 is above
+
+
+@pytest.mark.parametrize(
+    "options", [dict(top_k=1), dict(top_p=0.01), dict(top_p=1.0, min_p=1.0), dict(temperature=1e-4)], ids=str
+)
+def test_where_one_token_alone_can_be_drawn_it_is(options):
+    logits = torch.randn(50, LARGE, generator=torch.Generator().manual_seed(0)) * PEAKED
+    for uniform in (0.0, 0.5, 1 - 2**-24):
+        drawn = draw(logits, torch.full((50,), uniform), None, Sampling(**{"temperature": 1.0, **options}))
+        assert torch.equal(drawn, logits.argmax(1))
+
+
+@pytest.mark.parametrize("options", [dict(top_p=0.9), dict(top_p=0.9, min_p=0.01)], ids=str)
+def test_the_shortlist_draws_what_sorting_all_draws_whatever_else_is_in_the_batch(options, monkeypatch):
+    generator, sampling = torch.Generator().manual_seed(0), Sampling(temperature=1.0, **options)
+    logits = torch.randn(200, LARGE, generator=generator) * torch.tensor([PEAKED, FLAT]).repeat(100)[:, None]
+    uniforms = torch.rand(200, generator=generator)
+    drawn = draw(logits, uniforms, None, sampling)
+    alone = [draw(logits[i : i + 1], uniforms[i : i + 1], None, sampling) for i in range(200)]
+    assert torch.equal(drawn, torch.cat(alone))
+    monkeypatch.setattr(generate, "SHORTLIST", LARGE)
+    assert torch.equal(draw(logits, uniforms, None, sampling), drawn)
+
+
+def test_what_a_text_holds_is_known_also_when_another_one_has_ended(model):
+    sampling = Sampling(temperature=2.0, repetition_penalty=3.0, max_new_tokens=6)
+    context = generate.Context(model, PROMPTS[:3], sampling)
+    context.write(1)
+    context.keep([0, 2])
+    context.write(1)
+    assert torch.equal(context.said, tokens_in(context.texts, model.config.vocab_size))
 
 
 def test_a_padded_id_is_never_drawn(make_model):

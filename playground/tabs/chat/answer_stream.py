@@ -135,7 +135,10 @@ class AnswerStream:
         request, painted = answer.request, 0.0
         bunch: list[tuple[int, float, str]] = []
         answer.began = time.perf_counter()
-        for step in generate_reply(model, tokenizer, request.conversation, request.sampling, request.written):
+        steps = generate_reply(
+            model, tokenizer, request.conversation, request.sampling, request.written, n_alternatives=0
+        )  # the page asks for them when somebody opens a token
+        for step in steps:
             now = time.perf_counter()
             answer.first, answer.seconds = answer.first or now - answer.began, now - answer.began
             bunch.append((step.id, round(step.probability, 5), tokenizer.token_bytes(step.id).hex()))

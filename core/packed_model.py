@@ -111,7 +111,10 @@ def pack(linear: nn.Linear, precision: str) -> Product:
 
 
 class Split:
-    """x W^T + b as a sum over ways: each core reads the part of W that meets its part of x."""
+    """x W^T + b as a sum over ways: each core reads the part of W that meets its part of x.
+
+    For a single row the product of matrix and vector does that by itself, in one operator.
+    """
 
     def __init__(self, weight: Tensor, bias: Tensor | None):
         N, K = weight.shape
@@ -122,6 +125,9 @@ class Split:
     def __call__(self, x: Tensor) -> Tensor:
         if len(x) > FEW_ROWS:
             return F.linear(x, self.weight, self.bias)
+        if len(x) == 1:
+            row = torch.mv(self.weight, x[0]) if self.bias is None else torch.addmv(self.bias, self.weight, x[0])
+            return row[None]
         y = torch.bmm(x.view(len(x), self.ways, -1).transpose(0, 1), self.parts).sum(0)  # (M, N)
         return y if self.bias is None else y.add_(self.bias)
 

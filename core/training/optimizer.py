@@ -70,6 +70,10 @@ class Muon(Optimizer):
     Every matrix moves by the nearest matrix whose singular values are all about 1, so no direction is neglected because
     its gradient is small. Scaled by 0.2 sqrt(max(N, K)) the entries move as much as AdamW's, and both share a learning
     rate and a weight decay (Liu et al. 2025, arXiv:2502.16982, equation 4).
+
+    torch.optim.Muon is not the same: it orthogonalises queries, keys and values as one matrix, reads the rate on the
+    host, so that no CUDA graph can hold its step, and multiplies in bfloat16 everywhere, which takes a CPU with such
+    units a third of our time (432 ms, not 1,294, for 10.7M on one core with AMX), but AVX2, at 0.3 GFLOP/s, minutes.
     """
 
     def __init__(self, groups: list[dict[str, Any]], lr: float | Tensor, momentum: float, weight_decay: float):

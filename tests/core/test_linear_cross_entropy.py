@@ -80,6 +80,27 @@ def test_loss_and_gradients_equal_those_of_whole_logits(vocab_size, rows, masked
         assert gradient.any() == (len(masked) < 24)
 
 
+@pytest.mark.skipif(not hasattr(F, "linear_cross_entropy"), reason="came with torch 2.13")
+@pytest.mark.parametrize("in_pieces", [False, True])
+@pytest.mark.parametrize("vocab_size", [SMALL, LARGE])
+def test_torchs_own_is_the_same_on_a_head_without_its_padding_rows(vocab_size, in_pieces, rows_a_piece):
+    rows_a_piece(5)
+    x, head, targets = problem(vocab_size)
+    targets.view(-1)[3:9] = IGNORE_INDEX
+    theirs = F.linear_cross_entropy(
+        x.flatten(0, 1),
+        head[:vocab_size],
+        targets.flatten(),
+        reduction="sum",
+        ignore_index=IGNORE_INDEX,
+        options=torch.nn.LinearCrossEntropyOptions() if in_pieces else None,
+    )
+    ours = linear_cross_entropy(x, head, targets, vocab_size)
+    torch.testing.assert_close(ours, theirs)
+    for gradient, wanted in zip(*(torch.autograd.grad(of, (x, head)) for of in (ours, theirs)), strict=True):
+        torch.testing.assert_close(gradient, wanted)
+
+
 @pytest.mark.parametrize("vocab_size", [SMALL, LARGE])
 def test_in_bfloat16_it_is_as_precise_as_whole_logits(vocab_size, rows_a_piece):
     rows_a_piece(0)  # less than one row fits: one at a time, whose 400 gradients would add up the errors
@@ -146,6 +167,12 @@ def test_the_logits_of_a_large_vocabulary_never_exist_as_a_whole(rows_a_piece, m
     with Made() as made:
         linear_cross_entropy(x, head, targets, LARGE).backward()
     assert made.largest >= 200 * LARGE
+
+
+def test_pieces_are_small_on_a_cpu_and_large_where_they_are_compiled():
+    assert [cross_entropy.piece_rows(W, None, "cpu") for W in (2048, 2**17, 2**25)] == [256, 128, 1]
+    assert cross_entropy.piece_rows(2048, None, "mps") == 8192
+    assert cross_entropy.piece_rows(50304, 2, "cuda") == 5336
 
 
 @pytest.mark.parametrize("mode", [torch.inference_mode, torch.no_grad])

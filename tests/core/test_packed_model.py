@@ -146,11 +146,15 @@ def distance(ours: Tensor, theirs: Tensor) -> float:
     return float((ours - theirs).square().mean().sqrt() / theirs.std())
 
 
-@pytest.mark.parametrize(("precision", "inputs", "weight"), [("float16", None, half), ("int8", seven_bits, int8)])
+@pytest.mark.parametrize(
+    ("precision", "inputs", "weight"),
+    [("float32", None, torch.clone), ("float16", None, half), ("int8", seven_bits, int8)],
+)
+@pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("n_rows", [1, 5, 100])
-def test_a_product_is_that_of_rounded_numbers(precision, inputs, weight, n_rows):
+def test_a_product_is_that_of_rounded_numbers(precision, inputs, weight, n_rows, bias):
     torch.manual_seed(0)
-    linear, x = nn.Linear(96, 40), torch.randn(n_rows, 96)
+    linear, x = nn.Linear(96, 40, bias), torch.randn(n_rows, 96)
     with torch.no_grad():
         linear.weight.mul_(torch.logspace(-2, 1, 40)[:, None])  # outputs of very different size
         expected = F.linear(inputs(x) if inputs else x, weight(linear.weight), linear.bias)

@@ -130,8 +130,8 @@ def logits_bytes(model: GPTConfig, rows: int, number: int, device: str) -> int:
         return 3 * FLOAT * rows * W  # logarithms of the probabilities, their gradient, and that of the logits
     if device == "cuda":  # compiled: logits, their gradient, and what is multiplied in bfloat16
         casts = HALF * (W + rows) * C if number == HALF else 0
-        return 2 * number * min(rows, piece_rows(W, number)) * W + casts
-    logits = FLOAT * min(rows, piece_rows(W, None)) * W
+        return 2 * number * min(rows, piece_rows(W, number, device)) * W + casts
+    logits = FLOAT * min(rows, piece_rows(W, None, device)) * W
     if number == FLOAT:
         return 2 * logits  # and their logarithms
     # All that, each made in bfloat16 first, and the head in bfloat16; towards the end also its gradient.

@@ -69,6 +69,24 @@ def test_a_step_is_that_of_each_matrix_alone(model, name):
         torch.testing.assert_close(weight.detach(), wanted, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["attn.c_proj", "mlp.c_fc", "mlp.c_proj"])
+def test_steps_are_those_of_torchs_own_muon_but_for_its_rounding(make_model, name):
+    """Of matrices that are one; it takes queries, keys and values for one too, and multiplies in bfloat16."""
+    ours, theirs = (make_model(n_embd=64).transformer.h[0].get_submodule(name).weight for _ in range(2))
+    before = ours.detach().clone()
+    settings = dict(momentum=0.95, weight_decay=0.5)
+    optimizers = [
+        Muon([{"params": [ours]}], 0.1, **settings),
+        torch.optim.Muon([theirs], lr=0.1, adjust_lr_fn="match_rms_adamw", **settings),
+    ]
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(3):
+        gradient = torch.randn(ours.shape, generator=generator)
+        ours.grad, theirs.grad = gradient.clone(), gradient.clone()
+        take_step(optimizers, lr=0.1)
+    assert (ours - theirs).norm() < 0.02 * (theirs - before).norm()
+
+
 def test_stacking_a_few_at_a_time_changes_nothing(make_model, monkeypatch):
     results = []
     for stack in (1, 2**24):

@@ -125,16 +125,23 @@ def temporary_path(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}-{next(NUMBERS)}.tmp")
 
 
-def clear_temporaries(directory: Path) -> tuple[int, int]:
-    """Delete what processes that are gone have left among the checkpoints in `directory`; returns (number, bytes)."""
-    count = size = 0
+def left_over(directory: Path) -> Iterator[Path]:
+    """What processes that are gone have half written among the checkpoints in `directory`."""
     found = (path for pattern in TEMPORARIES for path in directory.glob(pattern))
-    for path in (path for path in found if TEMPORARY.fullmatch(path.name)):  # others' are not ours to delete
-        with suppress(OSError):  # another may be faster, or it may not be ours to delete
+    for path in (path for path in found if TEMPORARY.fullmatch(path.name)):  # others' are not ours
+        with suppress(OSError):  # it is gone by now, or may not be looked at
             if time.time() - path.lstat().st_mtime > YOUNG and not is_locked(path):
-                held = size_of(path)
-                delete(path)
-                count, size = count + 1, size + held
+                yield path
+
+
+def clear_temporaries(directory: Path) -> tuple[int, int]:
+    """Delete what is left over among the checkpoints in `directory`; returns (number, bytes)."""
+    count = size = 0
+    for path in left_over(directory):
+        with suppress(OSError):  # another may be faster, or it may not be ours to delete
+            held = size_of(path)
+            delete(path)
+            count, size = count + 1, size + held
     return count, size
 
 

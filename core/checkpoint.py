@@ -270,7 +270,7 @@ def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
     try:
         safetensors.torch.save_file(tensors, path, metadata={"format": "pt"})
     except safetensors.SafetensorError as error:
-        raise OSError(f"{path.name} could not be written: {error}") from error
+        raise OSError(f"{path.name}: {error}") from error
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

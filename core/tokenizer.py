@@ -317,11 +317,12 @@ def train_bpe(documents: Iterable[str], n_tokens: int, progress: Progress | None
     """
     splitter = regex.compile(SPLIT_PATTERN)
     counted = Counter(match.group() for document in documents for match in splitter.finditer(document))
-    text = MergedText()
+    text, looked = MergedText(), 0
     for word, weight in counted.items():
-        text.add(word.encode("utf-8", "surrogatepass"), weight)
-        if progress and len(text.ids) % LOOKED_AT < len(word):
-            progress(0, n_tokens - 256)
+        for added in text.add(word.encode("utf-8", "surrogatepass"), weight):
+            if progress and added - looked >= LOOKED_AT:
+                progress(0, n_tokens - 256)
+                looked = added
 
     heap = [(-count, pair) for pair, count in text.counts.items()]
     heapq.heapify(heap)
@@ -365,16 +366,21 @@ class MergedText:
         self.where: dict[Pair, list[int]] = defaultdict(list)
         self.changed: set[Pair] = set()  # pairs whose count the last merge has changed
 
-    def add(self, word: bytes, weight: int) -> None:
-        start, end = len(self.ids), len(self.ids) + len(word)
-        ids = [BYTE_ID[b] for b in word]
-        self.ids += ids
-        self.before += [-1, *range(start, end - 1)]
-        self.after += [*range(start + 1, end), -1]
-        self.weights += [weight] * len(word)
-        for place, pair in enumerate(pairwise(ids), start):
-            self.counts[pair] += weight
-            self.where[pair].append(place)
+    def add(self, word: bytes, weight: int) -> Iterator[int]:
+        """Add a word, piece by piece if it is long; yields after each how many places there are."""
+        start = len(self.ids)
+        for begin in range(0, len(word), LOOKED_AT):
+            ids = [BYTE_ID[b] for b in word[begin : begin + LOOKED_AT + 1]]  # and the next, which makes a pair
+            first, length = start + begin, min(LOOKED_AT, len(word) - begin)
+            self.ids += ids[:length]
+            self.before += range(first - 1, first + length - 1)
+            self.after += range(first + 1, first + length + 1)
+            self.weights += [weight] * length
+            for place, pair in enumerate(pairwise(ids), first):
+                self.counts[pair] += weight
+                self.where[pair].append(place)
+            yield first + length
+        self.before[start] = self.after[-1] = -1
 
     def merge(self, pair: Pair, new: int) -> Iterator[int]:
         """Replace `pair` by `new` everywhere, left to right; yields how many places were looked at so far."""

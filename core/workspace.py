@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from core.atomic_files import clear_temporaries, delete, is_claimed, remove, size_of, write_json
+from core.atomic_files import clear_temporaries, delete, is_claimed, left_over, remove, size_of, write_json
 from core.bounded_files import modified, read_json
 from core.checkpoint import read_card
 from core.config import describe_os_error, plural
@@ -71,10 +71,11 @@ class Workspace:
         return self.roots.path(name)
 
     def disk(self) -> dict[str, int]:
-        """Bytes: used by all, by the trash, and free on the disk."""
-        used = sum(map(size_of, self.directory.iterdir()))
+        """Bytes: used by models, by the trash, by what is left over half written, and free on the disk."""
+        used, left = sum(map(size_of, self.directory.iterdir())), sum(map(size_of, left_over(self.directory)))
         trash = size_of(self.trash) if self.trash.exists() else 0
-        return {"used": used - trash, "trash": trash, "free": shutil.disk_usage(self.directory).free}
+        free = shutil.disk_usage(self.directory).free
+        return {"used": used - trash - left, "trash": trash, "left_over": left, "free": free}
 
     def tidy(self) -> list[str]:
         """Finish what was cut off, a rename or a deletion, and delete what was half written; returns what was done."""

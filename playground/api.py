@@ -16,6 +16,7 @@ from core.interpretability import activations
 from core.preferences.vote_store import Answer, NewPair
 from core.stages.memory_fit import fitted_here, known_need
 from core.stages.registry import STAGES, answers, stage_called
+from playground.argument_types import check_types
 from playground.services.run_log import recent
 from playground.services.services import Services
 from playground.tabs.attention.activation_cache import most_tokens
@@ -66,7 +67,7 @@ def endpoints(services: Services) -> list[Callable[..., Any]]:
         history: {"role": "user" or "assistant", "content"} messages before the line, oldest first.
         """
         writer, tokenizer = checkpoints.writer(model, "float32")
-        before = [Message(message["role"], message["content"]) for message in history or []]
+        before = [message_of(message) for message in history or []]
         asked = Conversation((*before, Message("user", line)), persona, system, answers(checkpoints.load(model).card))
         text = ""
         sampling = Sampling(max_new_tokens, temperature, seed=seed)
@@ -111,13 +112,22 @@ def endpoints(services: Services) -> list[Callable[..., Any]]:
 
     def vote(prompt: str, chosen: str, rejected: str, annotator: str, key: str) -> int:
         """Keep a vote between two answers; returns its number. The same key, made up by you, is never counted twice."""
+        if (known := votes.id_of(key)) is not None:
+            return known
         new = NewPair(page_text(prompt), Answer(page_text(chosen)), Answer(page_text(rejected)), {}, "import")
         return votes.cast(key, votes.add_pairs([new])[0], annotator, "left", 0)
 
     return [models, tokens, attention, chat, train, training, stop, queue, change_queue, vote]
 
 
+def message_of(message: dict[str, str]) -> Message:
+    """Raises ValueError if it is none."""
+    if message.keys() != {"role", "content"} or message["role"] not in ("user", "assistant"):
+        raise ValueError(f'history must be of messages {{"role": "user" or "assistant", "content"}}, got {message}')
+    return Message(message["role"], message["content"])
+
+
 def build(services: Services) -> None:
     for endpoint in endpoints(services):
         described = " ".join((endpoint.__doc__ or "").split())
-        gr.api(handler(endpoint, told_error), api_name=endpoint.__name__, api_description=described)
+        gr.api(handler(check_types(endpoint), told_error), api_name=endpoint.__name__, api_description=described)

@@ -232,6 +232,11 @@ class Votes(Database):
                 connection, (key, pair, annotator, choice, milliseconds, note, predicted), margin, criterion
             )
 
+    def id_of(self, key: str) -> int | None:
+        """Of the vote that was stored with this key, if there is one."""
+        row = self.connection().execute("SELECT id FROM votes WHERE key = ?", (key,)).fetchone()
+        return row[0] if row else None
+
     def change(self, key: str, vote: int, choice: str, margin: float = 0.0) -> int:
         """Put another choice in the place of a standing vote's; returns the id of the vote that then stands.
 

@@ -357,7 +357,7 @@ def test_a_text_without_spaces_takes_time_as_its_length_does():
     looked_at = []
     for length in (2_000, 8_000):
         text = MergedText()
-        text.add("".join(random.Random(0).choices("ACGT", k=length)).encode(), 1)
+        list(text.add("".join(random.Random(0).choices("ACGT", k=length)).encode(), 1))
         count = 0
         for new in range(256, 286):
             pair = max(text.counts, key=lambda pair: text.counts[pair])
@@ -371,4 +371,24 @@ def test_a_long_merge_can_be_stopped_within(monkeypatch):
     monkeypatch.setattr("core.tokenizer.LOOKED_AT", 100)
     told = []
     train_bpe(["ab" * 1000], 258, lambda done, wanted: told.append(done))
-    assert told.count(0) > 5, "while the first merge is made"
+    assert told.count(0) > 25, "20 while the word is read, and the rest while the first merge is made"
+
+
+def test_a_long_word_is_the_same_in_pieces_and_can_be_stopped_within(monkeypatch):
+    def parts(text):
+        return text.ids, text.before, text.after, text.weights, dict(text.counts), dict(text.where)
+
+    words, whole, pieces = (b"abracadabra" * 30, b"x", b"ab" * 7), MergedText(), MergedText()
+    for text, looked_at in ((whole, 10**6), (pieces, 7)):
+        monkeypatch.setattr("core.tokenizer.LOOKED_AT", looked_at)
+        counts = [list(text.add(word, 3)) for word in words]
+    assert parts(whole) == parts(pieces) and counts[0][:2] == [7, 14] and counts[-1][-1] == len(whole.ids)
+    assert [place for place, before in enumerate(whole.before) if before < 0] == [0, 330, 331]
+    assert [place for place, after in enumerate(whole.after) if after < 0] == [329, 330, 344]
+
+    def stop(done, wanted):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(MergedText, "merge", lambda *_: pytest.fail("it was not stopped while the word was read"))
+    with pytest.raises(KeyboardInterrupt):
+        train_bpe(["ab" * 1000], 258, stop)

@@ -1,6 +1,7 @@
 """Checkpoints tended: what is there, renamed, thrown away and brought back, and never outside their directory."""
 
 import json
+import os
 import shutil
 import time
 from pathlib import Path
@@ -154,6 +155,17 @@ def test_a_hostile_card_is_a_reason_and_hides_no_other(library, name):
     (library.directory / "base" / "card.json").write_text(json.dumps({"stage": "<b>"} | {name: WRONG[name]}))
     assert names(library) == there
     assert "no card of ours" in library.entry("base").trouble
+
+
+def test_what_is_left_half_written_is_counted_apart(library):
+    before = library.disk()
+    path = library.directory / ".half.1-0.tmp"
+    path.write_bytes(b"x" * 5000)
+    assert library.disk()["left_over"] == 0, "it may be being written just now"
+    os.utime(path, (1e9, 1e9))
+    assert library.disk()["left_over"] == 5000 and library.disk()["used"] == before["used"]
+    library.tidy()
+    assert library.disk()["left_over"] == 0 and not path.exists()
 
 
 def test_what_vanishes_while_it_is_counted_counts_nothing(library, monkeypatch):

@@ -15,6 +15,7 @@ from core.checkpoint import Card
 from core.conversation import Conversation, Message, generate_reply
 from core.generate import Sampling
 from core.model import GPT, GPTConfig
+from core.preferences.vote_store import FILE, Votes
 from core.training.run_directory import Run, Status
 from playground.__main__ import launch
 from playground.services.services import Services
@@ -81,6 +82,9 @@ def test_a_program_chats_as_the_page_does(client: Client, workspace: Path) -> No
         client.predict("<one>", "Ay?", api_name="/chat")
     with pytest.raises(Exception, match="is not there any more"):
         client.predict("../one", "Ay?", api_name="/chat")
+    for history in ("x", [{"role": "user"}], [{"role": "king", "content": "Ay?"}]):
+        with pytest.raises(Exception, match="History must be"):
+            client.predict("one", "Ay?", history, api_name="/chat")
 
 
 def test_the_server_of_openais_protocol_is_off_unless_asked_for(client: Client) -> None:
@@ -101,6 +105,8 @@ def test_a_program_trains_and_votes(client: Client, workspace: Path) -> None:
         client.predict("other", "pretrain", {"max_steps": 0}, api_name="/train")
     first = client.predict("To be?", "Ay.", "No.", "ann", "key-1", api_name="/vote")
     assert client.predict("To be?", "Ay.", "No.", "ann", "key-1", api_name="/vote") == first
+    pairs = Votes(workspace / FILE).connection().execute("SELECT count(*) FROM pairs")
+    assert pairs.fetchone() == (1,), "no pair is left without a vote"
 
 
 def test_a_program_sees_the_queue_and_changes_it(client: Client, workspace: Path) -> None:

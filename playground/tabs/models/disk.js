@@ -70,9 +70,13 @@ export function diskTools({ act, server, moved, refresh }) {
     return empty;
   };
 
-  /** @param {{disk: {used: number, trash: number, free: number}, trash: Thrown[], clashes: string[]}} overview */
+  /** @typedef {{used: number, trash: number, left_over: number, free: number}} Disk */
+
+  /** @param {{disk: Disk, trash: Thrown[], clashes: string[]}} overview */
   const draw = ({ disk, trash, clashes }) => {
     sizes.textContent = `${megabytes(disk.used)} used by models · ${megabytes(disk.free)} free`;
+    if (disk.left_over)
+      sizes.append(make("span", "", ` · ${megabytes(disk.left_over)} half written, deleted at the next start`));
     for (const path of clashes) sizes.append(make("span", "", ` · ${path} is not shown: another model has its name`));
     folded.hidden = !trash.length;
     title.textContent = `Trash: ${trash.length} · ${megabytes(disk.trash)}`;

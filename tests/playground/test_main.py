@@ -3,6 +3,8 @@
 import os
 import socket
 import stat
+import subprocess
+import sys
 import urllib.request
 from pathlib import Path
 
@@ -105,3 +107,13 @@ def test_what_is_sent_lies_where_no_other_user_looks_and_goes_with_the_process(
     for (function, *arguments), options in reversed(registered):
         function(*arguments, **options)
     assert os.listdir(tmp_path) == []
+
+
+def test_no_file_beside_a_person_is_taken_for_a_module(tmp_path: Path) -> None:
+    """A module of the page that imports little stands for the page, which is found in the same way."""
+    for name in ("inspect.py", "functools.py", "typing.py"):
+        (tmp_path / name).write_text("raise SystemExit('this is not a module of the standard library')", "utf-8")
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-m", "playground.argument_types"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr

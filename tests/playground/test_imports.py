@@ -10,7 +10,7 @@ from tests.core.test_imports import REPO, imported
 
 # What stands in a later row may import what stands in an earlier one: not its own row, not a later one.
 ROWS = (
-    ("error_text", "security"),
+    ("argument_types", "error_text", "security"),
     ("ui", "services"),
     ("panels", "tour"),
     ("tabs",),

@@ -23,7 +23,7 @@ REWARDS = {
     INSTRUCTIONS: "follows the instructions of its prompt",
     METRE: "has ten syllables a line, in iambs",
     RHYME: "rhymes, line by line",
-    LENGTH: "has many words (a weight below 0: few)",
+    LENGTH: "has many words, or few where its weight is below 0",
     REWARD_MODEL: "a reward model scores highly",
     TASTE: "the votes prefer, as a small model of them sees it",
 }

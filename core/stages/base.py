@@ -68,6 +68,7 @@ class AgainstKL:
     y: str  # title of the axis
     paths: tuple[tuple[str, str, str], ...]  # (metric of KL, metric of what it buys, name), measured at the same steps
     limits: Mapping[str, str] = field(default_factory=dict)  # settings that are distances, and what is written there
+    from_zero: bool = True  # does the parent stand at 0? Otherwise where the first path begins, as it wrote that
 
 
 @dataclass(frozen=True)

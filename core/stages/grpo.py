@@ -285,6 +285,7 @@ STAGE = Stage(
         "mean reward",
         (("objective/kl", "reward", "rollouts"), ("kl/val", "reward/val", "held-out prompts")),
         {"kl_stop": "kl_stop: the end"},
+        from_zero=False,
     ),
     doctor_rules=GRPO_RULES,
     verdict=grpo_verdict,

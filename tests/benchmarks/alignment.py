@@ -1,9 +1,10 @@
-"""Votes that change a model, from beginning to end: a rule votes, the model learns it three ways, and it is counted.
+"""Votes that change a model, from beginning to end: a rule votes, the model learns it four ways, and it is counted.
 
     python -m tests.benchmarks.alignment --rule question
 
-200 votes on answers of the shipped chat model; a reward model; DPO on the votes; PPO on the reward model. Then, on
-prompts from plays that nothing was learned from: how often the rule holds, how far the model moved, and what it cost.
+200 votes on answers of the shipped chat model; a reward model; DPO on the votes; PPO on the reward model; GRPO on the
+rule itself. Then, on prompts from plays that nothing was learned from: how often the rule holds, how far the model
+moved, and what it cost.
 """
 
 import argparse
@@ -43,13 +44,18 @@ def main() -> int:
         lap("DPO")
         trained(directory, "ppo", reward_model=str(reward.directory))
         lap("PPO: the whole chain")
+        trained(directory, "grpo", reward=args.rule)
+        lap("GRPO, which needs none of the others")
         report = checkpoint.read_card(reward.directory / "card.json").report
         say("reward model: held-out accuracy %.3f, loss %.3f", report["accuracy/val"], report["loss/val"])
         row = "%-10s rate %.3f [%.3f, %.3f]  %5.1f words  KL %.2f nats a response  %.4f bits per byte (%+.1f %%)"
         before = measured(reference, reference, args.rule)
         for title, found in (
             ("before", before),
-            *((stage, measured(checkpoint.load(directory / stage), reference, args.rule)) for stage in ("dpo", "ppo")),
+            *(
+                (stage, measured(checkpoint.load(directory / stage), reference, args.rule))
+                for stage in ("dpo", "ppo", "grpo")
+            ),
         ):
             interval = wilson(found.rate * found.count, found.count)
             dearer = 100 * (found.bits_per_byte / before.bits_per_byte - 1)

@@ -61,6 +61,8 @@ def complaint(capsys):
         ("dpo NEW", "data is empty: give a file of votes"),
         ("ppo NEW", "reward_model is empty: train a reward model on your votes first"),
         ("ppo NEW --reward-model checkpoints/bard-chat", "checkpoints/bard-chat is no reward model"),
+        ("grpo NEW --reward beauty", "'beauty' is no reward: name one or several of"),
+        ("grpo NEW --reward none.py:fn", "the reward none.py:fn is not there: there is no file"),
     ],
 )
 def test_a_start_that_could_only_fail_leaves_no_run_behind(command, sentence, tmp_path, capsys):

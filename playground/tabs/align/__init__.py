@@ -40,8 +40,8 @@ def place(stages: list[Stage]) -> Place:
 def build(services: Services, page: Page) -> None:
     stages = simplest_first(stage for stage in STAGES.values() if stage.aligns)
     intro(
-        "Your votes bend a model: it becomes likelier to say what you preferred, and pays for moving away from what "
-        "it was.",
+        "Your votes, or rewards that can be counted, bend a model towards what is preferred; you see what it gains, "
+        "and how far it moves away from what it was.",
         " ".join(stage.needs for stage in stages if stage.needs),
     )
     with gr.Tabs(elem_id="align-parts"):

@@ -18,9 +18,11 @@ const ABOUT =
 /** The best first. @param {One[]} answers */
 export const ranked = (answers) => [...answers].sort((a, b) => b.reward - a.reward);
 
+const plain = (value) => value.toFixed(2).replace("-", "−");
+
 /** What each reward gave, where there are several. @param {string[]} rewards @param {number[]} parts */
 export const partsText = (rewards, parts) =>
-  rewards.length > 1 ? ` (${rewards.map((name, i) => `${name} ${parts[i].toFixed(2)}`).join(", ")})` : "";
+  rewards.length > 1 ? ` (${rewards.map((name, i) => `${name} ${plain(parts[i])}`).join(", ")})` : "";
 
 /** @param {{advantage: number}} answer */
 export function fateOf({ advantage }) {
@@ -34,7 +36,7 @@ function answerCard(answer, group, color) {
   const card = make("article", "pg-rollout");
   const facts = make("p", "pg-rollout-facts");
   facts.append(
-    make("strong", "", `reward ${reward.toFixed(2)}`),
+    make("strong", "", `reward ${plain(reward)}`),
     `${partsText(group.rewards, parts)} · advantage ${signed(advantage, 2)}: ${fateOf(answer)}`,
   );
   const said = (at) => [["KL", `${signed(kl[at], 2)} nats`]];

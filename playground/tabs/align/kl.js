@@ -28,8 +28,8 @@ export function pointsOf(log, { x, y }) {
  */
 export const limitsInSight = (limits, farthest) => Object.entries(limits).filter(([, x]) => x < 1.3 * farthest);
 
-const parentTrace = (color) => ({
-  ...{ type: "scatter", mode: "markers", name: "the parent", x: [0], y: [0] },
+const parentTrace = (color, y) => ({
+  ...{ type: "scatter", mode: "markers", name: "the parent", x: [0], y: [y] },
   marker: { symbol: "star", size: 13, color },
   cliponaxis: false,
   hovertemplate: "the parent<extra></extra>",
@@ -38,7 +38,7 @@ const parentTrace = (color) => ({
 const colorbar = { title: { text: "optimiser step", side: "right" }, thickness: 12, tickformat: ",~d" };
 
 // The parent, and each series as a path of evaluations, coloured by their step.
-function tracesOf(log, scale, series) {
+function tracesOf(log, scale, { series, from_zero: fromZero }) {
   const color = cssColor("--body-text-color");
   const found = series.map((path) => ({ ...path, ...pointsOf(log, path) })).filter(({ step }) => step.length);
   if (!found.length) return [];
@@ -56,7 +56,7 @@ function tracesOf(log, scale, series) {
     },
     hovertemplate: `step %{customdata:,}<br>KL %{x:.2f} nats<br>${name} %{y:.3f}<extra></extra>`,
   }));
-  return [parentTrace(color), ...paths];
+  return [parentTrace(color, fromZero ? 0 : found[0].y[0]), ...paths];
 }
 
 function limitShapes(limits, names, color) {
@@ -84,7 +84,7 @@ export function againstKl(figure) {
    */
   const draw = async (run, log, answers) => {
     const wanted = figure.againstKl[run.stage];
-    const data = wanted ? tracesOf(log, figure.scale, wanted.series) : [];
+    const data = wanted ? tracesOf(log, figure.scale, wanted) : [];
     root.hidden = !data.length;
     if (!data.length) return;
     if (stage !== run.stage) {

@@ -40,6 +40,7 @@ def against_kl(stage: Stage, picture: AgainstKL) -> dict[str, Any]:
         "title": picture.title,
         "about": picture.about[0].upper() + picture.about[1:],
         "y": picture.y,
+        "from_zero": picture.from_zero,
         "series": [
             {"x": kl, "y": gain, "name": name, "symbol": "circle" if kl in rollouts else "diamond"}
             for kl, gain, name in picture.paths

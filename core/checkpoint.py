@@ -282,6 +282,16 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         raise ValueError(f"{path} is truncated or damaged: {error}") from error
 
 
+def read_some_tensors(path: Path, names: Collection[str]) -> dict[str, Tensor]:
+    """Those of a safetensors file with these names. Raises ValueError if it is damaged, or one is not there."""
+    check_header(path)
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            return {name: file.get_tensor(name) for name in names}
+    except (safetensors.SafetensorError, OSError) as error:
+        raise ValueError(f"{path} is truncated or damaged: {error}") from error
+
+
 def check_header(path: Path) -> None:
     """Raise ValueError if a safetensors file begins with a longer list of tensors than any GPT-2 needs."""
     with open_file(path) as file:

@@ -50,11 +50,13 @@ Add = Callable[[str, Command, str], argparse.ArgumentParser]  # name, what it do
 def main(argv: list[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     try:
-        with distributed.process_group():
-            level = logging.INFO if distributed.is_main() else logging.WARNING
-            logging.basicConfig(level=level, format="%(message)s", stream=sys.stdout)
-            status: int = args.command(args)
-            return status
+        distributed.join()
+        level = logging.INFO if distributed.is_main() else logging.WARNING
+        logging.basicConfig(level=level, format="%(message)s", stream=sys.stdout)
+        status: int = args.command(args)
+        if status == 0:
+            distributed.leave()
+        return status
     except ValueError as error:
         return complain(str(error))
     except OSError as error:

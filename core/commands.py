@@ -281,18 +281,19 @@ def run_export(args: argparse.Namespace) -> int:
 def run_memory(args: argparse.Namespace) -> int:
     config = pretrain.STAGE.configure(typed(args, PretrainConfig), args.preset)
     device = pick_device("auto").type if config.fit.device == "auto" else config.fit.device
-    planned = memory.plan(config.model, config.fit, device)
+    processes = max(1, config.fit.processes)  # of this or any other machine
+    planned = memory.plan(config.model, config.fit, device, processes)
     for part, size in vars(planned).items():
         log.info("%-12s%8.2f GiB", part, size / memory.GIB)
     if args.budget_gb is not None:
-        fit = memory.suggest(config.model, config.fit, device, args.budget_gb)
+        fit = memory.suggest(config.model, config.fit, device, args.budget_gb, processes)
         log.info(
             "for %g GB: micro_batch_size %d, %d to a step, recompute %s: %.2f GiB",
             args.budget_gb,
             fit.micro_batch_size,
-            math.ceil(fit.batch_size / fit.micro_batch_size),
+            math.ceil(math.ceil(fit.batch_size / processes) / fit.micro_batch_size),
             "on" if fit.recompute else "off",
-            memory.plan(config.model, fit, device).peak / memory.GIB,
+            memory.plan(config.model, fit, device, processes).peak / memory.GIB,
         )
     return 0
 

@@ -28,6 +28,9 @@ from core.diagnostics.verdict import FinishedRun, Verdict
 from core.model import GPTConfig
 from core.rlhf.rewards import check_reward_model
 from core.tokenizer import Tokenizer
+from core.training.device import pick_device
+from core.training.launch import processes_of
+from core.training.loop import FitConfig
 from core.training.runner import Job, Progress
 
 TRAINING, HELD_OUT, ROLLOUTS = "training", "held out", "rollouts"  # where a metric is measured
@@ -102,6 +105,9 @@ class Stage:
     scores: bool = False  # is its model a reward model, which scores answers?
     stem: str = ""  # of the names that are suggested; "" = its name
     held_out: Callable[[Any], Labelled] | None = None  # texts of known class that its classifier has not learned from
+    # --- in how many processes ---------------------------------------------------------------------------------
+    several: bool = True  # can several share each batch?
+    shards: bool = False  # can they share the model?
     # --- what it costs -----------------------------------------------------------------------------------------
     frozen_models: int = 0  # as large as the one that learns, beside it
     sequences_per_example: int = 1  # that are in memory at once: a pair has two answers
@@ -139,6 +145,7 @@ class Stage:
 
         What only the weights would tell is not looked for, nor what another run is still to make.
         """
+        self.processes(config)
         values = config.to_dict()
         named = {name: values[name] for name in self.settings_that_name(*CHECKPOINTS) if values[name]}
         paths = {name: Path(value).expanduser() for name, value in named.items()}
@@ -152,6 +159,17 @@ class Stage:
                 check_reward_model(values[name], with_template(Tokenizer.load(paths["parent"])))
         if self.preview:
             self.preview(config)
+
+    def processes(self, config: Any) -> int:
+        """In how many it trains on this machine. Raises ValueError if it cannot train in as many as are asked for."""
+        fit: FitConfig = config.fit
+        if fit.shard and not self.shards:
+            raise ValueError(f"shard must be off: {self.name} trains a model that one process holds")
+        if self.several:
+            return processes_of(fit, pick_device(fit.device))
+        if fit.processes > 1:
+            raise ValueError(f"processes must be 1, since {self.name} trains in one, got {fit.processes}")
+        return 1
 
     def usual_rate(self, config: Any) -> float | None:
         """The learning rate that suits such a training: its preset's, else the default; None for an odd shape."""

@@ -43,7 +43,7 @@ def memory_need(stage: Stage, config: Any) -> MemoryNeed | None:
     shape, fit = planned_for(stage, config)
     device = pick_device(fit.device)
     room = total_memory(device)
-    parts, peak = memory_parts(stage, shape, fit, device.type)
+    parts, peak = memory_parts(stage, shape, fit, device.type, stage.processes(config))
     return MemoryNeed(peak, room * 2**20, device.type) if parts and room else None
 
 
@@ -67,7 +67,9 @@ def fitted(stage: Stage, config: Any, device: str, budget_gb: float) -> FitConfi
         raise ValueError(
             f"the models beside the one that learns leave no room in {budget_gb:.1f} GB: choose smaller ones"
         )
-    found = memory.suggest(shape, fit, device, budget_gb - beside)
+    processes = stage.processes(config)
+    room = budget_gb / processes if device == "cpu" else budget_gb  # GPUs have their own
+    found = memory.suggest(shape, fit, device, room - beside, processes)
     wanted: FitConfig = config.fit
     rows = max(1, found.micro_batch_size // stage.sequences_per_example)
     return replace(wanted, micro_batch_size=rows, recompute=found.recompute)
@@ -92,18 +94,26 @@ def planned_for(stage: Stage, config: Any) -> tuple[GPTConfig, FitConfig]:
     if seen and seen.longest:
         shape = replace(shape, block_size=min(shape.block_size, seen.longest))
     several = stage.sequences_per_example
-    rows = several * memory.micro_batch_size(fit)
+    rows = several * memory.micro_batch_size(fit, stage.processes(config))
     return shape, replace(fit, batch_size=several * fit.batch_size, micro_batch_size=rows)
 
 
-def memory_parts(stage: Stage, shape: GPTConfig, fit: FitConfig, device: str) -> tuple[dict[str, int], int]:
-    """Bytes by part and at the fullest moment; no parts for a device for which memory is not planned."""
+def memory_parts(
+    stage: Stage, shape: GPTConfig, fit: FitConfig, device: str, processes: int = 1
+) -> tuple[dict[str, int], int]:
+    """Bytes by part and at the fullest moment, on each GPU, or on the CPU for all processes together.
+
+    No parts for a device for which memory is not planned.
+    """
     if device not in ("cpu", "cuda"):
         return {}, 0
-    planned = memory.plan(shape, fit, device)
-    parts = {name: size for name, size in vars(planned).items() if name != "peak"}
-    frozen = stage.frozen_models * planned.weights
-    return parts | ({"frozen models": frozen} if frozen else {}), planned.peak + frozen
+    planned = memory.plan(shape, fit, device, processes)
+    here = processes if device == "cpu" else 1
+    parts = {name: here * size for name, size in vars(planned).items() if name != "peak"}
+    if not planned.gathered:
+        del parts["gathered"]
+    frozen = here * stage.frozen_models * planned.weights
+    return parts | ({"frozen models": frozen} if frozen else {}), here * planned.peak + frozen
 
 
 def sample(stage: Stage, config: Any) -> Preview | None:

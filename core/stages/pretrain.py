@@ -180,6 +180,7 @@ STAGE = Stage(
     stem="gpt",
     shape=shape_of,
     fills_context=True,
+    shards=True,
     metrics=(
         Metric(
             "bpb/val",

@@ -15,6 +15,8 @@ from core.stages import classify, dpo, grpo, ppo, pretrain, reward_model, sft
 from core.stages.base import Stage
 from core.stages.data_files import NOTED, check_unchanged, noted_on
 from core.training import distributed
+from core.training.device import pick_device
+from core.training.launch import train_together
 from core.training.log_lines import is_number, read_lines
 from core.training.long_log import LongLog
 from core.training.run_directory import Run, Status
@@ -52,8 +54,11 @@ def stage_of(run: Run) -> tuple[Stage, Any]:
 
 
 def train(run: Run) -> Status:
-    """Execute or resume a run, whatever its stage, and say what came of it."""
+    """Execute or resume a run, whatever its stage, in as many processes as it takes, and say what came of it."""
     stage, config = stage_of(run)
+    processes = 1 if distributed.is_launched() else stage.processes(config)
+    if processes > 1 and run.status().state != "finished":
+        return train_together(run, processes, pick_device(config.fit.device))
     status = execute(run, config.fit, lambda saved, device, say: prepare(stage, config, saved, device, say))
     if distributed.is_main():
         tell_verdict(run)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from core.child import command
+from core.training.distributed import environment
 
 
 def start_detached(arguments: Sequence[str], directory: Path | None, log: Path) -> subprocess.Popen[bytes]:
@@ -26,5 +27,6 @@ def start_detached(arguments: Sequence[str], directory: Path | None, log: Path) 
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=errors,
+            env=environment(),
             **detached,
         )

@@ -21,6 +21,7 @@ class Failure:
     not finite      a metric's key              nan, inf or -inf, which JSON has no numbers for
     unwritable                                  what the system said
     device          its type                    what it said
+    process                                     what it said: one of several failed, or lost the others
     memory          "kernel" or "plan": who     what it needs, a sentence, if it is known
                     says so
     unstarted                                   the end of its log
@@ -46,6 +47,7 @@ class Failure:
             "Try a lower learning rate",
             "unwritable": f"could not write: {self.value}{last_good}. Make room, then resume",
             "device": f"the {self.what} failed: {self.value}{last_good}. Resume when it is back",
+            "process": f"one of the processes failed, or lost the others: {self.value}{last_good}. {log} says more",
             "memory": f"{MEMORY.get(self.what)}{self.value and f': {self.value}'}{last_good}. Give it smaller "
             "micro-batches, or end other programs, then resume",
             "unstarted": f"its process could not start; its log ends with: {self.value}",

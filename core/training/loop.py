@@ -28,6 +28,7 @@ from core.training.batches import Batches, made_in_time, prefetched
 from core.training.captured_step import MOST_FLOPS, CapturedStep
 from core.training.compiled_blocks import CompiledBlocks
 from core.training.device import autocast
+from core.training.distributed import Objective
 from core.training.lr_schedule import learning_rate
 from core.training.optimizer import make_optimizers, set_learning_rate, take_step
 
@@ -82,6 +83,17 @@ class FitConfig(Config):
         low=0,
         high=100,
     )
+    processes: int = setting(
+        0,
+        "Processes that share each batch, one on each GPU. 0 = one for each GPU of the machine; on a CPU, one",
+        low=0,
+        high=1024,
+    )
+    shard: bool = setting(
+        False,
+        "Pre-training in several processes: each keeps a part of weights, gradients and AdamW's averages (FSDP2), for "
+        "models too large for one GPU",
+    )
     device: str = setting("auto", "Where to train; auto takes the fastest", choices=("auto", "cuda", "mps", "cpu"))
     dtype: str = setting(
         "auto",
@@ -107,6 +119,12 @@ class FitConfig(Config):
         if isinstance(self.compile, bool):  # as older runs have it
             object.__setattr__(self, "compile", "on" if self.compile else "off")
         super().__post_init__()
+        if self.processes > self.batch_size:
+            raise ValueError(
+                f"batch_size must be at least the number of processes, got {self.batch_size} and {self.processes}"
+            )
+        if self.shard and self.optimizer != "adamw":
+            raise ValueError(f"optimizer must be adamw where the model is in shards, got {self.optimizer}")
         if self.warmup_steps > self.max_steps:
             raise ValueError(f"warmup_steps must be at most max_steps, got {self.warmup_steps} and {self.max_steps}")
 
@@ -166,7 +184,8 @@ def fit(
     optimizers = optimizers or optimizers_of(model, config)
     model.transformer.recompute = config.recompute
     micro_batch_size = config.micro_batch_size or config.batch_size
-    captured = captured_step(model, loss_fn, config, optimizers, micro_batch_size)
+    objective = Objective(model, loss_fn, sharded=config.shard)
+    captured = captured_step(objective, config, optimizers, micro_batch_size)
     compiled = CompiledBlocks(model, "off" if captured and config.compile == "auto" else config.compile, say)
     began = time.perf_counter()
     make = prefetched if prefetch else made_in_time
@@ -176,7 +195,7 @@ def fit(
         lr = learning_rate(
             step, config.learning_rate, config.final_learning_rate, config.warmup_steps, config.max_steps
         )
-        done = one_step(model, batch, loss_fn, config, optimizers, step, lr, micro_batch_size, captured)
+        done = one_step(objective, batch, config, optimizers, step, lr, micro_batch_size, captured)
         micro_batch_size = done.micro_batch_size
         metrics = done.metrics | after_step(step + 1)
         seconds = time.perf_counter() - began
@@ -205,9 +224,8 @@ class StepResult(NamedTuple):
 
 
 def one_step(
-    model: Any,
+    objective: Objective,
     batch: Batch,
-    loss_fn: LossFn,
     config: FitConfig,
     optimizers: list[Optimizer],
     step: int,
@@ -219,8 +237,8 @@ def one_step(
     total = batch.n_targets
     if total == 0:
         raise ValueError(f"the batch of step {step + 1} has nothing to learn from: every target is masked")
-    part = distributed.share(batch)
-    micro_batch_size = min(micro_batch_size, len(part))
+    model, part = objective.model, distributed.share(batch)
+    micro_batch_size = min(micro_batch_size, math.ceil(len(batch) / distributed.world_size()))  # the same in all
     if captured and captured.fits(part):
         seed_step(model, config, step)
         found = captured.gradients(part, total)
@@ -228,13 +246,12 @@ def one_step(
         set_learning_rate(optimizers, lr)
         captured.move()
         return StepResult(values[0], values[1], micro_batch_size, {})
-    while (seen := accumulate(model, part, total, loss_fn, config, step, micro_batch_size)) is None:
+    while (seen := accumulate(objective, part, total, config, step, micro_batch_size)) is None:
         torch.cuda.empty_cache()
         if micro_batch_size == 1:
             raise ValueError("the device has too little memory for one sequence: " + LESS_MEMORY)
         micro_batch_size //= 2
-    distributed.sum_gradients(model)
-    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), config.grad_clip or math.inf)
+    norm = clip_gradients(model, config)
     loss, metrics = seen
     values = finite(step + 1, {"loss/train": loss, "grad_norm": norm, **metrics})
     take_step(optimizers, lr)
@@ -255,28 +272,45 @@ LESS_MEMORY = "turn recompute on, or choose a smaller block_size or model"
 
 
 def accumulate(
-    model: Any, batch: Batch, total: int, loss_fn: LossFn, config: FitConfig, step: int, micro_batch_size: int
+    objective: Objective, batch: Batch, total: int, config: FitConfig, step: int, micro_batch_size: int
 ) -> Summed | None:
-    """Leave the gradients of `batch`'s share of the mean loss in `.grad`; returns the means over all processes.
+    """Leave the gradients of the mean loss in `.grad`, summed over all processes; returns the means over all of them.
 
-    total: targets that count in the whole batch, of which `batch` is this process's part. Returns None, gradients
-    forgotten, if in any of the processes the device's memory was too small for `micro_batch_size` sequences.
+    batch: this process's part of the whole batch, in which `total` targets count. Returns None, gradients forgotten,
+    if the device's memory, here or in another process, was too small for `micro_batch_size` sequences.
     """
-    seed_step(model, config, step)
+    if not fits_everywhere(objective, batch, config, micro_batch_size):
+        return None
+    seed_step(objective.model, config, step)
+    try:
+        sums = or_eager(lambda: backward(objective, batch, total, config, micro_batch_size))
+    except torch.OutOfMemoryError:
+        if distributed.world_size() > 1:  # the others wait for these gradients
+            raise ValueError(f"the device has too little memory for micro-batches of {micro_batch_size}") from None
+        objective.model.zero_grad(set_to_none=True)
+        return None
+    means = distributed.all_reduce_sum(torch.stack(list(sums.values()))).unbind()
+    return Summed(means[0], dict(zip(list(sums)[1:], means[1:], strict=True)))
+
+
+def fits_everywhere(objective: Objective, batch: Batch, config: FitConfig, micro_batch_size: int) -> bool:
+    """Try a micro-batch that is larger than all before it, where a process that runs out of memory in the middle of a
+    step would leave the others waiting: replicas on GPUs.
+    """
+    tokens = micro_batch_size * batch.inputs.shape[1]
+    if objective.replica is None or objective.model.device.type != "cuda" or tokens <= objective.tried:
+        return True
     failed = False
     try:
-        sums = or_eager(lambda: backward(model, batch, total, loss_fn, config, micro_batch_size))
+        with objective.local(is_last=False):
+            or_eager(lambda: backward(objective, batch.split(micro_batch_size)[0], 1, config, micro_batch_size))
     except torch.OutOfMemoryError:
-        sums, failed = {}, True
-    failures = distributed.all_reduce_sum(torch.tensor(float(failed), device=model.device))
-    if distributed.world_size() > 1:
-        failed = failures.item() > 0
-    if not failed:
-        means = distributed.all_reduce_sum(torch.stack(list(sums.values()))).unbind()
-        loss, *others = means
-        return Summed(loss, dict(zip(list(sums)[1:], others, strict=True)))
-    model.zero_grad(set_to_none=True)
-    return None
+        failed = True
+    objective.model.zero_grad(set_to_none=True)
+    if distributed.largest(failed):
+        return False
+    objective.tried = tokens
+    return True
 
 
 def seed_step(model: Any, config: FitConfig, step: int) -> None:
@@ -286,33 +320,42 @@ def seed_step(model: Any, config: FitConfig, step: int) -> None:
 
 
 def backward(
-    model: Any, batch: Batch, total: int | Tensor, loss_fn: LossFn, config: FitConfig, micro_batch_size: int
+    objective: Objective, batch: Batch, total: int | Tensor, config: FitConfig, micro_batch_size: int
 ) -> dict[str, Tensor]:
-    """Leave the gradients of `batch`'s share of the mean loss in `.grad`; returns its shares of loss and metrics."""
-    model.zero_grad(set_to_none=True)  # a first try may have been broken off
-    sums: dict[str, Tensor] = {"loss": torch.zeros((), device=model.device)}
-    for micro in batch.split(micro_batch_size):
-        with autocast(model.device, config.dtype):
-            loss, metrics = summed(loss_fn(model, micro.to(model.device)))
-        (loss / total).backward()
+    """Leave the gradients of the mean loss in `.grad`; returns the shares of `batch` of that loss and of metrics."""
+    objective.model.zero_grad(set_to_none=True)  # a first try may have been broken off
+    device = objective.model.device
+    sums: dict[str, Tensor] = {"loss": torch.zeros((), device=device)}
+    micros = batch.split(micro_batch_size)
+    for micro in micros:
+        with objective.local(is_last=micro is micros[-1]):
+            with autocast(device, config.dtype):
+                loss, metrics = summed(objective(micro.to(device)))
+            (loss * distributed.world_size() / total).backward()  # torch takes the mean over the processes
         for name, value in {"loss": loss, **metrics}.items():
             sums[name] = sums.get(name, 0) + value.detach().float() / total
     return sums
 
 
+def clip_gradients(model: Any, config: FitConfig) -> Tensor:
+    """Shorten the gradient if it is too long; returns its length before that."""
+    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), config.grad_clip or math.inf)
+    return norm.full_tensor() if hasattr(norm, "full_tensor") else norm  # of a model in shards
+
+
 def captured_step(
-    model: Any, loss_fn: LossFn, config: FitConfig, optimizers: list[Optimizer], micro_batch_size: int
+    objective: Objective, config: FitConfig, optimizers: list[Optimizer], micro_batch_size: int
 ) -> CapturedStep | None:
     """A step that is going to be captured, if that is worth it: on one GPU, with a small model that reads texts."""
+    model = objective.model
     flops = config.batch_size * model.config.block_size * model.config.flops_per_token
     alone = model.device.type == "cuda" and distributed.world_size() == 1
-    if not alone or loss_fn is not language_model_loss or flops > MOST_FLOPS:
+    if not alone or objective.loss_fn is not language_model_loss or flops > MOST_FLOPS:
         return None
 
     def work(batch: Batch, total: Tensor) -> dict[str, Tensor]:
-        found = backward(model, batch, total, loss_fn, config, micro_batch_size)
-        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), config.grad_clip or math.inf)
-        return {"loss/train": found["loss"], "grad_norm": norm}
+        found = backward(objective, batch, total, config, micro_batch_size)
+        return {"loss/train": found["loss"], "grad_norm": clip_gradients(model, config)}
 
     return CapturedStep(work, optimizers, model.device)
 

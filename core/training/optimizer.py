@@ -14,6 +14,7 @@ from torch.nn import Parameter
 from torch.optim import AdamW, Optimizer
 
 from core import checkpoint
+from core.training.distributed import world_size
 
 STACK = 2**24  # numbers that Muon orthogonalises at once: enough for fast products, little beside the weights
 
@@ -32,8 +33,8 @@ def make_optimizers(
         {"params": [p for p in rest if p.dim() >= 2], "weight_decay": weight_decay},
         {"params": [p for p in rest if p.dim() < 2], "weight_decay": 0.0},
     ]
-    # On a GPU the rate lies there, so that a captured step can be replayed with another one.
-    rate = torch.tensor(lr, device="cuda") if all(p.is_cuda for p in rest) else lr
+    # On a GPU the rate lies there, so that a captured step can be replayed with another one; only one process captures.
+    rate = torch.tensor(lr, device="cuda") if world_size() == 1 and all(p.is_cuda for p in rest) else lr
     optimizers: list[Optimizer] = [AdamW(groups, lr=rate, betas=betas, fused=True)]
     if muon:
         fused = [p for name, p in muon.items() if name.endswith("c_attn.weight")]  # queries, keys, values in one
@@ -133,14 +134,19 @@ def orthogonal(matrices: Tensor, steps: int = 5) -> Tensor:
 
 def save_optimizers(path: Path, model: nn.Module, optimizers: list[Optimizer]) -> None:
     """What the optimisers remember of each parameter (averages, step counts), under the parameter's name."""
+    tensors = {name: value.cpu() for name, value in remembered(model, optimizers).items()}
+    checkpoint.write_tensors(path, tensors)
+
+
+def remembered(model: nn.Module, optimizers: list[Optimizer]) -> dict[str, Tensor]:
+    """What the optimisers remember, by the name of the parameter and their own for it."""
     names: dict[Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
-    tensors = {
-        f"{names[parameter]}.{key}": value.cpu()
+    return {
+        f"{names[parameter]}.{key}": value
         for optimizer in optimizers
         for parameter, state in optimizer.state.items()
         for key, value in state.items()
     }
-    checkpoint.write_tensors(path, tensors)
 
 
 def load_optimizers(path: Path, model: nn.Module, optimizers: list[Optimizer]) -> None:
@@ -152,7 +158,10 @@ def load_optimizers(path: Path, model: nn.Module, optimizers: list[Optimizer]) -
             name = names[parameter]
             if missing := [key for key in keys if f"{name}.{key}" not in tensors]:
                 raise ValueError(f"{path} holds no {missing[0]} of {name}: this saved step is damaged, delete it")
-            optimizer.state[parameter] = {key: tensors[f"{name}.{key}"].to(parameter.device) for key in keys}
+            state = {key: tensors[f"{name}.{key}"].to(parameter.device) for key in keys}
+            optimizer.state[parameter] = state
+            if "step" in state:
+                state["step"] = state["step"].reshape(())  # core/training/sharding.py saves it with a dimension
 
 
 REMEMBERED: dict[type[Optimizer], tuple[str, ...]] = {AdamW: ("step", "exp_avg", "exp_avg_sq"), Muon: ("momentum",)}

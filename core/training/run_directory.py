@@ -95,6 +95,7 @@ class Run:
         self.log = self.directory / "log.txt"
         self.details = self.directory / "details.jsonl"
         self.references = self.directory / "references.json"
+        self.optimizer_parts = self.directory / ".optimizer"  # of several processes, while a step is saved
         self.lock = FileLock(self.directory / ".lock", thread_local=False)
 
     @classmethod

@@ -20,7 +20,7 @@ from core.atomic_files import atomic_directory, remove, write_json
 from core.checkpoint import Card
 from core.huggingface import Model
 from core.tokenizer import Tokenizer
-from core.training import distributed
+from core.training import distributed, sharding
 from core.training.batches import Batches
 from core.training.device import describe_gpu, free_memory, in_bfloat16, peak_flops, peak_memory, pick_device
 from core.training.failure import Failure
@@ -40,10 +40,12 @@ from core.training.lr_schedule import snapshot_steps
 from core.training.optimizer import load_optimizers, save_optimizers
 from core.training.planning import memory
 from core.training.run_directory import Run, Status, step_number
+from core.training.sharding import Shards
 
 log = logging.getLogger(__name__)
 STATUS_INTERVAL = 0.5  # seconds between two writes of status.json
 OPTIMIZER_FILE = "optimizer.safetensors"
+LAST_WORDS = 5.0  # seconds for the first process, which mostly meets the same, to say why all end
 MOST_CAREFUL = 2  # saved steps that stay at least while a run goes on: the last one may be the one that went wrong
 
 
@@ -66,6 +68,11 @@ class Job:
     save_state: Callable[[Path], None] = lambda directory: None  # what a saved step needs besides, to go on from it
     prefetch: bool = True  # see fit
     after_step: AfterStep = no_metrics
+    shards: Shards | None = None  # if the processes hold the model together
+
+    def whole(self) -> Any:
+        """The model with all its weights in this process, the first one."""
+        return self.shards.whole() if self.shards else self.model
 
     def steps(self, optimizers: list[Optimizer], start: int, say: Callable[[str], None]) -> Iterator[StepLog]:
         """Train from step `start` on. say: shows what is being done where a step takes long."""
@@ -92,19 +99,21 @@ def execute(run: Run, fit_config: FitConfig, prepare: Prepare) -> Status:
     A finished run is left as it is. Started by torchrun, all processes train and the first one does everything else.
     """
     device = pick_device(fit_config.device)
+    if device.type == "cuda" and not distributed.has_gpu():
+        raise ValueError(f"there are more processes than GPUs, of which this machine has {torch.cuda.device_count()}")
     torch.backends.cuda.matmul.allow_tf32 = True  # for the float32 products that autocast leaves
     if not distributed.is_main():
         return follow(run, device, prepare)
     if (status := run.status()).state == "finished":
         log.info("%s is finished already", run.name)
-        distributed.agree(False)
+        distributed.tell("stop")
         return status
     handler = logging.FileHandler(run.log, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
     logging.getLogger("core").addHandler(handler)
     try:
         with run.hold(device.type):
-            distributed.agree(True)
+            distributed.tell("go on")
             status = run.explained(Runner(run, fit_config, device).run_to_end(prepare))
             run.write_status(status)
             log.info("%s at step %d: %s", status.state, status.step, status.message)
@@ -116,15 +125,30 @@ def execute(run: Run, fit_config: FitConfig, prepare: Prepare) -> Status:
 
 def follow(run: Run, device: torch.device, prepare: Prepare) -> Status:
     """What the other processes of a distributed training do: take the same steps, and write nothing."""
-    if distributed.agree(False):
+    if distributed.listen() == "go on":
         try:
             job, optimizers, start = restore(run, device, prepare, say_nothing)
+            obey(run, job, optimizers)
             for _ in job.steps(optimizers, start, say_nothing):
-                if distributed.agree(False):
-                    break
-        except NotFinite:
-            pass  # the first process meets the same, and says it
+                distributed.largest(peak_memory(device) or 0.0)
+                if obey(run, job, optimizers) == "stop":
+                    return run.status()
+            obey(run, job, optimizers)
+        except (NotFinite, ValueError):
+            time.sleep(LAST_WORDS)
+            raise
     return run.status()
+
+
+def obey(run: Run, job: Job, optimizers: list[Optimizer]) -> str:
+    """Help the first process with what it cannot do alone, until it goes on or stops."""
+    while (order := distributed.listen()) not in ("go on", "stop"):
+        assert job.shards is not None
+        if order == "gather weights":
+            job.shards.gather()
+        else:
+            sharding.save_optimizers(run.directory / OPTIMIZER_FILE, run.optimizer_parts, job.model, optimizers)
+    return order
 
 
 class Runner:
@@ -153,8 +177,10 @@ class Runner:
             return self.failed(Failure("refused", self.status.step, str(error)))
         except torch.AcceleratorError as error:  # what is on the device is lost with it
             return self.failed(Failure("device", self.status.step, str(error).splitlines()[0], self.device.type))
-        except Exception:
+        except Exception as error:
             log.exception("unexpected error")
+            if isinstance(error, RuntimeError) and distributed.world_size() > 1:  # mostly a connection that broke
+                return self.failed(Failure("process", self.status.step, str(error).partition("\n")[0]))
             return self.failed(Failure("unexpected", self.status.step))
 
     def failed(self, failure: Failure) -> Status:
@@ -170,6 +196,8 @@ class Runner:
         snapshots = snapshot_steps(job.config.max_steps, job.config.snapshots)
         if checkpoint.is_checkpoint(self.best) and checkpoint.read_card(self.best / "card.json").step > start:
             remove(self.best)  # it will come again
+        if distributed.world_size() > 1:
+            log.info("%s", self.together(job))
         log.info(
             "%s on %s: %s weights, from step %d", self.run.name, self.device, f"{job.model.config.n_params:,}", start
         )
@@ -178,6 +206,7 @@ class Runner:
             self.save_snapshot(job, step, {})
         if step == 0:
             self.write_details(job, step)
+        self.go_on(job)
         with interrupt_requests_stop(self.run):
             for entry in job.steps(optimizers, start, self.say):
                 step = entry.step
@@ -188,18 +217,21 @@ class Runner:
                     self.save_step(job, optimizers, step)
                 if self.run.requested() == "pause":
                     self.pause(job, optimizers, step)
-                if distributed.agree(self.run.requested() == "stop"):
+                if self.run.requested() == "stop":
                     stopped = step < job.config.max_steps
                     break
+                self.go_on(job)
             else:  # all steps are taken, or the stage has seen enough
                 stopped = False
         if stopped:
             self.save_step(job, optimizers, step)
             self.finish(job, step, stopped)
+            distributed.tell("stop")
             return replace(self.status, state="stopped", step=step, message="saved, and can be resumed")
         if job.config.keep_steps:
             self.save_step(job, optimizers, step)
         kept = self.finish(job, step, stopped)
+        distributed.tell("stop")
         message = "all steps taken" if step == job.config.max_steps else f"ended at step {step:,}, by its own rule"
         message += f", the weights of step {kept:,} kept" if kept != step else ""
         self.status = replace(self.status, state="finished", step=step, message=message)
@@ -207,6 +239,19 @@ class Runner:
         self.forget_steps(job.config.keep_steps)
         shutil.rmtree(self.best, ignore_errors=True)
         return self.status
+
+    def together(self, job: Job) -> str:
+        """How several processes train."""
+        each = "a part of the model" if job.shards else "the whole model"
+        said = {"cuda": "on a GPU each, connected by NCCL", "cpu": "on the CPU, connected by gloo"}
+        return f"{distributed.world_size()} processes {said[self.device.type]}: each has {each}"
+
+    @staticmethod
+    def go_on(job: Job) -> None:
+        """With the next step, in all processes."""
+        if job.shards:
+            job.shards.release()
+        distributed.tell("go on")
 
     # --- the parts --------------------------------------------------------------------------------------------
 
@@ -223,7 +268,7 @@ class Runner:
             **entry.metrics,
         }
         self.watch_memory(job, entry)
-        if memory := peak_memory(self.device):
+        if memory := distributed.largest(peak_memory(self.device) or 0.0):
             metrics["memory/peak"] = memory
         if peak := peak_flops(self.device):  # model FLOPs utilisation: the share of the hardware's promise
             achieved = metrics["tokens_per_second"] * job.model.config.flops_per_token
@@ -233,9 +278,9 @@ class Runner:
             metrics |= held_out
             if job.config.keep_best and held_out["loss/val"] < self.best_loss():
                 card = replace(job.card, step=entry.step, report=held_out)
-                checkpoint.save(self.best, job.to_checkpoint_model(job.model), job.tokenizer, card)
+                checkpoint.save(self.best, job.to_checkpoint_model(job.whole()), job.tokenizer, card)
             with torch.compiler.set_stance("force_eager"):  # a text that grows would be compiled again and again
-                append_line(self.run.samples, {"step": entry.step, **job.sample(job.model)})
+                append_line(self.run.samples, {"step": entry.step, **job.sample(job.whole())})
                 self.write_details(job, entry.step)
             described = "  ".join(f"{name} {round(value, 4)}" for name, value in held_out.items())
             log.info("step %d  loss/train %.4f  %s", entry.step, entry.loss, described)
@@ -246,7 +291,7 @@ class Runner:
 
     def write_details(self, job: Job, step: int) -> None:
         if job.details:
-            append_line(self.run.details, {"step": step, **job.details(job.model, step)})
+            append_line(self.run.details, {"step": step, **job.details(job.whole(), step)})
 
     def watch_memory(self, job: Job, entry: StepLog) -> None:
         """Say that the loop had to make the micro-batch smaller."""
@@ -262,7 +307,7 @@ class Runner:
 
     def evaluate(self, job: Job, step: int) -> dict[str, float]:
         if self.held_out[0] != step:
-            self.held_out = (step, job.evaluate(job.model))
+            self.held_out = (step, job.evaluate(job.whole()))
         return self.held_out[1]
 
     def best_loss(self) -> float:
@@ -286,12 +331,19 @@ class Runner:
             return
         with atomic_directory(directory) as temporary:
             checkpoint.write_files(
-                temporary, job.to_checkpoint_model(job.model), job.tokenizer, replace(job.card, step=step)
+                temporary, job.to_checkpoint_model(job.whole()), job.tokenizer, replace(job.card, step=step)
             )
-            save_optimizers(temporary / OPTIMIZER_FILE, job.model, optimizers)
+            self.save_optimizers(temporary / OPTIMIZER_FILE, job, optimizers)
             lora.save(temporary, job.model)
             job.save_state(temporary)
         self.forget_steps(max(MOST_CAREFUL, job.config.keep_steps))
+
+    def save_optimizers(self, path: Path, job: Job, optimizers: list[Optimizer]) -> None:
+        if job.shards is None:
+            return save_optimizers(path, job.model, optimizers)
+        shutil.rmtree(self.run.optimizer_parts, ignore_errors=True)  # of a process that was killed
+        distributed.tell("save optimizers")
+        sharding.save_optimizers(path, self.run.optimizer_parts, job.model, optimizers)
 
     def forget_steps(self, count: int) -> None:
         """Remove all saved steps but the last `count`."""
@@ -304,7 +356,7 @@ class Runner:
         held_out = self.held_out[1] if self.held_out[0] == step else {}
         card = self.card(job, step, metrics | held_out)
         checkpoint.save(
-            self.run.snapshot_directory(step), job.to_checkpoint_model(job.model), job.tokenizer, card, torch.float16
+            self.run.snapshot_directory(step), job.to_checkpoint_model(job.whole()), job.tokenizer, card, torch.float16
         )
 
     @staticmethod
@@ -320,7 +372,7 @@ class Runner:
             best = checkpoint.load_any(self.best, self.device)
             model, card = best.model, best.card
         else:
-            model, card = job.to_checkpoint_model(job.model), self.card(job, step, self.evaluate(job, step))
+            model, card = job.to_checkpoint_model(job.whole()), self.card(job, step, self.evaluate(job, step))
         if job.report and not stopped:  # who stops a run does not want to wait
             card = replace(card, report=job.report(model))
         dtype = getattr(torch, job.config.save_dtype)
@@ -399,10 +451,18 @@ def restore_from(
     if origin := run.forked_from():
         job = replace(job, card=replace(job.card, data=job.card.data | {"forked_from": origin}))
     job = replace(job, config=fill_memory(job.model, job.config, device), card=name_gpu(job.card, job.config, device))
+    if job.config.shard and distributed.world_size() > 1:
+        if job.config.batch_size % distributed.world_size():
+            raise ValueError(
+                "batch_size must be a multiple of the number of processes where the model is in shards, got "
+                f"{job.config.batch_size} and {distributed.world_size()}"
+            )
+        job = replace(job, shards=Shards(job.model))
     optimizers = optimizers_of(job.model, job.config)
     if last is None:
         return job, optimizers, 0
-    load_optimizers(last / OPTIMIZER_FILE, job.model, optimizers)
+    load = sharding.load_optimizers if job.shards else load_optimizers
+    load(last / OPTIMIZER_FILE, job.model, optimizers)
     return job, optimizers, step_number(last)
 
 
@@ -411,7 +471,8 @@ def name_gpu(card: Card, config: FitConfig, device: torch.device) -> Card:
     if device.type != "cuda":
         return card
     precision = "bfloat16" if in_bfloat16(device, config.dtype) else "float32"
-    return replace(card, versions=card.versions | {"GPU": f"{describe_gpu(device)}, {precision}"})
+    count = f"{distributed.world_size()} x " if distributed.world_size() > 1 else ""
+    return replace(card, versions=card.versions | {"GPU": f"{count}{describe_gpu(device)}, {precision}"})
 
 
 def fill_memory(model: Any, config: FitConfig, device: torch.device) -> FitConfig:
@@ -420,8 +481,12 @@ def fill_memory(model: Any, config: FitConfig, device: torch.device) -> FitConfi
     room = free_memory(device, weights)
     if config.micro_batch_size or room is None:
         return config
-    fitting = memory.largest_that_fits(model.config, config, device.type, memory.USABLE[device.type] * room)
-    size = fitting.micro_batch_size if fitting else 1
-    if size < config.batch_size:
+    processes = distributed.world_size()
+    if device.type == "cpu":
+        room /= processes  # all on this machine, as far as is known here
+    usable = memory.USABLE[device.type] * room
+    fitting = memory.largest_that_fits(model.config, config, device.type, usable, processes)
+    size = -round(distributed.largest(-(fitting.micro_batch_size if fitting else 1)))  # where the least is free
+    if size < memory.micro_batch_size(config, processes):
         log.info("micro-batches of %d, which the %s's memory is planned to hold", size, device.type)
     return replace(config, micro_batch_size=size)

@@ -14,6 +14,7 @@ from torch import Tensor
 from core.datasets.batch import Batch
 from core.huggingface import Model
 from core.model import set_dropout
+from core.training.distributed import Objective
 from core.training.loop import FitConfig, LossFn, accumulate, summed
 
 LAYER = re.compile(r"transformer\.h\.(\d+)\.")
@@ -73,7 +74,7 @@ def mean_of_means(loss_fn: LossFn, whole: Batch, size: int, model: Model, micro:
 def gradient(model: Model, batch: Batch, loss_fn: LossFn, config: FitConfig, micro_batch_size: int) -> Gradients:
     """As `fit` accumulates it, by layer, in the order of the model."""
     model.zero_grad(set_to_none=True)
-    if accumulate(model, batch, batch.n_targets, loss_fn, config, 0, micro_batch_size) is None:
+    if accumulate(Objective(model, loss_fn), batch, batch.n_targets, config, 0, micro_batch_size) is None:
         raise ValueError(f"the device has too little memory for {micro_batch_size} sequences at once")
     layers: Gradients = {}
     for name, parameter in model.named_parameters():

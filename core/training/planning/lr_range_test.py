@@ -13,6 +13,7 @@ import numpy as np
 
 from core.huggingface import Model
 from core.training.batches import Batches, prefetched
+from core.training.distributed import Objective
 from core.training.loop import FitConfig, LossFn, NotFinite, one_step, optimizers_of
 
 MEMORY = 0.9  # of the smoothed loss: about 10 steps
@@ -58,13 +59,14 @@ def trials_of(
     optimizers = optimizers_of(copied, config)
     copied.transformer.recompute = config.recompute
     micro_batch_size = config.micro_batch_size or config.batch_size
+    objective = Objective(copied, loss_fn)
     average, best = 0.0, math.inf
     for step, batch, _ in prefetched(batches, range(steps), copied.device):
         if batch is None:
             return
         lr = low * (high / low) ** (step / (steps - 1))
         try:
-            done = one_step(copied, batch, loss_fn, config, optimizers, step, lr, micro_batch_size)
+            done = one_step(objective, batch, config, optimizers, step, lr, micro_batch_size)
             loss, micro_batch_size = done.loss, done.micro_batch_size
         except NotFinite:
             return

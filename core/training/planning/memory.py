@@ -35,16 +35,18 @@ class MemoryPlan:
     optimizer: int  # what it remembers of past gradients
     activations: int  # what the forward pass keeps for the backward pass
     copies: int  # the blocks' weights in bfloat16, which autocast makes
+    gathered: int  # of a model in shards: the layers that are whole for the moment, and their gradients
     logits: int  # the head's work: as many logits as exist at once, and their gradients
     peak: int
 
 
-def plan(model: GPTConfig, fit: FitConfig, device: str) -> MemoryPlan:
-    """What `core.training.loop.fit` needs for this model in one process; `device` is "cpu" or "cuda"."""
+def plan(model: GPTConfig, fit: FitConfig, device: str, processes: int = 1) -> MemoryPlan:
+    """What `core.training.loop.fit` needs for this model in each of the processes; `device` is "cpu" or "cuda"."""
     if device not in ("cpu", "cuda"):
         raise ValueError(f"memory is planned for cpu and cuda, not for {device}")
     T, C, L = model.block_size, model.n_embd, model.n_layer
-    B = micro_batch_size(fit)
+    B = micro_batch_size(fit, processes)
+    replicas, shards = processes > 1 and not fit.shard, processes > 1 and fit.shard
     number = HALF if in_bfloat16(torch.device(device), fit.dtype) else FLOAT
     matrices = L * 12 * C**2  # weights that Muon trains, and that autocast copies
     head = FLOAT * model.padded_vocab_size * C
@@ -59,8 +61,8 @@ def plan(model: GPTConfig, fit: FitConfig, device: str) -> MemoryPlan:
     kept = residual if fit.recompute else block
     ends = residual + 2 * FLOAT * B * T + embedding_dropout(model, B, device)  # and the input of the last layer norm
     logits = logits_bytes(model, B * T, number, device)
-    several = fit.batch_size > B
-    earlier = gradients if several else 0  # of the micro-batches before this one
+    several = replicas or math.ceil(fit.batch_size / processes) > B
+    earlier = gradients if several else 0  # of the micro-batches before this one, and where replicas sum them
 
     # The fullest moment is one of these. Backward through a block, `done` blocks after the first one: it frees what
     # they kept and leaves their gradients, so all depends on which is larger, and the middle is never the fullest.
@@ -75,14 +77,32 @@ def plan(model: GPTConfig, fit: FitConfig, device: str) -> MemoryPlan:
     loss = L * kept + ends + copies + earlier + head + 2 * residual + logits
     embedding = gradients + head * (model.tie_word_embeddings + several)
     # AdamW moves first and forgets its gradients; those of the matrices are still there when Muon moves.
-    muon = FLOAT * matrices + muon_workspace(model, device) if fit.optimizer == "muon" else 0
+    left = gradients if replicas else FLOAT * matrices
+    muon = left + muon_workspace(model, device) if fit.optimizer == "muon" else 0
     peak = weights + optimizer + max(loss, backward(0), backward(L - 1), embedding, muon)
     activations = L * kept + (block - kept) * fit.recompute + ends
-    return MemoryPlan(weights, gradients, optimizer, activations, copies, logits, peak)
+    gathered = 0
+    if shards:
+        whole, gathered = weights, gathered_layers(model)
+        weights, gradients, optimizer = (math.ceil(size / processes) for size in (weights, gradients, optimizer))
+        training = gradients + gathered + activations + copies + 2 * residual + logits
+        peak = weights + optimizer + max(training + backward_workspace(model, B, number, device), whole)
+    return MemoryPlan(weights, gradients, optimizer, activations, copies, gathered, logits, peak)
 
 
-def micro_batch_size(fit: FitConfig) -> int:
-    return min(fit.micro_batch_size or fit.batch_size, fit.batch_size)
+def gathered_layers(model: GPTConfig) -> int:
+    """Bytes of what FSDP makes whole: what stands outside the blocks, and two blocks, one computes and one is coming;
+    weights and gradients, and the buffer of one gathering and one sum.
+    """
+    blocks = FLOAT * model.n_layer * 12 * model.n_embd**2
+    outside = FLOAT * n_weights(model) - blocks
+    return 3 * outside + 6 * blocks // model.n_layer
+
+
+def micro_batch_size(fit: FitConfig, processes: int = 1) -> int:
+    """Sequences that each process has in memory at once."""
+    share = math.ceil(fit.batch_size / processes)
+    return min(fit.micro_batch_size or share, share)
 
 
 def n_weights(model: GPTConfig) -> int:
@@ -157,7 +177,7 @@ def usable_bytes(budget_gb: float, device: str) -> float:
     return USABLE[device] * budget_gb * GIB - (CUDA_CONTEXT if device == "cuda" else 0)
 
 
-def suggest(model: GPTConfig, fit: FitConfig, device: str, budget_gb: float) -> FitConfig:
+def suggest(model: GPTConfig, fit: FitConfig, device: str, budget_gb: float, processes: int = 1) -> FitConfig:
     """`fit` with the largest micro-batch (halved from batch_size) that fits into this many GiB; the same gradients.
 
     Recomputation only where without it not even ENOUGH_TOKENS fit. ValueError if nothing fits.
@@ -165,24 +185,26 @@ def suggest(model: GPTConfig, fit: FitConfig, device: str, budget_gb: float) -> 
     if not 0 < budget_gb < math.inf:
         raise ValueError(f"budget_gb must be a number above 0, got {budget_gb}")
     room = usable_bytes(budget_gb, device)
-    plain = largest_that_fits(model, replace(fit, recompute=False), device, room)
-    again = largest_that_fits(model, replace(fit, recompute=True), device, room)
+    plain = largest_that_fits(model, replace(fit, recompute=False), device, room, processes)
+    again = largest_that_fits(model, replace(fit, recompute=True), device, room, processes)
     if plain and again and plain.micro_batch_size < again.micro_batch_size:
         return plain if plain.micro_batch_size * model.block_size >= ENOUGH_TOKENS else again
     if found := plain or again:
         return found
-    needs = plan(model, replace(fit, micro_batch_size=1, recompute=True), device).peak
+    needs = plan(model, replace(fit, micro_batch_size=1, recompute=True), device, processes).peak
     raise ValueError(
         f"a sequence of {model.block_size} tokens needs {needs / GIB:.2f} GiB even with recompute, and of "
         f"{budget_gb:.2f} GiB {max(room, 0) / GIB:.2f} can be filled: choose a smaller block_size or model"
     )
 
 
-def largest_that_fits(model: GPTConfig, fit: FitConfig, device: str, room: float) -> FitConfig | None:
-    size = fit.batch_size
+def largest_that_fits(
+    model: GPTConfig, fit: FitConfig, device: str, room: float, processes: int = 1
+) -> FitConfig | None:
+    size = math.ceil(fit.batch_size / processes)
     while size:
         smaller = replace(fit, micro_batch_size=size)
-        if plan(model, smaller, device).peak <= room:
+        if plan(model, smaller, device, processes).peak <= room:
             return smaller
         size //= 2
     return None

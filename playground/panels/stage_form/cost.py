@@ -34,17 +34,20 @@ def plan(stage: str, config: Any) -> dict[str, Any]:
     shape, fit = planned_for(known, config)
     device = pick_device(fit.device)
     room = total_memory(device)
-    parts, peak = memory_parts(known, shape, fit, device.type)
+    processes = known.processes(config)
+    parts, peak = memory_parts(known, shape, fit, device.type, processes)
     tokens = mean_tokens(known, config) * fit.batch_size
-    seconds = step_seconds(shape, fit, known.passes(config) * tokens) * fit.max_steps
-    rows = memory.micro_batch_size(config.fit)
-    parts_of_batch = math.ceil(config.fit.batch_size / rows)
+    each = tokens / processes if device.type == "cuda" else tokens  # those on a CPU share its cores
+    seconds = step_seconds(shape, fit, known.passes(config) * each) * fit.max_steps
+    rows = memory.micro_batch_size(config.fit, processes)
+    parts_of_batch = math.ceil(math.ceil(config.fit.batch_size / processes) / rows)
     return {
         "facts": [
             ["weights", f"{known.shape(config).n_params:,}"],
             ["tokens per step", f"{tokens:,.0f}"],
             ["tokens in all", f"{tokens * fit.max_steps:,.0f}"],
             ["per step", f"{plural(parts_of_batch, 'micro-batch', 'micro-batches')} of {rows}"],
+            *([["processes", f"{processes:,}"]] if processes > 1 else []),
         ],
         "parts": [[name, size / memory.GIB] for name, size in parts.items()],
         "peak": peak / memory.GIB if parts else None,

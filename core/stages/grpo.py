@@ -271,6 +271,7 @@ STAGE = Stage(
     lesson="The model answers each prompt several times; what is worth more than its group becomes likelier.",
     needs="GRPO needs neither votes nor a reward model: what can be counted is reward enough.",
     answers=True,
+    several=False,
     frozen_models=1,  # the parent
     # An answer is written, about as dear as to learn from it, and read by policy and parent, a third as dear each.
     passes=lambda config: 1 + 5 / 3 / config.group.grpo_epochs,

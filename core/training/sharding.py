@@ -72,7 +72,8 @@ def save_optimizers(path: Path, place: Path, model: nn.Module, optimizers: list[
 
     The first process, which moves it to `path`, must see what the others write there.
     """
-    from torch.distributed.checkpoint import HuggingFaceStorageWriter, save  # noqa: PLC0415
+    from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageWriter  # noqa: PLC0415
+    from torch.distributed.checkpoint.state_dict_saver import save  # noqa: PLC0415
 
     writer = HuggingFaceStorageWriter(str(place), save_distributed=True, enable_consolidation=True)
     tensors = remembered(model, optimizers)  # a number without dimensions would be written as 0
@@ -84,7 +85,8 @@ def save_optimizers(path: Path, place: Path, model: nn.Module, optimizers: list[
 
 def load_optimizers(path: Path, model: nn.Module, optimizers: list[Optimizer]) -> None:
     """Read this process's part of what such a file holds. Raises ValueError if it is damaged."""
-    from torch.distributed.checkpoint import HuggingFaceStorageReader, load  # noqa: PLC0415
+    from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader  # noqa: PLC0415
+    from torch.distributed.checkpoint.state_dict_loader import load  # noqa: PLC0415
 
     (adamw,) = optimizers
     named = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}

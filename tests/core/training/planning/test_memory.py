@@ -15,7 +15,7 @@ from core.datasets.batch import Batch
 from core.model import GPT, GPTConfig
 from core.training.device import autocast
 from core.training.loop import FitConfig, fit, language_model_loss, optimizers_of
-from core.training.planning.memory import GIB, USABLE, MemoryPlan, plan, suggest, usable_bytes
+from core.training.planning.memory import GIB, USABLE, MemoryPlan, micro_batch_size, plan, suggest, usable_bytes
 
 REPO = Path(__file__).parents[4]
 
@@ -192,6 +192,24 @@ def test_recomputation_where_without_it_too_few_tokens_fit():
     alone = plan(model, replace(config, micro_batch_size=1), "cpu").peak
     fit = suggest(model, config, "cpu", 1.05 * alone / USABLE["cpu"] / GIB)
     assert fit.recompute and fit.micro_batch_size >= 2
+
+
+def test_replicas_keep_their_gradients_and_shards_of_a_model_fit_where_it_does_not():
+    model, one = GPTConfig.preset("gpt2-xl"), FitConfig(batch_size=64, micro_batch_size=1, optimizer="adamw")
+    whole, parts = plan(model, one, "cuda"), plan(model, replace(one, shard=True), "cuda", processes=4)
+    for name in ("weights", "gradients", "optimizer"):
+        assert getattr(parts, name) == pytest.approx(getattr(whole, name) / 4)
+    assert parts.activations == whole.activations  # of each process's own sequences
+    assert parts.peak <= usable_bytes(16, "cuda") < whole.peak
+    assert suggest(model, replace(one, shard=True), "cuda", 16, processes=4).micro_batch_size == 1
+    with pytest.raises(ValueError, match="smaller block_size or model"):
+        suggest(model, one, "cuda", 16, processes=4)
+    alone = replace(one, batch_size=4, micro_batch_size=4)
+    shared = replace(alone, batch_size=8)  # four sequences for each of two
+    small = GPTConfig.preset("nano")
+    more = plan(small, shared, "cpu", processes=2).peak - plan(small, alone, "cpu").peak
+    assert 0 < more <= plan(small, alone, "cpu").gradients * 2
+    assert micro_batch_size(replace(shared, micro_batch_size=0), processes=2) == 4
 
 
 def test_where_nothing_fits_a_sentence_says_what_to_change():

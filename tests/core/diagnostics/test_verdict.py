@@ -10,6 +10,7 @@ from core.diagnostics.verdict import (
     FinishedRun,
     classify_verdict,
     dpo_verdict,
+    grpo_verdict,
     ppo_verdict,
     pretrain_verdict,
     reward_verdict,
@@ -139,6 +140,18 @@ def test_ppo_says_by_how_much_the_score_rose_and_that_it_is_no_taste():
     few = {"before": before[:9], "after": after[:9]}
     for run in (finished(before=after, after=before), finished(**few), finished()):
         assert "is not shown" in ppo_verdict(run).next
+
+
+def test_grpo_says_whether_more_of_what_was_rewarded_is_done():
+    before, after = (
+        [a | {"score": score} for a in answers(*[text] * 30)] for score, text in ((0.1, LONG), (0.9, "Ay?"))
+    )
+    found = grpo_verdict(finished(measured={"kl/val": 1.44}, before=before, after=after))
+    assert found.changed.startswith("Answers are worth more (0.10 → 0.90); answers became shorter")
+    assert "more answers ask a question (0 → 100 %); it has moved by 1.4 nats a response." in found.changed
+    assert "30 got an answer that is worth more, 0 one that is worth less" in found.certainty
+    assert "compare it with bard-chat" in found.next.lower() and "compare" in found.actions
+    assert "is not shown" in grpo_verdict(finished(before=after, after=before)).next
 
 
 def test_sft_says_what_is_followed_and_offers_no_comparison_with_a_parent_that_does_not_answer():

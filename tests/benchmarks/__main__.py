@@ -1,6 +1,7 @@
 """Ours beside its peers on this machine: `python -m tests.benchmarks --help`."""
 
 import argparse
+import json
 import logging
 import math
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 import torch
 
 from core.model import GPTConfig
-from core.training.device import peak_flops, pick_device
+from core.training.device import pick_device
 from tests.benchmarks import gpu, time_to_loss, work
 from tests.benchmarks.contest import Build, Times, contest
 
@@ -27,6 +28,7 @@ class Report:
 
     def __init__(self, args: argparse.Namespace):
         self.args, self.device, self.threads = args, args.device, args.threads
+        self.part, self.columns, self.rows = "machine", tuple[str, ...](), list[dict[str, str]]()
         self.flops = self.measure(work.matrix_product)
         self.bandwidth = self.measure(work.memory_read)
 
@@ -38,33 +40,38 @@ class Report:
         return contest(builds, rounds, self.threads)
 
     def row(self, *cells: str) -> None:
+        self.write(*cells)
+        self.rows.append({"part": self.part, "name": cells[0], **dict(zip(self.columns, cells[1:], strict=True))})
+        if self.args.json:
+            self.args.json.write_text(json.dumps(self.rows, indent=1), encoding="utf-8")
+
+    def head(self, *cells: str) -> None:
+        self.columns = cells[1:]
+        sys.stdout.write("\n")
+        self.write(*cells)
+        self.write(*["---"] * len(cells))
+
+    def write(self, *cells: str) -> None:
         sys.stdout.write(f"| {' | '.join(cells)} |\n")
         sys.stdout.flush()
 
-    def head(self, *cells: str) -> None:
-        sys.stdout.write("\n")
-        self.row(*cells)
-        self.row(*["---"] * len(cells))
-
     def machine(self) -> None:
-        name = torch.cuda.get_device_name() if self.device == "cuda" else f"CPU, {self.threads} threads"
-        self.row("machine", f"{name}, torch {torch.__version__}")
-        self.row("---", "---")
+        self.head(f"CPU, {self.threads} threads, torch {torch.__version__}", "speed")
+        self.rows.append(
+            {"part": "machine", "name": "torch", "version": torch.__version__, "threads": str(self.threads)}
+        )
         self.row("matrix product", f"{self.flops / 1e9:,.0f} GFLOP/s")
         self.row("memory read", f"{self.bandwidth / 1e9:.1f} GB/s")
 
     def training(self) -> None:
         exact = {"activation_function": "gelu"}
         small_exact = GPTConfig.from_dict(SMALL.to_dict() | exact)
-        wide = FULL if self.device == "cuda" else GPTConfig.from_dict(FULL.to_dict() | {"block_size": 512})
+        wide = GPTConfig.from_dict(FULL.to_dict() | {"block_size": 512})
         wide_exact = GPTConfig.from_dict(wide.to_dict() | exact)
-        peak = peak_flops(pick_device(self.device)) or self.flops
-        self.head(
-            "training step", "tokens/s", "ours is faster by", "MFU" if self.device == "cuda" else "of the product"
-        )
+        self.head("training step", "tokens/s", "ours is faster by", "of the product")
         for title, gelu_new, gelu, B, rounds in (
             ("10.7M, 8 x 256 tokens", SMALL, small_exact, 8, 9),
-            (f"124M, {wide.block_size} tokens a row", wide, wide_exact, 32 if self.device == "cuda" else 2, 3),
+            (f"124M, {wide.block_size} tokens a row", wide, wide_exact, 2, 3),
         ):
             builds: dict[str, Build] = {
                 "ours": partial(work.our_training, gelu, B, self.device),
@@ -77,7 +84,7 @@ class Report:
             times = self.contest(f"training {title}", builds, rounds)
             for name, taken in times.items():
                 speed = B * gelu.block_size / taken.median
-                share = speed * gelu.flops_per_token / peak
+                share = speed * gelu.flops_per_token / self.flops
                 ratio = taken.median / times["ours"].median
                 self.row(f"{title}: {name}", f"{speed:,.0f}", f"{ratio:.2f}", f"{share:.0%}")
 
@@ -86,11 +93,10 @@ class Report:
         for title, config in (("10.7M", SMALL), ("124M", FULL)):
             for B, precisions in ((1, ("float32", "float16", "int8")), (16, ("float32", "int8"))):
                 builds: dict[str, Build] = {"ours": partial(work.our_generation, config, B, self.device, None)}
-                if self.device == "cpu":
-                    builds |= {
-                        f"ours, {precision}": partial(work.our_generation, config, B, self.device, precision)
-                        for precision in precisions
-                    }
+                builds |= {
+                    f"ours, {precision}": partial(work.our_generation, config, B, self.device, precision)
+                    for precision in precisions
+                }
                 builds["transformers"] = partial(work.transformers_generation, config, B, self.device)
                 rounds = 7 if config is SMALL else 3 if B == 1 else 2
                 times = self.contest(f"generation {title}, batch {B}", builds, rounds)
@@ -102,11 +108,39 @@ class Report:
                     same = "" if taken.result == times["transformers"].result else ", other tokens"
                     share = f"{speed / bound:.0%}" if B == 1 else ""
                     self.row(f"{title}, batch {B}: {name}{same}", f"{speed:,.1f}", f"{ratio:.2f}", share)
-        if self.device == "cpu":
-            text = self.args.text.read_text(encoding="utf-8")[-100_000:]
-            costs = work.precision_costs(REPO / "checkpoints" / "bard-base", text)
-            told = ", ".join(f"{precision} {cost:+.4f}" for precision, cost in costs.items())
-            sys.stdout.write(f"\nBits per byte that a precision adds (bard-base, 100,000 bytes): {told}\n")
+        text = self.args.text.read_text(encoding="utf-8")[-100_000:]
+        costs = work.precision_costs(REPO / "checkpoints" / "bard-base", text)
+        told = ", ".join(f"{precision} {cost:+.4f}" for precision, cost in costs.items())
+        sys.stdout.write(f"\nBits per byte that a precision adds (bard-base, 100,000 bytes): {told}\n")
+
+    def ppo(self) -> None:
+        self.head("PPO, 64 answers of the chat model", "seconds an iteration")
+        times = self.contest("PPO", {"ours": partial(work.ppo_iteration, self.device)}, 3)
+        self.row("ours", f"{times['ours'].median:.2f}")
+
+    def libraries(self) -> None:
+        self.head("torch's own beside ours", "ours, ms", "torch's, ms", "ours is faster by")
+        for N, config in (
+            (1024, FULL),
+            (2048, GPTConfig.preset("bard", vocab_size=4096)),
+            (4096, GPTConfig.preset("bard", vocab_size=2048)),
+            (2048, SMALL),
+        ):
+            build = partial(work.cross_entropy, config, N, self.device)
+            builds = {"ours": partial(build, None)} | {name: partial(build, name) for name in ("whole", "in pieces")}
+            title = f"cross-entropy, {N} rows of {config.n_embd}, {config.vocab_size:,} tokens"
+            self.compare(title, self.contest(title, builds, 5))
+        for title, config in (("10.7M", SMALL), ("nano", GPTConfig.preset("nano"))):
+            build = partial(work.muon, config, self.device)
+            title = f"a step of Muon, {title}"
+            self.compare(title, self.contest(title, {"ours": partial(build, True), "torch": partial(build, False)}, 3))
+
+    def compare(self, title: str, times: dict[str, Times]) -> None:
+        ours = times.pop("ours").median
+        for name, taken in times.items():
+            self.row(
+                f"{title}, {name}", f"{1000 * ours:,.1f}", f"{1000 * taken.median:,.1f}", f"{taken.median / ours:.2f}"
+            )
 
     def tokenizer(self) -> None:
         text = self.args.text.read_text(encoding="utf-8")
@@ -155,17 +189,17 @@ class Report:
             self.row(name, str(step), f"{loss:.4f}", f"{seconds:.0f}", "-" if math.isnan(reached) else f"{reached:.0f}")
 
 
-PARTS = ("training", "generation", "tokenizer", "memory", "time")
+PARTS = ("training", "generation", "ppo", "libraries", "tokenizer", "memory", "time")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser("python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("--only", nargs="+", choices=(*PARTS, *gpu.PARTS), help="some parts only")
+    parser.add_argument("--only", nargs="+", choices=sorted({*PARTS, *gpu.PARTS}), help="some parts only")
     parser.add_argument("--text", type=Path, help="tiny Shakespeare's text file; not needed on a GPU")
     parser.add_argument("--nanogpt", type=Path, help="a copy of nanoGPT's model.py, to measure it too")
     parser.add_argument("--device", choices=("cpu", "cuda"), default=pick_device("auto").type)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--json", type=Path, help="a file for the rows, on a GPU")
+    parser.add_argument("--json", type=Path, help="a file for the rows, written as they come")
     args = parser.parse_args()
     known = gpu.PARTS if args.device == "cuda" else PARTS
     chosen = args.only or known
@@ -174,11 +208,12 @@ def main() -> None:
     if args.device == "cuda":
         gpu.main(list(chosen), args.nanogpt, args.json)
         return
-    if args.text is None:
-        parser.error("--text is needed")
+    if args.text is None and {"generation", "tokenizer", "time"}.intersection(chosen):
+        parser.error("--text is needed for generation, tokenizer and time")
     report = Report(args)
     report.machine()
     for part in chosen:
+        report.part = part
         getattr(report, part)()
 
 

@@ -46,8 +46,11 @@ def training(nanogpt: Path | None) -> Iterator[Row]:
     for compiled in (False, True) if nanogpt else ():
         build = partial(work.nanogpt_training, FULL, ROWS, DEVICE.type, nanogpt, compiled)
         yield attempt(f"nanoGPT, {'compiled' if compiled else 'eager'}", partial(timed_training, build, FULL, ROWS))
-    build = partial(work.transformers_training, FULL, ROWS, DEVICE.type)
-    yield attempt("transformers, eager", partial(timed_training, build, FULL, ROWS))
+    for compiled in (False, True):
+        build = partial(work.transformers_training, FULL, ROWS, DEVICE.type, compiled)
+        yield attempt(
+            f"transformers, {'compiled' if compiled else 'eager'}", partial(timed_training, build, FULL, ROWS)
+        )
 
 
 def small(nanogpt: Path | None) -> Iterator[Row]:
@@ -71,14 +74,36 @@ def generation(nanogpt: Path | None) -> Iterator[Row]:
     ):
         yield attempt(f"ours, {B} texts, {name}", partial(our_generation, B, sampling))
     for B in (1, 16):
-        build = partial(work.transformers_generation, FULL, B, DEVICE.type)
-        yield attempt(f"transformers, {B} texts, greedy, float32", partial(timed_generation, build, B))
+        for name, dtype, compiled in (
+            ("float32", torch.float32, False),
+            ("bfloat16", torch.bfloat16, False),
+            ("bfloat16, compiled with a static cache", torch.bfloat16, True),
+        ):
+            build = partial(work.transformers_generation, FULL, B, DEVICE.type, dtype, compiled)
+            yield attempt(f"transformers, {B} texts, greedy, {name}", partial(timed_generation, build, B))
+
+
+def ppo(nanogpt: Path | None) -> Iterator[Row]:
+    """An iteration: 64 answers of the shipped chat model, rated, and two passes over them."""
+    yield attempt("ours, an iteration", partial(timed_step, partial(work.ppo_iteration, DEVICE.type)))
+
+
+def libraries(nanogpt: Path | None) -> Iterator[Row]:
+    """What torch has of its own, for 124M: the cross-entropy of 8 x 1,024 tokens and a step of Muon."""
+    for name, options in (("ours", None), ("torch's", "whole"), ("torch's, in pieces", "in pieces")):
+        build = partial(work.cross_entropy, FULL, 8 * FULL.block_size, DEVICE.type, options)
+        yield attempt(f"cross-entropy, {name}", partial(timed_step, build))
+    for ours in (True, False):
+        build = partial(work.muon, FULL, DEVICE.type, ours)
+        yield attempt(f"Muon, {'ours' if ours else 'torch'}", partial(timed_step, build))
 
 
 PARTS: dict[str, Callable[[Path | None], Iterator[Row]]] = {
     "training": training,
     "small": small,
     "generation": generation,
+    "ppo": ppo,
+    "libraries": libraries,
 }
 
 
@@ -130,6 +155,20 @@ def our_training(config: GPTConfig, rows: int, steps: int = STEPS, **changes: An
     batch = Batch(ids[:, :-1].contiguous(), ids[:, 1:].contiguous())
     logs = list(fit(model, lambda step: batch, language_model_loss, settings))
     return training_row(config, rows, logs[0].seconds, [log.seconds for log in logs[max(WARM_UP, steps // 4) :]])
+
+
+def timed_step(build: Callable[[], work.Work]) -> Row:
+    step = build()
+    seconds = []
+    for _ in range(STEPS):
+        began = time.perf_counter()
+        step()  # ends with a look at a number
+        seconds.append(time.perf_counter() - began)
+    return {
+        "ms": round(1000 * median(seconds[WARM_UP:]), 2),
+        "GiB": round(torch.cuda.max_memory_allocated() / 2**30, 1),
+        "first step, s": round(seconds[0], 1),
+    }
 
 
 def timed_training(build: Callable[[], work.Work], config: GPTConfig, rows: int) -> Row:

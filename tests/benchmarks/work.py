@@ -3,6 +3,7 @@
 Shapes: B batch, T tokens.
 """
 
+import copy
 import importlib.util
 import logging
 import resource
@@ -16,15 +17,21 @@ import torch
 import torch.nn.functional as F
 
 from core import checkpoint, generate, huggingface
+from core.classifier import SequenceClassifier
 from core.generate import Sampling
+from core.linear_cross_entropy import linear_cross_entropy
 from core.model import GPT, GPTConfig
 from core.packed_model import PackedGPT
+from core.rlhf.policy import Policy
+from core.stages.ppo import PPO, PPOConfig
+from core.stages.ppo import RECIPE as PPO_RECIPE
 from core.tokenizer import Tokenizer
 from core.training.device import autocast
-from core.training.loop import FitConfig, finite, optimizers_of
+from core.training.loop import FitConfig, finite, fit, optimizers_of
 from core.training.optimizer import take_step
 
 Work = Callable[[], Any]
+CHAT = Path(__file__).parents[2] / "checkpoints" / "bard-chat"
 
 
 # --- training -------------------------------------------------------------------------------------------------
@@ -75,15 +82,16 @@ def transformers_model(config: GPTConfig, device: str) -> Any:
     return model.to(device)
 
 
-def transformers_training(config: GPTConfig, B: int, device: str) -> Work:
+def transformers_training(config: GPTConfig, B: int, device: str, compiled: bool = False) -> Work:
     model = transformers_model(config, device).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
     batch = batch_of(config, B, device)[:, :-1]
+    run = torch.compile(model) if compiled else model
 
     def step(tokens: int | None = None) -> float:
         ids = batch[:, :tokens]
         with autocast(torch.device(device), "auto"):
-            loss = model(input_ids=ids, labels=ids).loss
+            loss = run(input_ids=ids, labels=ids).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
@@ -165,10 +173,14 @@ def our_generation(config: GPTConfig, B: int, device: str, precision: str | None
     return lambda: generate.batch(writer, prompts, sampling)
 
 
-def transformers_generation(config: GPTConfig, B: int, device: str) -> Work:
-    model = transformers_model(config, device).eval()
+def transformers_generation(
+    config: GPTConfig, B: int, device: str, dtype: torch.dtype = torch.float32, compiled: bool = False
+) -> Work:
+    model = transformers_model(config, device).eval().to(dtype)
     ids = torch.tensor(prompts_for(config, B), device=device)
-    options = dict(max_new_tokens=NEW, do_sample=False, pad_token_id=0, eos_token_id=None)
+    options: dict[str, Any] = dict(max_new_tokens=NEW, do_sample=False, pad_token_id=0, eos_token_id=None)
+    if compiled:
+        options["cache_implementation"] = "static"  # with which it compiles its step by itself, on a GPU
     return lambda: model.generate(ids, attention_mask=torch.ones_like(ids), **options)[:, PROMPT:].tolist()
 
 
@@ -187,6 +199,68 @@ def precision_costs(directory: Path, text: str) -> dict[str, float]:
 
     exact = bits(loaded.model)
     return {precision: bits(PackedGPT(loaded.model, precision)) - exact for precision in ("float32", "float16", "int8")}
+
+
+# --- preference training --------------------------------------------------------------------------------------
+
+
+def ppo_iteration(device: str) -> Work:
+    """PPO of the shipped chat model, as its form has it, on a reward model that knows nothing and prompts by chance."""
+    chat = checkpoint.load(CHAT, device)
+    config = PPOConfig(kl_stop=0, fit=FitConfig(**(PPO_RECIPE | {"max_steps": 1000})))
+    reward_model = SequenceClassifier.from_language_model(chat.model, ["reward"], seed=0)
+    generator = torch.Generator().manual_seed(0)
+    lengths = torch.randint(10, 30, (500,), generator=generator).tolist()
+    prompts = [torch.randint(chat.tokenizer.eot, (length,), generator=generator).tolist() for length in lengths]
+    policy = Policy(copy.deepcopy(chat.model), config.temperature)
+    ppo = PPO(config, policy, chat.model, reward_model, chat.tokenizer, prompts)
+    steps = fit(policy, ppo.batches, ppo.loss, config.fit, prefetch=False, after_step=ppo.adapt)
+    return lambda: [next(steps).loss for _ in range(config.steps_an_iteration)]
+
+
+# --- torch's own ----------------------------------------------------------------------------------------------
+
+
+def cross_entropy(config: GPTConfig, N: int, device: str, options: str | None) -> Work:
+    """The head and its loss, N rows forward and backward. options: None for ours, else which of torch's two."""
+    torch.manual_seed(0)
+    V, targets = config.vocab_size, torch.randint(config.vocab_size, (N,), device=device)
+    x = torch.randn(N, config.n_embd, device=device, requires_grad=True)
+    head = (torch.randn(config.padded_vocab_size, config.n_embd, device=device) * 0.02).requires_grad_()
+    in_pieces = torch.nn.LinearCrossEntropyOptions() if options == "in pieces" else None
+
+    def step() -> float:
+        x.grad = head.grad = None
+        if options is None:
+            with autocast(torch.device(device), "auto"):
+                loss = linear_cross_entropy(x, head, targets, V)
+        else:  # in the precision of a run, to which nothing takes it by itself
+            dtype = torch.bfloat16 if device == "cuda" else torch.float32
+            loss = F.linear_cross_entropy(x.to(dtype), head[:V].to(dtype), targets, reduction="sum", options=in_pieces)
+        loss.backward()
+        return loss.item()
+
+    return step
+
+
+def muon(config: GPTConfig, device: str, ours: bool) -> Work:
+    """A step of Muon on the matrices of a model's blocks."""
+    torch.manual_seed(0)
+    model = GPT(config).to(device)
+    if ours:
+        optimizer = optimizers_of(model, FitConfig(optimizer="muon"))[1]
+        matrices = [p for group in optimizer.param_groups for p in group["params"]]
+    else:
+        matrices = [p for p in model.transformer.h.parameters() if p.dim() == 2]
+        optimizer = torch.optim.Muon(matrices, adjust_lr_fn="match_rms_adamw")
+    for p in matrices:
+        p.grad = torch.randn_like(p)
+
+    def step() -> float:
+        optimizer.step()
+        return matrices[-1][0, 0].item()
+
+    return step
 
 
 # --- tokenizer ------------------------------------------------------------------------------------------------

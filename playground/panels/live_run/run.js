@@ -47,7 +47,7 @@ const sources = (published) =>
 
 const skippedText = (count) =>
   count
-    ? `The log is long: ${number(count)} of its steps are not drawn, only every so many of them, with all evaluations.`
+    ? `A long log: all evaluations and the latest steps are drawn; of those before, ${number(count)} are left out.`
     : "";
 
 // What a run writes beside its metrics, evaluation by evaluation: see details.jsonl in core/training/run_directory.py.

@@ -23,6 +23,7 @@ from core.training.planning import memory
 from core.training.run_directory import QUEUED, Run, Status
 from playground.panels.stage_form.compatibility import check_answers, check_same_vocabulary
 from playground.panels.stage_form.cost import HERE, fit_to_hardware, plan, preview
+from playground.panels.stage_form.server import form_functions
 from playground.panels.stage_form.spec import Spec, with_same_vocabulary
 from playground.services.services import Services
 
@@ -177,3 +178,14 @@ def test_a_reward_model_that_is_still_to_be_made_is_offered_and_read_as_its_pare
     check_same_vocabulary(str(waits), parent, [])
     with pytest.raises(ValueError, match="absent"):
         check_same_vocabulary(str(gone), parent, [])
+
+
+def test_what_may_be_left_out_is_none_until_it_is_chosen(tmp_path: Path) -> None:
+    services = Services.open(tmp_path / "checkpoints", torch.device("cpu"))
+    spec = Spec.of(STAGES["grpo"])
+    assert [spec.defaults(services).to_dict()[name] for name in ("reward_model", "votes")] == ["", ""]
+    open_form = next(function for function in form_functions(spec, services) if function.__name__ == "open_form")
+    form = open_form({})
+    assert form["choices"]["reward_model"][0] == form["choices"]["votes"][0] == ("none", "")
+    assert form["replaced"].get("reward_model", "") == ""
+    assert ("asks a question (question)", "question") in form["choices"]["reward"]

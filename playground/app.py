@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from core.stages.registry import STAGES
-from core.training.device import device_name
+from core.training.device import describe_device, device_name
 from playground import api
 from playground.services.services import Services
 from playground.services.training_jobs import stage
@@ -118,6 +118,7 @@ def header(blocks: gr.Blocks, services: Services) -> Page:
             functions=[running],
             min_width=0,
             device=device_name(services.checkpoints.device),
+            about=describe_device(services.checkpoints.device),
         )
         view(
             "tour",

@@ -8,7 +8,7 @@ import { goTo } from "./tour/places.js";
 /** @param {import("../assets/server.js").View} view */
 export function mount({ element, props, server }) {
   const root = element.querySelector(".pg-header-badge");
-  const device = make("span", "pg-device", props.device);
+  const device = Object.assign(make("span", "pg-device", props.device), { title: props.about });
   const waiting = make("span", "pg-badge pg-queued");
   const training = leadingTo();
   root.replaceChildren(device, training.root, waiting);

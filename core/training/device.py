@@ -57,6 +57,16 @@ def describe_gpu(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) + (f", driver {found[0]}" if found else "")
 
 
+def describe_device(device: torch.device) -> str:
+    """Where a training runs and how: processor, torch and the arithmetic that `auto` takes there."""
+    name = device_name(device)
+    if device.type == "cuda":
+        count = torch.cuda.device_count()
+        name = (f"{count} GPUs, the first: " if count > 1 else "") + describe_gpu(device)
+    precision = "bfloat16" if in_bfloat16(device, "auto") else "float32"
+    return f"{name}; torch {torch.__version__}; {precision}"
+
+
 def peak_flops(device: torch.device) -> float | None:
     """Floating point operations a second that the GPU's data sheet promises in bfloat16; None if it is not known."""
     if device.type != "cuda":

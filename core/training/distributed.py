@@ -111,9 +111,7 @@ class Objective:
         self.model, self.loss_fn = model, loss_fn
         self.replica: DistributedDataParallel | None = None
         if world_size() > 1 and not sharded:
-            self.replica = DistributedDataParallel(
-                LossModule(model, loss_fn), broadcast_buffers=False, gradient_as_bucket_view=True
-            )
+            self.replica = DistributedDataParallel(LossModule(model, loss_fn), gradient_as_bucket_view=True)
         self.tried = 0  # tokens of the largest micro-batch that is known to fit into the memory of all
 
     def __call__(self, batch: Batch) -> Any:

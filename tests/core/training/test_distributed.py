@@ -20,7 +20,8 @@ from core.datasets.batch import Batch
 from core.linear_cross_entropy import IGNORE_INDEX
 from core.model import GPT, GPTConfig
 from core.stages.registry import STAGES
-from core.training import distributed
+from core.training import device, distributed
+from core.training.device import describe_device
 from core.training.launch import processes_of
 from core.training.log_lines import read_lines
 from core.training.loop import FitConfig, fit, language_model_loss
@@ -209,6 +210,15 @@ def test_more_processes_than_sequences_or_gpus_are_refused(monkeypatch):
 def test_what_a_stage_cannot_do_in_several_processes_it_refuses(stage, changes, sentence):
     with pytest.raises(ValueError, match=sentence):
         STAGES[stage].check(STAGES[stage].configure(changes))
+
+
+def test_where_it_runs_is_named_with_torch_and_precision(monkeypatch):
+    assert describe_device(torch.device("cpu")) == f"CPU; torch {torch.__version__}; float32"
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(device, "describe_gpu", lambda device: "RTX 5090, driver 570.1")
+    monkeypatch.setattr(device, "device_name", lambda device: "RTX 5090")
+    expected = f"2 GPUs, the first: RTX 5090, driver 570.1; torch {torch.__version__}; bfloat16"
+    assert describe_device(torch.device("cuda")) == expected
 
 
 def test_shards_need_adamw():

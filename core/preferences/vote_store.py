@@ -64,7 +64,8 @@ CREATE TABLE IF NOT EXISTS pairs (
     left_text TEXT NOT NULL, left_model TEXT NOT NULL, left_seed INTEGER NOT NULL,
     right_text TEXT NOT NULL, right_model TEXT NOT NULL, right_seed INTEGER NOT NULL,
     sampling TEXT NOT NULL, source TEXT NOT NULL, swaps INTEGER REFERENCES pairs (id), created TEXT NOT NULL,
-    history TEXT NOT NULL DEFAULT '[]'
+    history TEXT NOT NULL DEFAULT '[]',
+    left_version INTEGER NOT NULL DEFAULT 0, right_version INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE IF NOT EXISTS votes (
     id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, pair INTEGER NOT NULL REFERENCES pairs (id),
@@ -81,12 +82,14 @@ CREATE VIEW IF NOT EXISTS standing AS SELECT * FROM votes WHERE id NOT IN (SELEC
 # What earlier versions of this program did not have: (table, column, its declaration).
 ADDED = (
     ("pairs", "history", "TEXT NOT NULL DEFAULT '[]'"),
+    ("pairs", "left_version", "INTEGER NOT NULL DEFAULT 0"),
+    ("pairs", "right_version", "INTEGER NOT NULL DEFAULT 0"),
     ("votes", "margin", "REAL NOT NULL DEFAULT 0"),
     ("votes", "criterion", "TEXT NOT NULL DEFAULT 'overall'"),
 )
 PAIR = (
     "pairs.id, prompt, left_text, left_model, left_seed, right_text, right_model, right_seed, sampling, source, swaps, "
-    "history"
+    "history, left_version, right_version"
 )
 
 
@@ -99,6 +102,7 @@ class Answer:
     text: str
     model: str = ""  # the name of the checkpoint that wrote it; "" if it is not known
     seed: int = 0  # with which it was drawn
+    version: int = 0  # of the model, which learned while its answers were voted on; 0: the checkpoint itself
 
 
 @dataclass(frozen=True)
@@ -396,7 +400,8 @@ def insert_pair(connection: sqlite3.Connection, pair: NewPair) -> int:
     if pair.source not in SOURCES:
         raise ValueError(f"source must be one of {', '.join(SOURCES)}, got {pair.source!r}")
     sides = [value for side in (pair.left, pair.right) for value in (side.text, side.model, side.seed)]
-    values = (pair.prompt, *sides, json.dumps(pair.sampling), pair.source, pair.swaps, now(), json.dumps(pair.history))
+    about = (json.dumps(pair.sampling), pair.source, pair.swaps, now(), json.dumps(pair.history))
+    values = (pair.prompt, *sides, *about, pair.left.version, pair.right.version)
     return insert_row(connection, f"INSERT INTO pairs VALUES (NULL, {', '.join('?' * len(values))})", values)
 
 
@@ -425,7 +430,7 @@ def insert_row(connection: sqlite3.Connection, query: str, values: tuple[Any, ..
 
 
 def read_pair(row: Sequence[Any]) -> Pair:
-    left, right = Answer(*row[2:5]), Answer(*row[5:8])
+    left, right = Answer(row[2], row[3], row[4], row[12]), Answer(row[5], row[6], row[7], row[13])
     history = tuple((role, content) for role, content in json.loads(row[11])) if row[11] != "[]" else ()
     return Pair(row[1], left, right, read_sampling(row[8]), row[9], row[10], row[0], history=history)
 

@@ -20,6 +20,7 @@ from core.checkpoint import (
 from core.classifier import SequenceClassifier
 from core.generate import Model
 from core.model import GPT
+from core.online_dpo import version_model
 from core.packed_model import PackedGPT
 from core.roots import Roots
 from core.stages import registry
@@ -47,6 +48,7 @@ class Checkpoints:
         self.loaded: dict[Key, Checkpoint[GPT]] = {}
         self.loaded_classifiers: dict[Key, Checkpoint[SequenceClassifier]] = {}
         self.writers: dict[tuple[Key, str], tuple[PackedGPT, Tokenizer]] = {}
+        self.versions: dict[tuple[Key, Path, int], Model] = {}  # of models that learn while they are voted on
         self.lock = threading.RLock()
 
     def names(self) -> list[str]:
@@ -119,6 +121,20 @@ class Checkpoints:
         key = self.key(name)
         with self.lock:
             return get_or_make(self.writers, (key, precision), pack)
+
+    def version_writer(self, name: str, session: Path, number: int) -> tuple[Model, Tokenizer]:
+        """The same for a version of the model, which learned while it was voted on, in full precision.
+
+        Raises ValueError if the model or the version cannot be read.
+        """
+        loaded = self.load(name)
+
+        def make() -> Model:
+            model = version_model(loaded.model, session, number)
+            return PackedGPT(model) if self.device.type == "cpu" else model
+
+        with self.lock:
+            return get_or_make(self.versions, (self.key(name), session, number), make), loaded.tokenizer
 
     def path(self, name: str | None) -> Path:
         """The directory of the checkpoint called `name`. Raises ValueError if there is none."""

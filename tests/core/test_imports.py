@@ -31,7 +31,7 @@ ROWS = (
     ("rlhf", "diagnostics"),
     ("evaluation",),
     ("stages",),
-    ("workspace_entry", "renaming", "report_card", "queue_file"),
+    ("workspace_entry", "renaming", "report_card", "queue_file", "online_dpo"),
     ("workspace",),
     ("model_card", "queue"),
     ("export",),

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { scales } from "../../playground/tabs/label/hit_rate.js";
+import { klScales, topOf } from "../../playground/tabs/label/kl_chart.js";
+import { learningText } from "../../playground/tabs/label/learning.js";
 import { deletedText } from "../../playground/tabs/label/table.js";
 import { timeText } from "../../playground/tabs/label/vote_row.js";
 
@@ -20,4 +22,28 @@ test("a vote's time is a day and a minute; what is no time stays as it is", () =
 test("what was deleted is counted in words", () => {
   assert.equal(deletedText(1), "1 vote deleted.");
   assert.equal(deletedText(1200), "1,200 votes deleted.");
+});
+
+test("the chart of KL goes from no votes to all of them, and from 0 at the bottom to the next whole number", () => {
+  const { x, y } = klScales(20, 2.3);
+  assert.deepEqual([x(0), x(10), x(20)], [46, 176, 306]);
+  assert.deepEqual([y(0), y(1.5), y(3)], [92, 52, 12]);
+  assert.deepEqual([topOf(0.2), topOf(3), topOf(3.1)], [1, 3, 4]);
+});
+
+test("what a model learns while one votes is said in words", () => {
+  const learned = { lineage: [{ kl: 2.34 }], current: 3 };
+  const told = (changes) => {
+    const usual = { on: true, current: 0, votes: 7, decided: 5, left: 3, lineage: [], model: "bard" };
+    return learningText({ ...usual, ...changes }, 10);
+  };
+  assert.equal(told({}), "bard answers as it is. It learns after 3 more votes.");
+  assert.equal(told({ left: 1, ...learned }), "Version 3 answers, KL 2.34. It learns after 1 more vote.");
+  assert.equal(told({ learning: true }), "bard answers as it is. Learning from 7 votes …");
+  assert.equal(told({ left: 0, decided: 0 }), "bard answers as it is. No vote prefers an answer yet.");
+  assert.equal(told({ on: false }), "");
+  assert.equal(told({ on: false, ...learned }), "Off: bard answers as it is; version 3 is kept.");
+  assert.match(told({ paused: true, ...learned }), /Paused: it learns no further\.$/);
+  assert.match(told({ paused: true, current: 3, lineage: [{ kl: 11 }] }), /Paused, as KL is above 10/);
+  assert.match(told({ waits: true, left: 0 }), /It waits for a training to end\.$/);
 });

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from core.checkpoint import read_card
 from core.preferences.vote_store import MUCH, Vote, Votes
 from tests.conftest import free_port
 from tests.ui.steps import choose, open_page, open_tab, unfold
@@ -259,7 +260,7 @@ def test_two_models_are_compared_blind_two_annotators_agree_and_prompts_are_ones
 
 
 @pytest.mark.slow
-def test_a_vote_given_while_the_server_is_dead_is_kept_and_counted_once(
+def test_a_model_learns_from_votes_of_which_one_was_given_while_the_server_was_dead_and_counted_once(
     page: Page, workspace: Path, errors: list[str]
 ) -> None:
     port = free_port()
@@ -268,7 +269,13 @@ def test_a_vote_given_while_the_server_is_dead_is_kept_and_counted_once(
     try:
         open_when_served(page, url)
         open_tab(page, "Label")
+        learning = page.locator("#label-learning")
+        learning.get_by_label("Learn while you vote").check()
+        learning.get_by_label("Votes a round").fill("2")
+        learning.get_by_label("Votes a round").press("Enter")
+        expect(learning).to_contain_text("bard-chat answers as it is. It learns after 2 more votes.")
         press(page, "1")
+        expect(learning).to_contain_text("It learns after 1 more vote.")
         pair = ready(page)
         page.wait_for_timeout(READ)
         server.kill()
@@ -280,7 +287,23 @@ def test_a_vote_given_while_the_server_is_dead_is_kept_and_counted_once(
         ready(page, other_than=pair)
         kept = [(str(vote.pair.id), vote.choice) for vote in standing(workspace)]
         assert kept[1:] == [(pair, "right")]
+
+        expect(learning.locator(".pg-learning")).to_have_attribute("data-version", "1", timeout=300_000)
+        expect(learning).to_contain_text("Version 1 answers, KL")
+        while "version 1" not in page.locator("#label-vote .pg-vote-origin").inner_text():
+            press(page, "0")  # until its pairs are ready, those of before are shown
         press(page, "1")
+        assert [vote.choice for vote in standing(workspace) if vote.choice != "skip"] == ["left", "right", "left"]
+        assert 1 in {side.version for side in (standing(workspace)[-1].pair.left, standing(workspace)[-1].pair.right)}
+        learning.get_by_role("button", name="Keep").click()
+        expect(learning).to_contain_text("Kept as bard-chat-voted-1: it is among the models now.")
+        assert read_card(workspace / "bard-chat-voted-1" / "card.json").parent == "bard-chat"
+        learning.get_by_label("Version").select_option("0")
+        expect(learning).to_contain_text("bard-chat answers as it is. It learns after 2 more votes.")
+        learning.get_by_role("button", name="Forget").click()
+        learning.get_by_role("button", name="Sure?").click()
+        expect(learning.get_by_label("Learn while you vote")).not_to_be_checked()
+        assert len(standing(workspace)) >= 3, "votes were touched"
         page.goto("about:blank")  # before its server goes
         errors.clear()  # the browser rightly complained about the dead server
     finally:

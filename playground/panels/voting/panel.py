@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from core.preferences.vote_store import CHOICES, DECIDED, MUCH, SLIGHT, STRENGTHS, Pair, Vote
+from core.preferences.vote_store import CHOICES, DECIDED, MUCH, SLIGHT, STRENGTHS, Answer, Pair, Vote
 from playground.panels.voting.annotator_stats import score_prediction
 from playground.services.labelling.voting_session import Labelling, Offer
 from playground.services.labelling.voting_settings import VotingSettings
@@ -125,15 +125,30 @@ def describe_offer(labelling: Labelling, offer: Offer, settings: VotingSettings,
 
 
 def describe_pair(pair: Pair) -> dict[str, Any]:
-    blind = pair.left.model != pair.right.model
-    written = "Two models; your vote reveals their names" if blind else f"Both by {pair.left.model}"
     return {
         "id": pair.id,
         "prompt": pair.prompt_text,
         "left": pair.left.text,
         "right": pair.right.text,
-        "origin": f"{written} · {describe_sampling(pair)}",
+        "origin": f"{describe_writers(pair)} · {describe_sampling(pair)}",
     }
+
+
+def describe_writers(pair: Pair) -> str:
+    """Who wrote a pair, without saying who wrote which answer."""
+    left, right = pair.left, pair.right
+    if left.model != right.model:
+        return "Two models; your vote reveals their names"
+    if left.version == right.version:
+        return f"Both by {describe_writer(left)}"
+    old, new = sorted((left, right), key=lambda answer: answer.version)
+    against = f"version {old.version}" if old.version else "the model it began as"
+    return f"{left.model}, version {new.version}, and {against}; your vote reveals which is which"
+
+
+def describe_writer(answer: Answer) -> str:
+    """The model, and which version of it, if it has learned while it was voted on."""
+    return f"{answer.model}, version {answer.version}" if answer.version else answer.model
 
 
 def describe_sampling(pair: Pair) -> str:
@@ -163,7 +178,7 @@ def vote_feedback(vote: Vote | None) -> dict[str, str]:
             mood = "right" if scored["right"] else "wrong"
             text += f": {mood}, {scored['bits']:.1f} bits of surprise"
         text += "."
-    left, right = vote.pair.left.model, vote.pair.right.model
+    left, right = describe_writer(vote.pair.left), describe_writer(vote.pair.right)
     return feedback(text, f"A was {left}, B was {right}." if left != right else "", mood)
 
 

@@ -82,6 +82,13 @@ class PairPool:
             self.changed.notify()
             return found
 
+    def supersede(self, settings: VotingSettings) -> None:
+        """Write no more of what other versions of the model would answer."""
+        with self.lock:
+            key = settings.generation
+            for other in [one for one in self.queues if one != key and one.of_itself == key.of_itself]:
+                del self.queues[other]
+
     def lease(self, window: str, lease: Lease) -> None:
         """The pair is in that window, and in no queue, until the lease ends."""
         with self.lock:

@@ -27,6 +27,7 @@ class PairSource:
         self.prompts: list[str] = []
         self.leftovers: list[Pair] = []  # of earlier sessions
         self.prompt_cycle: Iterator[str] = iter(())
+        self.is_against = False
         self.random = random.Random()  # not seeded: a restart should not bring old pairs
 
     def take(self, count: int, checkpoints: Checkpoints, votes: Votes) -> list[Pair]:
@@ -56,27 +57,34 @@ class PairSource:
     def unvoted_pairs(self, votes: Votes) -> list[Pair]:
         """Pairs in the store that were generated with these settings and that nobody has voted on."""
         settings = self.settings
-        if settings.models == ANY_TWO:  # some of them may be gone
+        if settings.models == ANY_TWO or settings.session:  # of those, some may be gone
             return []
         voted = {vote.pair.id for vote in votes.standing(source=settings.source)}
         prompts, sampling = set(self.prompts), asdict(settings.sampling)
         return [
             pair
             for pair in votes.open_pairs("", settings.source, settings.models, limit=100_000)
-            if pair.id not in voted and pair.swaps is None and pair.prompt in prompts and pair.sampling == sampling
+            if pair.id not in voted
+            and pair.swaps is None
+            and pair.prompt in prompts
+            and pair.sampling == sampling
+            and not (pair.left.version or pair.right.version)
         ]
 
     def generate(self, count: int, checkpoints: Checkpoints, votes: Votes) -> list[Pair]:
         """New pairs for the next `count` prompts, kept in the store; the side of each answer is drawn at random."""
         settings = self.settings
         models = self.draw_models(checkpoints)
-        writers = [Writer(*checkpoints.writer(name, "float32"), name) for name in models]
         prompts = list(itertools.islice(self.prompt_cycle, count))
         if settings.models == ANY_TWO:
             prompts = [prompt for prompt in prompts if fits_context(prompt, models, checkpoints)]
             if not prompts:
                 raise ValueError(f"no prompt fits into the context of {models[0]} and {models[1]}: shorten them")
-        answered = answer_pairs(writers[0], writers[1], prompts, settings.sampling, self.random.getrandbits(40))
+        answered = [
+            pair
+            for writers, some in self.writers(models, prompts, checkpoints)
+            for pair in answer_pairs(*writers, some, settings.sampling, self.random.getrandbits(40))
+        ]
         new = shuffle_sides(answered, settings.sampling, settings.source, self.random)
         if new:
             self.fruitless = 0
@@ -88,6 +96,19 @@ class PairSource:
                 "raise the temperature, or use other prompts"
             )
         return []
+
+    def writers(
+        self, models: tuple[str, str], prompts: list[str], checkpoints: Checkpoints
+    ) -> list[tuple[tuple[Writer, Writer], list[str]]]:
+        """Who answers which of the prompts. A version that has learned answers half of them against what it was."""
+        first, second = (Writer(*checkpoints.writer(name, "float32"), name) for name in models)
+        number, session = self.settings.version, self.settings.session
+        if session is None:
+            return [((first, second), prompts)]
+        self.is_against = not self.is_against  # of an odd number, once more and once less
+        learned = Writer(*checkpoints.version_writer(models[0], session, number), models[0], number)
+        against, alone = prompts[self.is_against :: 2], prompts[not self.is_against :: 2]
+        return [((first, learned), against), ((learned, learned), alone)]
 
     def draw_models(self, checkpoints: Checkpoints) -> tuple[str, str]:
         """Whose answers come next. Raises ValueError if any two are wanted and there are not two."""

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 
 from core.preferences.vote_store import AlreadyVoted, NewPair, Pair, Vote, Votes
 from playground.services.checkpoints import Checkpoints
+from playground.services.labelling.online_learning import OnlineLearning
 from playground.services.labelling.pair_pool import Lease, PairPool, PairQueue
 from playground.services.labelling.preference_predictor import PreferencePredictor, training_votes
 from playground.services.labelling.prefetch import Prefetcher
@@ -42,11 +43,13 @@ class Labelling:
     def __init__(self, checkpoints: Checkpoints, votes: Votes, busy: Callable[[], bool] = lambda: False):
         self.votes, self.pool, self.predictor = votes, PairPool(), PreferencePredictor(checkpoints)
         self.prefetcher = Prefetcher(self.pool, checkpoints, votes, self.predictor, busy)
+        self.learning = OnlineLearning(checkpoints, votes.path.parent, self.pool, self.standing_votes, busy)
         self.votes_by_annotator: dict[str, list[Vote]] = {}  # the standing ones
         self.random = random.Random()
 
     def close(self) -> None:
         """End what goes on in the background."""
+        self.learning.close()
         self.prefetcher.close()
 
     # --- what windows ask for ---------------------------------------------------------------------------------
@@ -56,10 +59,10 @@ class Labelling:
         with self.pool.lock:
             self.expire()
             lease = self.pool.leases.get(window)
-            same = lease and (lease.annotator, lease.settings) == (annotator, settings)
+            same = lease and (lease.annotator, lease.settings.of_itself) == (annotator, settings)
             if lease and same and not self.has_voted(annotator, lease.pair):
                 lease.renewed = time.monotonic()
-                return Offer(lease.pair, self.queue(settings).note)
+                return Offer(lease.pair, self.queue(lease.settings).note)
             self.release(window)
             try:
                 return self.next_offer(window, annotator, settings, holding)
@@ -102,7 +105,9 @@ class Labelling:
                 self.pool.end_lease(window, voted=True)
             stored = None if id is None else self.standing_vote(annotator, id)
             self.fit(annotator, settings)
-            return Cast(stored, self.offer(window, annotator, settings))
+            cast = Cast(stored, self.offer(window, annotator, settings))
+        self.learning.tend(annotator, settings)
+        return cast
 
     def undo(self, window: str, annotator: str, settings: VotingSettings, key: str) -> Offer:
         """Withdraw the latest vote of the kind that the settings cover, and show its pair again.
@@ -153,7 +158,7 @@ class Labelling:
     # --- which pair -------------------------------------------------------------------------------------------
 
     def next_offer(self, window: str, annotator: str, settings: VotingSettings, holding: int | None) -> Offer:
-        queue = self.queue(settings)
+        settings, queue = self.best_queue(annotator, settings)
         votes = self.standing_votes(annotator)
         model = settings.feature_model
         if model and self.predictor.undescribed(model, [vote.pair for vote in training_votes(votes)]):
@@ -166,6 +171,16 @@ class Labelling:
         if pair or queue.ready:
             return self.lease(window, annotator, settings, pair or self.pick(annotator, settings, queue.ready))
         return Offer(note=queue.note)
+
+    def best_queue(self, annotator: str, settings: VotingSettings) -> tuple[VotingSettings, PairQueue]:
+        """What is ready by the version of the moment; until something is, by an earlier one. All ask for the first."""
+        sources = self.learning.sources(annotator, settings)
+        newest = self.queue(sources[0])
+        if newest.ready:
+            self.pool.supersede(sources[0])
+            return sources[0], newest
+        ready = ((one, self.pool.queues.get(one.generation)) for one in sources[1:])
+        return next(((one, queue) for one, queue in ready if queue and queue.ready), (sources[0], newest))
 
     def queue(self, settings: VotingSettings) -> PairQueue:
         """What is ready, of which somebody wants a pair now: from then on, it is filled."""

@@ -1,6 +1,7 @@
 """What a window wants to vote on: whose answers, to which prompts, in which order, and by what they are judged."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from core.generate import Sampling
 from core.preferences.vote_store import OVERALL, Pair, Vote
@@ -20,6 +21,8 @@ class VotingSettings:
     order: str = RANDOM
     repeats: bool = True  # may pairs come back, swapped?
     criterion: str = OVERALL  # one of core.preferences.vote_store.CRITERIA
+    version: int = 0  # of the model, which learns while it is voted on (core/online_dpo.py); 0: as it is
+    session: Path | None = None  # where that version lies
 
     @property
     def generation(self) -> "VotingSettings":
@@ -29,6 +32,11 @@ class VotingSettings:
         sampling = replace(self.sampling, seed=0)
         alike = replace(self, models=(first, second), typed=typed, sampling=sampling)
         return replace(alike, order=RANDOM, repeats=True, criterion=OVERALL)
+
+    @property
+    def of_itself(self) -> "VotingSettings":
+        """The same for the model as it is, whatever it has learned since."""
+        return replace(self, version=0, session=None)
 
     @property
     def feature_model(self) -> str | None:

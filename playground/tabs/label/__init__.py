@@ -5,7 +5,7 @@ import gradio as gr
 from core.preferences.vote_store import CRITERIA
 from playground.panels.voting.panel import voting
 from playground.services.services import Services
-from playground.tabs.label import annotators, choose, guidelines, insight, rule, table
+from playground.tabs.label import annotators, choose, guidelines, insight, learning, rule, table
 from playground.ui.components import Page, bind, intro
 
 EMPTY = "Choose a model that answers: one that was fine-tuned on instructions in the Train tab."
@@ -22,8 +22,9 @@ def build(services: Services, page: Page) -> None:
             guidelines.build(services)
             vote = voting(services.labelling, "label-vote", chosen.read, EMPTY, trains=True, criteria=CRITERIA)
         with gr.Column():
+            learner = learning.build(services, chosen)
             insight.build(services)
-    bind(vote, page, **chosen.widgets)
+    bind([vote, learner], page, **chosen.widgets)
     with gr.Tabs(elem_id="label-parts"):
         with gr.Tab("Votes", elem_id="label-part-votes"):
             table.build(services)

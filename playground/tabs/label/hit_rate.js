@@ -1,6 +1,7 @@
 // The course of a hit rate: a line, and below it one mark a vote.
 
 import { wholePercent } from "../../../assets/rates.js";
+import { label, svg } from "./svg.js";
 
 const [WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [320, 170, 46, 310, 8, 58];
 const MOST_MARKS = 60; // more would run into each other
@@ -10,16 +11,6 @@ export const scales = (votes) => ({
   x: (/** @type {number} */ vote) => LEFT + ((vote - 1) / Math.max(1, votes - 1)) * (RIGHT - LEFT),
   y: (/** @type {number} */ share) => TOP + (1 - share) * (HEIGHT - TOP - BOTTOM),
 });
-
-function svg(tag, attributes, ...children) {
-  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
-}
-
-const label = (text, at, anchor = "middle") =>
-  svg("text", { ...at, class: "pg-course-text", "text-anchor": anchor }, text);
 
 function grid(y) {
   return [0, 0.5, 1].flatMap((share) => {
@@ -43,7 +34,7 @@ function marks(hits, x, y) {
 
 function axes(n, x, y) {
   const ticks = n > 1 ? [1, n] : [1];
-  const tick = (vote) => label(String(vote), { x: x(vote), y: HEIGHT - 18 }, vote === 1 ? "start" : "end");
+  const tick = (vote) => label(vote, { x: x(vote), y: HEIGHT - 18 }, vote === 1 ? "start" : "end");
   const middle = y(0.5);
   return [
     ...ticks.map(tick),
@@ -55,7 +46,7 @@ function axes(n, x, y) {
 /**
  * @param {boolean[]} hits of each vote whether it was predicted
  * @param {number[]} course the hit rate after each of them
- * @returns {SVGElement}
+ * @returns {Element}
  */
 export function hitRateChart(hits, course) {
   const n = course.length;

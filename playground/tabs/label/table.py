@@ -19,7 +19,7 @@ from core.preferences.vote_store import (
     Votes,
     as_preferences,
 )
-from playground.panels.voting.panel import describe_sampling
+from playground.panels.voting.panel import describe_sampling, describe_writer
 from playground.services.services import Services
 from playground.ui.components import about, view
 from playground.ui.errors import explain, server_function
@@ -76,7 +76,7 @@ def row(vote: Vote) -> dict[str, Any]:
         "seconds": vote.milliseconds / 1000,
         "note": vote.note,
         "prompt": pair.prompt_text,
-        "answers": [[answer.text, answer.model] for answer in (pair.left, pair.right)],
+        "answers": [[answer.text, describe_writer(answer)] for answer in (pair.left, pair.right)],
         "source": pair.source,
         "origin": describe_sampling(pair),
         "again": pair.swaps is not None,

@@ -248,7 +248,8 @@ HISTORY = (("system", "Be brief."), ("user", "Hm?"), ("assistant", "Yes?"))
 
 
 def test_what_was_said_before_is_kept_and_a_store_of_an_earlier_version_gets_a_place_for_it(tmp_path):
-    old = SCHEMA.replace(",\n    history TEXT NOT NULL DEFAULT '[]'", "")
+    versions = ",\n    left_version INTEGER NOT NULL DEFAULT 0, right_version INTEGER NOT NULL DEFAULT 0"
+    old = SCHEMA.replace(",\n    history TEXT NOT NULL DEFAULT '[]'" + versions, "")
     older = old.replace(",\n    margin REAL NOT NULL DEFAULT 0, criterion TEXT NOT NULL DEFAULT 'overall'", "")
     assert len({SCHEMA, old, older}) == 3
     with closing(sqlite3.connect(tmp_path / "preferences.db")) as connection:
@@ -264,7 +265,7 @@ def test_what_was_said_before_is_kept_and_a_store_of_an_earlier_version_gets_a_p
     assert votes.import_preferences(given, "Bob") == 2 and votes.import_preferences(given, "Bob") == 0
     early, *others = Votes(votes.path).standing()
     assert (early.annotator, early.choice, early.margin, early.criterion) == ("Old", "right", 0.0, OVERALL)
-    assert [(v.pair.prompt, v.chosen.text) for v in others] == [("Who?", "I.")] * 3
+    assert [(v.pair.prompt, v.chosen.text, v.chosen.version) for v in others] == [("Who?", "I.", 0)] * 3
     assert Votes(votes.path).preferences(["Ann", "Bob"]) == [given[1], *given]
     assert votes.standing("Bob")[0].pair.prompt_text.startswith("System: Be brief.\n\nUser: Hm?")
 

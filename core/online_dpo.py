@@ -1,0 +1,269 @@
+"""Online DPO: a model learns while a person votes on what it writes, a few steps after every few votes.
+
+A *round* goes on from the version that wrote the latest pairs and makes the next one, by DPO (core/stages/dpo.py) on
+all votes so far. Pairs that come from the model of the moment: Guo et al. 2024, arXiv:2402.04792; in rounds: Xu et al.
+2023, arXiv:2312.16682. The reference stays the model that it began as, as Guo et al. have it (section 3): beta is the
+price of moving away from there, however many rounds there are.
+
+    SESSION/v0003/adapter.safetensors   what version 3 has learned: a LoRA of the parent's weights (core/lora.py)
+    SESSION/v0003/version.json          of which version and of how many votes, and how far it is from the parent
+
+Each round is a process of its own, `python -P core/child.py core.online_dpo`. It is told the round in JSON, and answers
+with the version that it has made or with why there is none. A version appears whole or not at all.
+"""
+
+import copy
+import json
+import logging
+import os
+import re
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, TypeVar, get_origin
+
+import torch
+from filelock import FileLock, Timeout
+
+from core import checkpoint, lora
+from core.atomic_files import atomic_directory, claim, write_json
+from core.bounded_files import read_json
+from core.checkpoint import Card, Checkpoint
+from core.config import describe_os_error
+from core.datasets.preference_files import Preference, prompt_messages
+from core.datasets.preference_pairs import PairBatches, encode_pairs, likelihood_batch
+from core.evaluation.preferences import response_kl
+from core.model import GPT, set_dropout
+from core.stages import registry
+from core.stages.dpo import DPOConfig, pair_loss, with_reference
+from core.training.device import pick_device
+from core.training.finetuning import FinetuneConfig
+from core.training.loop import FitConfig, NotFinite, fit
+
+log = logging.getLogger(__name__)
+STEPS, BATCH, LEARNING_RATE, BETA = 8, 8, 5e-4, 0.1  # of a round: see assets/docs/rlhf.md for what they give
+RANK = 16
+FACTS, LOCK = "version.json", ".lock"  # a round holds the lock of its session
+DIRECTORY = re.compile(r"v\d{4,}")
+F = TypeVar("F")
+
+
+@dataclass(frozen=True)
+class Round:
+    """What the process of a round is told."""
+
+    parent: str  # the directory of the model that all began with
+    digest: str  # sha256 of its weights, which adapters are a change of
+    session: str  # the directory of the versions
+    number: int  # of the version to be made
+    origin: int  # the version to go on from; 0: the parent
+    pairs: list[Preference]
+    prompts: list[str]  # on which it is measured how far the version has moved
+    device: str
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version, but for its weights."""
+
+    number: int
+    origin: int  # the version that it went on from; 0: the parent
+    votes: int  # that it has learned from
+    steps: int  # optimiser steps from the parent on
+    kl: float  # nats an answer from the parent
+    loss: float  # of the last step, nats a pair
+    seconds: float  # that its round took
+    created: str  # UTC
+    config: dict[str, Any]  # of DPO, flat
+
+
+def recipe(parent: str, n_embd: int) -> DPOConfig:
+    """How a round learns. The rate is constant, as nobody knows how many rounds will follow."""
+    rank = min(RANK, n_embd // 2)
+    rate: dict[str, Any] = dict(learning_rate=LEARNING_RATE, final_learning_rate=LEARNING_RATE, warmup_steps=0)
+    steps: dict[str, Any] = dict(max_steps=STEPS, batch_size=BATCH, optimizer="adamw", weight_decay=0.0, snapshots=0)
+    return DPOConfig(
+        beta=BETA,
+        adapt=FinetuneConfig(parent=parent, method="lora", lora_rank=rank, lora_alpha=2.0 * rank),
+        fit=FitConfig(**rate, **steps, save_dtype="float16"),
+    )
+
+
+def learn(task: Round) -> Version:
+    """Make the next version. Raises ValueError in words if there is nothing to learn from or the parent is another."""
+    began = time.perf_counter()
+    loaded = load_parent(Path(task.parent), task.digest, pick_device(task.device))
+    reference = loaded.model.requires_grad_(False)
+    known = versions(Path(task.session))
+    before = known.get(task.origin)
+    if task.origin and before is None:
+        raise ValueError(f"version {task.origin} cannot be read any more: go back to an earlier one")
+    config = DPOConfig.from_dict(before.config) if before else recipe(task.parent, reference.config.n_embd)
+    pairs, _ = encode_pairs(loaded.tokenizer, task.pairs, reference.config.block_size)
+    if not any(pair.outcome == 1 for pair in pairs):
+        raise ValueError("no vote that fits into its context prefers an answer: there is nothing to learn yet")
+    learned = with_reference(reference, pairs, config.fit.dtype)
+    torch.manual_seed(0)  # for the A of an adapter that begins
+    policy = adapted(reference, config.adapt, Path(task.session), task.origin)
+    batches = PairBatches(learned, config.fit.batch_size, task.number, likelihood_batch)
+    loss = 0.0
+    for step in fit(policy, batches, lambda model, batch: pair_loss(model, batch, config), config.fit):
+        loss = step.loss
+    plain = lora.merge_adapters(policy).eval()
+    moved = response_kl(
+        plain, reference, loaded.tokenizer, [prompt_messages(prompt) for prompt in task.prompts], seed=task.number
+    )
+    made = Version(
+        number=task.number,
+        origin=task.origin,
+        votes=len(task.pairs),
+        steps=(before.steps if before else 0) + config.fit.max_steps,
+        kl=moved,
+        loss=loss,
+        seconds=time.perf_counter() - began,
+        created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        config=config.to_dict(),
+    )
+    with atomic_directory(version_directory(Path(task.session), task.number)) as temporary:
+        lora.save(temporary, policy)
+        write_json(temporary / FACTS, asdict(made))
+    return made
+
+
+def load_parent(directory: Path, digest: str, device: torch.device) -> Checkpoint[GPT]:
+    """The model that all versions are a change of. Raises ValueError if it is gone, has changed, or does not answer."""
+    loaded = checkpoint.load(directory, device)
+    if checkpoint.weights_digest(directory) != digest:
+        raise ValueError(f"{directory.name} has changed since it began to learn: switch learning off and on again")
+    if not registry.answers(loaded.card):
+        raise ValueError(f"{directory.name} does not answer in turns: fine-tune it on instructions first")
+    return loaded
+
+
+def adapted(parent: GPT, config: FinetuneConfig, session: Path, number: int) -> GPT:
+    """A copy of the parent with the adapter of a version, which learns on; with that of version 0 it is the parent.
+
+    Raises ValueError if the adapter cannot be read.
+    """
+    model = copy.deepcopy(parent)
+    set_dropout(model, config.dropout)
+    lora.add(model, config.lora_rank, config.lora_alpha)
+    if number:
+        lora.load(version_directory(session, number), model)
+    return model
+
+
+def version_model(parent: GPT, session: Path, number: int) -> GPT:
+    """The plain model that a version is. Raises ValueError if it cannot be read."""
+    config = DPOConfig.from_dict(read_version(version_directory(session, number)).config)
+    return lora.merge_adapters(adapted(parent, config.adapt, session, number)).eval()
+
+
+def keep(directory: Path, parent: Path, digest: str, session: Path, number: int) -> None:
+    """Make a checkpoint of a version, merged, whose card tells how it came about.
+
+    Raises ValueError if the name is taken, or the parent is another one now.
+    """
+    loaded = load_parent(parent, digest, torch.device("cpu"))
+    found = lineage(versions(session), number)
+    if not found:
+        raise ValueError(f"version {number} is not there any more")
+    made, rounds = found[-1], [f"{one.votes} votes: KL {one.kl:.2f}" for one in found]
+    card = Card(
+        "dpo",
+        parent.name,
+        step=made.steps,
+        config=made.config | {"max_steps": made.steps},
+        data={"votes": made.votes, "rounds while voting": ", ".join(rounds), "parent_sha256": digest},
+        report={"kl/val": made.kl},
+    )
+    model = version_model(loaded.model, session, number)
+    with claim(directory):
+        checkpoint.save(directory, model, loaded.tokenizer, card, torch.float16)
+
+
+# --- versions on disk -----------------------------------------------------------------------------------------
+
+
+def version_directory(session: Path, number: int) -> Path:
+    return session / f"v{number:04d}"
+
+
+def read_version(directory: Path) -> Version:
+    """Raises ValueError if it is not there or damaged."""
+    return read_facts(directory / FACTS, Version)
+
+
+def read_facts(path: Path, kind: type[F]) -> F:
+    """A dataclass of plain values from a JSON file. Raises ValueError if it is not there or damaged."""
+    try:
+        found = kind(**read_json(path))
+    except TypeError as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
+    for f in fields(kind):
+        if not isinstance(value := getattr(found, f.name), get_origin(f.type) or f.type):  # type: ignore[arg-type]
+            raise ValueError(f"{path} is damaged: {f.name} is {value!r:.40}")
+    return found
+
+
+def versions(session: Path) -> dict[int, Version]:
+    """All that can be read, by number."""
+    found = {}
+    for path in session.glob("v*") if session.is_dir() else ():
+        if DIRECTORY.fullmatch(path.name):
+            try:
+                version = read_version(path)
+            except ValueError as error:
+                log.warning("%s", error)
+            else:
+                found[version.number] = version
+    return found
+
+
+def lineage(known: dict[int, Version], number: int) -> list[Version]:
+    """The version `number` and all that it went on from, the earliest first; none for 0, the parent."""
+    found: list[Version] = []
+    while number in known and known[number] not in found:
+        found.append(known[number])
+        number = known[number].origin
+    return found[::-1]
+
+
+# --- the process ----------------------------------------------------------------------------------------------
+
+
+def dump_round(task: Round) -> str:
+    return json.dumps(asdict(task))
+
+
+def read_round(text: str) -> Round:
+    found = Round(**json.loads(text))
+    pairs: Sequence[Any] = found.pairs
+    restored = [Preference(**pair | {"history": tuple(map(tuple, pair["history"]))}) for pair in pairs]
+    return replace(found, pairs=restored)
+
+
+def main() -> None:
+    """Read a round from the standard input; write {"made": its version} or {"error": a sentence}."""
+    if hasattr(os, "nice"):
+        os.nice(10)  # whoever votes comes first
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // 2))  # and has cores for the next pairs
+    task = read_round(sys.stdin.read())
+    try:
+        with FileLock(Path(task.session) / LOCK, timeout=2):  # a reader may hold it for an instant
+            answer: dict[str, Any] = {"made": asdict(learn(task))}
+    except Timeout:
+        answer = {"error": "another learner is still at work: it tries again after your next vote"}
+    except ValueError as error:
+        answer = {"error": str(error)}
+    except OSError as error:
+        answer = {"error": describe_os_error(error)}
+    except NotFinite as error:
+        answer = {"error": f"{error}: go back to an earlier version"}
+    json.dump(answer, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

@@ -29,16 +29,21 @@ function makeSearch(choices, sources, criteria, change) {
   offer(vote.select, Object.entries(choices));
   offer(source.select, Object.entries(sources));
   const word = Object.assign(make("input", "pg-vote-name"), { type: "search", placeholder: "a word in it" });
-  word.oninput = debounce(change, PATIENCE);
+  let asked = ""; // the word that was last looked for
+  // Another choice takes the word along before the patience is over: then there is nothing left to begin anew.
+  word.oninput = debounce(() => word.value !== asked && change(), PATIENCE);
   const searching = make("label", "pg-choice", "Search");
   searching.append(word);
-  const wanted = () => ({
-    annotator: annotator.select.value,
-    choice: vote.select.value,
-    source: source.select.value,
-    criterion: criterion.select.value,
-    search: word.value.toWellFormed(),
-  });
+  const wanted = () => {
+    asked = word.value;
+    return {
+      annotator: annotator.select.value,
+      choice: vote.select.value,
+      source: source.select.value,
+      criterion: criterion.select.value,
+      search: asked.toWellFormed(),
+    };
+  };
   const offerAnnotators = (all) =>
     offer(
       annotator.select,

@@ -202,7 +202,7 @@ def read_facts(path: Path, kind: type[F]) -> F:
         found = kind(**read_json(path))
     except TypeError as error:
         raise ValueError(f"{path} is damaged: {error}") from error
-    for f in fields(kind):
+    for f in fields(kind):  # type: ignore[arg-type]
         if not isinstance(value := getattr(found, f.name), get_origin(f.type) or f.type):  # type: ignore[arg-type]
             raise ValueError(f"{path} is damaged: {f.name} is {value!r:.40}")
     return found

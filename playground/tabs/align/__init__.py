@@ -45,7 +45,7 @@ def build(services: Services, page: Page) -> None:
         " ".join(stage.needs for stage in stages if stage.needs),
     )
     with gr.Tabs(elem_id="align-parts"):
-        with gr.Tab("Learn from votes", id="learn", elem_id="align-part-learn"):
+        with gr.Tab("Learn", id="learn", elem_id="align-part-learn"):
             runs = learn(services, page, stages)
         with gr.Tab("Before and after", id="compare", elem_id="align-part-compare") as tab:
             before_after.build(services, page, tab, runs)

@@ -11,7 +11,7 @@ const STAGE = "dpo"; // it needs votes alone
 export function leadToTraining(server) {
   onTrainOnVotes(async (criterion) => {
     const found = await ask(server.training_data({ annotator: annotatorName(), criterion }));
-    await goTo("align", "Learn from votes");
+    await goTo("align", "Learn");
     await goTo("align", STAGE);
     await waitFor(() => document.getElementById(`${STAGE}-start`)); // the form is there, with its own settings
     if (found.settings) useSettings(STAGE, found.settings);

@@ -158,13 +158,30 @@ export function passage(label, describe, open) {
 }
 
 /**
+ * How many chips of a passage can stay when it shows other tokens: those before the first that differs, but for those
+ * that may have a part of a character together with it.
+ * @param {string[]} before what each of them shows
+ * @param {string[]} after what those show that are to be there
+ * @param {(i: number) => boolean} isPart has the i-th a part of a character?
+ */
+export function unchanged(before, after, isPart) {
+  let same = 0;
+  while (same < before.length && before[same] === after[same]) same++;
+  if (same === before.length && same === after.length) return same;
+  same = Math.max(0, same - 3); // a character has at most four bytes
+  while (same && isPart(same - 1)) same--;
+  return same;
+}
+
+/**
  * Put chips into a passage, those that are parts of a character in a bracket, and a line break behind each token that
  * holds one.
  * @param {HTMLElement} root
  * @param {HTMLElement[]} chips
  * @param {string[]} hexes
+ * @param {number} kept so many that are there already stay before them: see `unchanged`
  */
-export function fill(root, chips, hexes) {
+export function fill(root, chips, hexes, kept = 0) {
   const all = document.createDocumentFragment();
   const runs = cutCharacters(hexes);
   for (let i = 0; i < chips.length; i++) {
@@ -173,8 +190,16 @@ export function fill(root, chips, hexes) {
     if (run) i = run.end - 1;
     if (hexes[i].includes("0a") && visible(hexes[i]).text.includes("\n")) all.append(document.createElement("br"));
   }
-  if (chips.length) chips[0].tabIndex = 0;
-  root.replaceChildren(all);
+  const gone = document.createRange();
+  gone.selectNodeContents(root);
+  if (kept) {
+    const last = root.querySelectorAll(".pg-chip")[kept - 1];
+    gone.setStartAfter(last.nextSibling?.nodeName === "BR" ? last.nextSibling : last);
+  }
+  gone.deleteContents();
+  root.append(all);
+  const [first, stop] = [".pg-chip", ".pg-chip[tabindex='0']"].map((which) => root.querySelector(which));
+  if (first && !stop) /** @type {HTMLElement} */ (first).tabIndex = 0;
 }
 
 function bracket(chips, { text, parts }) {

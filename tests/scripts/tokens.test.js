@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { cutCharacters, spacedHex, visible } from "../../assets/tokens.js";
+import { cutCharacters, spacedHex, unchanged, visible } from "../../assets/tokens.js";
 
 const hex = (text) => Buffer.from(text, "utf8").toString("hex");
 
@@ -51,4 +51,20 @@ test("a token with parts of two characters joins them in one bracket; whole ones
   assert.deepEqual(cutCharacters([hex("今天"), hex(" 🌝")]), []);
   assert.deepEqual(cutCharacters(["bb", "8a", "ff", "e4", hex("a")]), []);
   assert.deepEqual(cutCharacters([]), []);
+});
+
+test("tokens before the first that differs stay, but for those that may make a character with it", () => {
+  const letters = [..."abcdefgh"];
+  const never = () => false;
+  assert.equal(unchanged(letters, letters, never), 8);
+  assert.equal(unchanged(letters, [...letters, "i"], never), 5);
+  assert.equal(unchanged([...letters, "i"], letters, never), 5);
+  assert.equal(unchanged(letters, [..."abcdXfgh"], never), 1);
+  assert.equal(unchanged(letters, [..."abX"], never), 0);
+  assert.equal(unchanged(letters, [], never), 0);
+  assert.equal(unchanged([], letters, never), 0);
+  assert.equal(
+    unchanged(letters, [...letters, "i"], (i) => i === 3 || i === 4),
+    3,
+  );
 });

@@ -11,6 +11,7 @@ from tests.ui.steps import choose, column, open_page, open_tab
 
 LINE = "Good night 👩\u200d👩 漢 <script>alert(1)</script> <|endoftext|>"
 GPT2, BYTES = "OpenAI's GPT-2", "plain bytes"
+CHIPS = "(all) => all.map((chips) => chips.innerHTML.replace(' data-stays=\"\"', ''))"
 
 
 def type_text(page: Page, text: str) -> None:
@@ -49,6 +50,12 @@ def test_a_text_is_compared_in_several_vocabularies_and_a_token_is_taken_apart(
     assert page.locator(".pg-column script").count() == 0, "typed text became markup"
     assert column(page, BYTES).locator(".pg-chip").count() == len(LINE.encode())
     expect(column(page, BYTES).locator(".pg-odd").first).to_be_visible()
+    drawn_at_once = page.locator(".pg-chips").evaluate_all(CHIPS)
+    column(page, BYTES).locator(".pg-chip").first.evaluate("chip => (chip.dataset.stays = '')")
+    for end in (16, 12, 14, 17, 11, len(LINE)):  # as one types and takes back, in the midst of characters
+        type_text(page, LINE[:end])
+    assert column(page, BYTES).locator("[data-stays]").count() == 1
+    assert page.locator(".pg-chips").evaluate_all(CHIPS) == drawn_at_once
     column(page, BYTES).locator(".pg-character[data-text=漢] .pg-chip").nth(1).hover()
     tip = page.locator(".pg-tip")
     expect(tip).to_contain_text("byte 2 of 3 of 漢")

@@ -3,7 +3,7 @@
 import { about, button, checkbox, facts, make, number, pager } from "../../../assets/dom.js";
 import { bytesOf } from "../../../assets/files.js";
 import { ask, drawWhenSeen } from "../../../assets/server.js";
-import { chip, fill, passage, spacedHex } from "../../../assets/tokens.js";
+import { chip, fill, passage, spacedHex, unchanged } from "../../../assets/tokens.js";
 import { tokenDetails, wordOf } from "./token_details.js";
 
 const ABOUT =
@@ -11,6 +11,7 @@ const ABOUT =
   "token to see its id and bytes; click it to see how it was built and what the model finds similar. " +
   "Any tokenizer.json of byte-level BPE can be opened beside the others: Llama 3's, Qwen's, OLMo's. It keeps the " +
   "name of its file.";
+const COPY = "Copy ids";
 const CUT_DIFFERENTLY = " tokens are cut differently: not every vocabulary here has a token in that place. ";
 
 /** @type {Map<string, Uint32Array | null>} */
@@ -33,8 +34,15 @@ export function mount({ element, props, watch, server }) {
     page = to;
     again();
   });
-  const drawColumns = () =>
-    columns.replaceChildren(...seen.columns.map((found) => column(found, { ...wish, ...shown }, one, server)));
+  let views = new Map(); // by vocabulary
+  const drawColumns = () => {
+    const before = views;
+    views = new Map(seen.columns.map(({ name }) => [name, before.get(name) ?? makeColumn(one, server)]));
+    for (const found of seen.columns) views.get(found.name).draw(found, { ...wish, ...shown });
+    const sections = [...views.values()].map(({ section }) => section);
+    if (sections.some((section, i) => section !== columns.children[i]) || columns.children[sections.length])
+      columns.replaceChildren(...sections);
+  };
 
   const again = drawWhenSeen(root, props, watch, async (next) => {
     wish = { ...next, text: next.text.toWellFormed() };
@@ -69,43 +77,60 @@ async function countOnce(server, { name, digest }) {
   else frequencies.set(digest, new Uint32Array(bytesOf(answer.counts).buffer));
 }
 
-function column(found, wish, one, server) {
-  const [section, head] = [make("section", "pg-column"), make("div", "pg-column-head")];
-  section.dataset.vocabulary = found.name;
-  head.append(make("h3", "", found.title));
-  section.append(head);
-  if (found.error) {
-    section.append(make("p", "pg-error", found.error));
-    return section;
+// The text in one vocabulary. As one types, the tokens before the first that differs stay as they are.
+function makeColumn(one, server) {
+  const [section, head, below] = [make("section", "pg-column"), make("div", "pg-column-head"), make("div")];
+  let [found, wish, drawn] = [null, null, []];
+  const copy = copyButton(() => ({ found, wish }), server);
+  const describe = (i) => describeToken(found, i, frequencies.get(found.digest));
+  const open = (i) => one.open({ vocabulary: found.name, model: wish.model, id: found.tokens[i] });
+  const root = passage("", describe, open);
+  section.append(head, root, below);
+
+  function drawChips({ tokens, odd, entries }) {
+    const shows = tokens.map((id, i) => [id, odd[i], wish.ids, wish.spaces].join());
+    const isPart = (i) => root.querySelectorAll(".pg-chip")[i].closest(".pg-character") !== null;
+    const kept = unchanged(drawn, shows, isPart);
+    drawn = shows;
+    const chips = tokens.slice(kept).map((id, i) => {
+      const node = chip(entries[id][0], (kept + i) % 5, wish.spaces);
+      if (odd[kept + i]) node.classList.add("pg-odd");
+      if (wish.ids) node.append(make("span", "pg-chip-id", id));
+      return node;
+    });
+    const hexes = tokens.slice(kept).map((id) => entries[id][0]);
+    fill(root, chips, hexes, kept);
   }
-  const { name, title, tokens, odd, entries, digest, counts, left_out: leftOut } = found;
-  if (tokens.length) head.append(copyButton(found, wish, server));
-  const describe = (i) => describeToken(found, i, frequencies.get(digest));
-  const open = (i) => one.open({ vocabulary: name, model: wish.model, id: tokens[i] });
-  const root = passage(`Tokens of ${title}`, describe, open);
-  root.classList.toggle("pg-with-ids", wish.ids);
-  const chips = tokens.map((id, i) => {
-    const node = chip(entries[id][0], i % 5, wish.spaces);
-    if (odd[i]) node.classList.add("pg-odd");
-    if (wish.ids) node.append(make("span", "pg-chip-id", id));
-    return node;
-  });
-  fill(
-    root,
-    chips,
-    tokens.map((id) => entries[id][0]),
-  );
-  section.append(root, facts(counts));
-  if (leftOut.length)
-    section.append(make("p", "pg-note", `Shown without what its file also asks for: ${leftOut.join("; ")}.`));
-  return section;
+
+  function draw(answer, asked) {
+    if (answer.digest !== found?.digest) drawn = []; // another vocabulary of this name
+    [found, wish] = [answer, asked];
+    section.dataset.vocabulary = found.name;
+    head.replaceChildren(make("h3", "", found.title));
+    root.hidden = Boolean(found.error);
+    if (found.error) return below.replaceChildren(make("p", "pg-error", found.error));
+    if (found.tokens.length) head.append(copy);
+    copy.textContent = COPY;
+    root.classList.toggle("pg-with-ids", wish.ids);
+    root.setAttribute("aria-label", `Tokens of ${found.title}`);
+    drawChips(found);
+    const leftOut = found.left_out.length
+      ? [make("p", "pg-note", `Shown without what its file also asks for: ${found.left_out.join("; ")}.`)]
+      : [];
+    below.replaceChildren(facts(found.counts), ...leftOut);
+  }
+
+  return { section, draw };
 }
 
 // All ids of the text, also those on other pages, as a list that JSON, Python and JavaScript read.
-function copyButton({ name, tokens, total }, { text }, server) {
-  const copy = button("Copy ids", async () => {
+function copyButton(shown, server) {
+  const copy = button(COPY, async () => {
+    const { name, tokens, total } = shown().found;
     const { ids, error } =
-      tokens.length === total ? { ids: tokens } : await ask(server.all_ids({ vocabulary: name, text }));
+      tokens.length === total
+        ? { ids: tokens }
+        : await ask(server.all_ids({ vocabulary: name, text: shown().wish.text }));
     if (!error) await navigator.clipboard.writeText(`[${ids.join(", ")}]`);
     copy.textContent = error ?? (total === 1 ? "Copied 1 id" : `Copied ${number(total)} ids`);
   });

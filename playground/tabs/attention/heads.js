@@ -2,7 +2,7 @@
 
 import { about, make, number, visibleSpaces } from "../../../assets/dom.js";
 import { focus, setFocus } from "../../../assets/head_focus.js";
-import { follow } from "../../../assets/server.js";
+import { ask, drawWhenSeen } from "../../../assets/server.js";
 import { markOf } from "./head_facts.js";
 import { headGrid } from "./head_grid.js";
 import { setMark } from "./head_pictures.js";
@@ -14,8 +14,8 @@ const ABOUT =
   "recognised on this text or on random tokens that repeat. Own maximum: the brightest colour is the head's " +
   "largest weight in the second half of the text, as the first tokens have few others to look at.";
 
-/** @param {Pick<import("../../../assets/server.js").View, "element" | "props" | "watch">} view */
-export function mount({ element, props, watch }) {
+/** @param {Pick<import("../../../assets/server.js").View, "element" | "props" | "watch" | "server">} view */
+export function mount({ element, props, watch, server }) {
   const root = element.querySelector(".pg-attention");
   const grid = headGrid();
   const [next, marks, note] = [make("p", "pg-comes"), make("p", "pg-note pg-legend"), make("p", "pg-note")];
@@ -26,7 +26,8 @@ export function mount({ element, props, watch }) {
     setFocus(changes);
   };
 
-  follow(props, watch, (value) => {
+  drawWhenSeen(root, props, watch, async ({ text, model }) => {
+    const value = await ask(server.read({ text: text.toWellFormed(), model }));
     const problem = value.empty ?? value.error;
     root.toggleAttribute("data-empty", Boolean(problem));
     if (problem) return root.replaceChildren(make("p", value.error ? "pg-error" : "pg-note", problem));

@@ -13,7 +13,7 @@ from playground.tabs.attention.activation_cache import (
     ForwardPass,
     head_grid,
 )
-from playground.ui.components import Page, view
+from playground.ui.components import Page, bind, view
 from playground.ui.errors import server_function
 from playground.ui.text import page_text
 
@@ -47,16 +47,5 @@ def build(looks: ActivationCache, page: Page, text: gr.Textbox) -> None:
         cut = what_was_cut(look.tokenizer, typed, len(look.ids), look.model.config.block_size)
         return head_grid(look) | {"key": key, "cut": cut, "next": next_tokens(look)}
 
-    def look_at_heads(typed: str, model: str | None) -> dict[str, Any]:
-        return read({"text": typed, "model": model})
-
-    heads = view("attention-heads", "tabs/attention/heads.js", "pg-attention")
-    gr.on(
-        [text.change, page.model.change, page.tab.select],
-        look_at_heads,
-        [text, page.model],
-        heads,
-        show_progress="hidden",
-        trigger_mode="always_last",
-        api_name="look_at_heads",
-    )
+    heads = view("attention-heads", "tabs/attention/heads.js", "pg-attention", functions=[read])
+    bind(heads, page, opened=[page.tab.select], text=text, model=page.model)

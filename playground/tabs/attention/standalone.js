@@ -25,7 +25,7 @@ function open(wanted) {
   setFocus({}); // what was out of sight is drawn
 }
 
-mountHeads({ element, props: { value: saved.grid }, watch: () => {} });
+mountHeads({ element, props: { value: saved.grid.key }, watch: () => {}, server: { read: async () => saved.grid } });
 mountHead({ element, server: { focus_head: exactHeads(saved) } });
 mountLines({ element });
 open(parts[0]);

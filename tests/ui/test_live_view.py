@@ -161,7 +161,8 @@ def a_failure_is_a_sentence_and_panels_are_those_of_the_log(page: Page) -> None:
 
 
 def the_table_sorts_renames_and_throws_away(page: Page, workspace: Path) -> None:
-    page.locator("#train-run summary").click()
+    with page.expect_response(lambda answer: "list_runs" in (answer.request.post_data or "")):
+        page.locator("#train-run summary").click()  # what stood there at its last look is drawn anew
     table = page.locator("#train-run")
     expect(table.locator("tr", has_text="short")).to_contain_text("learning_rate 0.5")
     table.get_by_role("button", name="Best loss").click()

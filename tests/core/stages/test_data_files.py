@@ -11,9 +11,10 @@ from core import checkpoint
 from core.__main__ import main
 from core.atomic_files import write_json
 from core.checkpoint import Card, read_card
-from core.config import DATA
+from core.config import DATA, REWARD
 from core.datasets import classification
 from core.evaluation.report_card import held_out_texts
+from core.preferences.reward_terms import TASTE
 from core.stages.base import Stage
 from core.stages.classify import ClassifyConfig
 from core.stages.data_files import NOTED, data_digests
@@ -35,7 +36,8 @@ def text(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("stage", STAGES.values(), ids=STAGES)
 def test_every_stage_notes_each_file_that_it_reads(stage: Stage, text: Path) -> None:
     named = stage.settings_that_name(*DATA)
-    config = stage.config.from_dict(stage.config().to_dict() | dict.fromkeys(named, str(text)))
+    taught = dict.fromkeys(stage.settings_that_name(REWARD), TASTE)  # which is a reward that needs votes
+    config = stage.config.from_dict(stage.config().to_dict() | taught | dict.fromkeys(named, str(text)))
     sha256 = hashlib.sha256(text.read_bytes()).hexdigest()
     assert named and data_digests(stage, config) == dict.fromkeys(named, sha256)
     assert data_digests(stage, stage.config()) == {}  # what has a name is no file

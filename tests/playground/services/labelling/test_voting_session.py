@@ -154,7 +154,7 @@ def test_after_a_kill_the_window_goes_on_with_its_pair_and_what_was_written_is_o
 ):
     before = opened()
     shown, other = offered(before, "a").pair, offered(before, "b").pair
-    assert shown and other and settled(before) >= 3
+    assert shown and other and ready(before, SETTINGS, at_least=3)
     before.close()
     after = opened()
     assert offered(after, "new").pair is not None  # another window comes first
@@ -341,24 +341,26 @@ def test_a_deleted_vote_is_not_learned_from(labelling: Labelling):
 # --- writing ahead --------------------------------------------------------------------------------------------
 
 
-def settled(labelling: Labelling, settings: VotingSettings = SETTINGS) -> int:
-    """How many pairs are ready once their number has not changed for half a second."""
-    ready, since = -1, time.monotonic()
-    while time.monotonic() - since < 0.5:
-        if len(labelling.pool.queues[settings.generation].ready) != ready:
-            ready, since = len(labelling.pool.queues[settings.generation].ready), time.monotonic()
+def ready(labelling: Labelling, settings: VotingSettings, at_least: int) -> int:
+    """How many pairs are ready once there are so many and their number has not changed for half a second."""
+    queue, deadline = labelling.pool.queues[settings.generation], time.monotonic() + 120
+    found, since = -1, time.monotonic()
+    while found < at_least or time.monotonic() - since < 0.5:
+        assert time.monotonic() < deadline, f"{found} of {at_least} pairs"
+        if len(queue.ready) != found:
+            found, since = len(queue.ready), time.monotonic()
         time.sleep(0.01)
-    return ready
+    return found
 
 
 def test_pairs_are_written_ahead_but_fewer_while_a_training_needs_the_processor(opened: Callable[..., Labelling]):
     idle = opened()
     offered(idle)
-    plenty = settled(idle)
+    ready(idle, SETTINGS, at_least=16)
     busy = opened(busy=lambda: True)
     fresh = replace(SETTINGS, typed="Quite another prompt")
     offered(busy, settings=fresh)
-    assert plenty >= 16 > settled(busy, fresh) >= 4
+    assert ready(busy, fresh, at_least=4) < 16
 
 
 def test_what_was_written_for_other_prompts_or_settings_is_not_offered(labelling: Labelling):
@@ -421,7 +423,7 @@ def test_a_vote_for_no_pair_or_no_choice_is_refused(labelling: Labelling):
 
 def test_after_the_store_was_removed_voting_begins_anew(labelling: Labelling, directory: Path):
     pair = offered(labelling).pair
-    assert pair is not None and settled(labelling)
+    assert pair is not None and ready(labelling, SETTINGS, at_least=1)
     for path in directory.glob("preferences.db*"):
         path.unlink()
     with pytest.raises(ValueError, match="there is no pair number"):

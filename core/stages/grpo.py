@@ -12,7 +12,6 @@ core/rlhf/grpo.py, the rewards are in core/rlhf/reward_functions.py.
 Shapes: N answers, R rewards.
 """
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -32,7 +31,6 @@ from core.datasets.prompts import (
     MEASURED_PROMPTS,
     OF_OWN_PROMPTS,
     PLAYS,
-    fitting_prompts,
     instructed_prompts,
     learned_and_measured_prompts,
     learning_prompts,
@@ -48,7 +46,7 @@ from core.evaluation.learned_rewards import Score, reward_model_score, standardi
 from core.evaluation.preferences import response_kl
 from core.model import GPT
 from core.preferences.reward_terms import INSTRUCTIONS, REWARD_MODEL, TASTE, Term, parse_terms
-from core.rlhf import own_reward
+from core.rlhf import on_policy, own_reward
 from core.rlhf.group_rollouts import GroupRollouts
 from core.rlhf.group_training import GroupTraining, texts, write
 from core.rlhf.grpo import GroupConfig, group_loss
@@ -58,12 +56,10 @@ from core.roots import shipped
 from core.stages.base import AgainstKL, Stage
 from core.stages.metrics import GROUP_METRICS, KL_HELD_OUT, KL_ROLLOUTS
 from core.tokenizer import Tokenizer
-from core.training import distributed
 from core.training.finetuning import FinetuneConfig, language_model, reference_model
 from core.training.loop import FitConfig, Summed
 from core.training.runner import Job, Progress
 
-log = logging.getLogger(__name__)
 COUNTED_PROMPTS = 200  # of the plays, before a training: enough to tell how long they are
 OWN = "own_rewards_sha256"  # on a card: {FILE.py:NAME: sha256 of the file}
 RECIPE: dict[str, Any] = dict(max_steps=60, batch_size=64, learning_rate=1e-4, warmup_steps=4, optimizer="adamw")
@@ -108,10 +104,8 @@ class GRPOConfig(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        needed = {"group_size": self.group.group_size, "batch_size": self.fit.batch_size}
-        for name, size in needed.items():
-            if self.group.rollouts % size:
-                raise ValueError(f"rollouts must be a multiple of {name}, got {self.group.rollouts} and {size}")
+        sizes = {"group_size": self.group.group_size, "batch_size": self.fit.batch_size}
+        on_policy.check("GRPO", self.group.rollouts, sizes, self.adapt, self.fit)
         for source, name, value in ((REWARD_MODEL, "reward_model", self.reward_model), (TASTE, "votes", self.votes)):
             if source in self.sources and not value:
                 raise ValueError(f"the reward {source} needs {name}, which is empty: choose one")
@@ -119,12 +113,6 @@ class GRPOConfig(Config):
                 raise ValueError(f"{name} is chosen, but reward does not name {source}: name it there, or choose none")
         if INSTRUCTIONS in self.sources and self.prompts != PLAYS:
             raise ValueError("the reward instructions counts what prompts of the plays ask for: give prompts = plays")
-        if self.adapt.dropout:
-            raise ValueError(
-                f"dropout must be 0 in GRPO, or no probability could be compared, got {self.adapt.dropout}"
-            )
-        if self.fit.keep_best:
-            raise ValueError("keep_best must be off: GRPO has no validation loss to be best at")
 
     @property
     def terms(self) -> list[Term]:
@@ -137,8 +125,6 @@ class GRPOConfig(Config):
 
 def prepare(config: GRPOConfig, saved: Path | None, device: torch.device, say: Progress) -> Job:
     """The optimisation that `config` describes, from its parent or from a saved step."""
-    if distributed.world_size() > 1:
-        raise ValueError("GRPO runs in one process: start it without torchrun")
     fit, group, parent = config.fit, config.group, Path(config.adapt.parent)
     say(f"reading the model {parent}")
     start = language_model(config.adapt, saved, device, fit.seed)
@@ -147,9 +133,7 @@ def prepare(config: GRPOConfig, saved: Path | None, device: torch.device, say: P
     say(f"reading the prompts: {config.prompts}")
     learned, measured, asked = read_asked(config)
     room = group.max_new_tokens, start.model.config.block_size
-    fitting, held_out = (fitting_prompts(tokenizer, prompts, *room) for prompts in (learned, measured))
-    if left_out := len(learned) + len(measured) - len(fitting) - len(held_out):
-        log.info("%d prompts leave no room for an answer and are left out", left_out)
+    fitting, held_out = on_policy.encode_prompts(tokenizer, learned, measured, *room)
     say("reading the rewards")
     rewards = read_rewards(config, asked, reference, tokenizer, fitting[: group.prompts])
     own = {term.source: own_reward.digest(term) for term in config.terms if term.is_own}

@@ -36,7 +36,6 @@ from core.datasets.preview import Preview
 from core.datasets.prompts import (
     OF_OWN_PROMPTS,
     PLAYS,
-    fitting_prompts,
     learned_and_measured_prompts,
     learning_prompts,
     preview_prompts,
@@ -50,6 +49,7 @@ from core.evaluation.preferences import response_kl, reward_scores_of_ids
 from core.generate import Sampling
 from core.linear_cross_entropy import IGNORE_INDEX
 from core.model import GPT
+from core.rlhf import on_policy
 from core.rlhf.logprobs import token_logprobs
 from core.rlhf.policy import Policy
 from core.rlhf.ppo_loss import compute_gae, per_token_rewards, ppo_loss, updated_kl_coef, whiten
@@ -59,7 +59,6 @@ from core.roots import shipped
 from core.stages.base import AgainstKL, Stage
 from core.stages.metrics import KL_HELD_OUT, KL_ROLLOUTS, POLICY_LOSSES, ROLLOUT_METRICS
 from core.tokenizer import Tokenizer
-from core.training import distributed
 from core.training.finetuning import FinetuneConfig, language_model, reference_model
 from core.training.loop import FitConfig, Summed
 from core.training.runner import Job, Progress
@@ -122,14 +121,7 @@ class PPOConfig(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.rollouts % self.fit.batch_size:
-            raise ValueError(
-                f"rollouts must be a multiple of batch_size, got {self.rollouts} and {self.fit.batch_size}"
-            )
-        if self.adapt.dropout:
-            raise ValueError(f"dropout must be 0 in PPO, or no probability could be compared, got {self.adapt.dropout}")
-        if self.fit.keep_best:
-            raise ValueError("keep_best must be off: PPO has no validation loss to be best at")
+        on_policy.check("PPO", self.rollouts, {"batch_size": self.fit.batch_size}, self.adapt, self.fit)
 
     @property
     def steps_an_iteration(self) -> int:
@@ -138,8 +130,6 @@ class PPOConfig(Config):
 
 def prepare(config: PPOConfig, saved: Path | None, device: torch.device, say: Progress) -> Job:
     """The optimisation that `config` describes, from its parent or from a saved step."""
-    if distributed.world_size() > 1:
-        raise ValueError("PPO runs in one process: start it without torchrun")
     fit, parent = config.fit, Path(config.adapt.parent)
     say(f"reading the model {parent}")
     start = language_model(config.adapt, saved, device, fit.seed)
@@ -149,9 +139,7 @@ def prepare(config: PPOConfig, saved: Path | None, device: torch.device, say: Pr
     say(f"reading the prompts: {config.prompts}")
     learned, measured = learned_and_measured_prompts(config.prompts, config.fit.seed)
     room = config.max_new_tokens, start.model.config.block_size
-    fitting, held_out = (fitting_prompts(tokenizer, prompts, *room) for prompts in (learned, measured))
-    if left_out := len(learned) + len(measured) - len(fitting) - len(held_out):
-        log.info("%d prompts leave no room for an answer and are left out", left_out)
+    fitting, held_out = on_policy.encode_prompts(tokenizer, learned, measured, *room)
     say("rating the reference's answers")
     policy = Policy(start.model, config.temperature)
     ppo = PPO(config, policy, reference, reward_model, tokenizer, fitting)

@@ -56,6 +56,8 @@ def stage_of(run: Run) -> tuple[Stage, Any]:
 def train(run: Run) -> Status:
     """Execute or resume a run, whatever its stage, in as many processes as it takes, and say what came of it."""
     stage, config = stage_of(run)
+    if distributed.world_size() > 1 and not stage.several:
+        raise ValueError(f"{stage.title} trains in one process: start it without torchrun")
     processes = 1 if distributed.is_launched() else stage.processes(config)
     if processes > 1 and run.status().state != "finished":
         return train_together(run, processes, pick_device(config.fit.device))

@@ -22,6 +22,7 @@ from core.stages import ppo
 from core.stages.ppo import PPOConfig
 from core.stages.registry import answers, train
 from core.tokenizer import Tokenizer
+from core.training import distributed
 from core.training.log_lines import read_lines
 from core.training.run_directory import Run
 
@@ -294,6 +295,12 @@ def test_what_cannot_work_is_said_before_anything_is_learned(tmp_path, place, ma
 def test_settings_that_contradict_each_other_are_refused(changes, sentence, place):
     with pytest.raises(ValueError, match=sentence):
         settings(place, **changes)
+
+
+def test_what_learns_from_its_own_answers_is_not_trained_by_several_processes(place, tmp_path, monkeypatch):
+    monkeypatch.setattr(distributed, "world_size", lambda: 2)
+    with pytest.raises(ValueError, match="PPO trains in one process"):
+        train(new_run(tmp_path / "ppo", place))
 
 
 def test_scores_of_the_reference_are_normalised(place):

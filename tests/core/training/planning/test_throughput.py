@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from core.datasets.batch import Batch
 from core.model import GPT, GPTConfig
 from core.training.loop import FitConfig, fit, language_model_loss
-from core.training.planning.throughput import step_seconds, token_seconds
+from core.training.planning.throughput import HOLDS, step_seconds, token_seconds
 
 SHAPE = GPTConfig(n_layer=4, n_head=4, n_embd=128, block_size=64, vocab_size=512)
 FIT = FitConfig(max_steps=8, batch_size=16, micro_batch_size=8, warmup_steps=0, device="cpu", dtype="float32")
@@ -50,3 +50,15 @@ def test_recomputation_costs_a_third_more():
 def test_deeper_models_take_longer():
     deep = GPTConfig.from_dict(SHAPE.to_dict() | {"n_layer": 16})
     assert step_seconds(deep, FIT) > 2 * step_seconds(SHAPE, FIT)
+
+
+def test_what_was_timed_on_a_busy_machine_is_timed_again(monkeypatch: pytest.MonkeyPatch):
+    free, now = step_seconds(SHAPE, FIT), time.monotonic()
+    counted = time.perf_counter  # of which a busy machine needs ten times as much
+    monkeypatch.setattr(time, "monotonic", lambda: now + HOLDS)
+    monkeypatch.setattr(time, "perf_counter", lambda: 10 * counted())
+    assert step_seconds(SHAPE, FIT) == pytest.approx(10 * free)
+    monkeypatch.setattr(time, "perf_counter", counted)
+    assert step_seconds(SHAPE, FIT) == pytest.approx(10 * free), "for a while it holds"
+    monkeypatch.setattr(time, "monotonic", lambda: now + 2 * HOLDS)
+    assert step_seconds(SHAPE, FIT) == pytest.approx(free)

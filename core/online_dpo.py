@@ -43,7 +43,7 @@ from core.training.finetuning import FinetuneConfig
 from core.training.loop import FitConfig, NotFinite, fit
 
 log = logging.getLogger(__name__)
-STEPS, BATCH, LEARNING_RATE, BETA = 8, 8, 2.5e-4, 0.1  # of a round
+STEPS, BATCH, LEARNING_RATE, BETA = 8, 8, 1.8e-4, 0.1  # of a round
 RANK = 16
 FACTS, LOCK = "version.json", ".lock"  # a round holds the lock of its session
 DIRECTORY = re.compile(r"v\d{4,}")

@@ -9,14 +9,17 @@ import gradio as gr
 from core.stages.registry import STAGES
 from core.training.device import describe_device, device_name
 from playground import api
+from playground.services.checkpoints import is_shipped
 from playground.services.services import Services
 from playground.services.training_jobs import stage
-from playground.tabs import align, attention, chat, label, models, tokenizer, train
+from playground.tabs import align, attention, chat, label, learn, models, tokenizer, train
+from playground.tabs.learn.progress import FILE
 from playground.tour import stops
 from playground.ui.components import Page, about_html, module, view
 from playground.ui.errors import server_function
 
 TABS = {
+    "Learn": learn,
     "Tokenizer": tokenizer,
     "Attention": attention,
     "Train": train,
@@ -47,7 +50,7 @@ def build(services: Services) -> gr.Blocks:
     blocks = gr.Blocks(title="GPT Playground", analytics_enabled=False, delete_cache=CACHE)
     with blocks:
         page = header(blocks, services)
-        with gr.Tabs(elem_id="tabs"):
+        with gr.Tabs(selected="learn" if is_newcomer(services) else "tokenizer", elem_id="tabs"):
             for name, tab in TABS.items():
                 with gr.Tab(name, id=name.lower(), elem_id=f"tab-{name.lower()}") as page.tab:
                     gr.HTML(f"<h2>{name}</h2>", elem_classes="pg-unseen")  # heads the parts, for who hears the page
@@ -56,6 +59,13 @@ def build(services: Services) -> gr.Blocks:
             event.api_visibility = "private"  # their arguments are the page's widgets: programs have api.py
         api.build(services)
     return blocks
+
+
+def is_newcomer(services: Services) -> bool:
+    """Has nobody made a model here, or begun a lesson? The page then opens with the lessons."""
+    shipped = {path.name for path in services.checkpoints.directories() if is_shipped(path)}
+    made = {path.name for path in services.checkpoints.directories()}.union(services.jobs.names()) - shipped
+    return not made and not (services.workspace.directory / FILE).exists()
 
 
 def kept_in(services: Services) -> str:

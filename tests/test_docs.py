@@ -15,7 +15,7 @@ import torch
 from core.cli import build_parser
 from playground import api
 from playground.services.services import Services
-from tests import architecture, data_table, fault_table, weight_table
+from tests import architecture, data_table, fault_table, lesson_table, weight_table
 
 REPO = Path(__file__).parents[1]
 README = REPO / "README.md"
@@ -129,6 +129,11 @@ def test_the_tables_of_data_are_what_the_readers_say() -> None:
 def test_the_table_of_weights_is_what_the_readers_declare() -> None:
     page, updated = weight_table.PART.updated()
     assert page == updated, "run python -m tests.weight_table --write"
+
+
+def test_the_table_of_lessons_is_what_they_declare() -> None:
+    page, updated = lesson_table.PART.updated()
+    assert page == updated, "run python -m tests.lesson_table --write"
 
 
 def test_the_table_of_faults_is_made_of_what_the_tests_do() -> None:

@@ -123,18 +123,21 @@ export async function usePrompt(text) {
  */
 export async function followLink(say) {
   const wanted = new URLSearchParams(location.search);
-  if (wanted.has("text")) await useText(wanted.get("text").toWellFormed(), "tokenizer"); // which was opened first
-  if (wanted.has("tab")) {
-    const trouble = await goTo(wanted.get("tab"), wanted.get("part") ?? "");
+  const text = wanted.get("text")?.toWellFormed();
+  const tab = wanted.get("tab") ?? (text === undefined ? "" : "tokenizer");
+  if (text !== undefined) keepText(text);
+  if (tab) {
+    const trouble = await goTo(tab, wanted.get("part") ?? "");
     say(trouble);
-    if (trouble) setAddress(named(tabs(), wanted.get("tab")) ? { part: "" } : { tab: "", part: "" });
+    if (trouble) setAddress(named(tabs(), tab) ? { part: "" } : { tab: "", part: "" });
   }
+  if (text !== undefined) await useText(text, tab.trim().toLowerCase());
   await waitFor(() => tabs().length);
   document.querySelector("#tabs").addEventListener("click", (event) => {
     const chosen = /** @type {Element} */ (event.target).closest(`:is(${ENTRIES})`);
     if (!chosen) return;
     const place = tabs().includes(chosen)
-      ? { tab: textOf(chosen), part: "", text: "" }
+      ? { tab: textOf(chosen), part: "", text: "", lesson: "", step: "" }
       : { tab: textOf(tabs().find(isOpen)), part: textOf(chosen) };
     setAddress(place);
   });

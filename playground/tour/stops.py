@@ -1,4 +1,4 @@
-"""The guided tour: ten steps in which one sentence is followed from bytes to a vote."""
+"""The guided tour: eleven steps in which one sentence is followed from bytes to a vote."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -95,8 +95,14 @@ STOPS = (
         "Models",
         ".pg-library-list",
         "A family of models",
-        "Everything that was made is here, from the first model to the aligned one, with what was measured of it. "
-        "What would you like to do first?",
+        "Everything that was made is here, from the first model to the aligned one, with what was measured of it.",
+    ),
+    Stop(
+        "Learn",
+        ":is(.pg-lesson-item, .pg-lesson-head)",
+        "Predict, run, see why",
+        "Each lesson asks what you expect, measures it on the real model, and explains the difference, in about ten "
+        "minutes. What would you like to do first?",
     ),
 )
 
@@ -109,7 +115,12 @@ class Onward:
     text: str
 
 
-ONWARD = (Onward("Train", "Train a model"), Onward("Label", "Vote on answers"), Onward("Chat", "Chat"))
+ONWARD = (
+    Onward("Learn", "Begin a lesson"),
+    Onward("Train", "Train a model"),
+    Onward("Label", "Vote on answers"),
+    Onward("Chat", "Chat"),
+)
 
 
 def script() -> dict[str, Any]:

@@ -31,6 +31,7 @@ ROWS = (
     ("rlhf", "diagnostics"),
     ("evaluation",),
     ("stages",),
+    ("lessons",),
     ("workspace_entry", "renaming", "report_card", "queue_file", "online_dpo"),
     ("workspace",),
     ("model_card", "queue"),
@@ -42,6 +43,7 @@ ROWS = (
 )
 ROW = {part: row for row, parts in enumerate(ROWS) for part in parts}
 PACKAGES = ("interpretability", "datasets", "preferences", "training", "rlhf", "diagnostics", "evaluation", "stages")
+PACKAGES += ("lessons",)
 SHARED_BY_STAGES = ("base", "metrics", "registry")
 
 

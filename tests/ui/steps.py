@@ -6,7 +6,9 @@ from playwright.sync_api import Locator, Page, expect
 
 
 def open_page(page: Page, url: str) -> None:
+    """The page at *Tokenizer*, wherever it opens for this person."""
     page.goto(url)
+    open_tab(page, "Tokenizer")
     expect(page.locator("#tokens .pg-chip").first).to_be_visible(timeout=30_000)
 
 

@@ -49,6 +49,7 @@ def show_run(page: Page) -> None:
 
 
 TABS: dict[str, tuple[Callable[[Page], None], tuple[Part, ...]]] = {
+    "Learn": (show_nothing, (Part(".pg-lesson-item"), Part(".pg-lesson-item button"))),
     "Tokenizer": (show_nothing, (Part("#tokenizer-text"), Part("#tokens .pg-chip", 20))),
     "Attention": (
         show_nothing,

@@ -1,4 +1,4 @@
-"""The table of lessons in assets/docs/lessons.md, made from their declarations: `python -m tests.lesson_table --write`."""
+"""The tables of lessons in assets/docs/lessons.md, as they declare themselves: `python -m tests.lesson_table --write`."""
 
 from playground.tabs.learn.lesson import Choice, Lesson, Prediction, Slider, Step
 from playground.tabs.learn.registry import LESSONS
@@ -13,7 +13,8 @@ def form(prediction: Prediction) -> str:
 
 def row(lesson: Lesson, number: int, step: Step) -> str:
     place = f"`?tab=learn&lesson={lesson.id}&step={number}`"
-    return f"| {number}. {step.title} {place} | {step.prediction.question} ({form(step.prediction)}) | {step.measured} | {step.source} |"
+    asked = f"{step.prediction.question} ({form(step.prediction)})"
+    return f"| {number}. {step.title} {place} | {asked} | {step.measured} | {step.source} |"
 
 
 def table() -> str:

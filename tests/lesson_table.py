@@ -1,4 +1,4 @@
-"""The tables of lessons in assets/docs/lessons.md, as they declare themselves: `python -m tests.lesson_table --write`."""
+"""The tables of lessons in assets/docs/lessons.md: `python -m tests.lesson_table --write`."""
 
 from playground.tabs.learn.lesson import Choice, Lesson, Prediction, Slider, Step
 from playground.tabs.learn.registry import LESSONS

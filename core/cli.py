@@ -220,10 +220,12 @@ def add_export(add: Add) -> None:
     sub = add(
         "export",
         run_export,
-        "Write a checkpoint as other programs take it: GGUF for llama.cpp and Ollama, a zip, or a model on the hub.",
+        "Write a checkpoint for elsewhere: GGUF for llama.cpp and Ollama, a page that chats, a zip, one on the hub.",
     )
     sub.add_argument("checkpoint", type=find_model, help="its path, or its name among the models")
-    sub.add_argument("file", type=Path, nargs="?", help="NAME.gguf, beside which a Modelfile is written, or NAME.zip")
+    sub.add_argument(
+        "file", type=Path, nargs="?", help="NAME.gguf, beside which a Modelfile is written, NAME.html, or NAME.zip"
+    )
     about = "; ".join(f"{name}: {what}" for name, what in TYPES.items())
     sub.add_argument("--type", choices=tuple(TYPES), default="f32", help=f"of the weights in a GGUF; {about} [f32]")
     sub.add_argument("--force", action="store_true", help="replace a file, or add to a model, that is there already")

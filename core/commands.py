@@ -268,7 +268,7 @@ def run_import(args: argparse.Namespace) -> int:
 
 def run_export(args: argparse.Namespace) -> int:
     if (args.file is None) == (args.push is None):
-        raise ValueError("say where to: a FILE that ends with .gguf or .zip, or --push OWNER/NAME")
+        raise ValueError("say where to: a FILE that ends with .gguf, .html or .zip, or --push OWNER/NAME")
     if args.push is not None:
         address = hub_upload.push(args.checkpoint, args.push, "", args.private, args.force, args.license)
         log.info("%s was uploaded to %s", args.checkpoint.name, address)

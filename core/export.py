@@ -1,4 +1,4 @@
-"""A checkpoint for other programs: GGUF with a Modelfile for Ollama, a zip, or a repository on the hub.
+"""A checkpoint for other programs: GGUF with a Modelfile for Ollama, a page that chats by itself, a zip.
 
 What is there already is not overwritten unless that is asked for, and a file is whole or not there at all.
 """
@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from core import checkpoint, gguf_file
+from core import checkpoint, gguf_file, html_file
 from core.atomic_files import atomic_file, write_text
 from core.bounded_files import is_file
 from core.chat_template import encode_chat, known_template, turn_ends
@@ -19,20 +19,22 @@ from core.model_card import model_card
 from core.stages.registry import answers
 from core.tokenizer import Tokenizer
 
-SUFFIXES = (".gguf", ".zip")
+SUFFIXES = (".gguf", ".html", ".zip")
 MODELFILE = ".Modelfile"  # behind the name of the GGUF beside which it lies
 NOTICEABLE = 1e-4  # nats a token; below, no text that is drawn shows it
 
 
 def export(directory: Path, target: Path, type: str = "f32", force: bool = False, license: str = "") -> list[str]:
-    """Write the checkpoint in `directory` as `target`, a .gguf or a .zip; returns sentences about what was written.
+    """Write the checkpoint in `directory` as `target`, a .gguf, .html or .zip; returns what is to be said about it.
 
     type: of a GGUF's weights, one of gguf_file.TYPES. force: replace what is there already.
     Raises ValueError in words if the checkpoint cannot be exported so, or something is there; OSError of the disk.
     """
     directory = directory.resolve()  # whose name the model bears
     if target.suffix not in SUFFIXES:
-        raise ValueError(f"{target} must end with {' or '.join(SUFFIXES)}, which says what is written")
+        raise ValueError(
+            f"{target} must end with {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}, which says what is written"
+        )
     if not is_checkpoint(directory):
         raise ValueError(f"{directory} has no weights yet, or is no checkpoint: choose one that is complete")
     if target.suffix == ".zip":
@@ -42,11 +44,14 @@ def export(directory: Path, target: Path, type: str = "f32", force: bool = False
         if links := links_out(directory):
             said.append(f"{plural(len(links), 'link')} to other places left out ({listed(links)})")
         return said
-    return export_gguf(directory, target, type, force)
-
-
-def export_gguf(directory: Path, target: Path, type: str, force: bool) -> list[str]:
     loaded = checkpoint.load(directory)
+    if target.suffix == ".html":
+        write_whole(target, lambda path: html_file.write(path, loaded, directory.name), force)
+        return [f"{directory.name} was written to {target}, its weights rounded to 8 bits: open it in any browser"]
+    return export_gguf(loaded, directory.name, target, type, force)
+
+
+def export_gguf(loaded: Checkpoint[GPT], name: str, target: Path, type: str, force: bool) -> list[str]:
     modelfile = target.with_suffix(MODELFILE)
     refuse_existing(modelfile, force)
     tokenizer = loaded.tokenizer
@@ -55,11 +60,11 @@ def export_gguf(directory: Path, target: Path, type: str, force: bool) -> list[s
     coarser: list[str] = []
 
     def write(path: Path) -> None:
-        coarser.extend(gguf_file.write(path, loaded.model, tokenizer, type, directory.name, chat_template))
+        coarser.extend(gguf_file.write(path, loaded.model, tokenizer, type, name, chat_template))
 
     write_whole(target, write, force)
     write_text(modelfile, modelfile_text(target.name, loaded))
-    said = [f"{directory.name} was written to {target}, and {modelfile.name} beside it, for Ollama"]
+    said = [f"{name} was written to {target}, and {modelfile.name} beside it, for Ollama"]
     if coarser:
         said.append(
             f"{len(coarser)} matrices are float16: {type} needs rows of a multiple of {gguf_file.Q8_0_BLOCK} weights"

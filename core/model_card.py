@@ -32,7 +32,7 @@ def model_card(directory: Path, license: str = "", model: str = "") -> str:
         f"# {directory.name}",
         f"{kind_of(directory, card)} with {shape.n_params:,} weights: {shape.n_layer} layers, {shape.n_head} heads, "
         f"{shape.n_embd} wide, a context of {shape.block_size:,} tokens and a vocabulary of {shape.vocab_size:,}.",
-        how_made(card),
+        section("How it was made", how_made(card)),
         section("Notes", card.note),
         section("Data", rows(("", ""), card.data)),
         section(
@@ -74,7 +74,7 @@ def how_made(card: Card) -> str:
     else:
         made = f"Imported from `{parent}`." if parent else "Imported from elsewhere."
     versions = ", ".join(f"{name} {version}" for name, version in card.versions.items())
-    return section("How it was made", f"{made} Made on {card.created[:10]} with {versions}.")
+    return f"{made} Made on {card.created[:10]} with {versions}."
 
 
 def last_samples(directory: Path) -> list[str]:

@@ -203,7 +203,7 @@ def test_nothing_that_is_there_is_overwritten_unless_asked(save, tmp_path, model
 
 @pytest.mark.parametrize(
     ("target", "reason"),
-    [("mine.bin", "must end with .gguf or .zip"), ("nowhere/mine.zip", "nowhere"), ("", "say where to: a FILE")],
+    [("mine.bin", "must end with .gguf, .html or .zip"), ("nowhere/mine.zip", "nowhere"), ("", "say where to: a FILE")],
 )
 def test_a_target_that_cannot_be_written_is_one_sentence(save, tmp_path, model, capsys, target, reason):
     where = [str(tmp_path / target)] if target else []

@@ -16,14 +16,21 @@ from playground.ui.components import Page, about, view
 from playground.ui.errors import handler, server_function
 from playground.ui.press import message_line, press
 
-ZIP = "zip"
-FORMATS = [("zip, for Hugging Face", ZIP), *((f"GGUF {name}", name) for name in TYPES)]
+ZIP, PAGE = "zip", "html"
+FORMATS = [
+    ("zip, for Hugging Face", ZIP),
+    ("A page that chats by itself", PAGE),
+    *((f"GGUF {name}", name) for name in TYPES),
+]
 QUIET: dict[str, Any] = {"show_progress": "hidden"}
 ABOUT_IMPORT = (
     "GPT-2 from Hugging Face, from Raschka's book or nanoGPT: a directory or file on this machine, or, connected to "
     "the internet, a model's id such as gpt2. It becomes a model of the name that you type, beside the others."
 )
-ABOUT_EXPORT = "A zip is a directory that Hugging Face opens; a GGUF is for llama.cpp, LM Studio and Ollama."
+ABOUT_EXPORT = (
+    "A zip is a directory that Hugging Face opens; a GGUF is for llama.cpp, LM Studio and Ollama. The page is one HTML "
+    "file that holds the model, rounded to 8 bits, and chats in any browser, a phone's too, without a network."
+)
 
 
 def build(services: Services, page: Page, tasks: ModelTasks) -> None:
@@ -126,8 +133,8 @@ def write_file(services: Services, name: str | None, format: str) -> tuple[list[
     directory = services.checkpoints.path(name)
     target = Path(os.environ["GRADIO_TEMP_DIR"]) / "exports"  # the next one of the model replaces it
     target.mkdir(parents=True, exist_ok=True)
-    if format == ZIP:
-        export(directory, packed := target / f"{directory.name}.zip", force=True)
+    if format in (ZIP, PAGE):
+        export(directory, packed := target / f"{directory.name}.{format}", force=True)
         return [str(packed)], []
     gguf = target / f"{directory.name}-{format}.gguf"
     sentences = export(directory, gguf, format, force=True)

@@ -1,0 +1,73 @@
+"""A model as one HTML file: opened from the disk it computes what the model does, and chats without a network."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from playwright.sync_api import Page, expect
+
+from core import checkpoint
+from core.conversation import Conversation, Message, generate_reply
+from core.export import export
+from core.generate import Sampling
+from tests.helpers.rounding import rounded
+from tests.ui.conftest import CHECKPOINTS
+
+SAID = "Good morrow, my lord. What news?"
+TEXT = '  What  news?\n\nfrom "Padua"—1592, naïve 今天 😀 it\'s\x85\ufeff \t'
+LOGITS = """async (ids) => {
+  const [{ Model }, { fromBase64, unpack }] = [await import("model.js"), await import("weights.js")];
+  const saved = JSON.parse(document.getElementById("data").textContent);
+  const weights = fromBase64(document.getElementById("weights").textContent.trim());
+  const model = new Model(saved.shape, unpack(weights, saved.entries));
+  return ids.map((id) => Array.from(model.read(id).logits));
+}"""
+IDS = """async (text) => {
+  const { Tokenizer } = await import("tokenizer.js");
+  const saved = JSON.parse(document.getElementById("data").textContent);
+  return new Tokenizer(saved.tokens, saved.special).encode(text);
+}"""
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("page") / "bard-chat.html"
+    export(CHECKPOINTS / "bard-chat", path)
+    return path
+
+
+def test_a_page_chats_from_the_disk_as_the_model_does(page, written):
+    loaded = checkpoint.load(CHECKPOINTS / "bard-chat")
+    model, tokenizer = rounded(loaded.model), loaded.tokenizer
+    page.context.set_offline(True)
+    page.goto(written.as_uri())
+    expect(page.get_by_role("heading", name="bard-chat")).to_be_visible()
+
+    ids = tokenizer.encode(TEXT)
+    assert page.evaluate(IDS, TEXT) == ids
+    theirs = torch.tensor(page.evaluate(LOGITS, ids))
+    torch.testing.assert_close(theirs, model(torch.tensor([ids]))[0][0], atol=1e-4, rtol=1e-4)
+
+    page.get_by_label("Temperature").fill("0")
+    page.get_by_label("What you say").fill(SAID)
+    page.keyboard.press("Enter")
+    expect(page.locator("#said")).to_contain_text("a second")
+    conversation = Conversation((Message("user", SAID),))
+    steps = list(generate_reply(model, tokenizer, conversation, Sampling(temperature=0), n_alternatives=8))
+    tokens = page.locator(".bubble.assistant .token")
+    assert "".join(tokens.all_text_contents()) == "".join(step.text for step in steps)
+
+    tokens.nth(1).click()
+    shares = page.locator("#behind .number").all_text_contents()
+    assert shares == [f"{100 * share:.1f} %" for _, share in steps[1].alternatives]
+    page.get_by_label("Head").select_option("3")
+    looked = [float(title.removesuffix(" %")) for title in titles(page)]
+    assert sum(looked) == pytest.approx(100, abs=0.05 * len(looked) + 0.01)
+
+    page.get_by_role("button", name="New conversation").click()
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("#said")).to_have_text("Write a line first.")
+
+
+def titles(page: Page) -> list[str]:
+    return [found or "" for found in page.locator("#behind .seen").evaluate_all("all => all.map(one => one.title)")]

@@ -35,6 +35,7 @@ ROWS = (
     ("workspace_entry", "renaming", "report_card", "queue_file", "online_dpo"),
     ("workspace",),
     ("model_card", "queue"),
+    ("html_file",),
     ("export",),
     ("hub_upload",),
     ("commands", "training_commands", "command_line"),

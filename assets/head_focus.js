@@ -3,11 +3,13 @@
 import { isVisible } from "./dom.js";
 
 /**
- * `key` is by which Python finds the forward pass, null without a text; `grid` is what Python sent of all heads;
+ * `key` is by which Python finds the forward pass, null without a text; `text` is all that was typed, of which that
+ * pass may have read the beginning only; `grid` is what Python sent of all heads;
  * `shape` is [layers, heads of each]; `query` is the position of the token that was clicked last, if any.
- * @type {{key: any, grid: any, shape: [number, number], layer: number, head: number, query: number | null}}
+ * @typedef {{layer: number, head: number, query: number | null}} Place
+ * @type {{key: any, text: string, grid: any, shape: [number, number]} & Place}
  */
-export const focus = { key: null, grid: null, shape: [0, 0], layer: 0, head: 0, query: null };
+export const focus = { key: null, text: "", grid: null, shape: [0, 0], layer: 0, head: 0, query: null };
 
 /**
  * How heads are shown: in which colours, named by what they do on the text or on the test, and which one is pointed at

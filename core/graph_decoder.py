@@ -19,7 +19,7 @@ import torch
 import torch.nn as nn
 from torch import Tensor
 
-from core.model import ACTIVATIONS, GPT, GPTConfig, KVCache
+from core.model import ACTIVATIONS, GPT, Attention, GPTConfig, KVCache
 
 log = logging.getLogger(__name__)
 MOST_ERROR = 0.1  # of the logits; rounding to bfloat16 leaves a tenth of that
@@ -29,8 +29,13 @@ Draw = Callable[[Tensor, Tensor, Tensor | None], Tensor]  # logits (B, V), unifo
 
 
 def can_decode(model: Any) -> bool:
-    """Is this a plain GPT on a GPU for which Triton can make kernels? A model with LoRA is not: merge it first."""
+    """Is this a plain GPT on a GPU for which Triton can make kernels?
+
+    A model with LoRA is not: merge it first. Nor is one with an edited head (core/interpretability/head_edits.py).
+    """
     if not isinstance(model, GPT) or model.device.type != "cuda" or find_spec("triton") is None:
+        return False
+    if any(type(block.attn) is not Attention for block in model.blocks):
         return False
     if any(type(linear) is not nn.Linear for block in model.blocks for linear in (block.attn.c_attn, block.mlp.c_fc)):
         return False

@@ -166,13 +166,15 @@ class Attention(nn.Module):
         q, k, v = self.qkv(x)
         if cache is not None:
             k, v = cache.extend(self.layer, k, v)  # (B, nh, S, hs)
+        y = self.attend(q, k, v, mask).transpose(1, 2).flatten(2)  # (B, T, C): the heads side by side
+        y = self.resid_dropout(self.c_proj(y))
+        return y
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
+        """What each head returns, (B, nh, T, hs): queries (B, nh, T, hs) look at keys and values (B, nh, S, hs)."""
         is_causal = mask is None and q.shape[2] > 1  # a lone new token may look at everything
         dropout = self.dropout if self.training else 0.0
-        y: Tensor = F.scaled_dot_product_attention(  # (B, nh, T, hs)
-            q, k, v, mask, dropout, is_causal, scale=self.scale
-        )
-        y = y.transpose(1, 2).flatten(2)  # (B, T, C): the heads side by side
-        y = self.resid_dropout(self.c_proj(y))
+        y: Tensor = F.scaled_dot_product_attention(q, k, v, mask, dropout, is_causal, scale=self.scale)
         return y
 
 

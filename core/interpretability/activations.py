@@ -95,6 +95,19 @@ def attention_of(model: GPT, seen: Trace) -> Tensor:
     return torch.stack(layers)
 
 
+@torch.inference_mode()
+def head_attention(model: GPT, seen: Trace, layer: int, head: int) -> Tensor:
+    """The weights (T, T) of one head of a traced pass; of its layer, only its own queries and keys are computed."""
+    block, C, hs = model.blocks[layer], model.config.n_embd, model.config.head_size
+    x, c_attn = block.ln_1(seen.residual[layer]), block.attn.c_attn
+
+    def part(number: int) -> Tensor:  # (T, hs)
+        rows = slice(number * C + head * hs, number * C + (head + 1) * hs)
+        return F.linear(x, c_attn.weight[rows], None if c_attn.bias is None else c_attn.bias[rows])
+
+    return apply_causal_mask(part(0) @ part(1).T * block.attn.scale).softmax(-1)
+
+
 def apply_causal_mask(scores: Tensor) -> Tensor:
     """Scores (..., T, T) with -inf where a key lies in the query's future."""
     T = scores.shape[-1]

@@ -3,7 +3,20 @@
 import gradio as gr
 
 from playground.services.services import Services
-from playground.tabs.attention import compare, head, heads, lens, lines, scaling, steps, switch_off, timelapse
+from playground.tabs.attention import (
+    compare,
+    edit,
+    head,
+    heads,
+    lens,
+    lines,
+    long_text,
+    neurons,
+    scaling,
+    steps,
+    switch_off,
+    timelapse,
+)
 from playground.tabs.attention.activation_cache import ActivationCache
 from playground.ui.components import Page, intro
 
@@ -15,9 +28,12 @@ PANELS = {
     "Q and K": steps,
     "Why √d_k": scaling,
     "Switch off": switch_off,
+    "Edit": edit,
+    "Neurons": neurons,
     "Lens": lens,
     "Time-lapse": timelapse,
     "Two models": compare,
+    "Long text": long_text,
 }
 
 

@@ -38,7 +38,8 @@ export function mount({ element, props, watch, server }) {
     if (next.parentElement !== root) root.replaceChildren(...parts);
     root.dataset.drawn = String(Number(root.dataset.drawn ?? 0) + 1);
     const [layer, head] = chosenFor === value.key.model ? [focus.layer, focus.head] : value.sharpest;
-    setFocus({ key: value.key, grid: value, shape: [value.n_layer, value.n_head], layer, head, query: null });
+    const shape = /** @type {[number, number]} */ ([value.n_layer, value.n_head]);
+    setFocus({ key: value.key, text, grid: value, shape, layer, head, query: null });
   });
 }
 

@@ -36,6 +36,13 @@ def test_attention_weights_are_those_of_transformers(ours_and_theirs, their_pass
     torch.testing.assert_close(weights, torch.cat(their_pass.attentions), rtol=1e-4, atol=1e-5)
 
 
+def test_one_head_alone_has_the_weights_of_transformers(ours_and_theirs, their_pass):
+    seen = activations.trace(ours_and_theirs[0], IDS)
+    for layer, head in ((0, 0), (2, 1)):
+        weights = activations.head_attention(ours_and_theirs[0], seen, layer, head)
+        torch.testing.assert_close(weights, their_pass.attentions[layer][0, head], rtol=1e-4, atol=1e-5)
+
+
 def test_queries_keys_and_values_are_those_of_transformers(ours_and_theirs):
     ours, theirs = ours_and_theirs
     seen: list[torch.Tensor] = []

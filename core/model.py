@@ -166,7 +166,7 @@ class Attention(nn.Module):
         q, k, v = self.qkv(x)
         if cache is not None:
             k, v = cache.extend(self.layer, k, v)  # (B, nh, S, hs)
-        y = self.attend(q, k, v, mask).transpose(1, 2).flatten(2)  # (B, T, C): the heads side by side
+        y: Tensor = self.attend(q, k, v, mask).transpose(1, 2).flatten(2)  # (B, T, C): the heads side by side
         y = self.resid_dropout(self.c_proj(y))
         return y
 

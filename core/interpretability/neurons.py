@@ -119,12 +119,13 @@ def read_blocks(model: GPT, blocks: Tensor, offset: int, activations: Tensor, pl
     counted = torch.arange(blocks.numel(), dtype=torch.int32).view(blocks.shape)[:, 1:].flatten() + offset
 
     def note(layer: int, output: Tensor) -> Tensor:
-        found = gelu(model.blocks[layer].mlp, output)[:, 1:].flatten(0, 1).T  # (M, b (T - 1))
-        best = found.topk(min(k, found.shape[1]))
-        both = torch.cat([activations[layer], best.values.float().cpu()], 1)
-        there = torch.cat([places[layer], counted[best.indices.cpu()]], 1)
-        activations[layer], order = both.topk(k)
-        places[layer] = there.gather(1, order)
+        found = gelu(model.blocks[layer].mlp, output)[:, 1:].flatten(0, 1)  # (b (T - 1), M)
+        is_new = found.amax(0).float().cpu() > activations[layer, :, -1]  # the others have nothing to add
+        best = found.T[is_new.to(found.device)].topk(min(k, len(found)))
+        both = torch.cat([activations[layer, is_new], best.values.float().cpu()], 1)
+        there = torch.cat([places[layer, is_new], counted[best.indices.cpu()]], 1)
+        activations[layer, is_new], order = both.topk(k)
+        places[layer, is_new] = there.gather(1, order)
         return output
 
     with each_output([block.mlp.c_fc for block in model.blocks], note):

@@ -22,7 +22,7 @@ from playground.ui.text import sentence
 FILE = "neurons.cache"  # a safetensors file; by that ending it would count as weights of the model
 CORPUS = "shakespeare"  # read where a model's own corpus is not known, or not there any more
 PLACES = 12  # of each unit
-MOST_READ = 100_000  # tokens
+MOST_READ = 50_000  # tokens
 MOST_CHARACTERS = 10_000_000  # of a corpus, from its beginning, over which they are spread
 
 

@@ -49,10 +49,9 @@ def test_the_untouched_text_is_the_models_own_and_a_silent_head_that_of_the_abla
 
 def test_it_ends_where_the_context_does_and_says_so(looks: ActivationCache) -> None:
     room = 16 - len(looks.at(KEY).ids)
-    plain = PLAIN | {"temperature": 0}
-    short = write_on(looks, plain | {"length": room})
+    short = write_on(looks, PLAIN | {"length": room})
     assert short["cut"] == "" and not short["ended"] and len(short["tokens"]) == room
-    long = write_on(looks, plain | {"length": room + 1})
+    long = write_on(looks, PLAIN | {"length": room + 1})
     assert words(long) == words(short) and long["cut"] == "The model's context of 16 tokens has no room for more."
     with pytest.raises(ValueError, match="fills the model's context of 16 tokens: shorten it"):
         write_on(looks, PLAIN | {"key": KEY | {"text": "to be or not " * 9}})

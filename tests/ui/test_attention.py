@@ -10,9 +10,13 @@ from playwright.sync_api import Locator, Page, expect
 
 from core import checkpoint
 from core.checkpoint import Card, Checkpoint
-from core.interpretability import activations
+from core.datasets.shakespeare import Corpus
+from core.generate import Sampling, batch
+from core.interpretability import activations, neurons
 from core.interpretability.head_patterns import recognise, sharpest
-from playground.tabs.attention import EXAMPLE, scaling
+from core.interpretability.neurons import text_blocks, top_places
+from playground.tabs.attention import EXAMPLE, neuron_search, scaling
+from playground.tabs.attention.heatmaps import visible_spaces
 from tests.ui.steps import choose_model, open_page, open_tab
 
 MOST_WORDS = 40  # whose lines are drawn
@@ -156,7 +160,9 @@ def lines_are_those_of_the_words_that_are_pointed_at(page: Page, weights: torch.
     expect(lines).not_to_have_count(before)
 
 
-def test_one_head_is_followed_from_its_vectors_to_what_the_model_says(page: Page, url: str, bard: Checkpoint) -> None:
+def test_one_head_is_followed_from_its_vectors_to_what_the_model_says(
+    page: Page, url: str, bard: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
     open_attention(page, url)
     type_text(page, LINE)
     ids = bard.tokenizer.encode(LINE)
@@ -203,6 +209,72 @@ def test_one_head_is_followed_from_its_vectors_to_what_the_model_says(page: Page
     expect(rows.first.locator("td").nth(3)).to_have_text(said)
     rows.first.locator("td").nth(3).hover()
     expect(page.locator(".pg-tip")).to_contain_text("really next")
+
+    open_tab(page, "Edit")
+    a_silent_head_writes_another_text(page.locator(".pg-edit"), bard, ids)
+    open_tab(page, "Neurons")
+    corpus = Corpus("few-lines", (LINE * 30,), ())
+    monkeypatch.setattr(neuron_search, "corpus_of", lambda _: (corpus, ""))
+    a_neuron_shows_what_excites_it_and_what_it_says(page.locator(".pg-neurons"), bard, seen, corpus)
+    open_tab(page, "Long text")
+    a_long_text_is_one_picture(page, bard)
+
+
+def a_silent_head_writes_another_text(panel: Locator, bard: Checkpoint, ids: list[int]) -> None:
+    """The head in focus is the second of layer 3, and the slider begins at 0."""
+    sampling = Sampling(max_new_tokens=40, temperature=0)
+
+    def own() -> list[str]:
+        return [bard.tokenizer.decode([id]) for id in batch(bard.model, [ids], sampling, {bard.tokenizer.eot})[0]]
+
+    texts = panel.locator(".pg-written")
+    expect(texts).to_have_count(2)
+    assert texts.first.locator(".pg-written-token").all_text_contents() == own()
+    with activations.ablate_heads(bard.model, [(2, 1)]):
+        assert texts.last.locator(".pg-written-token").all_text_contents() == own()
+    panel.locator("#edit-scale").fill("1")
+    expect(panel.locator("[role=status]")).to_contain_text("Both wrote the same")
+    panel.get_by_label("It looks").select_option("token")
+    panel.locator(".pg-token").first.click()
+    expect(panel.locator("h3").last).to_contain_text(f"1.00, only at “{bard.tokenizer.decode(ids[:1])}”")
+
+
+def a_neuron_shows_what_excites_it_and_what_it_says(
+    panel: Locator, bard: Checkpoint, seen: activations.Trace, corpus: Corpus
+) -> None:
+    panel.locator(".pg-token").nth(3).click()
+    _, lengths = neurons.contributions(bard.model, seen, 3)
+    layer, unit = divmod(int(lengths.argmax()), lengths.shape[1])
+    panel.get_by_role("button", name=f"layer {layer + 1}, unit {unit + 1}").click()
+    effect = neurons.logit_effect(bard.model, layer, unit)
+    best = panel.locator(".pg-table").first.locator("tr").nth(1)
+    expect(best).to_contain_text(f"{float(effect.max()):.3f}")
+    panel.get_by_role("button", name="Search the corpus").click()
+    places = panel.locator(".pg-neuron-places li")
+    expect(places).to_have_count(neuron_search.PLACES)
+    blocks = text_blocks(bard.tokenizer.encode_documents(corpus.train), bard.model.config.block_size, 50_000)
+    *_, found = top_places(bard.model, blocks, 1)
+    expect(places.first).to_contain_text(f"{float(found.activations[layer, unit, 0]):.2f}")
+    token = int(blocks.flatten()[found.places[layer, unit, 0]])
+    expect(places.first.locator("mark")).to_have_text(visible_spaces(bard.tokenizer.decode([token])))
+
+
+def a_long_text_is_one_picture(page: Page, bard: Checkpoint) -> None:
+    panel, text = page.locator(".pg-long"), LINE * 8
+    page.locator("#attention-text textarea").fill(text)
+    ids = bard.tokenizer.encode(text)[: bard.model.config.block_size]
+    expect(panel).to_have_attribute("data-drawn", f"2,1,{len(ids)}")
+    assert len(ids) > 128
+    weights = activations.head_attention(bard.model, activations.trace(bard.model, ids), 2, 1)
+    panel.locator("canvas").focus()
+    page.keyboard.press("ArrowLeft")
+    byte = int((weights[-1, -2] * 255).round())
+    told = f"weight {byte / 255:.3f}" if byte else "weight below 0.002"
+    expect(panel.locator("[role=status]")).to_contain_text(f"looks at token {len(ids) - 1} ")
+    expect(panel.locator("[role=status]")).to_contain_text(told)
+    page.keyboard.press("+")
+    panel.locator("canvas").hover(position={"x": 30, "y": 3})
+    expect(panel.locator("[role=status]")).to_contain_text("which comes later")
 
 
 def without_scaling_one_token_takes_all_and_the_gradient_fades(lab: Locator) -> None:

@@ -11,7 +11,7 @@ const FAR = 10; // cells of a step with Shift
 /** @param {(query: number, key: number) => unknown} told is called with the cell that is pointed at */
 export function bigPicture(told) {
   const { root, frame, columns, rows, canvas, cursor } = partsOf();
-  let [T, cell, query, key] = [0, 1, 0, 0];
+  let [T, cell, query, key, isWhole] = [0, 1, 0, 0, true];
 
   const room = () => [frame.clientHeight - columns.offsetHeight, frame.clientWidth - rows.offsetWidth];
   const whole = () => Math.max(0.05, (Math.min(...room()) - 1) / Math.max(1, T));
@@ -56,6 +56,7 @@ export function bigPicture(told) {
   /** @param {number} factor 0: the whole picture @param {number[]} around the cell that is in the middle then */
   const zoom = (factor, around = middle()) => {
     cell = factor ? Math.max(whole(), Math.min(MOST_ZOOM, cell * factor)) : whole();
+    isWhole = cell === whole();
     layOut();
     centre(around);
   };
@@ -88,7 +89,7 @@ export function bigPicture(told) {
     reveal();
   };
   canvas.ondblclick = () => zoom(2, [query, key]);
-  new ResizeObserver(() => T && cell < whole() && zoom(0)).observe(frame);
+  new ResizeObserver(() => T && isWhole && zoom(0)).observe(frame);
   return { root, paint, zoom };
 }
 

@@ -125,8 +125,10 @@ function tokenPicker(tokens, chosen, choose) {
   return [make("p", "pg-note", "Click the only token that the head looks at."), row];
 }
 
-const editName = ({ scale, gaze, token }, tokens) =>
-  `${focusedName()} × ${scale.toFixed(2)}${gaze === "token" ? `, only at “${visibleSpaces(tokens[token])}”` : ""}`;
+function editName({ scale, gaze, token }, tokens) {
+  const only = gaze === "token" ? `, only at “${visibleSpaces(tokens[token])}”` : "";
+  return `Layer ${focus.layer + 1}, head ${focus.head + 1} × ${scale.toFixed(2)}${only}`;
+}
 
 /** What each written token says when it is pointed at. @type {WeakMap<HTMLElement, [string, string][]>} */
 const factsOf = new WeakMap();

@@ -25,7 +25,8 @@ def what_was_cut(tokenizer: Tokenizer, text: str, shown: int, context: int) -> s
     total = len(tokenizer.encode(text))
     if shown == total:
         return ""
-    why = f"the model's context holds {context:,}" if context <= MOST_TOKENS else f"a picture holds {MOST_TOKENS}"
+    picture = f"a picture holds {MOST_TOKENS}, Long text more"
+    why = f"the model's context holds {context:,}" if context <= MOST_TOKENS else picture
     return f"Only the first {shown} tokens are shown, of {total:,}: {why}."
 
 

@@ -15,7 +15,7 @@ export function neuronSearch(server, arrived) {
   const [title, state, bar, list] = [make("h3"), make("p", "pg-note"), make("progress", "pg-progress"), make("ol")];
   list.className = "pg-neuron-places";
   state.setAttribute("role", "status");
-  const [start, stop] = [button("", () => act("start"), "pg-button pg-primary"), button("Stop", () => act("stop"))];
+  const [start, stop] = [button("", () => act("start")), button("Stop", () => act("stop"))];
   const tools = make("div", "pg-tools");
   tools.append(start, stop);
   root.append(title, list, state, bar, tools);
@@ -39,6 +39,7 @@ export function neuronSearch(server, arrived) {
     [bar.max, bar.value, bar.hidden] = [status.total || 1, status.done ?? 0, !isSearching];
     [stop.hidden, start.hidden] = [!isSearching, Boolean(status.running)];
     start.textContent = status.found ? "Search again" : "Search the corpus";
+    start.classList.toggle("pg-primary", !status.found);
     if (status.found && !shown?.examples) arrived();
     if (asked && status.running) look();
     if (asked && isSearching) shown = null; // what comes is new

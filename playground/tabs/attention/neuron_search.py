@@ -97,7 +97,8 @@ class NeuronSearch:
         self.found[key] = Found(places, corpus.name)
         about = {FINGERPRINT: fingerprint, "corpus": corpus.name}
         kept = keep(self.checkpoints.path(name) / FILE, places, about)
-        return " ".join(filter(None, (said, f"{places.tokens_read:,} of {total:,} tokens were read.", kept)))
+        cut = f"Stopped after {places.tokens_read:,} of {total:,} tokens." if places.tokens_read < total else ""
+        return " ".join(filter(None, (said, cut, kept)))
 
 
 def keep(path: Path, places: TopPlaces, about: dict[str, str]) -> str:

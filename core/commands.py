@@ -27,7 +27,7 @@ from core.generate import Model, Sampling, TextStep, stream_text
 from core.model import GPT
 from core.packed_model import PackedGPT
 from core.preferences.pair_generation import PAIR_SAMPLING, Writer, simulate
-from core.preferences.vote_store import Votes
+from core.preferences.vote_store import Votes, unknown_criteria
 from core.roots import shipped_models
 from core.stages import pretrain
 from core.stages.base import Stage
@@ -176,7 +176,7 @@ def run_votes(args: argparse.Namespace) -> int:
     elif args.action == "import":
         found = read_preferences(args.path, args.skip_bad_lines)
         added = votes.import_preferences(found.pairs, f"file: {args.path.name}")
-        for problem in found.problems:
+        for problem in [*found.problems, *unknown_criteria(found.pairs)]:
             log.info("- %s", problem)
         records = f"{found.recognised.records:,}"
         log.info("%d votes of %s added; those that were there already are left out", added, records)

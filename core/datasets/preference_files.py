@@ -5,6 +5,7 @@
 This is how TRL has them; here each is written as a list of messages, which TRL reads as well. `LAYOUTS` says what else
 is read. An object may say "tie": true, which is ours: then neither answer is the better one, and which is
 called chosen means nothing. "margin", a number, says how much better the chosen one is; so TRL calls it, too.
+"criterion" says by what it was judged, if that was not overall.
 """
 
 import json
@@ -12,7 +13,7 @@ import math
 import random
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ from core.datasets.recognised import NothingToLearn, Recognised
 from core.datasets.records import parse_records, read_records
 
 Turns = tuple[tuple[str, str], ...]  # (role, content) of messages
+OVERALL = "overall"  # the criterion where none is said
 
 
 def prompt_messages(prompt: str, history: Turns = ()) -> Messages:
@@ -67,6 +69,7 @@ class Preference(Asked):
     tie: bool = False
     history: Turns = ()  # what was said before the prompt
     margin: float = 0.0  # how much better the chosen answer is; 0: that was not said
+    criterion: str = OVERALL  # by what it was judged
 
     @property
     def asked(self) -> tuple[Turns, str]:
@@ -203,7 +206,8 @@ def parse_preference(item: Any) -> tuple[Preference, str]:
     chosen, rejected = (read_answer(a, name, given, spaced) for a, name in zip(answers, PAIR, strict=True))
     if chosen == rejected:
         raise NothingToLearn("chosen and rejected are the same", layout)
-    return part_ways(chosen, rejected, read_tie(item), read_margin(item)), layout
+    found = part_ways(chosen, rejected, read_tie(item))
+    return replace(found, margin=read_margin(item), criterion=read_criterion(item)), layout
 
 
 def find_answers(item: Mapping[str, Any]) -> tuple[Any, Any] | None:
@@ -261,6 +265,13 @@ def read_margin(item: Mapping[str, Any]) -> float:
     return 0.0 if read_tie(item) else float(margin)
 
 
+def read_criterion(item: Mapping[str, Any]) -> str:
+    criterion = item.get("criterion") or OVERALL
+    if not isinstance(criterion, str):
+        raise ValueError(f"criterion must be a text, got {criterion!r:.40}")
+    return criterion
+
+
 def read_prompt(item: Mapping[str, Any], key: str) -> Messages:
     """What was asked, in turns."""
     value = item[key]
@@ -295,7 +306,7 @@ def read_answer(value: Any, name: str, asked: Messages, spaced: bool) -> Message
     return whole
 
 
-def part_ways(chosen: Messages, rejected: Messages, tie: bool, margin: float) -> Preference:
+def part_ways(chosen: Messages, rejected: Messages, tie: bool) -> Preference:
     """What both share is the prompt, and the one message that follows in either is an answer to it."""
     shared = next((i for i, (a, b) in enumerate(zip(chosen, rejected, strict=False)) if a != b), 0)
     if len(chosen) != shared + 1 or len(rejected) != shared + 1:
@@ -306,20 +317,21 @@ def part_ways(chosen: Messages, rejected: Messages, tie: bool, margin: float) ->
     if prompt[-1]["role"] != "user":
         raise ValueError('the last message of prompt is not by the role "user"')
     history = tuple((m["role"], m["content"]) for m in prompt[:-1])
-    return Preference(prompt[-1]["content"], chosen[-1]["content"], rejected[-1]["content"], tie, history, margin)
+    return Preference(prompt[-1]["content"], chosen[-1]["content"], rejected[-1]["content"], tie, history)
 
 
 def write_preferences(path: str | Path, pairs: Iterable[Preference]) -> None:
     """One object a line, of message lists: TRL then puts the same marks around them as our chat does.
 
-    Where one pair has a margin all have one: TRL wants it of each.
+    Where one pair has a margin all have one: TRL wants it of each. So with the criterion, where one is not OVERALL.
     """
     lines, pairs = [], list(pairs)
-    has_margins = any(pair.margin for pair in pairs)
+    has_margins, has_criteria = any(pair.margin for pair in pairs), any(pair.criterion != OVERALL for pair in pairs)
     for pair in pairs:
         answers = {"chosen": [message("assistant", pair.chosen)], "rejected": [message("assistant", pair.rejected)]}
         item: dict[str, Any] = {"prompt": pair.messages, **answers} | ({"tie": True} if pair.tie else {})
         item |= {"margin": pair.margin} if has_margins else {}
+        item |= {"criterion": pair.criterion} if has_criteria else {}
         lines.append(json.dumps(item, ensure_ascii=False) + "\n")
     write_text(Path(path), "".join(lines))
 

@@ -5,7 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from core.preferences.vote_store import OVERALL, Vote
+from core.datasets.preference_files import OVERALL
+from core.preferences.vote_store import Vote
 
 Z = 1.959964  # of a 95 % interval
 

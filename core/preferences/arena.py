@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.datasets.preference_files import OVERALL
 from core.preferences.agreement import Z
-from core.preferences.vote_store import OVERALL, Vote
+from core.preferences.vote_store import Vote
 
 PLAYED = ("arena", "compare", "chat")  # where a person chose between two models that are here
 ROUNDS, CLOSE = 500, 1e-7  # of the fit at most; a change of all scores below which it is done

@@ -21,7 +21,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from core.datasets.preference_files import Asked, Preference, Turns
+from core.datasets.preference_files import OVERALL, Asked, Preference, Turns
 from core.preferences.sqlite import Database
 
 FILE = "preferences.db"  # beside the checkpoints
@@ -47,7 +47,6 @@ CHOICES = {  # by what the store holds
 DECIDED = ("left", "right")  # choices that call one answer the better one
 SLIGHT, MUCH = 1 / 3, 1.0  # how much better an answer is, where that is said: margins of Touvron et al. 2023, table 27
 STRENGTHS = {SLIGHT: "slightly better", MUCH: "much better"}  # 0: that was not said
-OVERALL = "overall"
 CRITERIA = {OVERALL: "overall", "character": "in character", "obeys": "obeys the prompt"}  # by what one may judge
 SOURCES = {  # by what the store holds: where a pair comes from, in a table
     "label": "two samples",
@@ -347,12 +346,14 @@ class Votes(Database):
         """Add preferences as votes of `annotator`; those that it has already are left out. Returns the number added.
 
         What stands in a file twice, two people's votes on one pair, is voted twice. Every second one is shown with its
-        better answer on the right, so that the side tells nothing.
+        better answer on the right, so that the side tells nothing. By a criterion that is none of ours, it is OVERALL:
+        see `unknown_criteria`.
         """
+        pairs = [pair if pair.criterion in CRITERIA else replace(pair, criterion=OVERALL) for pair in pairs]
         known = Counter(map(sort_tie, self.preferences([annotator])))
         new: list[NewPair] = []
         choices: list[str] = []
-        margins: list[float] = []
+        judged: list[tuple[float, str]] = []
         for pair in pairs:
             if known[sort_tie(pair)]:
                 known[sort_tie(pair)] -= 1
@@ -361,19 +362,27 @@ class Votes(Database):
             left, right = sides[swapped], sides[not swapped]
             new.append(NewPair(pair.prompt, left, right, {}, source, history=pair.history))
             choices.append("tie" if pair.tie else "right" if swapped else "left")
-            margins.append(pair.margin)
-        self.add_voted(new, choices, annotator, margins)
+            judged.append((pair.margin, pair.criterion))
+        self.add_voted(new, choices, annotator, judged)
         return len(new)
 
     def add_voted(
-        self, pairs: Sequence[NewPair], choices: Sequence[str], annotator: str, margins: Sequence[float] | None = None
+        self,
+        pairs: Sequence[NewPair],
+        choices: Sequence[str],
+        annotator: str,
+        judged: Sequence[tuple[float, str]] | None = None,
     ) -> None:
-        """Add pairs with the votes on them, which nobody has looked at: by a rule, or from a file."""
+        """Add pairs with the votes on them, which nobody has looked at: by a rule, or from a file.
+
+        judged: margin and criterion of each; without, none and OVERALL.
+        """
         began = time.time_ns()
         with self.transaction() as connection:
             for number, (pair, choice) in enumerate(zip(pairs, choices, strict=True)):
-                id, margin = insert_pair(connection, pair), margins[number] if margins else 0.0
-                insert_vote(connection, (f"{pair.source}-{began}-{number}", id, annotator, choice, 0, "", None), margin)
+                margin, criterion = judged[number] if judged else (0.0, OVERALL)
+                vote = f"{pair.source}-{began}-{number}", insert_pair(connection, pair), annotator, choice, 0, "", None
+                insert_vote(connection, vote, margin, criterion)
 
 
 def as_preferences(votes: Iterable[Vote]) -> list[Preference]:
@@ -383,11 +392,23 @@ def as_preferences(votes: Iterable[Vote]) -> list[Preference]:
     """
     return [
         Preference(
-            vote.pair.prompt, vote.chosen.text, vote.rejected.text, not vote.decided, vote.pair.history, vote.margin
+            vote.pair.prompt,
+            vote.chosen.text,
+            vote.rejected.text,
+            not vote.decided,
+            vote.pair.history,
+            vote.margin,
+            vote.criterion,
         )
         for vote in votes
         if vote.choice != "skip"
     ]
+
+
+def unknown_criteria(pairs: Iterable[Preference]) -> list[str]:
+    """In words, what is taken to be judged overall, as nobody votes by its criterion here."""
+    found = Counter(pair.criterion for pair in pairs if pair.criterion not in CRITERIA)
+    return [f"judged by {name!r:.40}, kept as overall: {count:,}" for name, count in found.items()]
 
 
 def sort_tie(pair: Preference) -> Preference:

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from core.checkpoint import WEIGHTS
+from core.datasets.preference_files import OVERALL
 from core.preferences.preference_model import PreferenceModel, features
-from core.preferences.vote_store import CRITERIA, OVERALL, Pair, Vote
+from core.preferences.vote_store import CRITERIA, Pair, Vote
 from playground.services.checkpoints import Checkpoints, Key
 
 FITTED_TO = 300  # the latest votes: older ones say less about a person, and a fit stays a matter of milliseconds

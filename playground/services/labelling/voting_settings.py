@@ -3,8 +3,9 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from core.datasets.preference_files import OVERALL
 from core.generate import Sampling
-from core.preferences.vote_store import OVERALL, Pair, Vote
+from core.preferences.vote_store import Pair, Vote
 
 RANDOM, LEAST_SURE, OTHERS = ORDERS = ("random", "least sure", "others")  # which pair comes next
 ANY_TWO = ("", "")  # models: two of those that answer, drawn for each few pairs

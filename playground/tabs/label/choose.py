@@ -8,10 +8,10 @@ from typing import Any
 import gradio as gr
 
 from core.config import leaves, plural
+from core.datasets.preference_files import OVERALL
 from core.datasets.prompts import read_prompts
 from core.generate import Sampling
 from core.preferences.pair_generation import PAIR_SAMPLING
-from core.preferences.vote_store import OVERALL
 from playground.services import uploads
 from playground.services.labelling.voting_settings import LEAST_SURE, OTHERS, PLAYS, RANDOM, TYPED, VotingSettings
 from playground.services.services import Services

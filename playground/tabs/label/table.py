@@ -18,6 +18,7 @@ from core.preferences.vote_store import (
     Vote,
     Votes,
     as_preferences,
+    unknown_criteria,
 )
 from playground.panels.voting.panel import describe_sampling, describe_writer
 from playground.services.services import Services
@@ -128,11 +129,12 @@ def build(services: Services) -> None:
 
     def use_file(path: str) -> str:
         read = read_preferences(path, skip_bad_lines=True)
+        problems = [*unknown_criteria(read.pairs), *read.problems]
         count = votes.import_preferences(read.pairs, f"file: {page_text(read.name)}", "import")
         added = "1 preference was added" if count == 1 else f"{count:,} preferences were added"
-        said = [f"{page_text(read.name)}: {added}, of {read.recognised.records:,} records.", *read.problems[:NAMED]]
-        if len(read.problems) > NAMED:
-            said.append(f"And {len(read.problems) - NAMED:,} more.")
+        said = [f"{page_text(read.name)}: {added}, of {read.recognised.records:,} records.", *problems[:NAMED]]
+        if len(problems) > NAMED:
+            said.append(f"And {len(problems) - NAMED:,} more.")
         return " ".join(sentence(page_text(one)) for one in said)
 
     def load_example() -> str:

@@ -44,6 +44,19 @@ def test_how_much_better_an_answer_is_stands_on_every_line_or_on_none(tmp_path):
             read_preferences(bad)
 
 
+def test_by_what_an_answer_was_judged_stands_on_every_line_where_one_was_not_judged_overall(tmp_path):
+    path, pairs = tmp_path / "votes.jsonl", [ASKED, replace(ASKED, prompt="And now?", criterion="character")]
+    write_preferences(path, pairs)
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    assert [line["criterion"] for line in lines] == ["overall", "character"]
+    assert read_preferences(path).pairs == pairs
+    write_preferences(path, pairs[:1])
+    assert "criterion" not in path.read_text(encoding="utf-8")
+    bad = written(tmp_path / "bad.jsonl", '{"prompt": "p", "chosen": "c", "rejected": "r", "criterion": 3}')
+    with pytest.raises(ValueError, match="criterion must be a text, got 3"):
+        read_preferences(bad)
+
+
 def test_an_export_holds_conversations_and_ties_in_a_file_of_their_own(tmp_path):
     decided, ties = tmp_path / "votes.jsonl", tmp_path / "votes-ties.jsonl"
     assert export_preferences(decided, PAIRS) == {decided: 16} and not ties.exists()

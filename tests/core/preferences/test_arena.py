@@ -5,8 +5,9 @@ import random
 
 import pytest
 
+from core.datasets.preference_files import OVERALL
 from core.preferences.arena import groups, outcomes, results, standings
-from core.preferences.vote_store import OVERALL, Answer, NewPair, Votes
+from core.preferences.vote_store import Answer, NewPair, Votes
 
 
 def test_of_two_models_the_score_is_the_log_of_the_odds():

@@ -14,7 +14,7 @@ import pytest
 from filelock import FileLock
 from sklearn.metrics import cohen_kappa_score
 
-from core.datasets.preference_files import Preference
+from core.datasets.preference_files import OVERALL, Preference
 from core.preferences import vote_store
 from core.preferences.agreement import (
     cohen_kappa,
@@ -25,7 +25,17 @@ from core.preferences.agreement import (
     wilson,
     win_rate,
 )
-from core.preferences.vote_store import MUCH, OVERALL, SCHEMA, SLIGHT, AlreadyVoted, Answer, NewPair, Vote, Votes
+from core.preferences.vote_store import (
+    MUCH,
+    SCHEMA,
+    SLIGHT,
+    AlreadyVoted,
+    Answer,
+    NewPair,
+    Vote,
+    Votes,
+    unknown_criteria,
+)
 
 
 def pairs(count: int, models: tuple[str, str] = ("m", "m"), source: str = "label") -> list[NewPair]:
@@ -220,6 +230,14 @@ def test_preferences_leave_out_what_was_skipped_and_make_ties_of_what_was_undeci
         Preference("p3", "a3", "b3 longer", tie=True),
     ]
     assert len(votes.preferences(["Ann"])) == 3 and votes.preferences(sources=["rule"]) == []
+
+
+def test_the_criterion_of_a_vote_is_exported_and_imported_and_one_of_others_is_kept_as_overall(votes):
+    given = [Preference("To be?", "Ay.", "No.", criterion=name) for name in ("character", "overall", "helpfulness")]
+    assert unknown_criteria(given) == ["judged by 'helpfulness', kept as overall: 1"]
+    assert votes.import_preferences(given, "file") == 3 and votes.import_preferences(given, "file") == 0
+    assert [vote.criterion for vote in votes.standing("file")] == ["character", "overall", "overall"]
+    assert votes.preferences(["file"])[:2] == given[:2]
 
 
 def test_imported_preferences_come_once_and_their_sides_tell_nothing(votes):

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from core.datasets.preference_files import Preference, read_preferences, write_preferences
-from core.preferences.vote_store import OVERALL, Answer, NewPair, Votes
+from core.datasets.preference_files import OVERALL, Preference, read_preferences, write_preferences
+from core.preferences.vote_store import Answer, NewPair, Votes
 from playground.panels.stage_form.vote_files import EVERYONE, describe_votes, read_votes, vote_choices, write_votes
 
 PAIRS = [Preference(f"Question {i}?", f"good {i}", f"bad {i}") for i in range(40)]

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import torch
 
+from core.datasets.preference_files import OVERALL
 from core.generate import Sampling
-from core.preferences.vote_store import OVERALL
 from playground.services.labelling.voting_settings import PLAYS, RANDOM
 from playground.services.services import Services
 from playground.tabs.label.choose import ONE, SAMPLING, TWO, Chosen

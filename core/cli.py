@@ -252,7 +252,7 @@ def add_stage(sub: argparse.ArgumentParser, stage: Stage) -> None:
     sub.add_argument("directory", type=Path, help=f"where the run and its checkpoint go, e.g. {example}")
     if stage.has_preset_flag:
         add_preset(sub, stage.presets)
-    add_flags(sub, stage.config, stage.configure({}))
+    add_flags(sub, stage.config, stage.configure({}), stage.refused)
     sub.add_argument("--queue", action="store_true", help="wait in the queue, to be begun when the device is free")
     too_large = sub.add_mutually_exclusive_group()
     too_large.add_argument("--fit", action="store_true", help="if it does not fit into memory, smaller micro-batches")

@@ -9,7 +9,7 @@ a fit): to JSON, to the command line and to the form such a tree is flat, so nam
 import argparse
 import math
 import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any, Self, get_args
 
@@ -176,8 +176,10 @@ def readable(bound: float) -> str:
     return f"{bound:,.0f}" if float(bound).is_integer() and abs(bound) < 2**53 else f"{bound:g}"
 
 
-def add_flags(parser: argparse.ArgumentParser, cls: type[Config], defaults: Config) -> None:
-    """One `--flag` a field, with its help, range and default."""
+def add_flags(
+    parser: argparse.ArgumentParser, cls: type[Config], defaults: Config, untold: Collection[str] = ()
+) -> None:
+    """One `--flag` a field, with its help, range and default; of the fields `untold` the help says nothing."""
     values = defaults.to_dict()
     for f in leaves(cls):
         about = setting_of(f)
@@ -193,6 +195,8 @@ def add_flags(parser: argparse.ArgumentParser, cls: type[Config], defaults: Conf
         else:
             options |= {"type": parse_optional(kind) if is_optional(f) else kind, "choices": about.choices}
             options["metavar"] = None if about.choices else kind.__name__.upper()
+        if f.name in untold:
+            options["help"] = argparse.SUPPRESS
         parser.add_argument(f"--{f.name.replace('_', '-')}", **options)
 
 

@@ -171,6 +171,12 @@ class Stage:
             raise ValueError(f"processes must be 1, since {self.name} trains in one, got {fit.processes}")
         return 1
 
+    @property
+    def refused(self) -> list[str]:
+        """The settings that it takes at their defaults alone, so that no form and no help offers them."""
+        taken = {"processes": self.several, "shard": self.shards}
+        return [name for name, can in taken.items() if not can]
+
     def usual_rate(self, config: Any) -> float | None:
         """The learning rate that suits such a training: its preset's, else the default; None for an odd shape."""
         values = config.to_dict()

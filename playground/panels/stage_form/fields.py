@@ -11,8 +11,10 @@ NUMBERS = {int: "whole", float: "number"}
 
 
 def fields(stage: Stage) -> list[dict[str, Any]]:
-    """Those in sight first; `kind` is whole, number, box, choice, name (offers what is there) or text."""
-    every = {f.name: f for f in leaves(stage.config)}
+    """Those that it takes, those in sight first; `kind` is whole, number, box, choice, name (offers what is there) or
+    text.
+    """
+    every = {f.name: f for f in leaves(stage.config) if f.name not in stage.refused}
     main = [every.pop(name) for name in stage.main_settings]
     return [describe(f, main=True) for f in main] + [describe(f, main=False) for f in every.values()]
 

@@ -64,7 +64,8 @@ class Spec:
 
     def parse(self, values: dict[str, Any]) -> Any:
         """The configuration from what the form holds. Raises ValueError naming what is empty or out of range."""
-        return parse(self.stage.config, values)
+        default = self.stage.config().to_dict()
+        return parse(self.stage.config, {name: default[name] for name in self.stage.refused} | values)
 
     def choices(self, services: Services) -> dict[str, list[Any]]:
         """What the settings that name something offer, but those that depend on others; other paths may be typed."""

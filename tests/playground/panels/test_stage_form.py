@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from core.checkpoint import read_config
+from core.cli import main
 from core.datasets.preference_files import Preference, write_preferences
 from core.datasets.preference_pairs import encode_pairs
 from core.stages.classify import ClassifyConfig
@@ -23,6 +24,7 @@ from core.training.planning import memory
 from core.training.run_directory import QUEUED, Run, Status
 from playground.panels.stage_form.compatibility import check_answers, check_same_vocabulary
 from playground.panels.stage_form.cost import HERE, fit_to_hardware, plan, preview
+from playground.panels.stage_form.fields import fields
 from playground.panels.stage_form.server import form_functions
 from playground.panels.stage_form.spec import Spec, with_same_vocabulary
 from playground.services.services import Services
@@ -138,6 +140,22 @@ def test_prompts_are_shown_of_which_nothing_counts_and_must_leave_room(tmp_path:
     too_long = PPOConfig.from_dict(values | {"max_new_tokens": 5000})
     with pytest.raises(ValueError, match="every prompt leaves less than max_new_tokens = 5000 of the context's"):
         preview("ppo", too_long)
+
+
+def test_what_a_stage_refuses_is_in_no_form_and_in_no_help_and_is_refused_in_words_all_the_same(capsys) -> None:
+    """Pre-training takes both; most stages do not share the model, and what learns from its own answers runs alone."""
+    refused = {"pretrain": [], "dpo": ["shard"], "ppo": ["processes", "shard"], "grpo": ["processes", "shard"]}
+    for name, left_out in refused.items():
+        spec, every = Spec.of(STAGES[name]), STAGES[name].config().to_dict()
+        offered = {field["name"] for field in fields(spec.stage)}
+        assert every.keys() - offered == set(left_out), name
+        assert spec.parse({key: value for key, value in every.items() if key in offered}).to_dict() == every
+        with pytest.raises(SystemExit):
+            main([name, "--help"])
+        help = capsys.readouterr().out
+        assert [flag for flag in ("processes", "shard") if f"--{flag}" not in help] == left_out, name
+    with pytest.raises(ValueError, match="shard must be off: dpo trains a model that one process holds"):
+        STAGES["dpo"].processes(DPOConfig.from_dict({"shard": True, "device": "cpu"}))
 
 
 def test_a_form_says_which_tokens_a_vocabulary_gets(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from core.checkpoint import Card, is_classifier, is_reward_model, labels, read_card, read_config
-from core.evaluation.report_card import figure
+from core.evaluation.report_card import figures
 from core.stages.registry import STAGES, answers
 from core.training.log_lines import read_lines
 from core.training.run_directory import Run
@@ -35,9 +35,7 @@ def model_card(directory: Path, license: str = "", model: str = "") -> str:
         section("How it was made", how_made(card)),
         section("Notes", card.note),
         section("Data", rows(("", ""), card.data)),
-        section(
-            "Measured", rows(("what", "value"), {figure(key).meaning: f"{v:.4g}" for key, v in card.report.items()})
-        ),
+        section("Measured", rows(("what", "value"), {one.metric.meaning: str(one) for one in figures(card.report)})),
         section("Samples", samples(directory)),
         section("Use", usage(directory, model or directory.name)),
         section("Settings", rows(("setting", "value"), card.config)),

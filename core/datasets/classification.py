@@ -74,6 +74,11 @@ class Labelled:
         """sha256 over labels and texts in order: which data exactly a classifier has seen."""
         return hashlib.sha256(json.dumps([self.labels, self.train, self.val]).encode()).hexdigest()
 
+    @property
+    def cases(self) -> dict[str, float]:
+        """How many independent cases the held-out texts are, as it is noted beside what was measured on them."""
+        return {"n/plays": self.plays} if self.plays else {"n/texts": len(self.val)}
+
     def counts(self) -> dict[str, tuple[int, int]]:
         """For each label, how many texts there are to learn from and how many are held out."""
         parts = [Counter(example.label for example in part) for part in (self.train, self.val)]

@@ -40,16 +40,23 @@ def reply_ids(model: Model, tokenizer: Tokenizer, asked: Sequence[Messages], sam
 
 
 def evaluate_instructions(model: GPT, tokenizer: Tokenizer, of_each_kind: int) -> dict[str, float]:
-    """Obedience and context on the held-out plays: `follow/all`, `follow/KIND`, `context`. Replies as the chat's."""
+    """Obedience and context on the held-out plays: `follow/all`, `follow/KIND`, `context`, and on how many cases.
+
+    Replies as the chat's.
+    """
     _, held_out = split(plays())
     obeyed = instruction_following(model, tokenizer, single_instruction_dialogues(held_out, 0, of_each_kind), REPLY)
-    return obeyed | {"context": context_accuracy(model, tokenizer, plain_dialogues(held_out, 0)[: 5 * of_each_kind])}
+    held = plain_dialogues(held_out, 0)[: 5 * of_each_kind]
+    return obeyed | {"context": context_accuracy(model, tokenizer, held), "n/replies": len(held)}
 
 
 def instruction_following(
     model: Model, tokenizer: Tokenizer, asked: Sequence[Dialogue], sampling: Sampling
 ) -> dict[str, float]:
-    """Share of the instructions that the model's replies follow, by rule: `follow/all`, and `follow/KIND` of each."""
+    """Share of the instructions that the model's replies follow, by rule: `follow/all`, and `follow/KIND` of each.
+
+    With each comes the number of instructions, `n/instructions` and `n/instructions/KIND`.
+    """
     written = replies(model, tokenizer, [dialogue.prompt for dialogue in asked], sampling)
     outcomes: dict[str, list[bool]] = {kind: [] for kind in KINDS}
     for dialogue, reply in zip(asked, written, strict=True):
@@ -57,7 +64,8 @@ def instruction_following(
             outcomes[instruction.kind].append(instruction.is_followed(reply))
     every = [outcome for kind in outcomes.values() for outcome in kind]
     shares = {f"follow/{kind}": sum(seen) / len(seen) for kind, seen in outcomes.items() if seen}
-    return {"follow/all": sum(every) / len(every)} | shares | {"n/instructions": len(every)}
+    counts = {f"n/instructions/{kind}": len(seen) for kind, seen in outcomes.items() if seen}
+    return {"follow/all": sum(every) / len(every)} | shares | {"n/instructions": len(every)} | counts
 
 
 def context_accuracy(model: GPT, tokenizer: Tokenizer, held: Sequence[Dialogue]) -> float:

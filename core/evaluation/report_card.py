@@ -3,11 +3,12 @@
 Each is written into card.json as soon as it is there: whoever is stopped goes on with what is missing.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 import torch
 
@@ -25,6 +26,7 @@ from core.evaluation.language_model import bits_per_byte
 from core.evaluation.preferences import reward_scores
 from core.generate import Sampling
 from core.model import GPT
+from core.preferences.agreement import Rate, rate
 from core.stages.base import HELD_OUT, Metric
 from core.stages.metrics import LOOP, LOSS
 from core.stages.registry import STAGES, answers, check_data
@@ -36,7 +38,7 @@ PROMPTS = Sampling(max_new_tokens=64), 60  # how answers are drawn that a reward
 # What is measured here alone: one text for all, so that models can be compared; and figures whose key goes on.
 OWN = (Metric("bpb/plays", "bits per byte", role=HELD_OUT, meaning="bits per byte on held-out plays"),)
 FAMILIES = (
-    Metric("follow/", "followed", "share", HELD_OUT, "instructions followed: "),
+    Metric("follow/", "followed", "share", HELD_OUT, "instructions followed: ", counted=("n/instructions/",)),
     Metric("reward/", "score", role=HELD_OUT, meaning="mean score by "),
     Metric("n/", "cases", role=HELD_OUT, meaning="measured on so many "),
 )
@@ -84,8 +86,9 @@ def report(directory: Path, device: torch.device, anew: bool = False) -> Iterato
 
 
 def accuracy(classifier: Checkpoint[SequenceClassifier]) -> dict[str, float]:
-    found = evaluate_classifier(classifier, held_out_texts(classifier.card))
-    return {"accuracy/val": found["accuracy"], "f1/val": found["f1"]}
+    texts = held_out_texts(classifier.card)
+    found = evaluate_classifier(classifier, texts)
+    return {"accuracy/val": found["accuracy"], "f1/val": found["f1"]} | texts.cases
 
 
 def held_out_texts(card: Card) -> Labelled:
@@ -133,5 +136,47 @@ def figure(key: str) -> Metric:
         return known
     for family in FAMILIES:
         if key.startswith(family.key):
-            return replace(family, key=key, meaning=family.meaning + key.removeprefix(family.key))
+            own = key.removeprefix(family.key)
+            return replace(
+                family, key=key, meaning=family.meaning + own, counted=tuple(n + own for n in family.counted)
+            )
     return Metric(key, key, role=HELD_OUT, meaning=key)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure as it stands on a card; of a share, on how many cases it was counted, with its interval."""
+
+    metric: Metric
+    value: float
+    count: int = 0  # 0: it is no share, or that was not noted
+    of: str = ""  # what was counted
+
+    @property
+    def rate(self) -> Rate | None:
+        """None of what is no share, was counted on an unknown number of cases, or on plays: these are too few."""
+        return rate(self.value * self.count, self.count) if self.count and self.of != "plays" else None
+
+    def __str__(self) -> str:
+        """`61 % (95 % interval 57 to 65 %, n = 574 instructions)`, or 1.998."""
+        if self.metric.unit != "share":
+            return f"{self.value:.4g}"
+        found = self.rate
+        interval = f"95 % interval {100 * found.low:.0f} to {100 * found.high:.0f} %, " if found else ""
+        return f"{100 * self.value:.0f} % ({interval}" + (
+            f"n = {self.count:,} {self.of})" if self.count else "n not noted)"
+        )
+
+
+def figures(report: Mapping[str, Any]) -> list[Figure]:
+    """Those of a card in the order in which they are declared, the others after them; numbers of cases with shares."""
+    known = known_figures()
+    numbers = {key: value for key, value in report.items() if isinstance(value, int | float)}
+    order = [key for key in [*known, *(key for key in numbers if key not in known)] if key in numbers]
+    found, told = [], set()
+    for metric in map(figure, order):
+        counted = next((key for key in metric.counted if numbers.get(key)), "")
+        told.add(counted)
+        cases = int(numbers.get(counted, 0))
+        found.append(Figure(metric, numbers[metric.key], cases, counted.split("/")[1] if counted else ""))
+    return [one for one in found if one.metric.key not in told]

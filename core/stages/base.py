@@ -60,6 +60,7 @@ class Metric:
     panel: str = ""  # of those that are drawn together: the first one says title and unit; "" = it is alone
     about: About | None = None
     late: bool = False  # its panel stands last, and comes with the first value: the others do not move then
+    counted: tuple[str, ...] = ()  # of a share: the metrics that may say of how many independent cases, n/CASES
 
 
 @dataclass(frozen=True)

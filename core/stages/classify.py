@@ -25,6 +25,7 @@ from core.diagnostics.verdict import classify_verdict
 from core.evaluation.classification import classification_loss, majority, score
 from core.roots import shipped
 from core.stages.base import HELD_OUT, Metric, Presets, Stage
+from core.stages.metrics import HELD_OUT_CASES
 from core.tokenizer import Tokenizer
 from core.training.finetuning import FinetuneConfig, classifier, parent_digest
 from core.training.loop import FitConfig
@@ -127,12 +128,11 @@ def prepare(config: ClassifyConfig, saved: Path | None, device: torch.device, sa
     held_out = val.all(fit.micro_batch_size or EVALUATED_AT_ONCE)
     n_classes = len(labelled.labels)
     base = majority(train.labels, val.labels, n_classes)
-    independent = {"n/plays": labelled.plays} if labelled.plays else {"n/texts": len(labelled.val)}
 
     def evaluate(model: SequenceClassifier) -> dict[str, float]:
         scores = score(model, held_out, fit.dtype)
         metrics = {"loss/val": scores.loss, "accuracy/val": scores.accuracy, "f1/val": scores.f1}
-        return metrics | {"accuracy/majority": base.accuracy} | independent
+        return metrics | {"accuracy/majority": base.accuracy} | labelled.cases
 
     def sample(model: SequenceClassifier) -> dict[str, str]:
         return {
@@ -144,7 +144,7 @@ def prepare(config: ClassifyConfig, saved: Path | None, device: torch.device, sa
         measured = evaluate(model)
         if labelled.test:
             last = score(model, Encoded(labelled.test, tokenizer, max_tokens).all(EVALUATED_AT_ONCE), fit.dtype)
-            measured |= {"accuracy/test": last.accuracy, "f1/test": last.f1}
+            measured |= {"accuracy/test": last.accuracy, "f1/test": last.f1, "n/texts/test": len(labelled.test)}
         return measured
 
     references = {"uniform": math.log(n_classes), "majority": unigram_entropy(train.labels)}
@@ -268,13 +268,23 @@ STAGE = Stage(
             "held-out accuracy",
             panel="accuracy",
             late=True,
+            counted=HELD_OUT_CASES,
         ),
         Metric(
             "accuracy/majority", "accuracy", "share", HELD_OUT, "", "always the commonest class", "accuracy", late=True
         ),
         # from 0 to 1, but no share of anything
         Metric("f1/val", "macro F1 (share)", "", HELD_OUT, "macro F1", "macro F1", late=True),
-        Metric("accuracy/test", "accuracy", "share", HELD_OUT, "accuracy on the test file", "test file", late=True),
+        Metric(
+            "accuracy/test",
+            "accuracy",
+            "share",
+            HELD_OUT,
+            "accuracy on the test file",
+            "test file",
+            late=True,
+            counted=("n/texts/test",),
+        ),
         Metric("f1/test", "macro F1 (share)", "", HELD_OUT, "macro F1 on the test file", "test file", late=True),
     ),
     verdict=classify_verdict,

@@ -89,6 +89,8 @@ MARGIN = (
     ),
     Metric("margin/val", "margin", "", HELD_OUT, "margin on held-out votes", "held-out votes", "margin"),
 )
+# Votes on one prompt are alike, and so are the texts of one play.
+HELD_OUT_CASES = ("n/prompts", "n/texts", "n/plays")
 ACCURACY = (
     Metric(
         "rewards/accuracies",
@@ -99,7 +101,17 @@ ACCURACY = (
         about=About("Accuracy", "how often the answer that was preferred gets the higher reward; one half is chance."),
         late=True,
     ),
-    Metric("accuracy/val", "accuracy", "share", HELD_OUT, "held-out accuracy", "", "accuracy", late=True),
+    Metric(
+        "accuracy/val",
+        "accuracy",
+        "share",
+        HELD_OUT,
+        "held-out accuracy",
+        "",
+        "accuracy",
+        late=True,
+        counted=HELD_OUT_CASES,
+    ),
 )
 
 # --- of answers that the model writes while it learns: TRL's names ---------------------------------------------

@@ -82,8 +82,8 @@ def test_bard_chat_follows_instructions_on_plays_that_it_has_never_seen_and_bard
     obeyed = evaluate_instructions(chat.model, chat.tokenizer, 100)
     assert obeyed["follow/all"] >= 0.7
     assert obeyed["context"] > 0.5 + 2 * 0.5 / math.sqrt(500)  # two standard errors above chance
-    assert obeyed.pop("n/instructions") > 500
-    for name, value in obeyed.items():
+    assert obeyed["n/instructions"] > 500
+    for name, value in ((name, share) for name, share in obeyed.items() if not name.startswith("n/")):
         assert math.isclose(value, chat.card.report[name], abs_tol=0.03), name  # half precision draws other words
     assert evaluate_instructions(base.model, base.tokenizer, 20)["follow/all"] < 0.4
 

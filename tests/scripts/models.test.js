@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { comparable } from "../../playground/tabs/models/actions.js";
-import { figureText, megabytes, shortCount } from "../../playground/tabs/models/amounts.js";
+import { certaintyText, figureText, megabytes, shortCount } from "../../playground/tabs/models/amounts.js";
 import { byFamily, firstShown, listed } from "../../playground/tabs/models/order.js";
 import { scaleOf, scoreText } from "../../playground/tabs/models/standings.js";
 import { depths, placesOf } from "../../playground/tabs/models/tree.js";
@@ -94,6 +94,14 @@ test("amounts are short, figures have as many digits as say something", () => {
     ].map(([value, share]) => figureText(/** @type {any} */ ({ value, share }))),
     ["63 %", "2.01", "1.235", "2000"],
   );
+});
+
+test("a share says its interval and on how many cases it was counted, as far as that is known", () => {
+  const share = { value: 0.61, share: true, count: 1574, of: "instructions", low: 0.586, high: 0.634 };
+  assert.equal(certaintyText(share), "59 to 63 %, n = 1,574 instructions");
+  assert.equal(certaintyText({ value: 0.6, share: true, count: 6, of: "plays" }), "n = 6 plays");
+  assert.equal(certaintyText({ value: 0.6, share: true, count: 0, of: "" }), "n not noted");
+  assert.equal(certaintyText({ value: 2, share: false }), "");
 });
 
 test("scores stand around 0, with all intervals in sight", () => {

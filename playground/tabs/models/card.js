@@ -1,7 +1,7 @@
 // A checkpoint as a row of the list: its name, its kind and size, and the one figure that tells how good it is.
 
 import { button, make } from "../../../assets/dom.js";
-import { figureText, megabytes, shortCount } from "./amounts.js";
+import { certaintyText, figureText, megabytes, shortCount } from "./amounts.js";
 
 const MOST_INDENTED = 4;
 
@@ -24,7 +24,10 @@ export function modelRow(one, depth, isChosen, choose) {
   if (one.trouble) node.append(make("span", "pg-error pg-model-small", one.trouble));
   if (one.figure) {
     const figure = make("span", "pg-model-figure");
+    const certainty = certaintyText(one.figure);
     figure.append(make("strong", "", figureText(one.figure)), make("span", "pg-model-small", one.figure.name));
+    if (certainty) figure.append(make("span", "pg-model-small", certainty));
+    if (one.figure.count) figure.title = "with its 95 % interval";
     node.append(figure);
   }
   return node;

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from core.evaluation.report_card import figure, known_figures
+from core.evaluation.report_card import figures
 from core.model_card import last_samples
 from core.preferences.agreement import by_models, model_wins
 from core.preferences.arena import Result, outcomes, results, standings
@@ -127,16 +127,19 @@ def facts(entry: Entry) -> list[tuple[str, str]]:
 
 
 def describe_report(report: dict[str, float]) -> list[dict[str, Any]]:
-    """A report card's figures in the order in which they are declared, the others after them."""
-    known = known_figures()
-    order = [*known, *(key for key in report if key not in known)]
-    found = []
-    for key in order:
-        if isinstance(value := report.get(key), int | float):
-            metric = known.get(key) or figure(key)
-            share = metric.unit == "share"
-            found.append({"key": key, "name": metric.meaning, "value": rounded(value), "share": share})
-    return found
+    """A report card's figures in the order in which they are declared; shares with n and interval, as far as known."""
+    return [
+        {
+            "key": one.metric.key,
+            "name": one.metric.meaning,
+            "value": rounded(one.value),
+            "share": one.metric.unit == "share",
+            "count": one.count,
+            "of": one.of,
+        }
+        | ({"low": one.rate.low, "high": one.rate.high} if one.rate else {})
+        for one in figures(report)
+    ]
 
 
 def curve(directory: Path) -> dict[str, list[Any]]:
@@ -152,7 +155,7 @@ def describe_entry(entry: Entry) -> dict[str, Any]:
     whole = {"kind": entry.kind, "stage": card.stage, "step": card.step, "weights": entry.weights}
     parents = {f"from: {role}": name for role, name in entry.parents.items()}
     data = {f"data: {key}": value for key, value in card.data.items()}
-    report = {f"report: {one['name']}": one["value"] for one in describe_report(card.report)}
+    report = {f"report: {one.metric.meaning}": str(one) for one in figures(card.report)}
     shape = {key: value for key, value in entry.shape.items() if key not in card.config}
     return whole | parents | shape | card.config | data | report
 

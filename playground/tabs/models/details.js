@@ -6,7 +6,7 @@ import { ownText } from "../../../assets/own_text.js";
 import { LEGEND_ABOVE, picture } from "../../../assets/pictures.js";
 import { rateRow } from "../../../assets/rates.js";
 import { ask } from "../../../assets/server.js";
-import { figureText, megabytes } from "./amounts.js";
+import { certaintyText, figureText, megabytes } from "./amounts.js";
 
 // What a person keeps with it; of one that cannot be changed, what stands there.
 function noteOf({ name, note, read_only, kind }, longest, server) {
@@ -40,8 +40,9 @@ function origin({ facts, settings, size }) {
 
 function measured({ report, wins }) {
   const part = make("div");
-  const figures = report.map((one) => [one.name, figureText(one)]);
-  if (figures.length) part.append(make("h4", "", "Report card"), table(["measured", "value"], figures));
+  const figures = report.map((one) => [one.name, figureText(one), certaintyText(one)]);
+  const head = ["measured", "value", "95 % interval"];
+  if (figures.length) part.append(make("h4", "", "Report card"), table(head, figures));
   const rates = wins.map((one) => rateRow(one.name, one, "Ties count half."));
   if (rates.length) part.append(make("h4", "", "Won in votes"), ...rates);
   return part;

@@ -47,6 +47,9 @@ def test_obedience_is_the_share_of_the_instructions_that_are_followed(monkeypatc
         "follow/mention": 1.0,
         "follow/question": 0.0,
         "n/instructions": 5,
+        "n/instructions/lines": 2,
+        "n/instructions/mention": 2,
+        "n/instructions/question": 1,
     }
     assert seen == [("model", "tokenizer", REPLY)]
 

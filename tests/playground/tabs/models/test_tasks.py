@@ -11,6 +11,7 @@ from core import checkpoint
 from core.checkpoint import Card, read_card
 from core.evaluation import report_card
 from core.model_card import model_card
+from core.preferences.agreement import wilson
 from core.preferences.vote_store import Answer, NewPair, Votes
 from core.workspace import Workspace
 from playground.services.checkpoints import Checkpoints
@@ -148,6 +149,30 @@ def test_models_of_a_kind_are_compared_by_one_figure_and_what_cannot_be_read_say
     assert (figures["base"]["value"], figures["base"]["name"]) == (9.0, "bits per byte (own text)")
     assert figures["broken"] is None and not dict(cards.details("broken")["facts"])
     assert "calibration error on held-out votes" in [one["name"] for one in cards.details("chat")["report"]]
+
+
+def test_a_share_on_a_card_comes_with_its_interval_and_on_how_many_cases_it_was_counted(
+    tasks: ModelTasks, tmp_path: Path, model, tokenizer
+) -> None:
+    report = {"follow/all": 0.61, "n/instructions": 574, "follow/lines": 0.5, "n/instructions/lines": 8, "context": 0.7}
+    report |= {"loss/val": 3.25, "n/conversations": 60}
+    checkpoint.save(tmp_path / "chat", model, tokenizer, Card("sft", "base", report=report))
+    plays = {"accuracy/val": 0.625, "n/plays": 6, "accuracy/test": 0.5, "n/texts/test": 20}
+    checkpoint.save(tmp_path / "genres", model, tokenizer, Card("classify", "base", report=plays))
+    votes = {"accuracy/val": 0.75, "n/votes": 90, "n/prompts": 40}
+    checkpoint.save(tmp_path / "bent", model, tokenizer, Card("dpo", "chat", report=votes))
+    cards = ModelCards(Workspace(tmp_path), Votes(tmp_path / "preferences.db"))
+    shown = {one["key"]: one for one in cards.details("chat")["report"]}
+    assert shown.keys() == {"follow/all", "follow/lines", "context", "loss/val", "n/conversations"}
+    low, high = wilson(0.61 * 574, 574)
+    assert shown["follow/all"].items() >= {"count": 574, "of": "instructions", "low": low, "high": high}.items()
+    assert shown["follow/lines"]["count"] == 8 and (shown["context"]["count"], shown["loss/val"]["count"]) == (0, 0)
+    told = {name: model_card(tmp_path / name) for name in ("chat", "genres", "bent")}
+    assert "| 61 % (95 % interval 57 to 65 %, n = 574 instructions) |" in told["chat"]
+    assert "| 70 % (n not noted) |" in told["chat"] and "| 3.25 |" in told["chat"]
+    assert "| 62 % (n = 6 plays) |" in told["genres"], "the texts of a play are alike, and plays are too few"
+    assert "| 50 % (95 % interval 30 to 70 %, n = 20 texts) |" in told["genres"]
+    assert "n = 40 prompts) |" in told["bent"] and "| measured on so many votes | 90 |" in told["bent"]
 
 
 def test_a_note_is_kept_on_the_card_and_what_it_wrote_last_is_shown(tasks: ModelTasks, tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ price of moving away from there, however many rounds there are.
     SESSION/v0003/adapter.safetensors   what version 3 has learned: a LoRA of the parent's weights (core/lora.py)
     SESSION/v0003/version.json          of which version and of how many votes, and how far it is from the parent
 
-Each round is a process of its own, `python -P core/child.py core.online_dpo`. It is told the round in JSON, and answers
-with the version that it has made or with why there is none. A version appears whole or not at all.
+Rounds are made in a process of its own, `python -P core/child.py core.online_dpo PARENT DIGEST DEVICE`, that keeps the
+parent in memory from one to the next. It is told each in a line of JSON, and answers in one with the version that it
+has made or with why there is none. A version appears whole or not at all.
 """
 
 import copy
@@ -20,7 +21,9 @@ import re
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, fields, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, get_origin
 
@@ -33,7 +36,7 @@ from core.bounded_files import read_json
 from core.checkpoint import Card, Checkpoint
 from core.config import describe_os_error
 from core.datasets.preference_files import Preference, prompt_messages
-from core.datasets.preference_pairs import PairBatches, encode_pairs, likelihood_batch
+from core.datasets.preference_pairs import EncodedPair, PairBatches, encode_pairs, likelihood_batch
 from core.evaluation.preferences import response_kl
 from core.model import GPT, set_dropout
 from core.stages import registry
@@ -94,27 +97,25 @@ def recipe(parent: str, n_embd: int) -> DPOConfig:
 def learn(task: Round) -> Version:
     """Make the next version. Raises ValueError in words if there is nothing to learn from or the parent is another."""
     began = time.perf_counter()
-    loaded = load_parent(Path(task.parent), task.digest, pick_device(task.device))
-    reference = loaded.model.requires_grad_(False)
+    parent = parent_in_memory(Path(task.parent), task.digest, task.device)
+    reference, tokenizer = parent.loaded.model, parent.loaded.tokenizer
     known = versions(Path(task.session))
     before = known.get(task.origin)
     if task.origin and before is None:
         raise ValueError(f"version {task.origin} cannot be read any more: go back to an earlier one")
     config = DPOConfig.from_dict(before.config) if before else recipe(task.parent, reference.config.n_embd)
-    pairs, _ = encode_pairs(loaded.tokenizer, task.pairs, reference.config.block_size)
+    pairs = parent.encode(task.pairs, config.fit.dtype)
     if not any(pair.outcome == 1 for pair in pairs):
         raise ValueError("no vote that fits into its context prefers an answer: there is nothing to learn yet")
-    learned = with_reference(reference, pairs, config.fit.dtype)
     torch.manual_seed(0)  # for the A of an adapter that begins
     policy = adapted(reference, config.adapt, Path(task.session), task.origin)
-    batches = PairBatches(learned, config.fit.batch_size, task.number, likelihood_batch)
+    batches = PairBatches(pairs, config.fit.batch_size, task.number, likelihood_batch)
     loss = 0.0
     for step in fit(policy, batches, lambda model, batch: pair_loss(model, batch, config), config.fit):
         loss = step.loss
     plain = lora.merge_adapters(policy).eval()
-    moved = response_kl(
-        plain, reference, loaded.tokenizer, [prompt_messages(prompt) for prompt in task.prompts], seed=task.number
-    )
+    asked = [prompt_messages(prompt) for prompt in task.prompts]
+    moved = response_kl(plain, reference, tokenizer, asked, seed=task.number)
     made = Version(
         number=task.number,
         origin=task.origin,
@@ -130,6 +131,32 @@ def learn(task: Round) -> Version:
         lora.save(temporary, policy)
         write_json(temporary / FACTS, asdict(made))
     return made
+
+
+@dataclass
+class Parent:
+    """The model that all versions are a change of, and the votes so far as it reads them."""
+
+    loaded: Checkpoint[GPT]
+    known: dict[Preference, EncodedPair | None] = field(default_factory=dict)  # None: too long for its context
+
+    def encode(self, votes: Sequence[Preference], dtype: str) -> list[EncodedPair]:
+        """Those that fit into the context, with the model's log-probabilities, for which it is asked once."""
+        model, tokenizer = self.loaded.model, self.loaded.tokenizer
+        new = [vote for vote in dict.fromkeys(votes) if vote not in self.known]
+        encoded, too_long = encode_pairs(tokenizer, new, model.config.block_size)
+        fitting = [vote for vote in new if vote not in too_long]
+        self.known |= dict.fromkeys(too_long)
+        self.known |= dict(zip(fitting, with_reference(model, encoded, dtype), strict=True))
+        return [pair for vote in votes if (pair := self.known[vote])]
+
+
+@lru_cache(maxsize=1)
+def parent_in_memory(directory: Path, digest: str, device: str) -> Parent:
+    """From one round to the next. Raises ValueError like `load_parent`."""
+    loaded = load_parent(directory, digest, pick_device(device))
+    loaded.model.requires_grad_(False)
+    return Parent(loaded)
 
 
 def load_parent(directory: Path, digest: str, device: torch.device) -> Checkpoint[GPT]:
@@ -245,25 +272,32 @@ def read_round(text: str) -> Round:
     return replace(found, pairs=restored)
 
 
-def main() -> None:
-    """Read a round from the standard input; write {"made": its version} or {"error": a sentence}."""
-    if hasattr(os, "nice"):
-        os.nice(10)  # whoever votes comes first
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // 2))  # and has cores for the next pairs
-    task = read_round(sys.stdin.read())
+def main(parent: str, digest: str, device: str) -> None:
+    """Answer each round, a line of the standard input, with {"made": its version} or {"error": a sentence}.
+
+    The arguments are of the rounds that are awaited. Ends when the input does.
+    """
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // 2))  # whoever votes has cores for the next pairs
+    with suppress(ValueError, OSError):  # a round will say so
+        parent_in_memory(Path(parent), digest, device)
+    for line in sys.stdin:
+        sys.stdout.write(json.dumps(answer(read_round(line))) + "\n")
+        sys.stdout.flush()
+
+
+def answer(task: Round) -> dict[str, Any]:
     try:
         with FileLock(Path(task.session) / LOCK, timeout=2):  # a reader may hold it for an instant
-            answer: dict[str, Any] = {"made": asdict(learn(task))}
+            return {"made": asdict(learn(task))}
     except Timeout:
-        answer = {"error": "another learner is still at work: it tries again after your next vote"}
+        return {"error": "another learner is still at work: it tries again after your next vote"}
     except ValueError as error:
-        answer = {"error": str(error)}
+        return {"error": str(error)}
     except OSError as error:
-        answer = {"error": describe_os_error(error)}
+        return {"error": describe_os_error(error)}
     except NotFinite as error:
-        answer = {"error": f"{error}: go back to an earlier version"}
-    json.dump(answer, sys.stdout)
+        return {"error": f"{error}: go back to an earlier version"}
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

@@ -83,16 +83,36 @@ def test_a_version_that_is_kept_is_a_checkpoint_with_its_lineage(first: Round, p
 
 def answer(task: Round, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> dict:
     """What the process of a round says, run in this one."""
-    Path(task.session).mkdir(exist_ok=True)
-    monkeypatch.setattr("sys.stdin", io.StringIO(online_dpo.dump_round(task)))
-    monkeypatch.setattr("os.nice", lambda by: 0)
-    online_dpo.main()
-    return json.loads(capsys.readouterr().out)
+    return answers([task], monkeypatch, capsys)[0]
 
 
-def test_the_process_is_told_a_round_and_says_what_came_of_it(first: Round, monkeypatch, capsys):
-    said = answer(first, monkeypatch, capsys)
-    assert said == {"made": asdict(read_version(version_directory(Path(first.session), 1)))}
+def answers(tasks: list[Round], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> list[dict]:
+    Path(tasks[0].session).mkdir(exist_ok=True)
+    told = "".join(online_dpo.dump_round(task) + "\n" for task in tasks)
+    monkeypatch.setattr("sys.stdin", io.StringIO(told))
+    monkeypatch.setattr("torch.set_num_threads", lambda count: None)
+    online_dpo.main(tasks[0].parent, tasks[0].digest, tasks[0].device)
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_the_process_is_told_rounds_and_says_what_came_of_each(first: Round, monkeypatch, capsys):
+    asked: list[int] = []
+    online_dpo.parent_in_memory.cache_clear()
+    load, ask = checkpoint.load, online_dpo.with_reference
+    monkeypatch.setattr(checkpoint, "load", lambda *given: asked.append(0) or load(*given))
+    monkeypatch.setattr(online_dpo, "with_reference", lambda m, new, d: asked.append(len(new)) or ask(m, new, d))
+    rounds = [replace(first, pairs=PAIRS[:1]), replace(first, number=2, origin=1), replace(first, number=3, origin=7)]
+    said = answers(rounds, monkeypatch, capsys)
+    made = [{"made": asdict(read_version(version_directory(Path(first.session), number)))} for number in (1, 2)]
+    assert said[:2] == made and "version 7 cannot be read" in said[2]["error"]
+    assert asked == [0, 1, 2], "the parent is loaded once, and asked once about each vote"
+
+
+def test_a_vote_that_is_longer_than_the_context_is_left_out(first: Round, parent: Path):
+    long = Preference("To be?", "Ay. " * 60, "No.")
+    found = online_dpo.parent_in_memory(parent, first.digest, "cpu").encode([*PAIRS, long, PAIRS[0]], "float32")
+    assert [pair.outcome for pair in found] == [1.0, 1.0, 0.5, 1.0] and found[0] == found[3]
+    assert all(pair.reference != (0.0, 0.0) for pair in found)
 
 
 @pytest.mark.parametrize(

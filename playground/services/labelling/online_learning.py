@@ -1,4 +1,4 @@
-"""Learning while voting: after every few votes a round of online DPO (core/online_dpo.py), in a process of its own.
+"""Learning while voting: after every few votes a round of online DPO, in a process of its own (learner.py).
 
 What there is to know lies beside the votes, in `.learning/SESSION/`, and is read anew each time: so it survives a
 reload, a page that is killed and a learner that is killed. A session belongs to an annotator and to the weights of a
@@ -6,25 +6,24 @@ model: one that is renamed goes on in it, one whose weights have changed begins 
 """
 
 import hashlib
-import json
 import logging
 import random
-import subprocess
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from core import child
 from core.atomic_files import clear_temporaries, is_locked, remove
 from core.bounded_files import modified
 from core.checkpoint import WEIGHTS, weights_digest
-from core.online_dpo import LOCK, Round, Version, dump_round, keep, lineage, versions
+from core.online_dpo import LOCK, Round, Version, keep, lineage, versions
 from core.preferences.agreement import Rate
 from core.preferences.vote_store import Vote, as_preferences
 from core.training.run_directory import check_name
 from playground.error_text import describe_error
 from playground.services.background_task import BackgroundTask
 from playground.services.checkpoints import Checkpoints, answers
+from playground.services.labelling.learner import Learner
 from playground.services.labelling.learning_state import (
     MOST_EVERY,
     State,
@@ -37,10 +36,11 @@ from playground.services.labelling.pair_pool import PairPool
 from playground.services.labelling.pair_source import load_prompts
 from playground.services.labelling.voting_settings import OTHERS, VotingSettings
 
-DIRECTORY, ERRORS = ".learning", "errors.txt"
+DIRECTORY = ".learning"
 MEASURED_PROMPTS = 16  # on which it is measured how far a version has moved
 MOST_KL = 10.0  # nats an answer from the parent, beyond which it learns no further by itself
-LOOK_SECONDS = 0.2  # between two looks whether a round is to be broken off
+END_SECONDS = 5.0  # that a round which is broken off has to end
+SETTLED = 3_000_000_000  # nanoseconds since a directory was changed, when a later change will bear a later time
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +73,8 @@ class OnlineLearning:
         self.checkpoints, self.pool, self.standing, self.busy = checkpoints, pool, standing, busy
         self.directory = directory / DIRECTORY
         self.task = BackgroundTask("learner", "a round goes on already", session="")
-        self.process: subprocess.Popen[str] | None = None
+        self.learner = Learner(checkpoints.device.type)
+        self.known: dict[Path, tuple[int, dict[int, Version]]] = {}  # versions, and when their directory was changed
         self.failed: dict[Path, tuple[int, str]] = {}  # votes at which a round came to nothing, and why
         self.digests: dict[tuple[Path, int], str] = {}
         self.prompts: dict[VotingSettings, list[str]] = {}  # on which it is measured
@@ -88,30 +89,37 @@ class OnlineLearning:
         state = read_state(session) if session else State()
         if session is None or not state.on:
             return [settings]
-        line = lineage(versions(session), state.current)
+        line = lineage(self.versions(session), state.current)
         return [*(replace(settings, version=one.number, session=session) for one in reversed(line)), settings]
 
     def tend(self, annotator: str, settings: VotingSettings) -> None:
-        """Begin a round if one is due. To be called when votes have come."""
+        """Begin a round if one is due, or be ready for it. To be called when votes have come."""
         if not self.directory.is_dir() or self.task.running:
             return
         try:
             if due := self.next_round(annotator, settings):
                 self.task.start(lambda: self.work(annotator, settings), "learning", session=due.session)
+            else:
+                self.get_ready(annotator, settings)
         except (ValueError, OSError) as error:  # a vote was stored, and that counts
             log.warning("no round could be begun: %s", error)
+
+    def is_learning(self) -> bool:
+        """Does a round go on?"""
+        return self.task.running
 
     def close(self) -> None:
         """Break off what goes on."""
         self.task.stop()
-        self.task.join(LOOK_SECONDS * 10)
+        self.learner.kill()
+        self.task.join(END_SECONDS)
 
     # --- for the page -----------------------------------------------------------------------------------------
 
     def progress(self, annotator: str, settings: VotingSettings) -> Progress:
         """How far it is. Raises ValueError if the model cannot learn while it is voted on, or is gone."""
         session = self.require_session(annotator, settings)
-        state, known, votes = self.take_up(session), versions(session), self.votes(annotator, settings)
+        state, known, votes = self.take_up(session), self.versions(session), self.votes(annotator, settings)
         line = lineage(known, state.current)
         trouble = self.failed.get(session, (0, ""))[1]
         if state.current and not line:
@@ -155,7 +163,7 @@ class OnlineLearning:
         Raises ValueError if it is not there.
         """
         session = self.require_session(annotator, settings)
-        if number and number not in versions(session):
+        if number and number not in self.versions(session):
             raise ValueError(f"version {number} is not there any more: choose another one")
         self.change(session, current=number, counted=len(self.votes(annotator, settings)))
 
@@ -196,6 +204,16 @@ class OnlineLearning:
         content = f"{digest} {annotator}"
         return self.directory / hashlib.sha256(content.encode()).hexdigest()[:16]
 
+    def versions(self, session: Path) -> dict[int, Version]:
+        """All that can be read, by number. They are asked for at every vote, and read when one has come or gone."""
+        changed = modified(session)
+        if self.known.get(session, (-1, {}))[0] == changed:
+            return self.known[session][1]
+        found = versions(session)
+        if time.time_ns() - changed > SETTLED:
+            self.known[session] = changed, found
+        return found
+
     def digest(self, parent: Path) -> str:
         key = parent, modified(parent / WEIGHTS)
         if key not in self.digests:
@@ -215,9 +233,12 @@ class OnlineLearning:
         """What a person chooses; a round that goes on is broken off, as it was begun under other wishes."""
         stopped = self.stop_round(session)
         state = read_state(session)
-        given = max([state.numbered, *versions(session)]) + stopped  # its version is not taken up if it comes
+        given = max([state.numbered, *self.versions(session)]) + stopped  # its version is not taken up if it comes
         self.failed.pop(session, None)
-        write_state(session, replace(state, numbered=given, **chosen))  # type: ignore[arg-type]
+        state = replace(state, numbered=given, **chosen)  # type: ignore[arg-type]
+        write_state(session, state)
+        if not state.on and not self.task.running:
+            self.learner.kill()
 
     # --- rounds -----------------------------------------------------------------------------------------------
 
@@ -237,17 +258,27 @@ class OnlineLearning:
             parent=str(parent),
             digest=self.digest(parent),
             session=str(session),
-            number=max([state.numbered, *versions(session)]) + 1,
+            number=max([state.numbered, *self.versions(session)]) + 1,
             origin=state.current,
             pairs=as_preferences(votes),
             prompts=[],
             device=self.checkpoints.device.type,
         )
 
+    def get_ready(self, annotator: str, settings: VotingSettings) -> None:
+        """Start the process of the round to come: when it is due, nobody should wait for that."""
+        session = self.session(annotator, settings) if can_learn(settings) else None
+        if session is None or session in self.failed or self.busy():
+            return
+        state = read_state(session)
+        if state.on and not state.paused:
+            parent = self.checkpoints.path(settings.models[0])
+            self.learner.prepare(str(parent), self.digest(parent), session)
+
     def take_up(self, session: Path) -> State:
         """The state after the round that went on from the version of the moment, if one has ended."""
-        state = read_state(session)
-        new = [one for one in versions(session).values() if one.number > state.numbered and one.origin == state.current]
+        state, known = read_state(session), self.versions(session)
+        new = [one for one in known.values() if one.number > state.numbered and one.origin == state.current]
         if not new:
             return state
         latest = max(new, key=lambda one: one.number)
@@ -260,7 +291,7 @@ class OnlineLearning:
         while not self.task.stopping.is_set() and (due := self.next_round(annotator, settings)):
             session = Path(due.session)
             try:
-                self.run_round(replace(due, prompts=self.measured_prompts(settings)))
+                self.learner.run(replace(due, prompts=self.measured_prompts(settings)), self.task.stopping)
             except Exception as error:
                 if not self.task.stopping.is_set():
                     self.failed[session] = len(due.pairs), describe_error(error)
@@ -270,31 +301,13 @@ class OnlineLearning:
             self.pool.queue(self.sources(annotator, settings)[0])  # its pairs are written at once
         return ""
 
-    def run_round(self, due: Round) -> None:
-        """Raises ValueError if it comes to nothing."""
-        with (Path(due.session) / ERRORS).open("w", encoding="utf-8") as errors:
-            streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": errors}
-            self.process = subprocess.Popen(child.command("core.online_dpo"), text=True, **streams)  # type: ignore[call-overload]
-            told: str | None = dump_round(due)
-            while True:
-                try:
-                    said, _ = self.process.communicate(told, timeout=LOOK_SECONDS)
-                    break
-                except subprocess.TimeoutExpired:
-                    told = None  # it has been, or goes on being
-                    if self.task.stopping.is_set():
-                        self.process.kill()
-        answer = json.loads(said) if said else {}
-        if "made" not in answer:
-            died = f"the learner has died (see {errors.name}); it tries again after your next vote"
-            raise ValueError(answer.get("error") or died)
-
     def stop_round(self, session: Path) -> bool:
         """Break off the round of a session; was one going on?"""
         if not self.task.running or self.task.status()["session"] != str(session):
             return False
         self.task.stop()
-        self.task.join(LOOK_SECONDS * 25)
+        self.learner.kill()
+        self.task.join(END_SECONDS)
         return True
 
     def measured_prompts(self, settings: VotingSettings) -> list[str]:

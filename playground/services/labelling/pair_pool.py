@@ -74,13 +74,21 @@ class PairPool:
         """The queue for these settings, of which somebody wants a pair now."""
         with self.lock:
             key = settings.generation
-            found = self.queues.pop(key, None) or PairQueue(PairSource(key))
+            found = self.queues.pop(key, None) or PairQueue(self.new_source(key))
             found.demanded = time.monotonic()
             self.queues[key] = found  # the latest last
             while len(self.queues) > MOST_QUEUES:
                 del self.queues[next(iter(self.queues))]
             self.changed.notify()
             return found
+
+    def new_source(self, key: VotingSettings) -> PairSource:
+        """A version goes on where the one before it was."""
+        if key.session is None:
+            return PairSource(key)
+        known = [queue.source for other, queue in self.queues.items() if other.of_itself == key.of_itself]
+        read = [source for source in known if source.prompts]
+        return read[-1].for_version(key) if read else PairSource(key)
 
     def supersede(self, settings: VotingSettings) -> None:
         """Write no more of what other versions of the model would answer."""

@@ -2,11 +2,13 @@
 
 import itertools
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 
 from core.chat_template import encode_prompt
+from core.datasets.messages import message
 from core.datasets.prompts import held_out_prompts, learning_prompts, read_prompts
 from core.preferences.pair_generation import Writer, answer_pairs, shuffle_sides
 from core.preferences.vote_store import Pair, Votes
@@ -30,6 +32,12 @@ class PairSource:
         self.is_against = False
         self.random = random.Random()  # not seeded: a restart should not bring old pairs
 
+    def for_version(self, settings: VotingSettings) -> "PairSource":
+        """The pairs of another version of the model, to the prompts that come next: they are read once."""
+        found = PairSource(settings)
+        found.note, found.prompts, found.prompt_cycle = self.note, self.prompts, self.prompt_cycle
+        return found
+
     def take(self, count: int, checkpoints: Checkpoints, votes: Votes) -> list[Pair]:
         """Up to `count` pairs that earlier sessions left, or new ones for so many prompts.
 
@@ -42,9 +50,8 @@ class PairSource:
         return taken or self.generate(count, checkpoints, votes)
 
     def read_prompts(self, checkpoints: Checkpoints) -> None:
-        found = load_prompts(self.settings)
-        models = self.settings.models
-        fitting = [prompt for prompt in found if models == ANY_TWO or fits_context(prompt, models, checkpoints)]
+        found, models = load_prompts(self.settings), self.settings.models
+        fitting = found if models == ANY_TWO else fit_context(found, models, checkpoints)
         left_out = len(found) - len(fitting)
         if not fitting:
             which = "the prompt is" if len(found) == 1 else f"all {len(found)} prompts are"
@@ -77,7 +84,7 @@ class PairSource:
         models = self.draw_models(checkpoints)
         prompts = list(itertools.islice(self.prompt_cycle, count))
         if settings.models == ANY_TWO:
-            prompts = [prompt for prompt in prompts if fits_context(prompt, models, checkpoints)]
+            prompts = fit_context(prompts, models, checkpoints)
             if not prompts:
                 raise ValueError(f"no prompt fits into the context of {models[0]} and {models[1]}: shorten them")
         answered = [
@@ -123,10 +130,8 @@ class PairSource:
 
 def load_prompts(settings: VotingSettings) -> list[str]:
     """All prompts. Raises ValueError if there is none."""
-    if settings.prompts == PLAYS:
-        return learning_prompts(BUILT_IN, 0)
-    if settings.prompts == HELD_OUT:
-        return held_out_prompts(BUILT_IN)
+    if settings.prompts in (PLAYS, HELD_OUT):
+        return list(built_in_prompts(settings.prompts))
     if settings.prompts != TYPED:
         return read_prompts(Path(settings.prompts))
     typed = list(dict.fromkeys(line.strip() for line in settings.typed.splitlines() if line.strip()))
@@ -135,10 +140,17 @@ def load_prompts(settings: VotingSettings) -> list[str]:
     return typed
 
 
-def fits_context(prompt: str, models: tuple[str, str], checkpoints: Checkpoints) -> bool:
-    for name in dict.fromkeys(models):
-        loaded = checkpoints.load(name)
-        ids = encode_prompt(loaded.tokenizer, [{"role": "user", "content": prompt}])
-        if len(ids) >= loaded.model.config.block_size:
-            return False
-    return True
+@lru_cache(maxsize=2)
+def built_in_prompts(which: str) -> tuple[str, ...]:
+    """PLAYS or HELD_OUT: to look through the plays takes a second."""
+    return tuple(learning_prompts(BUILT_IN, 0) if which == PLAYS else held_out_prompts(BUILT_IN))
+
+
+def fit_context(prompts: Sequence[str], models: tuple[str, str], checkpoints: Checkpoints) -> list[str]:
+    """Those that leave room for an answer in the context of each of the models."""
+    fitting = list(prompts)
+    for loaded in [checkpoints.load(name) for name in dict.fromkeys(models)]:
+        lengths = [len(encode_prompt(loaded.tokenizer, [message("user", prompt)])) for prompt in fitting]
+        room = loaded.model.config.block_size
+        fitting = [prompt for prompt, length in zip(fitting, lengths, strict=True) if length < room]
+    return fitting

@@ -14,13 +14,16 @@ from playground.services.labelling.preference_predictor import PreferencePredict
 
 READY = 16  # pairs kept in a queue
 BATCH, FIRST_BATCH = 8, 3  # prompts answered at once; the first pair should not wait for many
-GENTLE = 4  # pairs kept in a queue, and prompts answered at once, while a training needs the processor
+GENTLE = 4  # pairs kept in a queue, and prompts answered at once, while something learns
 
 log = logging.getLogger(__name__)
 
 
 class Prefetcher:
-    """One thread that does what the pool asks for. `busy` says whether a training needs the processor."""
+    """One thread that does what the pool asks for.
+
+    `busy`: does a training need the processor? `learning`: does a version, whose pairs will take the place of these?
+    """
 
     def __init__(
         self,
@@ -29,8 +32,10 @@ class Prefetcher:
         votes: Votes,
         predictor: PreferencePredictor,
         busy: Callable[[], bool],
+        learning: Callable[[], bool],
     ):
-        self.pool, self.checkpoints, self.votes, self.predictor, self.busy = pool, checkpoints, votes, predictor, busy
+        self.pool, self.checkpoints, self.votes, self.predictor = pool, checkpoints, votes, predictor
+        self.busy, self.learning = busy, learning
         self.thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -49,13 +54,14 @@ class Prefetcher:
     def work(self) -> None:
         while not self.pool.closed:
             busy, began = self.busy(), time.monotonic()
-            job = self.pool.next_job(GENTLE if busy else READY)
+            few = busy or self.learning()
+            job = self.pool.next_job(GENTLE if few else READY)
             if job is None:
                 continue
             if isinstance(job, DescribeVotes):
                 self.describe(job)
             else:
-                self.fill(job, GENTLE if busy else BATCH)
+                self.fill(job, GENTLE if few else BATCH)
             if busy:
                 time.sleep(time.monotonic() - began)  # the training has at least half of the time to itself
 

@@ -42,8 +42,9 @@ class Labelling:
 
     def __init__(self, checkpoints: Checkpoints, votes: Votes, busy: Callable[[], bool] = lambda: False):
         self.votes, self.pool, self.predictor = votes, PairPool(), PreferencePredictor(checkpoints)
-        self.prefetcher = Prefetcher(self.pool, checkpoints, votes, self.predictor, busy)
         self.learning = OnlineLearning(checkpoints, votes.path.parent, self.pool, self.standing_votes, busy)
+        learns = self.learning.is_learning
+        self.prefetcher = Prefetcher(self.pool, checkpoints, votes, self.predictor, busy, learns)
         self.votes_by_annotator: dict[str, list[Vote]] = {}  # the standing ones
         self.random = random.Random()
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import pytest
 import torch
@@ -17,7 +18,8 @@ from core.online_dpo import Round, learn, version_directory
 from core.preferences.vote_store import Pair, Votes
 from core.tokenizer import Tokenizer
 from playground.services.checkpoints import Checkpoints
-from playground.services.labelling.online_learning import MOST_KL, OnlineLearning
+from playground.services.labelling.learner import Learner
+from playground.services.labelling.online_learning import MOST_KL
 from playground.services.labelling.voting_session import Labelling
 from tests.playground.services.labelling.test_voting_session import SETTINGS, offered, vote
 
@@ -32,13 +34,18 @@ def directory(tmp_path: Path, make_model: Callable[..., GPT], tokenizer: Tokeniz
 @pytest.fixture
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> list[Round]:
     """Rounds without a process of their own; those that there were."""
+    return learn_here(monkeypatch, learn)
+
+
+def learn_here(monkeypatch: pytest.MonkeyPatch, make: Callable[[Round], object]) -> list[Round]:
     rounds: list[Round] = []
 
-    def run(self: OnlineLearning, due: Round) -> None:
+    def run(self: Learner, due: Round, stopping: Event) -> None:
         rounds.append(due)
-        learn(due)
+        make(due)
 
-    monkeypatch.setattr(OnlineLearning, "run_round", run)
+    monkeypatch.setattr(Learner, "run", run)
+    monkeypatch.setattr(Learner, "prepare", lambda *_: None)
     return rounds
 
 
@@ -174,7 +181,7 @@ def test_a_learner_that_dies_or_fails_is_told_of_and_tries_again_after_the_next_
     assert expected in progress.trouble and not progress.learning and progress.state.current == 0
     learning.tend("me", SETTINGS)
     assert not learning.task.running, "it tries again and again"
-    monkeypatch.setattr(OnlineLearning, "run_round", lambda self, due: learn(due))
+    learn_here(monkeypatch, learn)
     vote(labelling, 1)
     rested(labelling)
     progress = learning.progress("me", SETTINGS)
@@ -191,16 +198,16 @@ def test_a_round_is_broken_off_by_whoever_switches_off(opened, monkeypatch: pyte
     learning.switch("me", SETTINGS, False)
     progress = learning.progress("me", SETTINGS)
     assert not progress.learning and not progress.state.on and progress.trouble == ""
-    assert learning.process is not None and learning.process.poll() is not None
+    assert learning.learner.process is None
 
 
 def test_a_model_that_has_moved_too_far_learns_no_further_by_itself(opened, monkeypatch: pytest.MonkeyPatch):
-    def far(self: OnlineLearning, due: Round) -> None:
+    def far(due: Round) -> None:
         made = learn(due)
         path = version_directory(Path(due.session), made.number) / "version.json"
         path.write_text(path.read_text().replace(f'"kl": {made.kl}', f'"kl": {MOST_KL + 1}'))
 
-    monkeypatch.setattr(OnlineLearning, "run_round", far)
+    learn_here(monkeypatch, far)
     labelling = opened()
     labelling.learning.switch("me", SETTINGS, True)
     vote(labelling, 5)

@@ -65,6 +65,11 @@ class EncodedPair:
         return self.chosen, self.rejected
 
     @property
+    def lengths(self) -> tuple[int, int]:
+        """Tokens of either answer."""
+        return sum(self.chosen.mask), sum(self.rejected.mask)
+
+    @property
     def shared(self) -> int:
         """Tokens of the prompt but its last."""
         return self.chosen.mask.index(True) - 1
@@ -98,6 +103,11 @@ class PairBatch(Batch):
         """The prompt is seen by all, an answer by itself alone; a token's position is the number of those before it."""
         sees = ((self.branch[:, None] == self.branch[:, :, None]) | (self.branch[:, None] == 0)).tril()  # (P, T, T)
         return sees.sum(2) - 1, sees[:, None]
+
+    @property
+    def lengths(self) -> Tensor:
+        """Tokens of either answer, (P, 2)."""
+        return self.by_answer(self.targets != IGNORE_INDEX)
 
     def by_answer(self, values: Tensor) -> Tensor:
         """Sums (P, 2) over either answer of values (P, T)."""

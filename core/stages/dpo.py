@@ -9,7 +9,8 @@ a reward model. A tie is a pair of which either answer may be the better one: ou
 Of a vote that says how much better y_w is, the margin of rewards may have to be larger by an offset (ODPO: Amini et
 al. 2024, arXiv:2402.10571, equation 8): `margin` times what the vote says, taken off before the sigmoid.
 
-Log-probabilities are sums over the answer's tokens, not means. The prompt is masked: only answers count.
+Log-probabilities are sums over the answer's tokens, not means, unless loss_type says so. The prompt is masked: only
+answers count.
 
 Shapes: P pairs; in (P, 2) the preferred answer comes first.
 """
@@ -73,8 +74,9 @@ class DPOConfig(Config):
     )
     loss_type: str = setting(
         "sigmoid",
-        "sigmoid: DPO as published; ipo: a margin to reach instead of one to grow for ever, safer with few votes",
-        choices=("sigmoid", "ipo"),
+        "sigmoid: DPO as published; sigmoid_norm: means over an answer's tokens instead of sums, where lengths differ, "
+        "with a beta of 2 or more; ipo: a margin to reach instead of one to grow for ever, safer with few votes",
+        choices=("sigmoid", "sigmoid_norm", "ipo"),
         fixed=True,
     )
     label_smoothing: float = setting(
@@ -100,15 +102,24 @@ class DPOConfig(Config):
 def dpo_loss(moved: Tensor, outcomes: Tensor, config: DPOConfig, margins: Tensor | float = 0.0) -> Tensor:
     """The loss of each pair, (P,).
 
-    moved (P, 2): log pi(y|x) - log ref(y|x) in nats. outcomes (P,): 1, or 1/2 for a tie. margins (P,): how much better
-    the vote calls the preferred answer. Label smoothing: Mitchell 2023, "A note on DPO with noisy preferences". IPO:
-    Azar et al. 2023, arXiv:2310.12036, equation 17: the margin should be 1 / (2 beta), 0 for a tie.
+    moved (P, 2): log pi(y|x) - log ref(y|x) in nats, see `by_length`. outcomes (P,): 1, or 1/2 for a tie. margins (P,):
+    how much better the vote calls the preferred answer. Label smoothing: Mitchell 2023, "A note on DPO with noisy
+    preferences". IPO: Azar et al. 2023, arXiv:2310.12036, equation 17: the margin should be 1 / (2 beta), 0 for a tie.
     """
     ahead = moved[:, 0] - moved[:, 1]
     believed = outcomes * (1 - config.label_smoothing) + (1 - outcomes) * config.label_smoothing
     if config.loss_type == "ipo":
         return (ahead - (2 * believed - 1) / (2 * config.beta)) ** 2
     return bradley_terry(config.beta * ahead - config.pairs.margin * margins, believed)
+
+
+def by_length(moved: Tensor, lengths: Tensor, config: DPOConfig) -> Tensor:
+    """Log-ratios (P, 2) of answers of so many tokens (P, 2) as the loss reads them: with sigmoid_norm, their means.
+
+    Sums of many terms move farthest, so that where short answers win it pays to make any long one unlikelier, whatever
+    it says. "Length-normalized DPO" of Lambert et al. 2024, arXiv:2411.15124, after Meng et al. 2024, arXiv:2405.14734.
+    """
+    return moved / lengths if config.loss_type == "sigmoid_norm" else moved
 
 
 def pair_logprobs(model: GPT, batch: PairBatch) -> Tensor:
@@ -119,7 +130,7 @@ def pair_logprobs(model: GPT, batch: PairBatch) -> Tensor:
 def pair_loss(model: GPT, batch: PairBatch, config: DPOConfig) -> Summed:
     """The loss summed over pairs, and TRL's metrics. Of a tie, either answer counts as ranked right by half."""
     logps = pair_logprobs(model, batch)
-    moved = logps - batch.reference
+    moved = by_length(logps - batch.reference, batch.lengths, config)
     chosen, rejected = (config.beta * moved).detach().unbind(1)
     metrics = {
         "rewards/chosen": chosen,
@@ -167,7 +178,7 @@ def prepare(config: DPOConfig, saved: Path | None, device: torch.device, say: Pr
 
     batches = PairBatches(train, fit.batch_size, fit.seed, likelihood_batch)
     card = Card("dpo", parent.name, config=config.to_dict(), data=data.lineage | {"parent_sha256": digest})
-    references = {"ln 2": math.log(2)} if config.loss_type == "sigmoid" and not config.pairs.margin else {}
+    references = {"ln 2": math.log(2)} if config.loss_type != "ipo" and not config.pairs.margin else {}
     return Job(
         model=start.model,
         tokenizer=start.tokenizer,
@@ -207,7 +218,8 @@ def held_out_metrics(
     model: GPT, pairs: Sequence[EncodedPair], texts: Sequence[Preference], config: DPOConfig
 ) -> dict[str, float]:
     """Loss in nats a pair; how the votes are ranked by the rewards. texts: what the pairs say."""
-    moved = log_ratios(model, pairs, config.fit.dtype)
+    lengths = torch.tensor([pair.lengths for pair in pairs])
+    moved = by_length(log_ratios(model, pairs, config.fit.dtype), lengths, config)
     outcomes, wanted = (torch.tensor([getattr(pair, name) for pair in pairs]) for name in ("outcome", "margin"))
     loss = dpo_loss(moved, outcomes, config, wanted).mean().item()
     return {"loss/val": loss} | vote_metrics(config.beta * (moved[:, 0] - moved[:, 1]), texts)

@@ -61,6 +61,7 @@ def batch_of(trainer: Any) -> dict[str, Tensor]:
     [
         (PAIRS, {}, {}, 1),
         (PAIRS, dict(beta=0.7), dict(beta=0.7), 1),
+        (PAIRS, dict(beta=5.0, loss_type="sigmoid_norm"), dict(beta=5.0, loss_type=["sigmoid_norm"]), 1),
         # TRL's "sigmoid" knows no smoothing; its "aot" does, and is the same loss where a batch is a single pair.
         *(
             (PAIRS[i : i + 1], dict(label_smoothing=0.2), dict(loss_type=["aot"], label_smoothing=0.2), 1)

@@ -110,6 +110,23 @@ def test_the_reward_models_margin_is_that_of_llama_2(make_model, tokenizer):
     assert held_out["loss/val"] == pytest.approx(loss / 3, rel=1e-5)
 
 
+def test_with_sigmoid_norm_log_ratios_are_means_over_an_answers_tokens(make_model, tokenizer):
+    """Length-normalised DPO, Lambert et al. 2024, in plain arithmetic: the loss, rewards, and what is held out."""
+    model, parent = make_model(std=0.1, block_size=64), make_model(std=0.07, block_size=64)
+    texts = [Preference("Who is it?", "Music!", "He said, he said."), Preference("To be?", "Tomorrow.", "Ay.")]
+    pairs = dpo.with_reference(parent, encode_pairs(tokenizer, texts, 64)[0], "float32")
+    config, batch = DPOConfig(beta=5.0, loss_type="sigmoid_norm"), likelihood_batch(pairs)
+    lengths = np.array([[len(tokenizer.encode(a)) + 1 for a in (text.chosen, text.rejected)] for text in texts])
+    means = dpo.log_ratios(model, pairs, "float32").double().numpy() / lengths
+    expected = numpy_dpo(means, np.ones(2), 5.0, 0.0)
+    found = dpo.pair_loss(model, batch, config)
+    assert found.loss.item() == pytest.approx(expected.sum(), rel=1e-4)
+    assert found.metrics["rewards/chosen"].item() == pytest.approx(5 * means[:, 0].sum(), rel=1e-4)
+    held_out = dpo.held_out_metrics(model, pairs, texts, config)
+    assert held_out["loss/val"] == pytest.approx(expected.mean(), rel=1e-4)
+    assert held_out["margin/val"] == pytest.approx(5 * (means[:, 0] - means[:, 1]).mean(), rel=1e-4)
+
+
 def test_ipo_wants_a_margin_of_half_of_one_over_beta():
     moved, outcomes = torch.tensor([[3.0, 1.0], [5.0, 0.0], [1.0, 1.0]]), torch.tensor([1.0, 1.0, 0.5])
     loss = dpo_loss(moved, outcomes, DPOConfig(beta=0.1, loss_type="ipo"))

@@ -42,17 +42,22 @@ export function sorted(rows, column, down) {
 
 // --- a line of the table ---------------------------------------------------------------------------------------------
 
-function headLine(column, down, turn) {
+// The head stays while the lines are drawn anew, or what is pressed in that instant would be lost.
+function headLine(turn) {
   const head = make("tr");
   const cells = COLUMNS.map(([title], i) => {
     const cell = make("th");
     cell.scope = "col";
     cell.append(button(title, () => turn(i), "pg-link"));
-    if (i === column) cell.setAttribute("aria-sort", down ? "descending" : "ascending");
     return cell;
   });
   head.append(...cells, make("td"));
-  return head;
+  const mark = (column, down) => {
+    for (const [i, cell] of cells.entries())
+      if (i === column) cell.setAttribute("aria-sort", down ? "descending" : "ascending");
+      else cell.removeAttribute("aria-sort");
+  };
+  return { head, mark };
 }
 
 function nameButton(name, current, pick) {
@@ -96,10 +101,18 @@ export function runPicker(id, server, current, look) {
   const root = Object.assign(make("details", "pg-run-picker"), { id });
   const [summary, list, said] = [make("summary", "pg-button"), make("div", "pg-run-list"), make("p", "pg-error")];
   said.setAttribute("role", "status");
-  root.append(summary, list);
+  const [table, body, none] = [make("table", "pg-table"), make("tbody"), make("p", "pg-note", "There is no run yet.")];
   /** @type {Row[]} */
   let rows = [];
   let [column, down, renaming] = [-1, false, ""];
+  const { head, mark } = headLine((i) => {
+    [column, down] = [i, column === i && !down];
+    draw();
+  });
+  table.append(make("thead"), body);
+  table.tHead.append(head);
+  list.append(table, none, said);
+  root.append(summary, list);
 
   const close = () => {
     root.open = false;
@@ -126,10 +139,6 @@ export function runPicker(id, server, current, look) {
   };
 
   const draw = () => {
-    const turn = (i) => {
-      [column, down] = [i, column === i && !down];
-      draw();
-    };
     const ask = (name) => {
       renaming = name;
       draw();
@@ -146,9 +155,9 @@ export function runPicker(id, server, current, look) {
       node.append(name, ...others, toolsCell(row, ask, remove));
       return node;
     };
-    const table = make("table", "pg-table");
-    table.append(headLine(column, down, turn), ...sorted(rows, column, down).map(line));
-    list.replaceChildren(...(rows.length ? [table] : [make("p", "pg-note", "There is no run yet.")]), said);
+    mark(column, down);
+    body.replaceChildren(...sorted(rows, column, down).map(line));
+    [table.hidden, none.hidden] = [!rows.length, rows.length > 0];
   };
   const fill = async () => {
     const { runs = [], error } = await ask(server.list_runs({}));

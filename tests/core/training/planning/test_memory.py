@@ -1,11 +1,6 @@
 """The memory plan against what PyTorch keeps, and against the peak of real steps."""
 
-import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -16,19 +11,7 @@ from core.model import GPT, GPTConfig
 from core.training.device import autocast
 from core.training.loop import FitConfig, fit, language_model_loss, optimizers_of
 from core.training.planning.memory import GIB, USABLE, MemoryPlan, micro_batch_size, plan, suggest, usable_bytes
-
-REPO = Path(__file__).parents[4]
-
-
-def two_steps(model: GPTConfig, config: FitConfig, device: str) -> None:
-    """Made and trained from nothing: in the second step the optimiser's state is there from the start."""
-
-    def batches(step: int) -> Batch:
-        ids = torch.randint(0, model.vocab_size, (config.batch_size, model.block_size + 1))
-        return Batch(ids[:, :-1].contiguous(), ids[:, 1:].contiguous())
-
-    for _ in fit(GPT(model).to(device), batches, language_model_loss, replace(config, max_steps=2, warmup_steps=0)):
-        pass
+from core.training.planning.memory_check import PEAK, TOLERANCE, measure, two_steps
 
 
 def measure_cuda(model: GPTConfig, config: FitConfig) -> int:
@@ -39,20 +22,6 @@ def measure_cuda(model: GPTConfig, config: FitConfig) -> int:
     before = torch.cuda.memory_allocated()
     two_steps(model, config, "cuda")
     return torch.cuda.max_memory_allocated() - before
-
-
-def resident(name: str) -> int:
-    status = Path("/proc/self/status").read_text(encoding="utf-8")
-    return int(status.split(f"{name}:")[1].split()[0]) * 1024
-
-
-def measure_here(model: GPTConfig, config: FitConfig) -> int:
-    """Peak of this process's memory (Linux), that aside which it has before the model is made."""
-    two_steps(replace(model, n_layer=1, n_head=1, n_embd=64, block_size=64), replace(config, batch_size=2), "cpu")
-    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # forget the peak so far
-    before = resident("VmRSS")
-    two_steps(model, config, "cpu")
-    return resident("VmHWM") - before
 
 
 # Each makes another part the largest.
@@ -89,19 +58,14 @@ def settings(name: str) -> tuple[GPTConfig, FitConfig]:
 @pytest.fixture(scope="module")
 def peaks() -> dict[str, int]:
     """All of PEAKS, measured in a process of their own."""
-    # A malloc that keeps small blocks for later would be measured with them: have it give all of them back at once.
-    malloc = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_ARENA_MAX": "1"}
-    command = [sys.executable, "-m", "tests.core.training.planning.test_memory"]
-    done = subprocess.run(command, cwd=REPO, env=os.environ | malloc, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return measure({name: settings(name) for name in PEAKS})
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux tells the peak of a part of a run")
+@pytest.mark.skipif(not PEAK.exists(), reason="only Linux tells the peak of a part of a run")
 @pytest.mark.parametrize("name", PEAKS)
 def test_the_peak_of_real_steps(peaks, name):
-    assert plan(*settings(name), "cpu").peak == pytest.approx(peaks[name], rel=0.15)
+    assert plan(*settings(name), "cpu").peak == pytest.approx(peaks[name], rel=TOLERANCE)
 
 
 @pytest.mark.slow
@@ -229,7 +193,3 @@ def test_the_command_prints_the_parts_and_the_suggestion(caplog, capsys):
     assert "micro_batch_size 16, 4 to a step, recompute off" in caplog.messages[-1]
     assert main(["memory", "--preset", "gpt2-xl", "--device", "cuda", "--budget-gb", "16"]) == 1
     assert "smaller block_size or model" in capsys.readouterr().err
-
-
-if __name__ == "__main__":
-    json.dump({name: measure_here(*settings(name)) for name in PEAKS}, sys.stdout)

@@ -1,6 +1,6 @@
 """The tables of lessons in assets/docs/lessons.md: `python -m tests.lesson_table --write`."""
 
-from playground.tabs.learn.lesson import Choice, Lesson, Prediction, Slider, Step
+from playground.tabs.learn.lesson import Choice, Lesson, Match, Prediction, Slider, Step
 from playground.tabs.learn.registry import LESSONS
 from tests.helpers.generated import Generated
 
@@ -8,6 +8,8 @@ from tests.helpers.generated import Generated
 def form(prediction: Prediction) -> str:
     if isinstance(prediction, Choice):
         return "a choice"
+    if isinstance(prediction, Match):
+        return "a choice for each"
     return "a number" if isinstance(prediction, Slider) else "a curve"
 
 

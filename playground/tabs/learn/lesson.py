@@ -24,6 +24,15 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class Match:
+    """One of several answers for each of several things. A prediction, and what was measured, is a list of options."""
+
+    question: str
+    items: tuple[str, ...]
+    options: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Slider:
     """A number between two. `log`: equal ways on the slider are equal factors, and `low` is above 0."""
 
@@ -54,8 +63,9 @@ class Sketch:
     y: Axis
 
 
-Prediction = Choice | Slider | Sketch
-Answer = str | float | list[list[float]]  # of a Choice, a Slider, a Sketch: what was predicted, or measured
+Prediction = Choice | Match | Slider | Sketch
+# Of a Choice, a Match, a Slider, a Sketch: what was predicted, or measured.
+Answer = str | list[str] | float | list[list[float]]
 
 # --- what is shown ----------------------------------------------------------------------------------------------
 
@@ -214,11 +224,18 @@ def checked(prediction: Prediction, answer: Any) -> Answer:
     match prediction:
         case Choice(options=options) if answer in options:
             return str(answer)
+        case Match(items=items, options=options) if is_assignment(answer, len(items), options):
+            return list(map(str, answer))
         case Slider(low=low, high=high) if isinstance(answer, int | float) and low <= answer <= high:
             return float(answer)
         case Sketch() if is_curve(answer):
             return [[float(x), float(y)] for x, y in answer]
     raise ValueError("make a prediction first: there is nothing to compare with yet")
+
+
+def is_assignment(answer: Any, count: int, options: tuple[str, ...]) -> bool:
+    """Is it one of the options for each of `count` things?"""
+    return isinstance(answer, list) and len(answer) == count and all(one in options for one in answer)
 
 
 def is_curve(answer: Any) -> bool:

@@ -1,6 +1,6 @@
 // What is asked before anything is measured: a choice, a number or a curve; afterwards, the outcome laid over it.
 
-import { make } from "../../../assets/dom.js";
+import { make, table } from "../../../assets/dom.js";
 import { sketch } from "./sketch.js";
 import { fromSlider, shownNumber, toSlider } from "./scale.js";
 
@@ -18,6 +18,7 @@ const STEPS = 200; // of a slider
  */
 export function predictionInput(prediction, asked) {
   if (prediction.kind === "choice") return { root: choiceInput(prediction, asked), wide: false };
+  if (prediction.kind === "match") return { root: matchInput(prediction, asked), wide: false };
   if (prediction.kind === "slider") return { root: sliderInput(prediction, asked), wide: false };
   return { root: sketch(prediction, asked), wide: true };
 }
@@ -39,6 +40,31 @@ function choiceInput({ question, options }, { predicted, outcome, change }) {
       line.append(make("span", "pg-lesson-mark pg-lesson-found", "measured"));
     root.append(line);
   }
+  return root;
+}
+
+// A list of options for each item; it is a prediction once all are chosen.
+function matchInput({ question, items, options }, { predicted, outcome, change }) {
+  const root = make("div", "pg-predict pg-predict-match");
+  root.setAttribute("role", "group");
+  root.setAttribute("aria-label", question);
+  if (outcome !== undefined) {
+    const agreed = (i) => (predicted[i] === outcome[i] ? "✓" : "✗");
+    root.append(table(["", "you", "measured", ""], items.map((item, i) => [item, predicted[i], outcome[i], agreed(i)])));
+    return root;
+  }
+  const chosen = items.map((_, i) => predicted?.[i] ?? "");
+  items.forEach((item, i) => {
+    const [line, list] = [make("label", "pg-predict-pair"), make("select")];
+    list.append(new Option("choose …", ""), ...options.map((option) => new Option(option, option)));
+    list.value = chosen[i];
+    list.onchange = () => {
+      chosen[i] = list.value;
+      if (chosen.every(Boolean)) change([...chosen]);
+    };
+    line.append(make("span", "", item), list);
+    root.append(line);
+  });
   return root;
 }
 

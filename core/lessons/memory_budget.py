@@ -43,10 +43,8 @@ CONFIGURATIONS = {
     "whole": gpt2("gpt2", "GPT-2 (124M), 16 texts of 1,024 tokens at once", "at once"),
     "micro": gpt2("gpt2", "The same 16 texts, in micro-batches of 4", "by fours", micro_batch_size=4),
     "recompute": gpt2("gpt2", "The same 16 texts at once, blocks computed again", "recomputed", recompute=True),
-    "large": gpt2(
-        "gpt2-large", "GPT-2 large (774M), micro-batches of 1, recomputed", micro_batch_size=1, recompute=True
-    ),
-    "xl": gpt2("gpt2-xl", "GPT-2 XL (1.6B), micro-batches of 1, recomputed", micro_batch_size=1, recompute=True),
+    "large": gpt2("gpt2-large", "GPT-2 large (774M), one text at a time, computed again", "large", **ONE_AT_A_TIME),
+    "xl": gpt2("gpt2-xl", "GPT-2 XL (1.6B), one text at a time, computed again", "XL", **ONE_AT_A_TIME),
 }
 # Small enough to be trained for two steps while one waits, with activations as the largest part.
 SMALL = Configuration(

@@ -1,6 +1,6 @@
 // What is asked before anything is measured: a choice, a number or a curve; afterwards, the outcome laid over it.
 
-import { make, table } from "../../../assets/dom.js";
+import { choice, make, table } from "../../../assets/dom.js";
 import { sketch } from "./sketch.js";
 import { fromSlider, shownNumber, toSlider } from "./scale.js";
 
@@ -54,15 +54,14 @@ function matchInput({ question, items, options }, { predicted, outcome, change }
     return root;
   }
   const chosen = items.map((_, i) => predicted?.[i] ?? "");
+  /** @type {[string, string][]} */
+  const named = [["", "choose …"], ...options.map((option) => /** @type {[string, string]} */ ([option, option]))];
   items.forEach((item, i) => {
-    const [line, list] = [make("label", "pg-predict-pair"), make("select")];
-    list.append(new Option("choose …", ""), ...options.map((option) => new Option(option, option)));
-    list.value = chosen[i];
-    list.onchange = () => {
-      chosen[i] = list.value;
+    const line = choice(item, named, (option) => {
+      chosen[i] = option;
       if (chosen.every(Boolean)) change([...chosen]);
-    };
-    line.append(make("span", "", item), list);
+    });
+    line.select.value = chosen[i];
     root.append(line);
   });
   return root;

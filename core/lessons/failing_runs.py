@@ -147,7 +147,7 @@ def train(material: Material, fault: Fault, mend_at: int = 0) -> Generator[float
 
 
 def settings_of(material: Material, fault: Fault) -> PretrainConfig:
-    return PretrainConfig.from_dict(material.config.to_dict() | fault.changes)
+    return PretrainConfig.from_dict(material.config.to_dict() | dict(fault.changes))
 
 
 def batches_of(material: Material, fault: Fault) -> TokenBlocks:
@@ -174,4 +174,4 @@ def future_leak(model: GPT, hidden: Hidden, idx: Tensor) -> float:
     other = idx.clone()
     other[0, -1] = (idx[0, -1] + 1) % model.config.vocab_size
     before, after = (model.lm_head(hidden(model, tokens))[0, :-1] for tokens in (idx, other))
-    return (before - after).abs().max().item()
+    return float((before - after).abs().max())

@@ -1,7 +1,7 @@
 """Every step of every lesson, run for real on the shipped models: `python -m tests.benchmarks.lessons [LESSON ...]`.
 
-Says of each how many seconds of processor time it took, whether the outcome supports its sentences, and these. A step may
-take three minutes on two cores, of processor time at most six.
+Says of each how many seconds of processor time it took, whether the outcome supports its sentences, and these. A step
+may take three minutes on two cores, of processor time at most six.
 """
 
 import shutil

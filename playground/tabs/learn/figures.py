@@ -1,21 +1,18 @@
 """Plots of lessons: curves and bars with titled axes, in colours that stay apart for everyone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from playground.tabs.learn.lesson import Plot
 from playground.ui.palette import LINES
 
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
-LAYOUT = {
-    "margin": {"l": 60, "r": 15, "t": 40, "b": 50},
-    "height": 340,
-    "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-}
+LEGEND: dict[str, Any] = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}
+LAYOUT: dict[str, Any] = {"margin": {"l": 60, "r": 15, "t": 40, "b": 50}, "height": 340, "legend": LEGEND}
 Points = tuple[Sequence[float], Sequence[float]]  # x, y
 
 
-def curves(title: str, x: str, y: str, named: dict[str, Points], log_x: bool = False, log_y: bool = False) -> Plot:
+def curves(title: str, x: str, y: str, named: Mapping[str, Points], log_x: bool = False, log_y: bool = False) -> Plot:
     """Curves over each other; x and y are the titles of the axes with their units."""
     data = [
         {
@@ -29,6 +26,23 @@ def curves(title: str, x: str, y: str, named: dict[str, Points], log_x: bool = F
         for i, (name, points) in enumerate(named.items())
     ]
     return Plot(title, data, LAYOUT | {"xaxis": axis(x, log_x), "yaxis": axis(y, log_y), "showlegend": len(data) > 1})
+
+
+def panels(title: str, x: str, y: str, named: Mapping[str, Points]) -> Plot:
+    """Curves in panels of their own, two beside each other, each with its own range; x and y are said once a side."""
+    data, rows = [], -(-len(named) // 2)
+    layout: dict[str, Any] = {"grid": {"rows": rows, "columns": 2, "pattern": "independent", "ygap": 0.35}}
+    layout |= {"height": 80 + 150 * rows, "showlegend": False, "margin": {"l": 60, "r": 10, "t": 30, "b": 50}}
+    notes: list[dict[str, Any]] = []
+    for i, (name, points) in enumerate(named.items()):
+        end = str(i + 1) if i else ""
+        line = {"type": "scatter", "mode": "lines", "name": name, "x": list(points[0]), "y": list(points[1])}
+        data.append(line | {"line": {"color": LINES[0], "width": 1.5}, "xaxis": f"x{end}", "yaxis": f"y{end}"})
+        layout[f"xaxis{end}"] = axis(x if i // 2 == rows - 1 else "", False)
+        layout[f"yaxis{end}"] = axis(y if i % 2 == 0 else "", False) | {"rangemode": "tozero"}
+        place = {"xref": f"x{end} domain", "yref": f"y{end} domain", "x": 1, "y": 1, "xanchor": "right"}
+        notes.append(place | {"text": f"<b>{name}</b>", "yanchor": "bottom", "showarrow": False})
+    return Plot(title, data, layout | {"annotations": notes})
 
 
 def bars(title: str, x: str, names: Sequence[str], values: Sequence[float]) -> Plot:

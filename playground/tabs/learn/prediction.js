@@ -1,6 +1,6 @@
 // What is asked before anything is measured: a choice, a number or a curve; afterwards, the outcome laid over it.
 
-import { choice, make, table } from "../../../assets/dom.js";
+import { choice, make } from "../../../assets/dom.js";
 import { sketch } from "./sketch.js";
 import { fromSlider, shownNumber, toSlider } from "./scale.js";
 
@@ -43,14 +43,26 @@ function choiceInput({ question, options }, { predicted, outcome, change }) {
   return root;
 }
 
+// One item, with what it was taken for if that is not what was measured.
+function matched(item, guess, found) {
+  const line = make("p", "pg-predict-matched");
+  const [first, second] = [make("b", "", item), make("span", "pg-lesson-mark pg-lesson-found", "measured")];
+  if (guess === found) {
+    line.append(first, make("span", "pg-lesson-mark pg-lesson-guess", "you"), second, make("span", "", found));
+    return line;
+  }
+  line.append(first, second, make("span", "", `${found};`));
+  line.append(make("span", "pg-lesson-mark pg-lesson-guess", "you"), make("span", "", guess));
+  return line;
+}
+
 // A list of options for each item; it is a prediction once all are chosen.
 function matchInput({ question, items, options }, { predicted, outcome, change }) {
   const root = make("div", "pg-predict pg-predict-match");
   root.setAttribute("role", "group");
   root.setAttribute("aria-label", question);
   if (outcome !== undefined) {
-    const agreed = (i) => (predicted[i] === outcome[i] ? "✓" : "✗");
-    root.append(table(["", "you", "measured", ""], items.map((item, i) => [item, predicted[i], outcome[i], agreed(i)])));
+    root.append(...items.map((item, i) => matched(item, predicted[i], outcome[i])));
     return root;
   }
   const chosen = items.map((_, i) => predicted?.[i] ?? "");

@@ -3,6 +3,7 @@
 import torch
 
 from core.checkpoint import Checkpoint
+from core.diagnostics.answer_changes import percent
 from core.lessons import accumulation as measuring
 from core.lessons.accumulation import BATCH, MEAN_OF_MEANS, MICRO_BATCH, NOT_DIVIDED, RIGHT, Comparison
 from core.model import GPT
@@ -112,8 +113,8 @@ def explain_unequal(result: Result, prediction: Answer) -> str:
     return (
         f"The micro-batches hold between {found['fewest']:,.0f} and {found['most']:,.0f} targets, and the mean of "
         f"their means counts a target in the smallest {found['most'] / found['fewest']:.1f} times as much as one in "
-        f"the largest: its gradient is off by {found['mean_of_means_difference']:.0%} of the length. Losses that are "
-        "summed and divided once by all targets, as here in every training, are off by "
+        f"the largest: its gradient is off by {percent(found['mean_of_means_difference'])} of the length. Losses that "
+        "are summed and divided once by all targets, as here in every training, are off by "
         f"{found['right_difference']:.1g}."
     )
 

@@ -3,7 +3,7 @@
 from collections.abc import Generator, Iterator
 
 from core.lessons.failing_runs import FAULTS, FailingRun, Material, read_material, train
-from playground.tabs.learn.figures import curves
+from playground.tabs.learn.figures import panels
 from playground.tabs.learn.lesson import (
     Answer,
     Choice,
@@ -19,6 +19,7 @@ from playground.tabs.learn.lesson import (
     Slider,
     Step,
     Table,
+    Texts,
 )
 from playground.tabs.learn.measuring import reported
 
@@ -37,6 +38,7 @@ FOUND = {
     "no_warmup": "warmup too short",
     "shuffled_text": "plateau at the unigram entropy",
 }
+LOSS = "loss, nats a token"
 HALF = 2  # a run that is mended is mended at this part of its steps
 
 
@@ -67,7 +69,7 @@ def train_all(material: Material, mend_at: int) -> Generator[Progress, None, dic
 
 def drawn(runs: dict[str, FailingRun]) -> Plot:
     named = {letter: curve(runs[name]) for letter, name in LETTERS.items()}
-    return curves("Six trainings of one model", "step", "training loss in nats a token", named, log_y=True)
+    return panels("Six trainings of one model", "step", LOSS, named)
 
 
 def curve(run: FailingRun) -> tuple[list[float], list[float]]:
@@ -108,30 +110,18 @@ def causes(context: Context) -> Run:
     yield from RUNS.train()
     runs = RUNS.broken
     rows = [[letter, TITLES[name], *evidence(runs[name])] for letter, name in LETTERS.items()]
-    columns = ("run", "cause", "the doctor's finding", "scatter", "changes by what comes")
+    columns = ("run", "cause", "scatter", "a later token changes logits")
     figures = {f"{name}_found": float(is_found(name, run)) for name, run in runs.items()}
     figures |= {f"{name}_scatter": run.scatter for name, run in runs.items()}
     figures |= {f"{name}_leak": run.leak for name, run in runs.items()}
+    findings = [(letter, found) for letter, name in LETTERS.items() if (found := runs[name].finding)]
+    said = Texts(tuple((f"{letter}: {found.title}", found.evidence) for letter, found in findings))
     outcome = [TITLES[name] for name in LETTERS.values()]
-    evidence_of_doctor = [
-        [letter, runs[name].finding.evidence]  # type: ignore[union-attr]
-        for letter, name in LETTERS.items()
-        if runs[name].finding
-    ]
-    return Result(
-        figures,
-        outcome,
-        (
-            drawn(runs),
-            Table("What tells them apart", columns, rows),
-            Table("What the doctor saw", ("run", "evidence"), evidence_of_doctor),
-        ),
-    )
+    return Result(figures, outcome, (drawn(runs), said, Table("What the doctor does not ask", columns, rows)))
 
 
 def evidence(run: FailingRun) -> list[str]:
-    finding = run.finding.title if run.finding else "none"
-    return [finding, f"{run.scatter:.2f} nats", f"by {run.leak:.2g}" if run.leak else "no"]
+    return [f"{run.scatter:.2f} nats", f"by {run.leak:.2g}" if run.leak else "no"]
 
 
 def is_found(name: str, run: FailingRun) -> bool:
@@ -202,7 +192,7 @@ def mend(context: Context) -> Run:
         figures,
         TITLES[worst],
         (
-            curves("Mended at half time", "step", "training loss in nats a token", named, log_y=True),
+            panels("Mended at half time", "step", LOSS, named),
             Table("After the last step", ("what was broken", "held-out loss, nats a token"), rows),
         ),
     )

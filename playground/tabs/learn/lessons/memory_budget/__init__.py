@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 
+from core.diagnostics.answer_changes import percent
 from core.lessons import memory_budget as planning
 from core.lessons.memory_budget import BLOCK, CARD_GB, CONFIGURATIONS, SMALL, gib
 from core.training.planning.memory import plan, usable_bytes
 from core.training.planning.memory_check import TOLERANCE, measure
-from playground.tabs.learn.figures import LAYOUT, axis
+from playground.tabs.learn.figures import LAYOUT, LEGEND, axis
 from playground.tabs.learn.lesson import (
     Answer,
     Context,
@@ -49,7 +50,8 @@ def stacked(title: str, unit: str, planned: dict[str, dict[str, float]], limit: 
         }
         for i, (part, name) in enumerate(NAMES.items())
     ]
-    layout = LAYOUT | {"barmode": "stack", "xaxis": axis(f"memory in {unit}", False), "height": 190 + 45 * len(planned)}
+    layout = LAYOUT | {"barmode": "stack", "xaxis": axis(f"memory in {unit}", False)}
+    layout |= {"legend": {**LEGEND, "traceorder": "normal"}}
     layout |= {"yaxis": {"autorange": "reversed", "automargin": True}}
     if limit:
         line = {"type": "line", "x0": limit, "x1": limit, "y0": 0, "y1": 1, "yref": "paper"}
@@ -169,8 +171,8 @@ def explain_real_run(result: Result, prediction: Answer) -> str:
     found = result.figures
     return (
         f"The process grew by {found['measured']:,.0f} MB, the plan says {found['planned']:,.0f}: "
-        f"{abs(found['measured'] / found['planned'] - 1):.0%} apart. Plans are tested to be within {TOLERANCE:.0%} of "
-        "real steps, whichever part is the largest; a program's own libraries come on top."
+        f"{percent(abs(found['measured'] / found['planned'] - 1))} apart. Plans are tested to be within "
+        f"{percent(TOLERANCE)} of real steps, whichever part is the largest; a program's own libraries come on top."
     )
 
 
@@ -251,7 +253,7 @@ STEPS = (
         explain_real_run,
         lambda result: abs(result.figures["measured"] / result.figures["planned"] - 1) < TOLERANCE,
         "peak memory of two real steps on this machine beside the plan",
-        f"core/training/planning/memory_check.py; tests hold eleven plans to {TOLERANCE:.0%}",
+        f"core/training/planning/memory_check.py; tests hold eleven plans to {percent(TOLERANCE)}",
         trains=True,
     ),
 )

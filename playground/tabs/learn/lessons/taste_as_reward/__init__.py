@@ -4,7 +4,7 @@ import os
 from collections.abc import Generator
 
 from core.datasets.preference_files import Preference
-from core.diagnostics.answer_changes import Change, interval
+from core.diagnostics.answer_changes import Change, interval, percent
 from core.lessons.taste_as_reward import METHODS, PRESSED, RULE, VOTES, Measured, TasteExperiment, spread
 from core.preferences.agreement import rate
 from core.preferences.rule_annotators import RULES, rule_behind
@@ -188,7 +188,7 @@ def cheat(context: Context) -> Run:
         ["score, in standard deviations", "0.00", f"{figures['gain']:+.2f}"],
         ["instructions followed", interval(before), interval(now)],
         ["words in an answer", f"{base.words:.1f}", f"{after.words:.1f}"],
-        ["repeated, three tokens at a time", f"{base.repetition:.0%}", f"{after.repetition:.0%}"],
+        ["repeated, three tokens at a time", percent(base.repetition), percent(after.repetition)],
         ["distance, nats a response", "0.0", f"{after.kl:.1f}"],
         *([["the doctor", "", finding.title] for finding in trained.findings]),
     ]
@@ -207,10 +207,11 @@ def explain_cheat(result: Result, prediction: Answer) -> str:
     found = result.figures
     return (
         f"The score rose by {found['gain']:.2f} standard deviations, and of {found['n']:.0f} answers the share that "
-        f"follows its instruction went from {found['followed_before']:.0%} to {found['followed_after']:.0%}, while "
-        f"answers went from {found['words_before']:.1f} to {found['words_after']:.1f} words. A score is a guess at "
-        "what was wanted, and pressed hard it is paid for with all that it cannot see: a price for distance, other "
-        "rewards beside it, and new votes on the new answers hold against that."
+        f"follows its instruction went from {percent(found['followed_before'])} to "
+        f"{percent(found['followed_after'])}, while answers went from {found['words_before']:.1f} to "
+        f"{found['words_after']:.1f} words. A score is a guess at what was wanted, and pressed hard it is paid with "
+        "all that it cannot see: a price for distance, other rewards beside it, and new votes on the new answers hold "
+        "against that."
     )
 
 

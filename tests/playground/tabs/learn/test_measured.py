@@ -1,0 +1,183 @@
+"""Lessons 4, 5, 6 and 8: the sentences and whether they hold follow from figures, and no figure stands in a text."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from core.lessons.failing_runs import FAULTS, FailingRun
+from core.lessons.memory_budget import CARD_GB, CONFIGURATIONS, gib
+from core.model import GPT
+from playground.services.services import Services
+from playground.tabs.learn.lesson import Context, Result
+from playground.tabs.learn.lessons import accumulation, failing_loss, memory_budget, taste_as_reward
+from playground.tabs.learn.measuring import reported, small_model
+from tests.core.diagnostics.test_doctor import BROKEN, read
+from tests.helpers.generators import returned
+
+
+def context(tmp_path: Path) -> Context:
+    return Context(Services.open(tmp_path, torch.device("cpu")), "bard")
+
+
+# --- what fits ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_what_fits_is_counted_holds_and_is_told(tmp_path: Path, number: int) -> None:
+    step = memory_budget.STEPS[number]
+    result = returned(step.run(context(tmp_path)))
+    assert step.holds(result) and f"{result.outcome:.1f}" in step.explain(result, 10.0)
+
+
+def test_the_plan_of_the_page_is_that_of_the_planner(tmp_path: Path) -> None:
+    result = returned(memory_budget.STEPS[0].run(context(tmp_path)))
+    assert result.outcome == gib(CONFIGURATIONS["whole"].plan.peak) < CARD_GB
+
+
+@pytest.mark.parametrize(("measured", "holds"), [(105.0, True), (130.0, False)])
+def test_a_real_run_bears_the_plan_out_within_its_tolerance(measured: float, holds: bool) -> None:
+    step = memory_budget.LESSON.step("real-run")
+    result = Result({"planned": 100.0, "measured": measured}, measured)
+    assert step.holds(result) == holds and f"{measured:.0f} MB" in step.explain(result, 200.0)
+
+
+# --- accumulation ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def vectors(monkeypatch: pytest.MonkeyPatch) -> dict[str, torch.Tensor]:
+    """Gradients as a model might have them, so that none need be computed."""
+    whole, other = torch.randn(2, 1000, generator=torch.Generator().manual_seed(0))
+    found = {"whole": whole, "right": whole, "mean_of_means": whole + 0.2 * other, "not_divided": 8 * whole}
+    monkeypatch.setattr(
+        accumulation, "model_of", lambda context: type("Loaded", (), {"model": None, "tokenizer": None})
+    )
+    for name in ("equal_batch", "unequal_batch"):
+        monkeypatch.setattr(accumulation.measuring, name, lambda model, tokenizer: None)
+    monkeypatch.setattr(accumulation.measuring, "gradients", lambda model, batch: found)
+    monkeypatch.setattr(accumulation.measuring, "targets_by_micro_batch", lambda batch: [10, 40])
+    return found
+
+
+def test_which_gradients_agree_is_read_from_their_differences(tmp_path: Path, vectors: dict[str, torch.Tensor]) -> None:
+    result = returned(accumulation.equal(context(tmp_path)))
+    assert result.outcome == accumulation.AGREEING[0] and not accumulation.equal_holds(result)
+    vectors["mean_of_means"] = vectors["whole"]
+    result = returned(accumulation.equal(context(tmp_path)))
+    assert result.outcome == accumulation.AGREEING[1] and accumulation.equal_holds(result)
+
+
+def test_how_far_off_the_mean_of_means_is(tmp_path: Path, vectors: dict[str, torch.Tensor]) -> None:
+    result = returned(accumulation.unequal(context(tmp_path)))
+    assert result.outcome == pytest.approx(20, rel=0.2) and accumulation.unequal_holds(result)
+    assert "4.0 times as much" in accumulation.explain_unequal(result, 3.0)
+    vectors["mean_of_means"] = vectors["whole"]
+    assert not accumulation.unequal_holds(returned(accumulation.unequal(context(tmp_path))))
+
+
+# --- the loss that will not fall ---------------------------------------------------------------------------------
+
+
+def broken(name: str) -> FailingRun:
+    """As seen of a recorded run."""
+    recordings = {kind: recorded for recorded, kind in BROKEN.items()}
+    finding = read(recordings[failing_loss.FOUND[name]]).diagnose()[0] if name in failing_loss.FOUND else None
+    leaks = name == "leaky_mask"
+    scatter = 0.4 if name == "tiny_batch" else 0.1
+    return FailingRun([6.0, 0.2 if leaks else 5.0], 9.0 if leaks else 5.5, scatter, 8.0 if leaks else 0.0, finding)
+
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch) -> dict[str, FailingRun]:
+    found = {name: broken(name) for name in FAULTS}
+    monkeypatch.setattr(failing_loss.RUNS, "broken", found)
+    return found
+
+
+def test_causes_are_told_by_the_doctor_by_scatter_and_by_what_comes(
+    tmp_path: Path, runs: dict[str, FailingRun]
+) -> None:
+    result = returned(failing_loss.causes(context(tmp_path)))
+    assert failing_loss.causes_hold(result)
+    assert result.outcome == [FAULTS[name].title for name in failing_loss.LETTERS.values()]
+    guess = [result.outcome[0]] * 6
+    assert "You assigned 1 of 6 rightly" in failing_loss.explain_causes(result, guess)
+    assert "the doctor names 4" in failing_loss.explain_causes(result, guess)
+    runs["rate_too_low"] = broken("tiny_batch")
+    assert not failing_loss.causes_hold(returned(failing_loss.causes(context(tmp_path))))
+
+
+def test_the_lowest_loss_is_that_of_the_leak_and_the_highest_where_the_future_is_hidden(
+    tmp_path: Path, runs: dict[str, FailingRun]
+) -> None:
+    lowest, held_out = (failing_loss.LESSON.step(name) for name in ("six-runs", "held-out"))
+    assert lowest.holds(returned(lowest.run(context(tmp_path))))
+    result = returned(held_out.run(context(tmp_path)))
+    assert result.outcome == 9.0 and held_out.holds(result)
+    runs["leaky_mask"] = runs["no_warmup"]
+    assert not lowest.holds(returned(lowest.run(context(tmp_path))))
+
+
+def test_curves_that_are_gone_are_missed_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(failing_loss.RUNS, "broken", {})
+    with pytest.raises(ValueError, match="go to step 1, predict again and run it"):
+        failing_loss.RUNS.look(context(tmp_path))
+
+
+# --- taste as a reward -------------------------------------------------------------------------------------------
+
+PRESSED = {"gain": 1.2, "real": 1.0, "followed_before": 0.6, "followed_after": 0.4, "n": 48.0, "kl": 5.0}
+PRESSED |= {"words_before": 8.0, "words_after": 3.0}
+
+
+@pytest.mark.parametrize(("changes", "holds"), [({}, True), ({"real": 0.0}, False), ({"followed_after": 0.7}, False)])
+def test_a_policy_cheats_if_its_score_rises_and_instructions_are_given_up(
+    changes: dict[str, float], holds: bool
+) -> None:
+    result = Result(PRESSED | changes, taste_as_reward.FOLLOWED[2])
+    assert taste_as_reward.cheat_holds(result) == holds
+    assert "1.20 standard deviations" in taste_as_reward.explain_cheat(result, "")
+
+
+def test_only_a_gain_that_is_more_than_chance_bears_the_methods_out() -> None:
+    figures = {f"{name}_{what}": 1.0 for name in ("dpo", "ppo", "grpo") for what in ("gain", "kl", "real")}
+    assert taste_as_reward.methods_hold(Result(figures | {"n": 48.0}, "DPO"))
+    best = {"ppo_gain": 2.0, "ppo_real": 0.0}
+    assert not taste_as_reward.methods_hold(Result(figures | best, "PPO"))
+
+
+# --- what they share ---------------------------------------------------------------------------------------------
+
+
+def test_progress_is_a_part_of_the_whole_and_what_is_stopped_ends() -> None:
+    ended: list[str] = []
+
+    def work() -> Any:
+        try:
+            yield 0.0
+            yield 1.0
+            return "made"
+        finally:
+            ended.append("ended")
+
+    following = reported(work(), "training", 0.5, 0.9)
+    assert [next(following).done, next(following).done] == [0.5, 0.9]
+    assert returned(following) == "made"
+    stopped = reported(work(), "training")
+    next(stopped)
+    stopped.close()
+    assert ended == ["ended", "ended"]
+
+
+def test_a_model_that_would_take_too_long_is_refused(
+    tmp_path: Path, make_model: Callable[..., GPT], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, loaded = context(tmp_path), type("Loaded", (), {"model": make_model()})
+    monkeypatch.setattr(here.services.checkpoints, "load", lambda name: loaded)
+    assert small_model(here, "bard") == tmp_path / "bard"
+    monkeypatch.setattr("playground.tabs.learn.measuring.LARGEST", 1000)
+    with pytest.raises(ValueError, match="choose a model with at most 1,000"):
+        small_model(here, "bard")

@@ -6,11 +6,14 @@ A FIFO would make it wait for ever, /dev/zero would fill the memory, and a spars
 import json
 import os
 import stat
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar, get_origin
 
 from core.config import describe_os_error
 
+F = TypeVar("F")
 JSON_BYTES = 1 << 28  # of a JSON file; the largest vocabularies take a tenth of that
 FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # nobody waits for who writes a FIFO
 
@@ -78,3 +81,20 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError(f"{path} is damaged: it should hold an object in braces")
     return value
+
+
+def read_facts(path: Path, kind: type[F]) -> F:
+    """A dataclass of plain values from a JSON file. Raises ValueError if it is not there or damaged."""
+    return facts_of(read_json(path), kind, path)
+
+
+def facts_of(values: Mapping[str, Any], kind: type[F], path: Path) -> F:
+    """The same from what was read of the file at `path`. Raises ValueError that names the file if that is damaged."""
+    try:
+        found = kind(**values)
+    except TypeError as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
+    for f in fields(kind):  # type: ignore[arg-type]
+        if not isinstance(value := getattr(found, f.name), get_origin(f.type) or f.type):  # type: ignore[arg-type]
+            raise ValueError(f"{path} is damaged: {f.name} is {value!r:.40}")
+    return found

@@ -23,12 +23,12 @@ from core.commands import (
     run_models,
     run_tokenizer,
     run_votes,
-    typed,
 )
-from core.config import REWARD, add_flags, describe_os_error
+from core.config import REWARD, add_flags, describe_os_error, typed
 from core.datasets import shakespeare as corpora
 from core.generate import Sampling
 from core.gguf_file import TYPES
+from core.method_comparison_file import MethodsConfig
 from core.packed_model import PRECISIONS
 from core.preferences.rule_annotators import RULES
 from core.preferences.vote_store import FILE
@@ -41,7 +41,7 @@ from core.stages.pretrain import PretrainConfig
 from core.stages.registry import STAGES
 from core.training import distributed
 from core.training.run_directory import Run
-from core.training_commands import QUEUE, complain, enqueue, execute, run_queue, run_run
+from core.training_commands import QUEUE, complain, enqueue, execute, run_compare_methods, run_queue, run_run
 
 Command = Callable[[argparse.Namespace], int]
 Add = Callable[[str, Command, str], argparse.ArgumentParser]  # name, what it does, help
@@ -96,6 +96,16 @@ def add_use(add: Add) -> None:
         help="your own reward functions that the run names, with commas: only what is named at the start is executed",
     )
     sub.add_argument("--queued", action="store_true", help=argparse.SUPPRESS)  # how the queue itself begins one
+
+    sub = add(
+        "compare-methods",
+        run_compare_methods,
+        "DPO, PPO, GRPO and best-of-n from one parent on one rule: reward against KL, and what each costs.",
+    )
+    sub.add_argument("name", help="what the comparison will be called; the page shows it under Align, Compare methods")
+    sub.add_argument("--directory", type=Path, default=default_directory(), help="where models live [%(default)s]")
+    sub.add_argument("--created", action="store_true", help=argparse.SUPPRESS)  # by the page, which has begun this
+    add_flags(sub, MethodsConfig, MethodsConfig())
 
     sub = add("generate", run_generate, "Continue a text.")
     sub.add_argument("--prompt", default="", help="the text to continue; empty begins a new document")

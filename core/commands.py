@@ -12,7 +12,7 @@ from typing import Any
 from core import checkpoint, hub, hub_upload
 from core.atomic_files import claim
 from core.checkpoint import Checkpoint
-from core.config import Config, names
+from core.config import names, typed
 from core.conversation import Conversation, Message, generate_reply
 from core.datasets import shakespeare as corpora
 from core.datasets.labelled_files import Columns
@@ -62,11 +62,6 @@ MODELS = {
     "restore": Action("take MODEL, as list calls it, out of the trash", 1),
     "empty-trash": Action("delete what is in the trash"),
 }
-
-
-def typed(args: argparse.Namespace, cls: type[Config]) -> dict[str, Any]:
-    """The settings of a configuration that were given on the command line."""
-    return {name: value for name, value in vars(args).items() if name in names(cls)}
 
 
 def run_generate(args: argparse.Namespace) -> int:

@@ -200,6 +200,11 @@ def add_flags(
         parser.add_argument(f"--{f.name.replace('_', '-')}", **options)
 
 
+def typed(args: argparse.Namespace, cls: type[Config]) -> dict[str, Any]:
+    """The settings of a configuration that were given on the command line."""
+    return {name: value for name, value in vars(args).items() if name in names(cls)}
+
+
 def parse_optional(kind: type) -> Any:
     def parse(text: str) -> Any:
         return None if text.lower() in ("", "none") else kind(text)

@@ -22,17 +22,17 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar, get_origin
+from typing import Any
 
 import torch
 from filelock import FileLock, Timeout
 
 from core import checkpoint, lora
 from core.atomic_files import atomic_directory, claim, write_json
-from core.bounded_files import read_json
+from core.bounded_files import read_facts
 from core.checkpoint import Card, Checkpoint
 from core.config import describe_os_error
 from core.datasets.preference_files import Preference, prompt_messages
@@ -50,7 +50,6 @@ STEPS, BATCH, LEARNING_RATE, BETA = 8, 8, 1.8e-4, 0.1  # of a round
 RANK = 16
 FACTS, LOCK = "version.json", ".lock"  # a round holds the lock of its session
 DIRECTORY = re.compile(r"v\d{4,}")
-F = TypeVar("F")
 
 
 @dataclass(frozen=True)
@@ -221,18 +220,6 @@ def version_directory(session: Path, number: int) -> Path:
 def read_version(directory: Path) -> Version:
     """Raises ValueError if it is not there or damaged."""
     return read_facts(directory / FACTS, Version)
-
-
-def read_facts(path: Path, kind: type[F]) -> F:
-    """A dataclass of plain values from a JSON file. Raises ValueError if it is not there or damaged."""
-    try:
-        found = kind(**read_json(path))
-    except TypeError as error:
-        raise ValueError(f"{path} is damaged: {error}") from error
-    for f in fields(kind):  # type: ignore[arg-type]
-        if not isinstance(value := getattr(found, f.name), get_origin(f.type) or f.type):  # type: ignore[arg-type]
-            raise ValueError(f"{path} is damaged: {f.name} is {value!r:.40}")
-    return found
 
 
 def versions(session: Path) -> dict[int, Version]:

@@ -16,14 +16,16 @@ from typing import NamedTuple
 
 from filelock import FileLock, Timeout
 
+from core.atomic_files import is_locked
 from core.queue_file import Entry, read_entries, write_entries
 from core.stages.memory_fit import MemoryNeed, fitted_here, known_need
 from core.stages.registry import checkpoint_settings, stage_of
 from core.training.detached import start_detached
 from core.training.device import pick_device
-from core.training.run_directory import QUEUED, Run, Status, runs
+from core.training.run_directory import QUEUED, Run, Status, device_lock, runs
 
 LOCK_SECONDS = 30.0  # a change takes milliseconds
+OTHERS = "a comparison of methods"  # what else holds a device (core/method_comparison.py)
 IN_QUEUE = "waits in the queue"  # in status.json; why, is told by who looks
 
 
@@ -91,7 +93,8 @@ def waiting(checkpoints: Path) -> list[Waiting]:
         reason = why(entry, checkpoints, states)
         if reason is None:
             device = device_of(Run(checkpoints / entry.name))
-            reason = held.get(device, Reason("begins"))
+            others = Reason("device", OTHERS, device) if is_locked(device_lock(checkpoints, device)) else None
+            reason = held.get(device, others or Reason("begins"))
             held[device] = Reason("order", entry.name)
         found.append(Waiting(entry, reason))
     return found

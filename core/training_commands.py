@@ -6,7 +6,9 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from core import queue
+from core import method_comparison, queue
+from core.config import typed
+from core.method_comparison_file import DIRECTORY, FILE, MethodsConfig
 from core.rlhf import own_reward
 from core.stages.memory_fit import known_need
 from core.stages.registry import stage_of, train
@@ -99,6 +101,18 @@ def run_queued(run: Run, agreed: bool) -> int:
     except Busy:
         queue.put_back(run, need, agreed)
         return 0
+
+
+def run_compare_methods(args: argparse.Namespace) -> int:
+    directory = args.directory / DIRECTORY / args.name
+    if not args.created:
+        method_comparison.create(args.directory, args.name, MethodsConfig.from_dict(typed(args, MethodsConfig)))
+    try:
+        found = method_comparison.run(directory)
+    finally:
+        go_on([args.directory])
+    log.info("%s: %s", found.state, directory / FILE)
+    return complain(found.message) if found.message else 0
 
 
 def go_on(places: Iterable[Path]) -> int:

@@ -1,7 +1,8 @@
 """Prompts for a model whose answers are to be compared: lines from the plays, or a person's own."""
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -32,19 +33,19 @@ OF_OWN_PROMPTS = ("prompts", "too long, left out")  # counts that say nothing of
 KINDS = ("speaker", "lines", "mention", "begin")  # instructions that leave open how an answer ends
 
 
-def play_prompts(texts: Iterable[Play], count: int, seed: int) -> list[str]:
+def play_prompts(texts: Iterable[Play], seed: int) -> Iterator[str]:
     """Different cues from the plays, in random order; to half of them an instruction that the real reply follows."""
     chance = random.Random(seed)
     pairs = [(cue, openings) for play in texts for cue, openings in exchanges(play)]
     chance.shuffle(pairs)
-    prompts: dict[str, None] = {}
+    known: set[str] = set()
     for cue, openings in pairs:
-        if len(prompts) == count:
-            break
         possible = [i for i in satisfied_instructions(chance.choice(openings)) if i.kind in KINDS]
         plain = chance.random() < PLAIN or not possible
-        prompts[cue if plain else f"{cue}\n\n{instruction_sentence([chance.choice(possible)])}"] = None
-    return list(prompts)
+        prompt = cue if plain else f"{cue}\n\n{instruction_sentence([chance.choice(possible)])}"
+        if prompt not in known:
+            known.add(prompt)
+            yield prompt
 
 
 def instructed_prompts(texts: Iterable[Play], count: int, seed: int) -> dict[str, tuple[Instruction, ...]]:
@@ -77,13 +78,18 @@ def learned_and_measured_prompts(source: str, seed: int) -> tuple[list[str], lis
 
 
 def learning_prompts(count: int, seed: int) -> list[str]:
+    """The first of `every_learning_prompt`."""
+    return list(islice(every_learning_prompt(seed), count))
+
+
+def every_learning_prompt(seed: int) -> Iterator[str]:
     """From the plays that models learn from."""
-    return play_prompts(split(plays())[0], count, seed)
+    return play_prompts(split(plays())[0], seed)
 
 
 def held_out_prompts(count: int, seed: int = 0) -> list[str]:
     """From the two plays that no model here has learned from: to measure on."""
-    return play_prompts(split(plays())[1], count, seed)
+    return list(islice(play_prompts(split(plays())[1], seed), count))
 
 
 def read_prompts(path: str | Path) -> list[str]:

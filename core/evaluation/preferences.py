@@ -17,7 +17,7 @@ from core.datasets.preference_pairs import last_token_batch
 from core.generate import Sampling, batch
 from core.linear_cross_entropy import IGNORE_INDEX
 from core.model import GPT
-from core.rlhf.logprobs import ranked_right
+from core.rlhf.logprobs import logits_of, ranked_right
 from core.tokenizer import Tokenizer
 
 SIDE_BY_SIDE = 64  # texts written or read at once
@@ -65,7 +65,6 @@ def vote_metrics(margins: Tensor, texts: Sequence[Preference]) -> dict[str, floa
     }
 
 
-@torch.inference_mode()
 def response_kl(
     policy: GPT,
     reference: GPT,
@@ -77,9 +76,7 @@ def response_kl(
 ) -> float:
     """KL(policy || reference) in nats a response: how far the policy has moved from where it began.
 
-    Both are meant at `temperature`: the policy answers the prompts at it, and at each token of its answers the two
-    whole distributions are compared; the sum over an answer is an estimate of its divergence with less noise than
-    log-ratios of what was drawn.
+    The policy answers the prompts at `temperature`, at which both are meant: see `answer_kl`.
     """
     block_size = policy.config.block_size
     max_new_tokens = min(max_new_tokens, block_size // 2)
@@ -89,16 +86,29 @@ def response_kl(
     stop, total = turn_ends(tokenizer), 0.0
     for first in range(0, len(asked), SIDE_BY_SIDE):
         some = asked[first : first + SIDE_BY_SIDE]
-        seeded = replace(sampling, seed=seed + first)
-        said = batch(policy, some, seeded, stop, with_stop=True)
-        rows = collate(
-            [
-                Example(prompt + ids, [False] * len(prompt) + [True] * len(ids))
-                for prompt, ids in zip(some, said, strict=True)
-            ]
-        ).to(policy.device)
-        counts = rows.targets != IGNORE_INDEX
-        both = (policy, reference.eval())
-        ours, theirs = ((model(rows.inputs)[0][counts].float() / temperature).log_softmax(-1) for model in both)
-        total += F.kl_div(theirs, ours, reduction="sum", log_target=True).item()
+        said = batch(policy, some, replace(sampling, seed=seed + first), stop, with_stop=True)
+        written = [
+            Example(prompt + ids, [False] * len(prompt) + [True] * len(ids))
+            for prompt, ids in zip(some, said, strict=True)
+        ]
+        total += answer_kl(policy, reference, written, temperature).sum().item()
     return total / len(asked)
+
+
+@torch.inference_mode()
+def answer_kl(policy: GPT, reference: GPT, written: Sequence[Example], temperature: float = 1.0) -> Tensor:
+    """KL(policy || reference) in nats, (N,), of answers that the policy has drawn at `temperature`.
+
+    At each of an answer's tokens the two whole distributions are compared; the sum over the answer is an estimate of
+    the divergence with less noise than log-ratios of what was drawn. written: prompts with their answers, whose tokens
+    are the ones that are learned.
+    """
+    found = []
+    for first in range(0, len(written), SIDE_BY_SIDE):
+        rows = collate(written[first : first + SIDE_BY_SIDE]).to(policy.device)
+        counts = rows.targets != IGNORE_INDEX
+        both = (policy.eval(), reference.eval())
+        ours, theirs = (logits_of(gpt, gpt.hidden(rows.inputs)[counts], temperature).log_softmax(-1) for gpt in both)
+        apart = F.kl_div(theirs, ours, reduction="none", log_target=True).sum(-1)
+        found.append(torch.zeros(counts.shape, device=counts.device).masked_scatter(counts, apart).sum(1).cpu())
+    return torch.cat(found)

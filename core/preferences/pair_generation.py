@@ -3,9 +3,10 @@
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 
 from core.chat_template import encode_prompt, turn_ends
-from core.datasets.prompts import learning_prompts
+from core.datasets.prompts import every_learning_prompt
 from core.generate import Model, Sampling, batch
 from core.preferences.rule_annotators import annotator_of, prefer, rule_of
 from core.preferences.vote_store import Answer, NewPair, Votes
@@ -93,10 +94,11 @@ def simulate(
     """
     rule, annotator = rule_of(rule_name), annotator_of(rule_name)
     known = {pair_content(vote.pair) for vote in votes.standing(annotator)}
-    prompts = learning_prompts(1_000_000, seed)
-    chance, voted = random.Random(seed), 0
-    for first in range(0, len(prompts), AT_ONCE):
-        found = answer_pairs(writer, writer, prompts[first : first + AT_ONCE], sampling, seed + first)
+    prompts = every_learning_prompt(seed)
+    chance, voted, seed_of_answers = random.Random(seed), 0, seed
+    while asked := list(islice(prompts, AT_ONCE)):
+        found = answer_pairs(writer, writer, asked, sampling, seed_of_answers)
+        seed_of_answers += AT_ONCE
         pairs = [p for p in shuffle_sides(found, sampling, "rule", chance) if pair_content(p) not in known]
         choices = [prefer(rule, pair.left.text, pair.right.text) for pair in pairs]
         decided = [(pair, c) for pair, c in zip(pairs, choices, strict=True) if c != "tie"][: count - voted]

@@ -269,11 +269,10 @@ class Run:
         """
         self.reserve()
         try:
-            with FileLock(self.directory.parent / f".{device}.lock", timeout=2):
+            with hold_device(
+                self.directory.parent, device, f", or let this one wait: python -m core run {self.directory} --queue"
+            ):
                 yield
-        except Timeout:
-            waits = f"or let this one wait: python -m core run {self.directory} --queue"
-            raise Busy(f"{busy_sentence(self.directory.parent, device)}, {waits}") from None
         finally:
             self.release()
 
@@ -373,10 +372,25 @@ def check_name(name: str) -> None:
         )
 
 
+def device_lock(checkpoints: Path, device: str) -> Path:
+    """The file that is locked by whoever computes on `device` for this directory of checkpoints."""
+    return checkpoints / f".{device}.lock"
+
+
+@contextmanager
+def hold_device(checkpoints: Path, device: str, otherwise: str = "") -> Iterator[None]:
+    """Be the only one that trains on `device`, or raise Busy; `otherwise` ends its sentence."""
+    try:
+        with FileLock(device_lock(checkpoints, device), timeout=2):
+            yield
+    except Timeout:
+        raise Busy(f"{busy_sentence(checkpoints, device)}{otherwise}") from None
+
+
 def busy_sentence(checkpoints: Path, device: str) -> str:
     busy = [run.name for run in runs(checkpoints) if (s := run.status()).active and s.device == device]
-    who = f" ({', '.join(busy)})" if busy else ""
-    return f"another training{who} has the {device}: stop it first, or wait until it ends"
+    who = f"another training ({', '.join(busy)})" if busy else "another training, or a comparison of methods,"
+    return f"{who} has the {device}: stop it first, or wait until it ends"
 
 
 def runs(checkpoints: Path) -> list[Run]:

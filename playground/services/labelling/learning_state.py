@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from core.atomic_files import write_json
-from core.bounded_files import is_file
-from core.online_dpo import read_facts, versions
+from core.bounded_files import is_file, read_facts
+from core.online_dpo import versions
 from core.preferences.agreement import Rate, win_rate
 from core.preferences.vote_store import Vote
 

@@ -11,7 +11,7 @@ from playground.panels.live_run.panel import Place
 from playground.panels.stage_form import panel as stage_form
 from playground.panels.stage_form.spec import Spec
 from playground.services.services import Services
-from playground.tabs.align import before_after
+from playground.tabs.align import before_after, methods
 from playground.tabs.align.pictures import pictures
 from playground.ui.components import Page, intro
 
@@ -49,6 +49,8 @@ def build(services: Services, page: Page) -> None:
             runs = learn(services, page, stages)
         with gr.Tab("Before and after", id="compare", elem_id="align-part-compare") as tab:
             before_after.build(services, page, tab, runs)
+        with gr.Tab("Compare methods", id="methods", elem_id="align-part-methods"):
+            methods.build(services)
 
 
 def simplest_first(stages: Iterable[Stage]) -> list[Stage]:

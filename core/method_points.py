@@ -1,0 +1,159 @@
+"""The points in the picture of a comparison of methods: what is measured of a model, and what it took to get there."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from core.checkpoint import Checkpoint, read_card
+from core.config import plural
+from core.datasets.instructions import words
+from core.evaluation.preferences import answer_kl
+from core.method_comparison_file import BEST_OF_N, METHODS, Point
+from core.model import GPT
+from core.preferences.agreement import Z, wilson
+from core.preferences.pair_generation import PAIR_SAMPLING
+from core.preferences.rule_annotators import Rule
+from core.rlhf.best_of_n import best_of_n, best_of_n_kl
+from core.rlhf.rollouts import Response, generate_responses
+from core.training.run_directory import Run, step_number
+
+SIDE_BY_SIDE = 64  # answers that are written at once
+
+
+class Interval(NamedTuple):
+    """A mean over prompts, and where it lies with 95 % confidence."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Measured(NamedTuple):
+    reward: Interval  # share of the answers that the rule likes
+    kl: Interval  # nats an answer from the parent
+    words: Interval  # in an answer
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What has been spent."""
+
+    seconds: float = 0.0
+    answers: int = 0
+    votes: int = 0
+
+
+def share(values: Tensor) -> Interval:
+    """Of what is between 0 and 1 for each prompt, (P,): Wilson's interval.
+
+    Where a prompt's value is a mean itself, it is too wide rather than too narrow.
+    """
+    return Interval(values.mean().item(), *wilson(values.sum().item(), len(values)))
+
+
+def mean(values: Tensor) -> Interval:
+    """Of what is never negative, (P,)."""
+    middle, half = values.mean().item(), Z * values.std().item() / math.sqrt(len(values))
+    return Interval(middle, max(0.0, middle - half), middle + half)
+
+
+@dataclass(frozen=True)
+class Evaluator:
+    """A rule, held-out prompts as tokens, and the parent: by these all are measured."""
+
+    parent: Checkpoint[GPT]
+    rule: Rule
+    prompts: Sequence[list[int]]
+    seed: int
+
+    def write(self, model: GPT, samples: int = 1) -> Iterator[list[Response]]:
+        """So many answers to each prompt, those to one after the other, some at a time."""
+        asked = [ids for ids in self.prompts for _ in range(samples)]
+        for first in range(0, len(asked), SIDE_BY_SIDE):
+            sampling = replace(PAIR_SAMPLING, seed=self.seed + first)
+            yield generate_responses(model, self.parent.tokenizer, asked[first : first + SIDE_BY_SIDE], sampling)
+
+    def texts(self, responses: Sequence[Response]) -> list[str]:
+        return [self.parent.tokenizer.decode(response.answer).strip() for response in responses]
+
+    def measure(self, model: GPT) -> Measured:
+        """By one answer to each prompt; reward and KL are of the same ones."""
+        written = [response for some in self.write(model) for response in some]
+        texts = self.texts(written)
+        held, lengths = (torch.tensor([float(of(text)) for text in texts]) for of in (self.rule.holds, length))
+        kl = answer_kl(model, self.parent.model, [response.example for response in written])
+        return Measured(share(held), mean(kl), mean(lengths))
+
+    def best_of(self, texts: Sequence[str], samples: int) -> dict[int, Measured]:
+        """Of as many answers to each prompt, {n: what picking the best of n does}, from 1, the parent as it is, on."""
+        scores, held, lengths = (
+            torch.tensor([float(of(text)) for text in texts], dtype=torch.float64).view(-1, samples)
+            for of in (self.rule.score, self.rule.holds, length)
+        )
+        found = {}
+        for n in sorted({2**i for i in range(samples.bit_length())} | {samples}):
+            best, kl = partial(best_of_n, scores, n=n), best_of_n_kl(n)
+            found[n] = Measured(share(best(held)), Interval(kl, kl, kl), mean(best(lengths)))
+        return found
+
+
+def length(text: str) -> int:
+    return len(words(text))
+
+
+# --- of a training --------------------------------------------------------------------------------------------
+
+
+def steps_kept(run: Run) -> list[Path]:
+    """Where the weights lie that a training had at some of its steps: not at its start, and always at its end."""
+    kept = [path for path in run.snapshots() if step_number(path)]
+    last = read_card(run.directory / "card.json").step
+    return kept if kept and step_number(kept[-1]) == last else [*kept, run.directory]
+
+
+def answers_written(config: Any, step: int) -> int:
+    """How many answers a training has written by a step to learn from; DPO writes none."""
+    values = config.to_dict()
+    if "rollouts" not in values:
+        return 0
+    passes = values.get("ppo_epochs") or values["grpo_epochs"]
+    iterations: int = math.ceil(step * values["batch_size"] / (values["rollouts"] * passes))
+    return iterations * int(values["rollouts"])
+
+
+def point(method: str, strength: int, measured: Measured, spent: Cost, prompts: int, each: int = 1) -> Point:
+    reward, kl, length = measured
+    return Point(
+        method=method,
+        strength=strength,
+        reward=reward.value,
+        reward_low=reward.low,
+        reward_high=reward.high,
+        kl=kl.value,
+        kl_low=kl.low,
+        kl_high=kl.high,
+        prompts=prompts,
+        words=length.value,
+        words_low=length.low,
+        words_high=length.high,
+        seconds=spent.seconds,
+        answers=spent.answers,
+        votes=spent.votes,
+        each=each,
+    )
+
+
+def describe(point: Point) -> str:
+    """A line for people."""
+    reward, kl = f"{100 * point.reward:.0f} %", f"{point.kl:.2f}"
+    reward += f" [{100 * point.reward_low:.0f}, {100 * point.reward_high:.0f}] of {plural(point.prompts, 'prompt')}"
+    kl += f" [{point.kl_low:.2f}, {point.kl_high:.2f}] nats"
+    cost = f"{point.seconds:.0f} s, {plural(point.answers, 'answer')}, {plural(point.votes, 'vote')}"
+    what = f"n = {point.strength}" if point.method == BEST_OF_N else f"step {point.strength}"
+    return f"  {METHODS[point.method]}, {what}: {reward}, KL {kl}, {point.words:.1f} words; {cost}"

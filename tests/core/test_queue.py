@@ -18,7 +18,7 @@ from core.stages.ppo import PPOConfig
 from core.stages.pretrain import PretrainConfig
 from core.stages.reward_model import RewardConfig
 from core.training import run_directory
-from core.training.run_directory import Run, Status
+from core.training.run_directory import Run, Status, hold_device
 
 GIB = 2**30
 SMALL = dict(n_layer=1, n_head=2, n_embd=16, block_size=16, vocab_size=300, device="cpu")
@@ -87,6 +87,14 @@ def test_who_waits_says_for_what_and_the_first_is_begun_when_the_device_is_free(
     assert queue.start_next(tmp_path) == [] and begun == [
         ["a", "--anyway"]
     ]  # it was counted when it was added: it fits
+
+
+def test_who_waits_is_not_begun_beside_a_comparison_of_methods(tmp_path: Path, begun: list) -> None:
+    with hold_device(tmp_path, "cpu"):
+        add(tmp_path, "a")
+        assert told(tmp_path) == [("a", "the cpu is held by a comparison of methods")]
+        assert queue.start_next(tmp_path) == [] == begun
+    assert [found.run.name for found in queue.start_next(tmp_path)] == ["a"]
 
 
 def test_the_order_is_changed_and_what_cannot_move_further_stays(tmp_path: Path) -> None:

@@ -10,6 +10,14 @@ const { stateText } = await import("../../playground/tabs/align/comparison.js");
 const { byKind, followLatest } = await import("../../playground/tabs/align/details.js");
 const { fateOf, partsText, ranked } = await import("../../playground/tabs/align/groups.js");
 const { limitsInSight, pointsOf } = await import("../../playground/tabs/align/kl.js");
+const {
+  isParent,
+  partText,
+  pointText,
+  rowsOf,
+  stateText: comparisonText,
+  tracesOf,
+} = await import("../../playground/tabs/align/method_points.js");
 const { rangeOf, storyOf } = await import("../../playground/tabs/align/pairs.js");
 const { scaleOf } = await import("../../playground/tabs/align/rollouts.js");
 
@@ -97,4 +105,70 @@ test("a group's answers stand by what they are worth, with what each reward gave
   assert.equal(partsText(["question", "metre"], [1, 0.5]), " (question 1.00, metre 0.50)");
   const fates = [low, high, { advantage: 0.001 }].map(fateOf);
   assert.deepEqual(fates, ["becomes less likely", "becomes likelier", "stays as likely"]);
+});
+
+// --- methods compared ---
+
+const looks = {
+  "best-of-n": { title: "Best-of-n", color: "purple", symbol: "diamond" },
+  dpo: { title: "DPO", color: "blue", symbol: "circle" },
+  grpo: { title: "GRPO", color: "green", symbol: "triangle-up" },
+};
+const kept = { reward: 0.2, reward_low: 0.1, reward_high: 0.35, kl: 0, kl_low: 0, kl_high: 0, prompts: 100 };
+Object.assign(kept, { words: 9, words_low: 8, words_high: 10, seconds: 0, answers: 0, votes: 0, each: 1 });
+const parent = { ...kept, method: "best-of-n", strength: 1 };
+const best = { ...kept, method: "best-of-n", strength: 4, reward: 0.5, kl: 0.64, each: 4 };
+const dpo = { ...kept, method: "dpo", strength: 60, reward: 0.9, reward_low: 0.8, reward_high: 0.95, kl: 3 };
+Object.assign(dpo, { kl_low: 2.5, kl_high: 3.5, seconds: 50, answers: 1400, votes: 200 });
+const early = { ...dpo, strength: 6, kl: 0.3 };
+
+test("each method is a path that begins at the parent, in the order of its strength", () => {
+  assert.deepEqual(tracesOf([best, dpo], looks, "black"), [], "without the parent nothing is drawn");
+  const [first, second, star] = tracesOf([parent, best, dpo, early], looks, "black");
+  assert.deepEqual([first.name, second.name, star.name], ["Best-of-n", "DPO", "the parent"]);
+  assert.deepEqual(first.x, [0, 0.64]);
+  assert.deepEqual(second.x, [0, 0.3, 3]);
+  assert.deepEqual(second.marker.size, [0, 10, 10]);
+  assert.notEqual(first.marker.symbol, second.marker.symbol);
+  assert.ok(Math.abs(second.error_y.array[2] - 0.05) < 1e-9 && Math.abs(second.error_y.arrayminus[2] - 0.1) < 1e-9);
+  assert.match(second.customdata[2], /^DPO, step 60<br>90 % \(80 to 95\) of 100 prompts<br>KL 3.0 \(2.5 to 3.5\) nats/);
+  assert.match(pointText(best, "n"), /KL at most 0.64 nats.*nothing is learned; 4 answers for each/);
+});
+
+test("a point of reward is priced where something was gained", () => {
+  const prices = { dpo: { gain: 70, seconds: 0.71, answers: 20, votes: 2.9 } };
+  const grpo = { ...dpo, method: "grpo", reward: 0.22, votes: 0, seconds: 120 };
+  const rows = rowsOf({ points: [parent, best, dpo, grpo], last: [1, 2, 3], prices, parent: "bard" }, looks);
+  assert.deepEqual(
+    rows.map((row) => [row[0], row.at(-1)]),
+    [
+      ["bard", ""],
+      ["Best-of-n, n = 4", "3 more answers each time"],
+      ["DPO, step 60", "0.7 s, 20 answers, 2.9 votes"],
+      ["GRPO, step 60", "no gain beyond chance"],
+    ],
+  );
+  assert.deepEqual(rows[2].slice(1, 7), [
+    "90 % (80 to 95)",
+    "3.0 (2.5 to 3.5)",
+    "9.0 (8.0 to 10.0)",
+    "50 s",
+    "1,400",
+    "200",
+  ]);
+  const [only] = rowsOf({ points: [parent], last: [0], prices: {}, parent: "bard" }, looks);
+  assert.ok(isParent(parent) && only[0] === "bard");
+});
+
+test("how far a comparison is stands in its parts", () => {
+  const part = { title: "DPO", done: 12, total: 60, seconds: 8, ended: false };
+  assert.equal(partText(part, true), "12 of 60, 8 s");
+  assert.equal(partText({ ...part, done: 60, ended: true }, true), "8 s");
+  assert.equal(partText({ ...part, ended: true }, true), "12 of 60, 8 s", "it has ended early");
+  assert.equal(partText({ ...part, seconds: 0 }, true), "waits");
+  assert.equal(partText({ ...part, seconds: 0 }, false), "not begun");
+  const news = { state: "running", left: 200, message: "", parts: [{ ...part, ended: true }, part] };
+  assert.equal(comparisonText(news), "DPO: about 3 min left.");
+  assert.equal(comparisonText({ ...news, state: "finished" }), "Finished after 16 s.");
+  assert.equal(comparisonText({ ...news, state: "failed", message: "No." }), "No.");
 });

@@ -1,14 +1,20 @@
 """The Align tab: it shows what the files of runs say, refuses in words, and leads from votes to before and after."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from core import checkpoint
+from core.checkpoint import Card
 from core.datasets.preference_files import Preference
+from core.method_comparison_file import comparisons, read_comparison
+from core.model import GPT
 from core.preferences.rule_annotators import annotator_of
 from core.preferences.vote_store import Votes
+from core.tokenizer import Tokenizer
 from core.training.log_lines import read_lines
 from core.training.run_directory import Run
 from tests.ui.runs import HOSTILE, add_aligned_steps, write_aligned
@@ -177,7 +183,9 @@ def fill(page: Page, elem_id: str, value: str) -> None:
 
 
 @pytest.mark.slow
-def test_from_a_counted_reward_to_before_and_after(page: Page, url: str, workspace: Path) -> None:
+def test_from_a_counted_reward_to_before_and_after(
+    page: Page, url: str, workspace: Path, make_model: Callable[..., GPT], tokenizer: Tokenizer
+) -> None:
     votes_of(workspace).import_preferences([Preference("Who?", "I?", "I.")], annotator_of("question"), "rule")
     open_align(page, url, "GRPO")
     plan = page.locator("#grpo-plan")
@@ -230,3 +238,36 @@ def test_from_a_counted_reward_to_before_and_after(page: Page, url: str, workspa
     choose(page, "compare-before", "grpo-1")
     page.locator("#compare-start").click()
     expect(page.locator("#compare-said")).to_contain_text("Choose two different models")
+    small = make_model(block_size=256, n_layer=1, n_embd=16)
+    checkpoint.save(workspace / "tiny-chat", small, tokenizer, Card("sft"))
+    methods_are_compared_and_found_again(page, workspace)
+
+
+def methods_are_compared_and_found_again(page: Page, workspace: Path) -> None:
+    open_tab(page, "Compare methods")
+    expect(page.locator(".pg-methods")).to_contain_text("Nothing has been compared yet")
+    expect(page.locator("#methods-parent input")).to_have_value("bard-chat")
+    page.locator(".pg-methods").get_by_role("button", name="More settings").click()
+    fill(page, "methods-parent", str(workspace / "bard-base"))
+    choose(page, "methods-device", "cpu")
+    for name, value in {"votes": 20, "length": 0.02, "prompts": 20, "samples": 2}.items():
+        fill(page, f"methods-{name}", str(value))
+    page.locator("#methods-start").click()
+    expect(page.locator(".pg-methods .pg-start")).to_contain_text("Bard-base does not answer in turns")
+    fill(page, "methods-parent", str(workspace / "tiny-chat"))
+    choose(page, "methods-rule", "is shorter (shorter)")
+    page.locator("#methods-start").click()
+    expect(page.locator(".pg-methods")).to_have_attribute("data-state", "running")
+    page.reload()
+    open_tab(page, "Align")
+    open_tab(page, "Compare methods")
+    expect(page.locator(".pg-methods")).to_have_attribute("data-state", "finished", timeout=300_000)
+    (directory,) = comparisons(workspace)
+    found = read_comparison(directory)
+    for title, method in (("Best-of-n", "best-of-n"), ("DPO", "dpo"), ("PPO", "ppo"), ("GRPO", "grpo")):
+        drawn = plotted(page, ".pg-methods .js-plotly-plot", title)
+        points = [point for point in found.points if point.method == method]
+        expected = points if method == "best-of-n" else [found.points[0], *points]
+        assert drawn == [[point.kl for point in expected], [point.reward for point in expected]]
+    expect(page.locator(".pg-methods table tr")).to_have_count(6)
+    expect(page.locator(".pg-methods table")).to_contain_text("1 more answer each time")

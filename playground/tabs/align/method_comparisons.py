@@ -31,6 +31,7 @@ from core.training.detached import start_detached
 from core.training.device import pick_device
 from playground.services.checkpoints import Checkpoints
 from playground.services.training_jobs import Jobs
+from playground.ui.text import sentence
 
 LOG_END = 300  # characters of a log's last line that a sentence repeats
 
@@ -118,7 +119,7 @@ class MethodComparisons:
             "title": title(found),
             "state": found.state,
             "running": found.state in (CREATED, RUNNING),
-            "message": found.message,
+            "message": sentence(found.message) if found.message else "",
             "parent": found.parent,
             "rule": {"title": rule.title, "about": rule.about},
             "left": seconds_left(found),

@@ -24,6 +24,7 @@ const counted = (count, what) => `${number(count)} ${what}${count === 1 ? "" : "
 const between = (value, low, high, write) => `${write(value)} (${write(low)} to ${write(high)})`;
 const share = (value) => String(Math.round(100 * value));
 const digits = (value) => value.toFixed(1);
+const amount = (value) => (value < 10 ? digits(value) : number(Math.round(value)));
 const rewardText = (p) => `${wholePercent(p.reward)} (${share(p.reward_low)} to ${share(p.reward_high)})`;
 
 /** What it took, in words. @param {Point} point */
@@ -70,7 +71,7 @@ export function tracesOf(points, looks, color) {
       customdata: whole.map((p) => pointText(p, isParent(p) ? "the parent" : `${title}, ${strengthText(p)}`)),
       hovertemplate: "%{customdata}<extra></extra>",
       line: { color: own, width: 1.5, dash: method === BEST_OF_N ? "dot" : "solid" },
-      marker: { color: own, symbol, size: whole.map((p) => (isParent(p) ? 0 : 10)) },
+      marker: { color: own, symbol, opacity: 1, size: whole.map((p) => (isParent(p) ? 0 : 10)) },
       error_y: { ...bars(whole), color: own },
       cliponaxis: false,
     };
@@ -83,15 +84,24 @@ export function tracesOf(points, looks, color) {
   return [...paths, star];
 }
 
-export const COLUMNS = ["", "share of answers", "KL (nats)", "words", "time", "answers", "votes", "a point costs"];
+export const COLUMNS = [
+  "method",
+  "share of answers",
+  "KL (nats)",
+  "words",
+  "time",
+  "answers",
+  "votes",
+  "a point costs",
+];
 
 /** What one point of reward costs. @param {Point} point @param {Price | undefined} price */
 function priceText(point, price) {
   if (isParent(point)) return "";
-  if (point.method === BEST_OF_N) return `${counted(point.each - 1, "more answer")}, each time`;
+  if (point.method === BEST_OF_N) return `${counted(point.each - 1, "more answer")} each time`;
   if (!price) return "no gain beyond chance";
-  const some = [`${digits(price.seconds)} s`, `${digits(price.answers)} answers`];
-  return [...some, ...(point.votes ? [`${digits(price.votes)} votes`] : [])].join(", ");
+  const some = [`${amount(price.seconds)} s`, `${amount(price.answers)} answers`];
+  return [...some, ...(point.votes ? [`${amount(price.votes)} votes`] : [])].join(", ");
 }
 
 /**
@@ -119,11 +129,12 @@ export function rowsOf({ points, last, prices, parent }, looks) {
 /**
  * How far a part of the work is.
  * @param {{done: number, total: number, seconds: number, ended: boolean}} part
+ * @param {boolean} running does the work go on?
  */
-export function partText({ done, total, seconds, ended }) {
-  if (!seconds) return "waits";
+export function partText({ done, total, seconds, ended }, running) {
+  if (!seconds) return running ? "waits" : "not begun";
   const all = `${number(done)} of ${number(total)}`;
-  return ended ? `${done < total ? `${all}, ` : ""}${duration(seconds)}` : `${all}, ${duration(seconds)} so far`;
+  return ended && done >= total ? duration(seconds) : `${all}, ${duration(seconds)}`;
 }
 
 /**

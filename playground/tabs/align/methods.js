@@ -80,7 +80,7 @@ function progressOf(stopIt) {
       const [row, bar] = [make("li"), make("progress", "pg-progress")];
       Object.assign(bar, { max: part.total, value: part.ended ? part.total : part.done });
       bar.setAttribute("aria-label", part.title);
-      row.append(make("span", "", part.title), bar, make("span", "pg-note", partText(part)));
+      row.append(make("span", "", part.title), bar, make("span", "pg-note", partText(part, news.running)));
       return row;
     });
     list.replaceChildren(...rows);
@@ -101,7 +101,7 @@ function resultOf({ methods, kl }) {
     root.hidden = !news.points.length;
     if (root.hidden) return;
     heading.replaceChildren("Reward against KL ", about(PICTURE));
-    shown.sentence.textContent = `${news.parent} ${news.rule.title}? ${news.rule.about}`;
+    shown.sentence.textContent = `The rule likes an answer that ${news.rule.title}. ${news.rule.about}`;
     await shown.draw(tracesOf(news.points, methods, cssColor("--body-text-color")), {
       ...{ uirevision: news.name, legend: LEGEND_ABOVE, margin: MARGIN_BELOW_LEGEND, hoverlabel: { align: "left" } },
       xaxis: { title: { text: kl }, rangemode: "tozero" },
@@ -153,10 +153,11 @@ export function mount({ element, props, server }) {
       empty.hidden = Boolean(name);
       progress.root.hidden = result.root.hidden = !shown;
     }
-    if (!shown) return;
-    progress.show(shown);
-    await result.show(shown);
-    Object.assign(root.dataset, { shown: name, state: shown.state, points: shown.points.length });
+    if (shown) {
+      progress.show(shown);
+      await result.show(shown);
+    }
+    Object.assign(root.dataset, { shown: name, state: shown?.state ?? "", points: shown?.points.length ?? 0 });
   }
 
   function look(wanted = name) {

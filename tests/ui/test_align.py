@@ -253,7 +253,7 @@ def methods_are_compared_and_found_again(page: Page, workspace: Path) -> None:
     for name, value in {"votes": 20, "length": 0.02, "prompts": 20, "samples": 2}.items():
         fill(page, f"methods-{name}", str(value))
     page.locator("#methods-start").click()
-    expect(page.locator(".pg-methods .pg-start")).to_contain_text("Bard-base does not answer in turns")
+    expect(page.locator(".pg-methods .pg-start")).to_contain_text("bard-base does not answer in turns")
     fill(page, "methods-parent", str(workspace / "tiny-chat"))
     choose(page, "methods-rule", "is shorter (shorter)")
     page.locator("#methods-start").click()

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 import torch
-from playwright.sync_api import Browser, ConsoleMessage, Error, Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, BrowserType, ConsoleMessage, Error, Page, expect, sync_playwright
 
 from core.training.run_directory import runs
 from playground.__main__ import launch
 from playground.services.services import Services
-from tests.conftest import free_port
+from tests.conftest import lasting_port
 
 CHECKPOINTS = Path(__file__).parents[2] / "checkpoints"
 SHIPPED = ("bard-base", "bard-tiny", "bard-chat")
@@ -25,8 +25,11 @@ CHROMIUM = ("chromium-headless-shell", "chromium", "chromium-browser", "google-c
 QUIET = ("background-networking", "component-update", "gpu", "quic", "sync")
 # How Gradio's client tells of requests that were under way when the page was reloaded.
 INTERRUPTED = ("AbortError: signal is aborted", "Unexpected error Connection errored out")
+WINDOW = {"width": 1280, "height": 900}
 expect.set_options(timeout=60_000)  # ms; a busy machine is no fault of the page
 FLAGS = ["--no-sandbox", "--no-first-run", *(f"--disable-{what}" for what in QUIET)]
+# What pages keep in a browser, beside what it has fetched and compiled. CDP, Storage.StorageType
+KEPT = "local_storage,indexeddb,cache_storage,service_workers,file_systems"
 
 
 @pytest.fixture(scope="session")
@@ -45,6 +48,23 @@ def installed_chromium() -> str | None:
     return next(filter(None, map(shutil.which, CHROMIUM)), None)
 
 
+@pytest.fixture(scope="session")
+def kept_browser(
+    browser_type: BrowserType, browser_type_launch_args: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[BrowserContext]:
+    """A browser that keeps on disk what it has fetched and compiled: nearly half of the work of opening the page."""
+    profile = tmp_path_factory.mktemp("profile")
+    context = browser_type.launch_persistent_context(profile, viewport=WINDOW, **browser_type_launch_args)
+    yield context
+    context.close()
+
+
+@pytest.fixture(scope="session")
+def port() -> int:
+    """Of the servers, one after the other: what a browser has compiled belongs to an address."""
+    return lasting_port()
+
+
 @pytest.fixture
 def workspace(tmp_path: Path) -> Iterator[Path]:
     """A checkpoints directory with the shipped models in it; a training that a test leaves behind ends with it."""
@@ -58,9 +78,8 @@ def workspace(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def url(workspace: Path) -> Iterator[str]:
+def url(workspace: Path, port: int) -> Iterator[str]:
     """The playground, served from this process."""
-    port = free_port()
     blocks = launch(Services.open(workspace, torch.device("cpu")), "127.0.0.1", port, browser=False, wait=False)
     yield f"http://127.0.0.1:{port}/"
     blocks.close()
@@ -73,19 +92,31 @@ def errors() -> list[str]:
 
 
 @pytest.fixture
-def page(request: pytest.FixtureRequest, browser: Browser, errors: list[str]) -> Iterator[Page]:
+def page(request: pytest.FixtureRequest, kept_browser: BrowserContext, port: int, errors: list[str]) -> Iterator[Page]:
+    """A window of somebody who has never been here."""
     if "url" in request.fixturenames:
         request.getfixturevalue("url")  # made before the page, the server outlives it
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    page = context.new_page()
+    page = kept_browser.new_page()
     page.set_default_timeout(60_000)
     page.on("pageerror", lambda error: errors.append(f"script error: {error}"))
     page.on("console", lambda message: errors.append(message.text) if is_error(message) else None)
     page.on("request", lambda request: errors.append(f"outside: {request.url}") if is_outside(request.url) else None)
     yield page
     seen = list(errors)  # what closing interrupts is nobody's mistake
-    context.close()
+    forget(kept_browser, f"http://127.0.0.1:{port}")
     assert not seen, "\n".join(seen)
+
+
+def forget(browser: BrowserContext, origin: str) -> None:
+    """Close every window but the one that a browser begins with, and clear what pages have kept."""
+    first, *others = browser.pages
+    for page in others:
+        page.close()
+    browser.clear_cookies()
+    browser.clear_permissions()
+    devtools = browser.new_cdp_session(first)
+    devtools.send("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": KEPT})
+    devtools.detach()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -34,7 +34,7 @@ def test_from_a_typed_line_to_a_chat_with_a_model_of_ones_own(page: Page, url: s
     heads.nth(14).press("ArrowRight")
     expect(focus).to_contain_text("Layer 3, head 4")
 
-    start_training(page, "mine", max_steps=120)
+    start_training(page, "mine", max_steps=60)
     wait_for_points(page, "mine", 5)
     page.reload()
     open_tab(page, "Train")

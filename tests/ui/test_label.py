@@ -9,7 +9,6 @@ from playwright.sync_api import Page, expect
 
 from core.checkpoint import read_card
 from core.preferences.vote_store import MUCH, Vote, Votes
-from tests.conftest import free_port
 from tests.ui.steps import choose, open_page, open_tab, unfold
 from tests.ui.test_recovery import open_when_served, serve
 
@@ -261,9 +260,8 @@ def test_two_models_are_compared_blind_two_annotators_agree_and_prompts_are_ones
 
 @pytest.mark.slow
 def test_a_model_learns_from_votes_of_which_one_was_given_while_the_server_was_dead_and_counted_once(
-    page: Page, workspace: Path, errors: list[str]
+    page: Page, port: int, workspace: Path, errors: list[str]
 ) -> None:
-    port = free_port()
     url = f"http://127.0.0.1:{port}/"
     server = serve(port, workspace)
     try:

@@ -14,7 +14,6 @@ from playwright.sync_api import Page, expect
 
 from core.training.log_lines import read_lines
 from core.training.run_directory import Run
-from tests.conftest import free_port
 from tests.ui.steps import open_page, open_tab, start_training, wait_for_points, wait_for_state
 
 STEPS = 160
@@ -53,9 +52,8 @@ def curve(run: Run) -> list[tuple]:
 @pytest.mark.slow
 @pytest.mark.longest
 def test_a_training_survives_the_page_and_resumes_exactly_after_a_kill(
-    page: Page, workspace: Path, errors: list[str]
+    page: Page, port: int, workspace: Path, errors: list[str]
 ) -> None:
-    port = free_port()
     url = f"http://127.0.0.1:{port}/"
     server = serve(port, workspace)
     try:

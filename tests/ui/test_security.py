@@ -207,7 +207,7 @@ sys.addaudithook(watch)
 
 @pytest.mark.slow
 def test_neither_the_process_nor_the_page_nor_a_training_talks_to_anyone_else(
-    page: Page, workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, errors: list[str]
+    page: Page, port: int, workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, errors: list[str]
 ) -> None:
     log, watcher = tmp_path / "outside.log", tmp_path / "watcher"
     watcher.mkdir()
@@ -220,14 +220,13 @@ def test_neither_the_process_nor_the_page_nor_a_training_talks_to_anyone_else(
 
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    port = free_port()
     server = serve(port, workspace)
     try:
         open_when_served(page, f"http://127.0.0.1:{port}/")
         for tab in page.locator("#tabs > .tab-wrapper button[role=tab]").all_inner_texts():
             open_tab(page, tab)
             page.wait_for_timeout(1500)
-        start_training(page, "quiet", max_steps=100)
+        start_training(page, "quiet", max_steps=50)
         wait_for_state(page, "quiet", "finished")
         page.goto("about:blank")
         errors.clear()

@@ -13,7 +13,6 @@ from core.checkpoint import Card
 from core.model import GPT
 from core.tokenizer import Tokenizer
 from playground.services.checkpoints import is_shipped
-from tests.conftest import free_port
 from tests.ui.steps import open_tab
 from tests.ui.test_accessible import TABS
 from tests.ui.test_recovery import open_when_served
@@ -53,7 +52,7 @@ def test_every_file_is_installed(site: Path) -> None:
 
 @pytest.mark.slow
 def test_the_page_opens_where_there_is_nothing_but_the_wheel(
-    page: Page, site: Path, tmp_path: Path, model: GPT, tokenizer: Tokenizer
+    page: Page, port: int, site: Path, tmp_path: Path, model: GPT, tokenizer: Tokenizer
 ) -> None:
     python = [sys.executable, "-P"]  # nothing is imported from where it is started
     data, teacher, empty = tmp_path / "data", tmp_path / "teacher", tmp_path / "empty"
@@ -67,7 +66,6 @@ def test_the_page_opens_where_there_is_nothing_but_the_wheel(
     page.on("response", lambda response: answered.update({response.url: response.status}))
     found = [*python, "-c", "import playground; print(playground.__file__)"]
     assert subprocess.check_output(found, cwd=empty, env=environment, text=True).startswith(str(site))
-    port = free_port()
     command = [*python, "-m", "playground", "--port", str(port), "--no-browser", "--models", str(teacher)]
     server = subprocess.Popen(command, cwd=empty, env=environment)
     try:

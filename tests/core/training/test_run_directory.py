@@ -32,6 +32,7 @@ from core.training.loop import FitConfig
 from core.training.planning import memory
 from core.training.run_directory import Run, Status, runs, step_number
 from tests.conftest import SENTENCES
+from tests.helpers.ready_process import FORKED
 
 pytestmark = pytest.mark.usefixtures("obeys_ctrl_c")
 
@@ -251,7 +252,7 @@ def test_a_run_that_failed_before_its_first_step_leaves_no_snapshot_to_the_next_
 # --- whatever stops it ----------------------------------------------------------------------------------------
 
 
-KILLS = 8
+KILLS, STEPS = 8, 150
 
 
 @pytest.mark.fault(
@@ -261,35 +262,50 @@ KILLS = 8
 @pytest.mark.slow
 def test_a_run_killed_again_and_again_resumes_to_what_an_uninterrupted_run_gives(tmp_path, corpus_file):
     """Kills at random moments of start-up, training and saving, which takes most of the time here."""
-    changes = dict(max_steps=300, eval_interval=20, keep_best=True, snapshots=30)
-    whole = new_run(tmp_path / "whole" / "run", corpus_file, save_interval=100, **changes)
+    changes = dict(max_steps=STEPS, eval_interval=20, keep_best=True, snapshots=30)
+    whole = new_run(tmp_path / "whole" / "run", corpus_file, save_interval=STEPS // 3, **changes)
     assert train(whole).state == "finished"
     run, chance = new_run(tmp_path / "run", corpus_file, save_interval=2, **changes), random.Random(0)
     for kill in range(KILLS):
-        starts_only = kill % 4 == 0
-        delay, steps = chance.uniform(0, 2 if starts_only else 0.03), chance.randint(1, 5)
-        kill_a_process(run, 0 if starts_only else n_steps(run) + steps, delay)
+        delay, steps = chance.uniform(0, 0.03), chance.randint(1, 5)
+        if kill % 4 == 0:
+            kill_as_it_starts(run, chance.uniform(0, 2))
+        else:
+            kill_as_it_trains(run, n_steps(run) + steps, delay)
         assert run.status().state == "interrupted" or run.read_status().state == "created"
         assert [line["step"] for line in measured(run)] == list(range(1, n_steps(run) + 1))
         assert [checkpoint.load(path).card.step for path in run.saved_steps()] == list(
             map(step_number, run.saved_steps())
         )
         assert all(checkpoint.load(path).card.step == step_number(path) for path in run.snapshots())
-    assert 5 < n_steps(run) < 300
+    assert 5 < n_steps(run) < STEPS
     assert train(run).state == "finished"
     assert_equal_runs(run, whole)
     assert leftovers(run) == []
 
 
-def kill_a_process(run: Run, step: int, delay: float) -> None:
-    """Train in a process of its own, which is killed `delay` seconds after it has begun and taken `step` steps."""
+def kill_as_it_starts(run: Run, delay: float) -> None:
+    """The command, killed after `delay` seconds."""
     command = [sys.executable, "-m", "core", "run", str(run.directory)]
     with subprocess.Popen(command, cwd=REPO, stderr=subprocess.DEVNULL) as process:
-        try:
-            wait_for(lambda: n_steps(run) >= step)
-            time.sleep(delay)
-        finally:
-            process.kill()
+        time.sleep(delay)
+        process.kill()
+
+
+def train_in(directory: Path) -> None:
+    train(Run(directory))
+
+
+def kill_as_it_trains(run: Run, step: int, delay: float) -> None:
+    """A process that has all modules at once, killed `delay` seconds after it has taken `step` steps."""
+    process = FORKED.Process(target=train_in, args=(run.directory,))
+    process.start()
+    try:
+        wait_for(lambda: n_steps(run) >= step)
+        time.sleep(delay)
+    finally:
+        process.kill()
+        process.join()
 
 
 def test_a_run_killed_while_it_forgets_a_saved_step_leaves_no_half_of_it(run, monkeypatch):

@@ -29,6 +29,7 @@ from core.training.run_directory import Run, step_number
 from core.training.sharding import Shards
 from tests.conftest import SENTENCES, free_port
 from tests.core.training.test_run_directory import wait_for
+from tests.helpers.ready_process import FORKED
 
 ROWS, LENGTH = 64, 8
 
@@ -87,7 +88,7 @@ def in_process(rank: int, directory: Path, port: int) -> None:
 def two_processes(tmp_path_factory) -> list[list]:
     """The curves that each of two processes saw, for each of LENGTHS, as replicas and as shards."""
     directory = tmp_path_factory.mktemp("two_processes")
-    mp.spawn(in_process, (directory, free_port()), nprocs=2)
+    mp.start_processes(in_process, (directory, free_port()), nprocs=2, start_method=FORKED.get_start_method())
     return [torch.load(directory / f"{rank}.pt") for rank in range(2)]
 
 

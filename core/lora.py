@@ -67,6 +67,13 @@ def merge_adapters(model: M) -> M:
     return plain
 
 
+@torch.no_grad()
+def scale(model: nn.Module, factor: float) -> None:
+    """Make all that was learned so many times as large."""
+    for _, _, layer in linears(model, LoRALinear):
+        layer.B.mul_(factor)
+
+
 def linears(model: nn.Module, kind: type[L]) -> list[tuple[nn.Module, str, L]]:
     """(parent, name, layer) of the layers of `kind` in the model's blocks."""
     blocks = model.get_submodule("transformer.h")

@@ -16,11 +16,12 @@ has made or with why there is none. A version appears whole or not at all.
 import copy
 import json
 import logging
+import math
 import os
 import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
@@ -46,7 +47,9 @@ from core.training.finetuning import FinetuneConfig
 from core.training.loop import FitConfig, NotFinite, fit
 
 log = logging.getLogger(__name__)
-STEPS, BATCH, LEARNING_RATE, BETA = 8, 8, 1.8e-4, 0.1  # of a round
+STEPS, BATCH, LEARNING_RATE = 8, 8, 4e-4  # of a round
+LOSS, BETA = "sigmoid_norm", 0.5  # a token, as by sums short answers win by making long ones unlikely
+MOST_KL = 8.0  # nats an answer from the parent: as far as a version may be
 RANK = 16
 FACTS, LOCK = "version.json", ".lock"  # a round holds the lock of its session
 DIRECTORY = re.compile(r"v\d{4,}")
@@ -88,6 +91,7 @@ def recipe(parent: str, n_embd: int) -> DPOConfig:
     steps: dict[str, Any] = dict(max_steps=STEPS, batch_size=BATCH, optimizer="adamw", weight_decay=0.0, snapshots=0)
     return DPOConfig(
         beta=BETA,
+        loss_type=LOSS,
         adapt=FinetuneConfig(parent=parent, method="lora", lora_rank=rank, lora_alpha=2.0 * rank),
         fit=FitConfig(**rate, **steps, save_dtype="float16"),
     )
@@ -112,9 +116,12 @@ def learn(task: Round) -> Version:
     loss = 0.0
     for step in fit(policy, batches, lambda model, batch: pair_loss(model, batch, config), config.fit):
         loss = step.loss
-    plain = lora.merge_adapters(policy).eval()
     asked = [prompt_messages(prompt) for prompt in task.prompts]
-    moved = response_kl(plain, reference, tokenizer, asked, seed=task.number)
+
+    def distance(version: GPT) -> float:
+        return response_kl(version, reference, tokenizer, asked, seed=task.number)
+
+    moved = hold(policy, MOST_KL, distance)
     made = Version(
         number=task.number,
         origin=task.origin,
@@ -130,6 +137,17 @@ def learn(task: Round) -> Version:
         lora.save(temporary, policy)
         write_json(temporary / FACTS, asdict(made))
     return made
+
+
+def hold(policy: GPT, most: float, distance: Callable[[GPT], float]) -> float:
+    """Draw a policy back towards its parent until it is within `most` nats; returns how far it then is.
+
+    With few votes, and pairs by a model that moves, the distance grows ever faster. It goes about with the square of
+    the change (a KL divergence is flat where two distributions are the same).
+    """
+    while (moved := distance(lora.merge_adapters(policy).eval())) > most:
+        lora.scale(policy, 0.9 * math.sqrt(most / moved))
+    return moved
 
 
 @dataclass

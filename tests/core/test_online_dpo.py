@@ -57,6 +57,21 @@ def test_a_round_prefers_what_was_voted_for_and_the_next_goes_on_from_it(first: 
     assert known == {1: one, 2: two} and lineage(known, 2) == [one, two] and lineage(known, 0) == []
 
 
+def test_a_version_that_has_gone_too_far_is_drawn_back_the_way_that_it_went(
+    first: Round, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    free = learn(first)
+    monkeypatch.setattr(online_dpo, "MOST_KL", free.kl / 4)
+    held = learn(replace(first, session=str(tmp_path / "other")))
+    assert free.kl / 16 < held.kl <= free.kl / 4
+    both = (version_directory(Path(at), 1) / lora.ADAPTER_FILE for at in (first.session, tmp_path / "other"))
+    far, near = map(checkpoint.read_tensors, both)
+    for name in far:
+        share = near[name].norm() / far[name].norm()
+        torch.testing.assert_close(near[name], share * far[name])
+        assert share == 1 if name.endswith(".A") else 0.2 < share < 0.6
+
+
 def test_at_a_rate_of_zero_a_version_is_its_parent_bit_for_bit(
     first: Round, parent: Path, monkeypatch: pytest.MonkeyPatch
 ):

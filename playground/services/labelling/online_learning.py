@@ -38,7 +38,6 @@ from playground.services.labelling.voting_settings import OTHERS, VotingSettings
 
 DIRECTORY = ".learning"
 MEASURED_PROMPTS = 16  # on which it is measured how far a version has moved
-MOST_KL = 10.0  # nats an answer from the parent, beyond which it learns no further by itself
 END_SECONDS = 5.0  # that a round which is broken off has to end
 SETTLED = 3_000_000_000  # nanoseconds since a directory was changed, when a later change will bear a later time
 
@@ -282,8 +281,7 @@ class OnlineLearning:
         if not new:
             return state
         latest = max(new, key=lambda one: one.number)
-        state = replace(state, current=latest.number, counted=latest.votes, numbered=latest.number)
-        write_state(session, replace(state, paused=state.paused or latest.kl > MOST_KL))
+        write_state(session, replace(state, current=latest.number, counted=latest.votes, numbered=latest.number))
         return read_state(session)
 
     def work(self, annotator: str, settings: VotingSettings) -> str:

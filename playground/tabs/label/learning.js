@@ -12,22 +12,20 @@ const AGAIN = 500; // ms, while it learns
 const ABOUT =
   "After every few votes a copy of the model takes a few steps of DPO on all your votes on its answers, in the " +
   "background. The new version then writes the pairs, half of them against the model as it was. KL says how far it " +
-  "has moved, in nats an answer. Your votes are only read; what it has learned from a vote that you take back stays " +
-  "until you go back or forget.";
+  "has moved, in nats an answer; what goes too far is drawn back. Your votes are only read; what it has learned from " +
+  "a vote that you take back stays until you go back or forget.";
 const RATE_ABOUT = "Answers of versions against those of the model as it was, voted blind; a tie counts a half.";
 
 /**
  * How far it is, in words.
  * @param {any} progress what Python says, see learning.py
- * @param {number} mostKl
  */
-export function learningText(progress, mostKl) {
+export function learningText(progress) {
   const { on, paused, current, votes, decided, left, learning, waits, lineage, model } = progress;
   const kl = lineage.at(-1)?.kl ?? 0;
   const who = current ? `Version ${current} answers, KL ${kl.toFixed(2)}.` : `${model} answers as it is.`;
   if (!on) return current ? `Off: ${model} answers as it is; version ${current} is kept.` : "";
   if (learning) return `${who} Learning from ${votesText(votes)} …`;
-  if (paused && kl > mostKl) return `${who} Paused, as KL is above ${mostKl}: go back, or go on all the same.`;
   if (paused) return `${who} Paused: it learns no further.`;
   if (waits) return `${who} It waits for a training to end.`;
   if (left) return `${who} It learns after ${left === 1 ? "1 more vote" : `${number(left)} more votes`}.`;
@@ -46,7 +44,7 @@ function numberBox(text, most, change) {
 }
 
 // The parts, which stay; `show` puts what Python says into them.
-function makeParts({ mostEvery, mostKl }, act) {
+function makeParts({ mostEvery }, act) {
   const box = checkbox("Learn while you vote", false, (isOn) => act("switch", isOn));
   const [head, body, trouble, said] = [make("p"), make("div"), make("p", "pg-error"), make("p")];
   const [line, side, chart, rate] = [make("p", "pg-note"), make("p", "pg-note"), make("div"), make("div")];
@@ -67,7 +65,7 @@ function makeParts({ mostEvery, mostKl }, act) {
 
   function show(found) {
     box.box.checked = found.on;
-    line.textContent = learningText(found, mostKl);
+    line.textContent = learningText(found);
     trouble.textContent = found.trouble;
     side.textContent = found.on ? found.side : "";
     body.hidden = !found.on && !found.versions.length;

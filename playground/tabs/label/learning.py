@@ -9,7 +9,7 @@ from core.preferences.agreement import position_bias
 from playground.panels.voting.annotator_stats import position_bias_sentence
 from playground.panels.voting.panel import name
 from playground.services.labelling.learning_state import MOST_EVERY
-from playground.services.labelling.online_learning import MOST_KL, OnlineLearning
+from playground.services.labelling.online_learning import OnlineLearning
 from playground.services.labelling.voting_settings import VotingSettings
 from playground.services.services import Services
 from playground.tabs.label.choose import Chosen
@@ -77,5 +77,4 @@ def build(services: Services, chosen: Chosen) -> gr.HTML:
         "pg-learning",
         functions=[learning_progress, change_learning],
         mostEvery=MOST_EVERY,
-        mostKl=MOST_KL,
     )

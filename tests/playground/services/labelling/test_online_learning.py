@@ -19,7 +19,6 @@ from core.preferences.vote_store import Pair, Votes
 from core.tokenizer import Tokenizer
 from playground.services.checkpoints import Checkpoints
 from playground.services.labelling.learner import Learner
-from playground.services.labelling.online_learning import MOST_KL
 from playground.services.labelling.voting_session import Labelling
 from tests.playground.services.labelling.test_voting_session import SETTINGS, offered, vote
 
@@ -199,23 +198,6 @@ def test_a_round_is_broken_off_by_whoever_switches_off(opened, monkeypatch: pyte
     progress = learning.progress("me", SETTINGS)
     assert not progress.learning and not progress.state.on and progress.trouble == ""
     assert learning.learner.process is None
-
-
-def test_a_model_that_has_moved_too_far_learns_no_further_by_itself(opened, monkeypatch: pytest.MonkeyPatch):
-    def far(due: Round) -> None:
-        made = learn(due)
-        path = version_directory(Path(due.session), made.number) / "version.json"
-        path.write_text(path.read_text().replace(f'"kl": {made.kl}', f'"kl": {MOST_KL + 1}'))
-
-    learn_here(monkeypatch, far)
-    labelling = opened()
-    labelling.learning.switch("me", SETTINGS, True)
-    vote(labelling, 5)
-    rested(labelling)
-    state = labelling.learning.progress("me", SETTINGS).state
-    assert state.paused and state.current == 1
-    vote(labelling, 5)
-    assert not labelling.learning.task.running
 
 
 def test_a_base_model_ties_alone_and_two_models_are_refused_in_words(opened, in_this_process):

@@ -1,5 +1,6 @@
 """Learn tab: lessons in which one predicts, runs, and sees why."""
 
+from dataclasses import asdict
 from typing import Any
 
 import gradio as gr
@@ -21,14 +22,12 @@ def describe_lesson(lesson: Lesson) -> dict[str, Any]:
 
 def describe_step(step: Step) -> dict[str, Any]:
     named = {"id": step.id, "title": step.title, "text": step.text, "source": step.source}
-    looks = {"looks": step.look is not None, "trains": step.trains}
+    looks = {"looks": step.look is not None, "trains": step.trains, "on_model": step.on_model}
     return named | looks | {"prediction": as_data(step.prediction), "link": describe_link(step.link)}
 
 
-def describe_link(link: Link | None) -> dict[str, str] | None:
-    if link is None:
-        return None
-    return {"text": link.text, "tab": link.tab, "part": link.part, "model": link.model, "typed": link.typed}
+def describe_link(link: Link | None) -> dict[str, Any] | None:
+    return asdict(link) if link else None
 
 
 def build(services: Services, page: Page) -> gr.HTML:

@@ -53,10 +53,9 @@ export function mount({ element, props, watch, server }) {
   const follow = () => {
     stopPolling();
     stopPolling = pollSeen(root, async (signal) => {
-      const before = state.task;
       await call("poll");
       if (signal.aborted) return;
-      if (before.running && !state.task.running) draw();
+      if (!state.task.running) draw(); // it may have ended before it was first asked after
       else shown?.progress(state);
       if (state.task.running) return EVERY;
     });

@@ -175,6 +175,8 @@ class Link:
     part: str = ""
     model: str = ""  # to be chosen in the header
     typed: str = ""  # a text for the tab's box
+    stage: str = ""  # whose form is filled in
+    settings: dict[str, Any] = field(default_factory=dict)  # for that form
 
 
 @dataclass(frozen=True)
@@ -192,6 +194,7 @@ class Step:
     source: str
     look: Callable[[Context], tuple[Part, ...]] | None = None  # what stands there from the beginning, at once
     trains: bool = False  # and therefore waits until no training has the machine
+    on_model: bool = True  # is the header's model what is measured?
     link: Link | None = None
 
 

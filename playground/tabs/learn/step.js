@@ -3,7 +3,8 @@
 import { button, make } from "../../../assets/dom.js";
 import { busy } from "../../../assets/press.js";
 import { ask } from "../../../assets/server.js";
-import { choose, goTo, useText } from "../../tour/places.js";
+import { useSettings } from "../../panels/stage_form/settings.js";
+import { choose, goTo, useText, waitFor } from "../../tour/places.js";
 import { drawPart } from "./parts.js";
 import { doneIn, keptOf } from "./place.js";
 import { predictionInput } from "./prediction.js";
@@ -130,7 +131,7 @@ function explanation(shown, measuredOn, source, { lesson, step: number, state, o
   said.setAttribute("role", "status");
   said.append(...paragraphs(shown.explanation));
   if (!shown.holds) said.append(make("p", "pg-lesson-differs", DIFFERS));
-  if (measuredOn !== model) said.append(make("p", "pg-note", `Measured on ${measuredOn}.`));
+  if (step.on_model && measuredOn !== model) said.append(make("p", "pg-note", `Measured on ${measuredOn}.`));
   const tools = make("div", "pg-tools");
   const last = number === lesson.steps.length - 1;
   const finished = last && doneIn(state.kept, lesson) === lesson.steps.length;
@@ -140,8 +141,11 @@ function explanation(shown, measuredOn, source, { lesson, step: number, state, o
   return [said, source, tools];
 }
 
-async function leadTo({ tab, part, model, typed }) {
+async function leadTo({ tab, part, model, typed, stage, settings }) {
   if (model) await choose("model-picker", model);
   await goTo(tab, part);
   if (typed) await useText(typed, tab.toLowerCase());
+  if (!stage) return;
+  await waitFor(() => document.getElementById(`${stage}-start`)); // the form is there, with its own settings
+  useSettings(stage, settings);
 }

@@ -16,6 +16,7 @@ from playground.tabs.learn.lesson import (
     Context,
     Facts,
     Lesson,
+    Match,
     Progress,
     Result,
     Sketch,
@@ -28,13 +29,19 @@ from playground.tabs.learn.progress import ProgressStore
 from playground.tabs.learn.runner import LessonRunner
 
 CHOICE = Choice("How many?", ("one", "two"))
+MATCH = Match("Which?", ("a", "b"), ("one", "two"))
 SLIDER = Slider("How far?", 1, 100, "m", log=True)
 SKETCH = Sketch("How?", Axis("width", 1, 4), Axis("height", 0, 1))
 
 
 @pytest.mark.parametrize(
     ("prediction", "answer", "kept"),
-    [(CHOICE, "two", "two"), (SLIDER, 7, 7.0), (SKETCH, [[1, 0], [4, 0.5]], [[1.0, 0.0], [4.0, 0.5]])],
+    [
+        (CHOICE, "two", "two"),
+        (MATCH, ["two", "two"], ["two", "two"]),
+        (SLIDER, 7, 7.0),
+        (SKETCH, [[1, 0], [4, 0.5]], [[1.0, 0.0], [4.0, 0.5]]),
+    ],
 )
 def test_a_prediction_is_kept_in_its_form(prediction: Any, answer: Any, kept: Any) -> None:
     assert checked(prediction, answer) == kept
@@ -44,6 +51,7 @@ def test_a_prediction_is_kept_in_its_form(prediction: Any, answer: Any, kept: An
     ("prediction", "answer"),
     [
         *((CHOICE, answer) for answer in ("three", None)),
+        *((MATCH, answer) for answer in (["one"], ["one", "three"], "one", ["one", "two", "one"])),
         *((SLIDER, answer) for answer in (0.5, "7", float("nan"))),
         *((SKETCH, answer) for answer in ([[1, 2]], [[2, 0], [1, 0]], [[1, "0"], [2, 0]], "ab")),
     ],

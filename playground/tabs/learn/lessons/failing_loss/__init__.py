@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Iterator
 
-from core.lessons.failing_runs import FAULTS, FailingRun, Material, read_material, train
+from core.lessons.failing_runs import FAULTS, RECIPE, FailingRun, Material, read_material, train
 from playground.tabs.learn.figures import panels
 from playground.tabs.learn.lesson import (
     Answer,
@@ -39,6 +39,7 @@ FOUND = {
     "shuffled_text": "plateau at the unigram entropy",
 }
 LOSS = "loss, nats a token"
+BREAK = FAULTS["rate_too_high"].changes  # what the form of a run of one's own is filled in with
 HALF = 2  # a run that is mended is mended at this part of its steps
 
 
@@ -228,6 +229,7 @@ STEPS = (
         "training loss of six runs, each broken in one way",
         "Karpathy 2019, A recipe for training neural networks, karpathy.github.io/2019/04/25/recipe",
         trains=True,
+        on_model=False,
     ),
     Step(
         "causes",
@@ -243,6 +245,7 @@ STEPS = (
         "large-batch training, arXiv:1812.06162",
         look=RUNS.look,
         trains=True,
+        on_model=False,
     ),
     Step(
         "held-out",
@@ -256,6 +259,7 @@ STEPS = (
         "held-out loss of the six runs under the right mask",
         "Vaswani et al. 2017, Attention is all you need, arXiv:1706.03762, section 3.2.3: the mask",
         trains=True,
+        on_model=False,
     ),
     Step(
         "mend",
@@ -269,7 +273,14 @@ STEPS = (
         "held-out loss of the six runs, each mended at half time",
         "Chowdhery et al. 2022, PaLM, arXiv:2204.02311, section 5.1: going on from before a spike",
         trains=True,
-        link=Link("Break a run of your own in Train", "Train"),
+        link=Link(
+            "Break a run of your own in Train",
+            "Train",
+            "Pre-train",
+            stage="pretrain",
+            settings={name: value for name, value in (RECIPE | dict(BREAK)).items() if name != "device"},
+        ),
+        on_model=False,
     ),
 )
 LESSON = Lesson(

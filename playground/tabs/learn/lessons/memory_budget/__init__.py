@@ -193,6 +193,7 @@ STEPS = (
         lambda result: result.figures["activations"] > result.figures["optimizer"],
         "the plan of GPT-2 (124M) with a batch of 16 at once, part by part",
         "Rajbhandari et al. 2020, ZeRO, arXiv:1910.02054, section 3: where the memory of a training goes",
+        on_model=False,
     ),
     Step(
         "micro-batches",
@@ -204,6 +205,7 @@ STEPS = (
         lambda result: result.figures["peak"] < result.figures["whole_peak"],
         "the same in micro-batches of 4",
         "core/training/planning/memory.py, held against real steps by its tests",
+        on_model=False,
     ),
     Step(
         "recompute",
@@ -217,6 +219,7 @@ STEPS = (
         "the same with the blocks computed again",
         "Chen et al. 2016, Training deep nets with sublinear memory cost, arXiv:1604.06174",
         link=Link("Plan a training of your own", "Train"),
+        on_model=False,
     ),
     Step(
         "xl",
@@ -229,6 +232,7 @@ STEPS = (
         lambda result: not result.figures["fits"] and result.figures["large_peak"] <= USABLE,
         "the plans of GPT-2 XL and GPT-2 large, one text at a time",
         "Rajbhandari et al. 2020, arXiv:1910.02054, section 3.1",
+        on_model=False,
     ),
     Step(
         "eight-bits",
@@ -242,6 +246,7 @@ STEPS = (
         lambda result: 3.5 < result.figures["in_32"] / result.figures["in_8"] < 4,
         "bytes of AdamW's averages of GPT-2 large in 32 and in 8 bits, counted",
         "Dettmers et al. 2022, 8-bit optimizers via block-wise quantization, arXiv:2110.02861",
+        on_model=False,
     ),
     Step(
         "real-run",
@@ -255,6 +260,7 @@ STEPS = (
         "peak memory of two real steps on this machine beside the plan",
         f"core/training/planning/memory_check.py; tests hold eleven plans to {percent(TOLERANCE)}",
         trains=True,
+        on_model=False,
     ),
 )
 LESSON = Lesson(

@@ -55,7 +55,8 @@ export function mount({ element, props, watch, server }) {
     stopPolling = pollSeen(root, async (signal) => {
       await call("poll");
       if (signal.aborted) return;
-      if (!state.task.running) draw(); // it may have ended before it was first asked after
+      if (!state.task.running)
+        draw(); // it may have ended before it was first asked after
       else shown?.progress(state);
       if (state.task.running) return EVERY;
     });

@@ -1,7 +1,8 @@
 // Where one is in the lessons: which is open, at which step, and what has been done. No drawing.
 
 /**
- * @typedef {{id: string, title: string, text: string, source: string, looks: boolean, trains: boolean, on_model: boolean,
+ * @typedef {{id: string, title: string, text: string, source: string, looks: boolean, trains: boolean,
+ *   on_model: boolean,
  *   prediction: any, link: any}} Step
  * @typedef {{id: string, title: string, about: string, minutes: number, steps: Step[]}} Lesson
  */

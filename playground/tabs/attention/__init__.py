@@ -4,6 +4,7 @@ import gradio as gr
 
 from playground.services.services import Services
 from playground.tabs.attention import (
+    attribution,
     compare,
     edit,
     head,
@@ -12,6 +13,7 @@ from playground.tabs.attention import (
     lines,
     long_text,
     neurons,
+    patching,
     scaling,
     steps,
     switch_off,
@@ -31,6 +33,8 @@ PANELS = {
     "Edit": edit,
     "Neurons": neurons,
     "Lens": lens,
+    "Attribution": attribution,
+    "Patching": patching,
     "Time-lapse": timelapse,
     "Two models": compare,
     "Long text": long_text,

@@ -15,12 +15,17 @@ export const decimal = (value, digits = 3) =>
 export const percent = (share) => (share < 0.0005 ? "< 0.1 %" : `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`);
 
 /**
- * Where a number lies between -largest and largest, as a colour of a scale from less to more.
+ * Where a number lies between -largest and largest, as a place from 0 to 255.
+ * @param {number} value
+ * @param {number} largest
+ */
+export const placeOnScale = (value, largest) =>
+  Math.round(127.5 * (1 + Math.max(-1, Math.min(1, value / (largest || 1)))));
+
+/**
+ * The same as a colour of a scale from less to more.
  * @param {Uint32Array} colors 256 of them
  * @param {number} value
  * @param {number} largest
  */
-export function signedColor(colors, value, largest) {
-  const share = Math.max(-1, Math.min(1, value / (largest || 1)));
-  return cssOf(colors[Math.round(127.5 * (1 + share))]);
-}
+export const signedColor = (colors, value, largest) => cssOf(colors[placeOnScale(value, largest)]);

@@ -5,6 +5,7 @@ import { about, button, make } from "../../../assets/dom.js";
 import { csv, download } from "../../../assets/files.js";
 import { focus, focusedName, focusedText, onFocus } from "../../../assets/head_focus.js";
 import { ask, latest } from "../../../assets/server.js";
+import { endable } from "./endable.js";
 import { lossMap, summaryOf } from "./loss_map.js";
 import { nextTokenTable } from "./next_token_table.js";
 
@@ -115,16 +116,5 @@ function measurementOf(server, colors, toggle, show) {
       map.press(off);
       [buttons.stop.disabled, buttons.save.disabled, bar.hidden] = [!running, !measured.length, !running];
     },
-  };
-}
-
-// Work that is stopped by the person, after which it says what it has, or abandoned for other work.
-function endable() {
-  const [stopped, abandoned] = [new AbortController(), new AbortController()];
-  return {
-    stop: () => stopped.abort(),
-    abandon: () => abandoned.abort(),
-    stopped: () => stopped.signal.aborted,
-    abandoned: () => abandoned.signal.aborted,
   };
 }

@@ -66,7 +66,8 @@ def table(comparison: Comparison) -> str:
     parent = parent_point(comparison)
     assert parent is not None
     costs = {
-        price.method: f"{price.seconds:.1f} s, {price.answers:.0f} answers, {price.votes:.1f} votes"
+        price.method: f"{price.seconds:.1f} s, {price.answers:.0f} answers"
+        + (f", {price.votes:.1f} votes" if price.votes else "")
         for price in prices(comparison)
     }
     rows = [heads, ["---"] * len(heads), [f"`{comparison.parent}`", *measured(parent), "", "", "", ""]]

@@ -265,3 +265,6 @@ def test_a_point_of_reward_is_priced_at_the_last_step_and_only_where_something_w
 def test_what_is_left_is_told_by_the_speed_so_far(kept: Comparison) -> None:
     assert seconds_left(kept) == pytest.approx(2 * (10 * 150 / 200 + 30))
     assert seconds_left(replace(kept, parts=kept.parts[1:])) == pytest.approx(7.5 + 30), "as on two cores"
+    parent, votes, dpo = kept.parts
+    early = replace(kept, parts=[parent, replace(votes, ended=True), dpo])
+    assert seconds_left(early) == pytest.approx(24 / 20 * 30), "of the votes none will come any more"

@@ -22,6 +22,8 @@ from playground.ui.palette import SCALE
 POWERS = [i / 20 for i in range(31)]  # of d_k: 0 no scaling, 0.5 the square root, beyond it too much
 STEMS = ("scaled", "unscaled")
 EXPERIMENT_STEPS = 300
+# The models that are trained with and without the division: the preset's heads of 32, or one wide head a layer.
+SHAPES: dict[str, dict[str, Any]] = {"narrow": {}, "wide": dict(n_embd=256, n_head=1)}
 CONTROL = 256  # random queries and keys, enough for a smooth line
 
 
@@ -84,9 +86,10 @@ def build(looks: ActivationCache, services: Services) -> None:
 
     @server_function
     def experiment(request: dict[str, Any]) -> dict[str, Any]:
-        """Start the two trainings if told to; the latest two, if any."""
+        """Start the two trainings of one of SHAPES if told to; the latest two, if any."""
         if request["start"]:
             changes = dict(max_steps=EXPERIMENT_STEPS, attn_scale=None, eval_interval=EXPERIMENT_STEPS, snapshots=0)
+            changes |= SHAPES[request["start"]]
             configs = [PretrainConfig.preset("nano", **changes | {"attn_scale": scale}) for scale in (None, 1.0)]
             jobs.start_all(list(zip(jobs.free_names(*STEMS), configs, strict=True)), pretrain.STAGE.name)
         pair = latest_pair(jobs)

@@ -8,9 +8,12 @@ const ABOUT =
   "Two trainings of the same small model from the same seed, with and without √d_k. What you see is what " +
   "happened, not what theory promises.";
 const NOTE =
-  "A small model with GPT-2's small initial weights begins with scores near 0, so it often learns about as well " +
-  "without the division; the lab above shows what a head loses once its q and k have grown.";
-const COST = "Two runs of 300 steps, one after the other: about half a minute each on a laptop.";
+  "The wider the head and the higher the rate, the more it matters. Narrow heads begin with scores near 0 and " +
+  "often learn about as well without the division; in one head of 256 the scores soon outgrow what the softmax can " +
+  "take back.";
+const COST =
+  "Two runs of 300 steps, one after the other: with heads of 32 about half a minute each on a laptop; with one head " +
+  "of 256 the model is wider, and they take longer.";
 const EVERY = 1000; // ms between two looks at what is new
 
 /** @param {import("../../../assets/server.js").View} view */
@@ -18,17 +21,20 @@ export function mount({ element, server }) {
   const root = element.querySelector(".pg-experiment");
   const [plot, state] = [make("div", "pg-plot"), make("p", "pg-state")];
   state.setAttribute("role", "status");
-  const start = button("Train with and without √d_k", () => begin(true), "pg-button pg-primary");
+  const start = button("Train with and without √d_k", () => begin("narrow"), "pg-button pg-primary");
   start.id = "experiment-start";
+  const wide = button("The same with one head of 256", () => begin("wide"));
+  const tools = make("div", "pg-tools");
+  tools.append(start, wide);
   const title = make("h3", "", "Does it matter for learning? ");
   title.append(about(ABOUT));
-  root.replaceChildren(title, start, state, plot, make("p", "pg-note", NOTE));
+  root.replaceChildren(title, tools, state, plot, make("p", "pg-note", NOTE));
   let stop = () => {};
 
   const begin = async (wanted) => {
-    start.disabled = true;
+    start.disabled = wide.disabled = true;
     const { runs, figure, error } = await ask(server.experiment({ start: wanted }));
-    start.disabled = false;
+    start.disabled = wide.disabled = false;
     if (error) return state.replaceChildren(make("span", "pg-error", error));
     if (!runs.length) return (state.textContent = COST);
     stop();
@@ -63,7 +69,7 @@ export function mount({ element, server }) {
   new IntersectionObserver((_, observer) => {
     if (!isVisible(root)) return;
     observer.disconnect();
-    begin(false); // whoever comes back finds the latest two
+    begin(""); // whoever comes back finds the latest two
   }).observe(root);
 }
 

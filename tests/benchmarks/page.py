@@ -188,6 +188,22 @@ def attention(page: Page, vocabulary: Tokenizer, title: str) -> None:
     row(f"{title}: a move of the √d_k slider, one forward pass included", f"{median(slide):.0f} ms", "-")
 
 
+def long_text(page: Page, vocabulary: Tokenizer, title: str) -> None:
+    """One head on as many tokens as GPT-2's context holds, from a click on it, after the forward pass."""
+    open_tab(page, "Attention")
+    page.locator(".pg-head").first.wait_for()
+    open_tab(page, "Long text")
+    ids = vocabulary.encode("All the world's a stage, and all the men and women players. " * 90)[:1024]
+    page.evaluate(type_into("#attention-text textarea", vocabulary.decode(ids)))
+    page.locator(".pg-long[data-drawn$=',1024']").wait_for()
+
+    def focus(i: int) -> float:
+        act = f"document.querySelectorAll('#attention-heads .pg-head')[{7 * i + 1}].click()"
+        return until_drawn(page, act, ".pg-long", "data-drawn")
+
+    row(f"{title}: one head at T = 1,024, click to drawn, after the forward pass", f"{median(focus):.0f} ms", "300 ms")
+
+
 def large_model(workspace: Path) -> Tokenizer:
     """Save the 124M configuration with random weights and GPT-2's vocabulary, the only model in `workspace`."""
     vocabulary = Tokenizer.gpt2()
@@ -403,6 +419,7 @@ def main() -> None:
             vocabulary = large_model(Path(directory))
             with served(Path(directory)) as page:
                 attention(page, vocabulary, "124M")
+                long_text(page, vocabulary, "124M")
     if "train" in only:
         with tempfile.TemporaryDirectory() as directory:
             shutil.copytree(CHECKPOINTS / "bard-base", Path(directory) / "bard-base")

@@ -118,5 +118,5 @@ function partsOf() {
 export function marksOf(T, cell) {
   const step = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].find((n) => n * cell >= BETWEEN) ?? 2000;
   const marks = Array.from({ length: Math.floor(T / step) }, (_, i) => (i + 1) * step);
-  return step > 1 ? [1, ...marks] : marks;
+  return marks.length ? marks : [1];
 }

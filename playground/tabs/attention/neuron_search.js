@@ -19,7 +19,7 @@ export function neuronSearch(server, arrived) {
   const tools = make("div", "pg-tools");
   tools.append(start, stop);
   root.append(title, list, state, bar, tools);
-  let [leave, shown] = [() => {}, null]; // the poll that is going on; the unit that is shown
+  let [leave, shown, wasSearching] = [() => {}, null, false]; // what ends the poll; the unit that is shown
 
   const act = async (action) => draw(await ask(server.search_neurons({ key: focus.key, action })), true);
 
@@ -40,9 +40,9 @@ export function neuronSearch(server, arrived) {
     [stop.hidden, start.hidden] = [!isSearching, Boolean(status.running)];
     start.textContent = status.found ? "Search again" : "Search the corpus";
     start.classList.toggle("pg-primary", !status.found);
-    if (status.found && !shown?.examples) arrived();
+    if (status.found && (!shown?.examples || (wasSearching && !isSearching))) arrived();
+    wasSearching = isSearching;
     if (asked && status.running) look();
-    if (asked && isSearching) shown = null; // what comes is new
     return status.running ? EVERY : undefined;
   };
 

@@ -26,7 +26,7 @@ export function mount({ element, server }) {
     drawUnit();
   };
   const picker = unitPicker(choose);
-  const search = neuronSearch(server, () => drawUnit());
+  const search = neuronSearch(server, () => chosen.unit >= 0 && drawUnit());
   root.replaceChildren(picker.root, problem, best, body, search.root);
   let found = null;
   tips(body, ".pg-token", (node) => {

@@ -99,7 +99,7 @@ STOPS = (
     ),
     Stop(
         "Learn",
-        ":is(.pg-lesson-item, .pg-lesson-head)",
+        ":is(.pg-lesson-item, .pg-lesson-bar)",
         "Predict, run, see why",
         "Each lesson asks what you expect, measures it on the real model, and explains the difference, in about ten "
         "minutes. What would you like to do first?",

@@ -56,7 +56,7 @@ const paragraphs = (text) => text.split("\n\n").map((paragraph) => make("p", "",
 
 // The lesson's name, and its steps.
 function head({ lesson, step, state, open }) {
-  const root = make("div", "pg-lesson-head");
+  const root = make("div", "pg-lesson-bar");
   const title = Object.assign(make("h3", "", lesson.title), { tabIndex: -1 });
   const back = button("All lessons", () => open(null));
   const steps = make("nav", "pg-lesson-steps");

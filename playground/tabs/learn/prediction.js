@@ -46,13 +46,15 @@ function choiceInput({ question, options }, { predicted, outcome, change }) {
 // One item, with what it was taken for if that is not what was measured.
 function matched(item, guess, found) {
   const line = make("p", "pg-predict-matched");
-  const [first, second] = [make("b", "", item), make("span", "pg-lesson-mark pg-lesson-found", "measured")];
-  if (guess === found) {
-    line.append(first, make("span", "pg-lesson-mark pg-lesson-guess", "you"), second, make("span", "", found));
-    return line;
-  }
-  line.append(first, second, make("span", "", `${found};`));
-  line.append(make("span", "pg-lesson-mark pg-lesson-guess", "you"), make("span", "", guess));
+  const mark = (name, kind) => make("span", `pg-lesson-mark pg-lesson-${kind}`, name);
+  const said = (...parts) => {
+    const one = make("span");
+    one.append(...parts);
+    return one;
+  };
+  const right = said(mark("measured", "found"), ` ${found}`);
+  line.append(make("b", "", item), ...(guess === found ? [mark("you", "guess"), right] : [right]));
+  if (guess !== found) line.append(said(mark("you", "guess"), ` ${guess}`));
   return line;
 }
 

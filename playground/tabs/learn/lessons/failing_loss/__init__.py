@@ -68,9 +68,9 @@ def train_all(material: Material, mend_at: int) -> Generator[Progress, None, dic
     return found
 
 
-def drawn(runs: dict[str, FailingRun]) -> Plot:
+def drawn(runs: dict[str, FailingRun], title: str = "Six trainings of one model") -> Plot:
     named = {letter: curve(runs[name]) for letter, name in LETTERS.items()}
-    return panels("Six trainings of one model", "step", LOSS, named)
+    return panels(title, "step", LOSS, named)
 
 
 def curve(run: FailingRun) -> tuple[list[float], list[float]]:
@@ -184,17 +184,15 @@ def mend(context: Context) -> Run:
     steps = material.config.fit.max_steps
     runs = yield from train_all(material, steps // HALF)
     worst = max(runs, key=lambda name: runs[name].held_out)
-    named = {TITLES[name]: curve(runs[name]) for name in LETTERS.values()}
-    rows = [
-        [TITLES[name], f"{run.held_out:.2f}"] for name, run in sorted(runs.items(), key=lambda one: -one[1].held_out)
-    ]
+    by_loss = sorted(LETTERS.items(), key=lambda one: -runs[one[1]].held_out)
+    rows = [[letter, TITLES[name], f"{runs[name].held_out:.2f}"] for letter, name in by_loss]
     figures = {name: run.held_out for name, run in runs.items()} | {"steps": float(steps), "at": float(steps // HALF)}
     return Result(
         figures,
         TITLES[worst],
         (
-            panels("Mended at half time", "step", LOSS, named),
-            Table("After the last step", ("what was broken", "held-out loss, nats a token"), rows),
+            drawn(runs, "Mended at half time"),
+            Table("After the last step", ("run", "what was broken", "held-out loss, nats a token"), rows),
         ),
     )
 

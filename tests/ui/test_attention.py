@@ -13,10 +13,13 @@ from core.checkpoint import Card, Checkpoint
 from core.datasets.shakespeare import Corpus
 from core.generate import Sampling, batch
 from core.interpretability import activations, neurons
+from core.interpretability.attribution import attribute
 from core.interpretability.head_patterns import recognise, sharpest
 from core.interpretability.neurons import text_blocks, top_places
+from core.interpretability.patching import PATCHES, make_pair
 from playground.tabs.attention import EXAMPLE, neuron_search, scaling
 from playground.tabs.attention.heatmaps import visible_spaces
+from playground.tabs.attention.patching import EXAMPLES, works
 from tests.ui.steps import choose_model, open_page, open_tab
 
 MOST_WORDS = 40  # whose lines are drawn
@@ -218,6 +221,10 @@ def test_one_head_is_followed_from_its_vectors_to_what_the_model_says(
     a_neuron_shows_what_excites_it_and_what_it_says(page.locator(".pg-neurons"), bard, seen, corpus)
     open_tab(page, "Long text")
     a_long_text_is_one_picture(page, bard)
+    open_tab(page, "Attribution")
+    a_logit_is_the_sum_of_its_parts(page, bard, seen)
+    open_tab(page, "Patching")
+    a_word_is_put_back_into_the_pass_of_a_changed_text(page, bard)
 
 
 def a_silent_head_writes_another_text(panel: Locator, bard: Checkpoint, ids: list[int]) -> None:
@@ -275,6 +282,53 @@ def a_long_text_is_one_picture(page: Page, bard: Checkpoint) -> None:
     page.keyboard.press("+")
     panel.locator("canvas").hover(position={"x": 30, "y": 3})
     expect(panel.locator("[role=status]")).to_contain_text("which comes later")
+
+
+def a_logit_is_the_sum_of_its_parts(page: Page, bard: Checkpoint, seen: activations.Trace) -> None:
+    panel = page.locator(".pg-attribution")
+    page.locator("#attention-text textarea").fill(LINE)
+    expect(panel.locator(".pg-token-row .pg-token")).to_have_count(len(seen.ids))
+    panel.locator(".pg-token-row .pg-token").nth(3).click()
+    expect(panel.locator(".pg-token-row .pg-token").nth(3)).to_have_attribute("aria-pressed", "true")
+    token = panel.get_by_label("Token", exact=True)
+    really = token.locator("option", has_text="really next").get_attribute("value")
+    assert really is not None and int(really) == seen.ids[4]
+    token.select_option(really)
+    name = visible_spaces(bard.tokenizer.decode([seen.ids[4]]))
+    expect(panel.locator("h3")).to_contain_text(f"Who wrote “{name}”")
+    found = attribute(bard.model, seen, 3, seen.ids[4])
+    said = panel.locator("[role=status]")
+    expect(said).to_contain_text(f"the model computes {found.logit:.3f}".replace("-", MINUS))
+    assert number(re.search(r"sum to (\S+);", said.inner_text()).group(1)) == pytest.approx(found.logit, abs=2e-3)  # type: ignore[union-attr]
+    cell = panel.locator('.pg-signed-cell[data-head="5,3"]')
+    assert number(cell.inner_text()) == pytest.approx(float(found.heads[5, 3]), abs=0.0051)
+    cell.click()
+    expect(head(page, 5, 3)).to_have_attribute("aria-pressed", "true")
+    expect(panel.locator("h4")).to_have_text("Pattern of layer 6, head 4")
+
+
+def a_word_is_put_back_into_the_pass_of_a_changed_text(page: Page, bard: Checkpoint) -> None:
+    panel = page.locator(".pg-patching")
+    said = panel.locator("[role=status]")
+    panel.get_by_label("Changed text", exact=True).fill("ANTONIO: no")
+    panel.get_by_role("button", name="Patch", exact=True).click()
+    expect(said).to_contain_text(re.compile(r"The clean text has \d+ tokens, the changed one \d+: “.*Choose words"))
+
+    model, tokenizer = bard.model, bard.tokenizer
+    example = next(example for example in EXAMPLES if works(bard, example))
+    panel.get_by_label("Example").select_option(label=example.title)
+    expect(panel.locator(".pg-clean-text")).to_have_text(example.clean.replace("\n", "↵").replace(" ", "·"))
+    panel.get_by_role("button", name="Patch", exact=True).click()
+    expect(said).to_contain_text("Head that brings back most")
+    clean, changed = (activations.trace(model, tokenizer.encode(text)) for text in (example.clean, example.changed))
+    answers = [tokenizer.encode(text)[0] for text in (example.answer, example.other)]
+    pair = make_pair(model, clean, changed, *answers)
+    maps = panel.locator(".pg-signed table")
+    for kind, patch in PATCHES.items():
+        rows = maps.nth(list(PATCHES).index(kind)).locator("tr")
+        expect(rows).to_have_count(1 + 6 + (kind == "residual"))
+        shown = [number(text) if text else 0 for text in rows.nth(4).locator("td").all_inner_texts()]
+        assert shown == pytest.approx([100 * share for share in patch(model, pair, 3).tolist()], abs=0.6)
 
 
 def without_scaling_one_token_takes_all_and_the_gradient_fades(lab: Locator) -> None:

@@ -7,10 +7,16 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from core.checkpoint import read_card
+from core import checkpoint
+from core.evaluation.instructions import replies
+from core.generate import Sampling
+from core.preferences.agreement import Rate, rate
+from core.preferences.rule_annotators import RULES, prefer
 from core.preferences.vote_store import MUCH, Vote, Votes
+from tests.conftest import free_port
+from tests.helpers.small_chat import make_small_chat
 from tests.ui.steps import choose, open_page, open_tab, unfold
-from tests.ui.test_recovery import open_when_served, serve
+from tests.ui.test_recovery import open_when_served, serve, wait_until_served
 
 HOSTILE_NAME = "<img src=x onerror=alert(1)>"
 HOSTILE_NOTE = "<b>loud</b> {{ 7 * 7 }}"
@@ -258,50 +264,94 @@ def test_two_models_are_compared_blind_two_annotators_agree_and_prompts_are_ones
     expect(page.locator("#label-vote .pg-vote-progress")).to_contain_text("of 3 votes", timeout=30_000)
 
 
+def vote_by_rule(page: Page, count: int) -> None:
+    """So many votes as the rule "asks a question" gives them, of what stands on the page."""
+    for _ in range(count):
+        press(page, key_of_rule(page))
+
+
+def key_of_rule(page: Page) -> str:
+    ready(page)
+    left, right = page.locator("#label-vote .pg-vote-text").all_inner_texts()
+    return {"left": "1", "right": "2", "tie": "3"}[prefer(RULES["question"], left, right)]
+
+
+def asking(directory: Path, prompts: list[str]) -> Rate:
+    """How often the model there asks a question."""
+    loaded = checkpoint.load(directory)
+    answers = replies(loaded.model, loaded.tokenizer, prompts, Sampling(max_new_tokens=32))
+    return rate(sum(map(RULES["question"].holds, answers)), len(answers))
+
+
 @pytest.mark.slow
-def test_a_model_learns_from_votes_of_which_one_was_given_while_the_server_was_dead_and_counted_once(
-    page: Page, port: int, workspace: Path, errors: list[str]
+@pytest.mark.longest
+def test_a_model_learns_what_a_rule_wants_from_forty_votes_of_which_one_was_given_while_the_server_was_dead(
+    page: Page, workspace: Path, errors: list[str]
 ) -> None:
+    make_small_chat(workspace / "small")
+    port = free_port()
     url = f"http://127.0.0.1:{port}/"
     server = serve(port, workspace)
     try:
-        open_when_served(page, url)
+        open_when_served(page, f"{url}?model=small")
         open_tab(page, "Label")
         learning = page.locator("#label-learning")
         learning.get_by_label("Learn while you vote").check()
-        learning.get_by_label("Votes a round").fill("2")
-        learning.get_by_label("Votes a round").press("Enter")
-        expect(learning).to_contain_text("bard-chat answers as it is. It learns after 2 more votes.")
-        press(page, "1")
+        expect(learning).to_contain_text("small answers as it is. It learns after 5 more votes.")
+        vote_by_rule(page, 4)
         expect(learning).to_contain_text("It learns after 1 more vote.")
-        pair = ready(page)
+        pair, key = ready(page), key_of_rule(page)
         page.wait_for_timeout(READ)
         server.kill()
         server.wait()
-        page.keyboard.press("2")
+        page.keyboard.press(key)
         expect(page.locator("#label-vote")).to_contain_text("Your vote is kept and sent again")
-        assert [vote.choice for vote in standing(workspace)] == ["left"]
+        assert len(standing(workspace)) == 4
         server = serve(port, workspace)
+        wait_until_served(url)
         ready(page, other_than=pair)
-        kept = [(str(vote.pair.id), vote.choice) for vote in standing(workspace)]
-        assert kept[1:] == [(pair, "right")]
+        assert [str(vote.pair.id) for vote in standing(workspace)][4:] == [pair], "it was lost, or counted twice"
 
-        expect(learning.locator(".pg-learning")).to_have_attribute("data-version", "1", timeout=300_000)
-        expect(learning).to_contain_text("Version 1 answers, KL")
-        while "version 1" not in page.locator("#label-vote .pg-vote-origin").inner_text():
+        version = learning.locator(".pg-learning")
+        for number in range(1, 9):
+            expect(version).to_have_attribute("data-version", str(number), timeout=300_000)
+            vote_by_rule(page, 5 if number < 8 else 0)
+        expect(learning).to_contain_text("Version 8 answers, KL")
+        expect(learning.locator("svg circle")).to_have_count(8)
+        expect(learning).to_contain_text("Preferred to the old one")
+        while "version 8" not in page.locator("#label-vote .pg-vote-origin").inner_text():
             press(page, "0")  # until its pairs are ready, those of before are shown
-        press(page, "1")
-        assert [vote.choice for vote in standing(workspace) if vote.choice != "skip"] == ["left", "right", "left"]
-        assert 1 in {side.version for side in (standing(workspace)[-1].pair.left, standing(workspace)[-1].pair.right)}
+        given = [vote for vote in standing(workspace) if vote.choice != "skip"]
+        assert len(given) == 40 and {0, 1} < {
+            side.version for vote in given for side in (vote.pair.left, vote.pair.right)
+        }
+
+        learning.get_by_label("Votes a round").fill("1")
+        learning.get_by_label("Votes a round").press("Enter")
+        expect(learning).to_contain_text("It learns after 1 more vote.")
+        learning.get_by_role("button", name="Pause").click()
+        expect(learning).to_contain_text("Version 8 answers, KL")
+        expect(learning).to_contain_text("Paused: it learns no further.")
+        vote_by_rule(page, 1)
+        expect(learning.get_by_role("button", name="Go on")).to_be_visible()
         learning.get_by_role("button", name="Keep").click()
-        expect(learning).to_contain_text("Kept as bard-chat-voted-1: it is among the models now.")
-        assert read_card(workspace / "bard-chat-voted-1" / "card.json").parent == "bard-chat"
+        expect(learning).to_contain_text("Kept as small-voted-1: it is among the models now.")
+        card = checkpoint.read_card(workspace / "small-voted-1" / "card.json")
+        assert (card.parent, card.data["votes"]) == ("small", 40), "it has learned on while it was paused"
+        asked = 5 * [vote.pair.prompt for vote in given]
+        before, after = (asking(workspace / name, asked) for name in ("small", "small-voted-1"))
+        assert after.low > before.high, (before, after)
+
+        learning.get_by_label("Version").select_option("3")
+        expect(learning).to_contain_text("Version 3 answers, KL")
+        expect(learning.locator("svg circle")).to_have_count(3)
         learning.get_by_label("Version").select_option("0")
-        expect(learning).to_contain_text("bard-chat answers as it is. It learns after 2 more votes.")
+        expect(learning).to_contain_text("small answers as it is.")
+        votes = standing(workspace)
         learning.get_by_role("button", name="Forget").click()
         learning.get_by_role("button", name="Sure?").click()
         expect(learning.get_by_label("Learn while you vote")).not_to_be_checked()
-        assert len(standing(workspace)) >= 3, "votes were touched"
+        assert standing(workspace) == votes, "votes were touched"
         page.goto("about:blank")  # before its server goes
         errors.clear()  # the browser rightly complained about the dead server
     finally:

@@ -25,12 +25,16 @@ def serve(port: int, workspace: Path) -> subprocess.Popen:
     return subprocess.Popen([sys.executable, "-m", "playground", *options])
 
 
-def open_when_served(page: Page, url: str, seconds: float = 240) -> None:
+def open_when_served(page: Page, url: str) -> None:
+    wait_until_served(url)
+    open_page(page, url)
+
+
+def wait_until_served(url: str, seconds: float = 240) -> None:
     deadline = time.monotonic() + seconds
     while not is_served(url):
         assert time.monotonic() < deadline, f"{url} was not served"
         time.sleep(0.2)
-    open_page(page, url)
 
 
 def is_served(url: str) -> bool:

@@ -1,0 +1,29 @@
+"""A small model that answers in turns, made in seconds: half of its answers are questions, half are none."""
+
+from itertools import product
+from pathlib import Path
+
+from core import checkpoint
+from core.checkpoint import Card
+from core.datasets.conversations import ChatBatches, examples
+from core.datasets.messages import message
+from core.datasets.preference_files import read_preferences
+from core.training.loop import FitConfig, fit, language_model_loss
+
+PARENT, VOTES = Path("checkpoints/bard-tiny"), Path("assets/preferences-example.jsonl")
+SAYINGS = ("Ay, my lord", "He is gone", "We are here", "The king is come", "It is well", "I know the man")
+
+
+def make_small_chat(directory: Path, steps: int = 60) -> None:
+    """Make a checkpoint of bard-tiny that answers anything with one of SAYINGS, as a question or not."""
+    loaded = checkpoint.load(PARENT)
+    answers = [saying + mark for saying in SAYINGS for mark in ".?"]
+    told = [
+        [message("user", pair.prompt), message("assistant", answer)]
+        for pair, answer in product(read_preferences(VOTES).pairs, answers)  # any of them to any prompt
+    ]
+    fitting, _ = examples(loaded.tokenizer, told, loaded.model.config.block_size)
+    config = FitConfig(max_steps=steps, batch_size=16, learning_rate=1e-2, warmup_steps=10, snapshots=0, device="cpu")
+    for _ in fit(loaded.model, ChatBatches(fitting, 16, 0), language_model_loss, config):
+        pass
+    checkpoint.save(directory, loaded.model, loaded.tokenizer, Card("sft", PARENT.name, step=steps))

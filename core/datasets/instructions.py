@@ -29,6 +29,7 @@ WORDS = tuple(
 )
 NAME = re.compile(r"[A-Z][A-Z ']+")  # of one character, as most plays print it
 PLAIN, TWICE = 0.1, 0.3  # shares of the dialogues without an instruction, and with two
+MADE_UP = 0.5  # share of the names that no character has
 # The rarer a kind is among what replies fulfil, the more often it is asked for where it is fulfilled.
 WEIGHTS = {"speaker": 4, "lines": 4, "mention": 8, "question": 5, "exclamation": 8, "begin": 4}
 
@@ -111,17 +112,33 @@ def dialogues(plays: Iterable[Play], seed: int, variants: int = 1) -> list[Dialo
     """`variants` dialogues for each reply in `plays`, with differing openings of it and differing instructions.
 
     Whose name stands above a reply is drawn from all characters: a model that knows the plays by heart would otherwise
-    know who answers, and never learn to read it in the instruction.
+    know who answers, and never learn to read it in the instruction. Half of the names are made up of two of theirs, so
+    that a name must be copied letter by letter, as one of a play that was never read.
     """
     chance, plays = random.Random(seed), list(plays)
     found = [exchange for play in plays for exchange in exchanges(play)]
-    cast = sorted({speech.speaker for play in plays for speech in play.speeches if NAME.fullmatch(speech.speaker)})
+    cast = names_of(plays)
     made = []
     for _ in range(variants):
         for cue, openings in found:
-            reply = replace(chance.choice(openings), speaker=chance.choice(cast))
+            reply = replace(chance.choice(openings), speaker=draw_name(cast, chance))
             made.append(dialogue(cue, reply, draw_instructions(satisfied_instructions(reply), chance)))
     return made
+
+
+def names_of(plays: Iterable[Play]) -> list[str]:
+    """The characters who have a name as an instruction may give it."""
+    return sorted({speech.speaker for play in plays for speech in play.speeches if NAME.fullmatch(speech.speaker)})
+
+
+def draw_name(cast: list[str], chance: random.Random) -> str:
+    """A character's name, or as often the beginning of one with the end of another."""
+    name = chance.choice(cast)
+    if chance.random() >= MADE_UP:
+        return name
+    other = chance.choice(cast)
+    made = name[: chance.randint(2, max(2, len(name) - 1))] + other[chance.randint(0, max(0, len(other) - 2)) :]
+    return made if NAME.fullmatch(made) else name
 
 
 def single_instruction_dialogues(plays: Iterable[Play], seed: int, of_each_kind: int) -> list[Dialogue]:

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,10 @@ from core.datasets.files import read_file
 from core.datasets.instructions import (
     Instruction,
     draw_instructions,
+    draw_name,
     exchanges,
     instruction_sentence,
+    names_of,
     satisfied_instructions,
     split,
 )
@@ -49,15 +52,20 @@ def play_prompts(texts: Iterable[Play], seed: int) -> Iterator[str]:
 
 
 def instructed_prompts(texts: Iterable[Play], count: int, seed: int) -> dict[str, tuple[Instruction, ...]]:
-    """Different cues from the plays, each with one or two instructions that its real reply follows, and those."""
-    chance = random.Random(seed)
+    """Different cues from the plays, each with one or two instructions that its real reply follows, and those.
+
+    Names are drawn as where they are taught.
+    """
+    chance, texts = random.Random(seed), list(texts)
+    cast = names_of(texts)
     pairs = [(cue, openings) for play in texts for cue, openings in exchanges(play)]
     chance.shuffle(pairs)
     prompts: dict[str, tuple[Instruction, ...]] = {}
     for cue, openings in pairs:
         if len(prompts) == count:
             break
-        chosen = draw_instructions(satisfied_instructions(chance.choice(openings)), chance)
+        reply = replace(chance.choice(openings), speaker=draw_name(cast, chance))
+        chosen = draw_instructions(satisfied_instructions(reply), chance)
         if chosen:
             prompts[f"{cue}\n\n{instruction_sentence(chosen)}"] = tuple(chosen)
     return prompts

@@ -14,28 +14,30 @@ from core.datasets import shakespeare as corpora
 from core.datasets.prompts import held_out_prompts
 from core.evaluation.instructions import evaluate_instructions, replies
 from core.evaluation.language_model import bits_per_byte
+from core.evaluation.report_card import EACH
 from core.generate import Sampling
 from core.interpretability import activations
 from core.preferences.rule_annotators import RULES
 from core.stages.dpo import DPOConfig
+from core.stages.grpo import GRPOConfig
 from core.stages.pretrain import PretrainConfig
 from core.stages.sft import SFTConfig
 from core.training.lr_schedule import snapshot_steps
 from core.training.run_directory import Run
 
 SHIPPED = Path(__file__).parents[2] / "checkpoints"
-BARD, TINY, CHAT = SHIPPED / "bard-base", SHIPPED / "bard-tiny", SHIPPED / "bard-chat"
-ALIGNED = SHIPPED / "bard-aligned"
+BARD, TINY, SFT, CHAT, ALIGNED = (SHIPPED / f"bard-{name}" for name in ("base", "tiny", "sft", "chat", "aligned"))
+ALL = (BARD, TINY, SFT, CHAT, ALIGNED)
 SNAPSHOTS = Run(TINY).snapshots()
 TEXT = "ROMEO:\nBut soft, what light through yonder window breaks? 🙂\n\nJULIET:\n"
 
 
 def test_their_cards_say_that_they_are_shipped_and_no_others_do():
     for path in SHIPPED.glob("*/card.json"):
-        assert checkpoint.read_card(path).shipped == (path.parent in (BARD, TINY, CHAT, ALIGNED)), path.parent.name
+        assert checkpoint.read_card(path).shipped == (path.parent in ALL), path.parent.name
 
 
-@pytest.mark.parametrize("directory", [BARD, TINY, CHAT, ALIGNED, *SNAPSHOTS], ids=lambda path: path.name)
+@pytest.mark.parametrize("directory", [*ALL, *SNAPSHOTS], ids=lambda path: path.name)
 def test_hugging_face_opens_it_with_the_same_ids_and_logits(directory):
     ours = checkpoint.load(directory)
     ids = ours.tokenizer.encode(TEXT)
@@ -46,7 +48,7 @@ def test_hugging_face_opens_it_with_the_same_ids_and_logits(directory):
         assert (ours.model(idx)[0] - theirs(idx).logits).abs().max() < 1e-4
 
 
-@pytest.mark.parametrize("directory", [CHAT, ALIGNED], ids=lambda path: path.name)
+@pytest.mark.parametrize("directory", [SFT, CHAT, ALIGNED], ids=lambda path: path.name)
 def test_what_answers_says_how_it_is_chatted_with(directory):
     ours, theirs = checkpoint.load(directory), AutoTokenizer.from_pretrained(directory)
     asked = [{"role": "system", "content": "It is night."}, {"role": "user", "content": "Who's there?"}]
@@ -56,8 +58,7 @@ def test_what_answers_says_how_it_is_chatted_with(directory):
 
 
 def test_all_of_them_fit_into_git():
-    models = (BARD, TINY, CHAT, ALIGNED)
-    assert sum(path.stat().st_size for directory in models for path in directory.rglob("*") if path.is_file()) <= 45e6
+    assert sum(path.stat().st_size for directory in ALL for path in directory.rglob("*") if path.is_file()) <= 60e6
 
 
 @pytest.mark.slow
@@ -79,19 +80,28 @@ def test_it_predicts_plays_that_it_has_never_seen_as_well_as_its_card_says(direc
 @pytest.mark.slow
 def test_bard_chat_follows_instructions_on_plays_that_it_has_never_seen_and_bard_base_does_not():
     chat, base = checkpoint.load(CHAT), checkpoint.load(BARD)
-    obeyed = evaluate_instructions(chat.model, chat.tokenizer, 100)
-    assert obeyed["follow/all"] >= 0.7
-    assert obeyed["context"] > 0.5 + 2 * 0.5 / math.sqrt(500)  # two standard errors above chance
-    assert obeyed["n/instructions"] > 500
+    obeyed = evaluate_instructions(chat.model, chat.tokenizer, EACH)
+    assert obeyed["follow/all"] >= 0.87
+    assert obeyed["follow/speaker"] >= 0.85  # names of plays that it has not read are copied letter by letter
+    assert obeyed["context"] > 0.5 + 2 * 0.5 / math.sqrt(5 * EACH)  # two standard errors above chance
+    assert obeyed["n/instructions"] > 250
     for name, value in ((name, share) for name, share in obeyed.items() if not name.startswith("n/")):
         assert math.isclose(value, chat.card.report[name], abs_tol=0.03), name  # half precision draws other words
     assert evaluate_instructions(base.model, base.tokenizer, 20)["follow/all"] < 0.4
 
 
-def test_bard_chat_is_what_its_stage_makes_of_bard_base():
+def test_bard_sft_is_what_its_stage_makes_of_bard_base():
+    stage, config = Run(SFT).read()
+    assert (stage, SFTConfig.from_dict(config).to_dict()) == ("sft", SFTConfig().to_dict() | {"dtype": "bfloat16"})
+    assert checkpoint.read_card(SFT / "card.json").data["parent_sha256"] == checkpoint.weights_digest(BARD)
+
+
+def test_bard_chat_is_what_rewards_for_obeying_make_of_bard_sft():
     stage, config = Run(CHAT).read()
-    assert (stage, SFTConfig.from_dict(config)) == ("sft", SFTConfig())
-    assert checkpoint.read_card(CHAT / "card.json").data["parent_sha256"] == checkpoint.weights_digest(BARD)
+    changes = {"parent": "checkpoints/bard-sft", "reward": "instructions", "max_steps": 240, "scale_rewards": False}
+    changes |= {"kl_coef": 0.03, "eval_interval": 40, "save_interval": 40}
+    assert (stage, GRPOConfig.from_dict(config).to_dict()) == ("grpo", GRPOConfig().to_dict() | changes)
+    assert checkpoint.read_card(CHAT / "card.json").data["parent_sha256"] == checkpoint.weights_digest(SFT)
 
 
 def test_bard_aligned_is_bard_chat_bent_by_the_simulated_annotator():

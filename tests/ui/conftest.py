@@ -20,7 +20,7 @@ from playground.services.services import Services
 from tests.conftest import lasting_port
 
 CHECKPOINTS = Path(__file__).parents[2] / "checkpoints"
-SHIPPED = ("bard-base", "bard-tiny", "bard-chat")
+SHIPPED = ("bard-base", "bard-tiny", "bard-sft", "bard-chat")
 CHROMIUM = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 QUIET = ("background-networking", "component-update", "gpu", "quic", "sync")
 # How Gradio's client tells of requests that were under way when the page was reloaded.

@@ -89,7 +89,7 @@ def test_a_model_is_found_compared_measured_renamed_and_deleted(
     name.fill("base")
     name.press("Enter")
     expect(said).to_have_text("bard-base is called base now.")
-    assert checkpoint.read_card(workspace / "bard-chat" / "card.json").parent == "base"
+    assert checkpoint.read_card(workspace / "bard-sft" / "card.json").parent == "base"
     expect(page.locator("#model-picker input")).to_have_value("base")
 
     press(page, "Delete (to trash)")

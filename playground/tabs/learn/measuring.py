@@ -25,6 +25,14 @@ def reported(
         work.close()
 
 
+def chat_model(context: Context) -> str:
+    """The header's model if it answers, else the first that does. Raises ValueError if there is none."""
+    names = context.services.checkpoints.chat_names()
+    if not names:
+        raise ValueError("no model answers in turns yet: fine-tune one in the Train tab")
+    return context.model if context.model in names else names[0]
+
+
 def small_model(context: Context, name: str) -> Path:
     """The directory of a model with which a lesson may compute. Raises ValueError if it is too large."""
     checkpoints = context.services.checkpoints

@@ -4,6 +4,7 @@ from playground.tabs.learn.lesson import Lesson
 from playground.tabs.learn.lessons import (
     accumulation,
     failing_loss,
+    instruction_tuning,
     memory_budget,
     queries_keys_values,
     sqrt_dk,
@@ -18,5 +19,6 @@ LESSONS: tuple[Lesson, ...] = (
     failing_loss.LESSON,
     memory_budget.LESSON,
     accumulation.LESSON,
+    instruction_tuning.LESSON,
     taste_as_reward.LESSON,
 )

@@ -1,4 +1,4 @@
-"""Lessons 4, 5, 6 and 8: the sentences and whether they hold follow from figures, and no figure stands in a text."""
+"""Lessons 4 to 8: the sentences and whether they hold follow from figures, and no figure stands in a text."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,12 +7,17 @@ from typing import Any
 import pytest
 import torch
 
+from core.chat_template import answer_end
+from core.datasets.conversations import Example
+from core.datasets.instructions import Dialogue, Instruction
 from core.lessons.failing_runs import FAULTS, FailingRun
+from core.lessons.instruction_tuning import MaskRun, Obedience
 from core.lessons.memory_budget import CARD_GB, CONFIGURATIONS, gib
 from core.model import GPT
+from core.tokenizer import Tokenizer
 from playground.services.services import Services
 from playground.tabs.learn.lesson import Context, Result
-from playground.tabs.learn.lessons import accumulation, failing_loss, memory_budget, taste_as_reward
+from playground.tabs.learn.lessons import accumulation, failing_loss, instruction_tuning, memory_budget, taste_as_reward
 from playground.tabs.learn.measuring import reported, small_model
 from tests.core.diagnostics.test_doctor import BROKEN, read
 from tests.helpers.generators import returned
@@ -125,6 +130,52 @@ def test_curves_that_are_gone_are_missed_in_words(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(failing_loss.RUNS, "broken", {})
     with pytest.raises(ValueError, match="go to step 1, predict again and run it"):
         failing_loss.RUNS.look(context(tmp_path))
+
+
+# --- teach it to obey --------------------------------------------------------------------------------------------
+
+WISHES = [Dialogue("Who's there?", (Instruction("question"),), "Who?")] * 20
+
+
+@pytest.mark.parametrize(("followed", "holds"), [(20, True), (10, False), (0, False)])
+def test_a_chat_model_obeys_if_it_is_ahead_of_its_base_by_more_than_chance(followed: int, holds: bool) -> None:
+    before = Obedience(WISHES, ["What?"] * 6 + ["Nothing."] * 14)
+    after = Obedience(WISHES, ["What?"] * followed + ["Nothing."] * (20 - followed))
+    result = instruction_tuning.compared("base", before, "chat", after)
+    step = instruction_tuning.LESSON.step("obey")
+    assert result.outcome == 5 * followed and step.holds(result) == holds
+    assert f"follows {5 * followed} %" in step.explain(result, 50.0) and "the base 30 %" in step.explain(result, 50.0)
+
+
+def test_every_end_must_count_for_the_mask_to_be_as_it_is_said(
+    tmp_path: Path, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end, found = answer_end(tokenizer), list[Example]()
+    monkeypatch.setattr(instruction_tuning, "model_of", lambda context: (tokenizer, 64))
+    monkeypatch.setattr(instruction_tuning.measuring, "some_conversations", lambda tokenizer, block_size: found)
+    found += [Example([1, 2, 3, end], [False, False, True, True])]
+    result = returned(instruction_tuning.targets(context(tmp_path)))
+    assert result.outcome == 50 and instruction_tuning.targets_hold(result)
+    found += [Example([1, 2, 3, end], [False, False, True, False])]
+    assert not instruction_tuning.targets_hold(returned(instruction_tuning.targets(context(tmp_path))))
+
+
+def masked(ended: int, ends: float) -> MaskRun:
+    answers = [{"prompt": str(n), "text": "Ay.", "ended": n < ended} for n in range(32)]
+    return MaskRun([3.0, 2.0], 2.5, ends, answers)
+
+
+@pytest.mark.parametrize(
+    ("ended", "ends", "outcome", "holds"),
+    [(0, 9.0, 0, True), (30, 9.0, 1, False), (0, 0.5, 0, False), (32, 9.0, 1, False)],
+)
+def test_a_mask_without_the_end_is_to_blame_if_ends_are_missing_and_only_they(
+    ended: int, ends: float, outcome: int, holds: bool
+) -> None:
+    result = instruction_tuning.masks_compared(masked(31, 0.5), masked(ended, ends))
+    assert result.outcome == instruction_tuning.ENDING[outcome]
+    assert instruction_tuning.wrong_mask_holds(result) == holds
+    assert f"on ends {ends:.2f} against 0.50" in instruction_tuning.explain_wrong_mask(result, "")
 
 
 # --- taste as a reward -------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from playground.tabs.learn.lesson import (
     Table,
     Texts,
 )
-from playground.tabs.learn.measuring import reported, small_model
+from playground.tabs.learn.measuring import chat_model, reported, small_model
 
 TITLES = {"dpo": "DPO", "ppo": "PPO", "grpo": "GRPO"}
 FOLLOWED = ("More answers follow it", "As many answers follow it", "Fewer answers follow it")
@@ -60,14 +60,6 @@ class Kept:
 
 
 KEPT = Kept()
-
-
-def chat_model(context: Context) -> str:
-    """The header's model if it answers, else the first that does. Raises ValueError if there is none."""
-    names = context.services.checkpoints.chat_names()
-    if not names:
-        raise ValueError("no model answers in turns yet: fine-tune one in the Train tab")
-    return context.model if context.model in names else names[0]
 
 
 def own_votes(services: Services) -> list[Preference]:

@@ -200,7 +200,7 @@ def explain_wrong_mask(result: Result, prediction: Answer) -> str:
     return (
         f"The share of {n} answers that end by themselves is {wrong} where the end did not count, and {right} where it "
         f"did; the loss on words is {found['wrong_words']:.2f} against {found['right_words']:.2f} nats, that on "
-        f"ends {found['wrong_ends']:.2f} against {found['right_ends']:.2f}. The training loss of the wrong run cannot show "
+        f"ends {found['wrong_ends']:.2f} against {found['right_ends']:.2f}. The wrong run's training loss cannot show "
         "it, as it asks only about tokens that count; so look at answers, and at the mask, before you trust a curve."
     )
 

@@ -35,7 +35,7 @@ OF_EACH_KIND = 12  # instructions: of six kinds
 SPEECH_END = "\n\n"  # in the text of the plays
 PARENT = "bard-tiny"
 LEARNED_PLAYS, HELD_OUT = 4, 160  # plays to learn from; conversations to measure on
-RECIPE: dict[str, Any] = dict(max_steps=60, batch_size=16, learning_rate=3e-3, warmup_steps=5)
+RECIPE: dict[str, Any] = dict(max_steps=100, batch_size=16, learning_rate=1e-3, warmup_steps=10)
 RECIPE |= dict(device="cpu", compile="off", snapshots=0)
 
 # --- obedience -------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from core.chat_template import answer_end
+from core.checkpoint import Card
 from core.datasets.conversations import Example
 from core.datasets.instructions import Dialogue, Instruction
 from core.lessons.failing_runs import FAULTS, FailingRun
@@ -145,6 +146,18 @@ def test_a_chat_model_obeys_if_it_is_ahead_of_its_base_by_more_than_chance(follo
     step = instruction_tuning.LESSON.step("obey")
     assert result.outcome == 5 * followed and step.holds(result) == holds
     assert f"follows {5 * followed} %" in step.explain(result, 50.0) and "the base 30 %" in step.explain(result, 50.0)
+
+
+def test_the_base_is_the_first_ancestor_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here, parents = context(tmp_path), {"aligned": "chat", "chat": "base", "lonely": "gone", "base": None}
+    checkpoints = here.services.checkpoints
+    monkeypatch.setattr(checkpoints, "names", lambda: list(parents))
+    monkeypatch.setattr(checkpoints, "chat_names", lambda: ["aligned", "chat", "lonely"])
+    cards = {name: type("Loaded", (), {"card": Card("sft", parent)}) for name, parent in parents.items()}
+    monkeypatch.setattr(checkpoints, "load", cards.__getitem__)
+    assert instruction_tuning.base_of(here, "aligned") == "base"
+    with pytest.raises(ValueError, match="lonely was taught from is not here"):
+        instruction_tuning.base_of(here, "lonely")
 
 
 def test_every_end_must_count_for_the_mask_to_be_as_it_is_said(

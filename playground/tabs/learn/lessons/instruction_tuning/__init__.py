@@ -42,7 +42,7 @@ def base_of(context: Context, chat: str) -> str:
         passed.add(name)
         name = checkpoints.load(name).card.parent or ""
     if name in passed or name not in checkpoints.names():
-        raise ValueError(f"the model that {chat} was taught from is not here: choose bard-chat at the top of the page")
+        raise ValueError(f"the model that {chat} was taught from is not here: choose another chat model")
     return name
 
 
@@ -83,7 +83,7 @@ def explain_obey(result: Result, prediction: Answer) -> str:
     return (
         f"Of {n} instructions the chat model follows {chat}, and the base {base}, which goes on with a text and was "
         "never shown that a sentence can ask for something. The chat model is the same network after more training, "
-        "on conversations in which instructions are followed."
+        "by which it was taught to answer and to do as it is told."
     )
 
 
@@ -173,8 +173,8 @@ def masks_compared(right: MaskRun, wrong: MaskRun) -> Result:
     steps = list(range(1, len(right.losses) + 1))
     rows = [
         ["answers that end by themselves", *(interval(run.ended) for run in runs.values())],
-        ["held-out loss, words of answers", *(f"{run.words:.2f}" for run in runs.values())],
-        ["held-out loss, ends of answers", *(f"{run.ends:.2f}" for run in runs.values())],
+        ["held-out loss, words of answers, nats a token", *(f"{run.words:.2f}" for run in runs.values())],
+        ["held-out loss, ends of answers, nats a token", *(f"{run.ends:.2f}" for run in runs.values())],
     ]
     return Result(
         figures,

@@ -45,7 +45,7 @@ def test_a_model_is_found_compared_measured_renamed_and_deleted(
     open_models(page, url)
     details, said = page.locator(".pg-shelf .pg-details"), page.locator(".pg-shelf .pg-message")
     expect(details.locator("h3").first).to_have_text("bard-base")  # the header's
-    expect(page.locator(".pg-model-card")).to_have_count(4)
+    expect(page.locator(".pg-model-card")).to_have_count(5)
     expect(page.locator(".pg-model-card").last).to_contain_text("broken")
     expect(page.locator(".pg-model-card").last).to_contain_text("missing")
     page.get_by_label("Find a name").fill("CHAT")

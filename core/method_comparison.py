@@ -52,7 +52,7 @@ from core.preferences.pair_generation import AT_ONCE, PAIR_SAMPLING, Writer, sim
 from core.preferences.rule_annotators import rule_of
 from core.preferences.vote_store import Votes
 from core.stages import registry
-from core.stages.registry import STAGES
+from core.stages.registry import DPO, GRPO, PPO, REWARD, STAGES
 from core.training.device import pick_device
 from core.training.finetuning import load_with_turns
 from core.training.log_lines import read_lines
@@ -66,7 +66,7 @@ LOOK_SECONDS = 0.5  # between two looks at a training
 MOST_PAIRS = 10  # for each vote: a rule that hardly ever decides is waited for no longer
 FEWEST_VOTES = 20
 # Seconds that a part takes on two cores with a model of WEIGHTS weights and the default settings, about.
-SECONDS = {PARENT: 35.0, VOTES: 25.0, "dpo": 40.0, "grpo": 120.0, "reward": 45.0, "ppo": 120.0}
+SECONDS = {PARENT: 35.0, VOTES: 25.0, DPO: 40.0, GRPO: 120.0, REWARD: 45.0, PPO: 120.0}
 WEIGHTS = 6.7e6
 
 
@@ -131,7 +131,7 @@ def stage_config(stage: str, config: MethodsConfig, settings: dict[str, Any]) ->
     count = steps(stage, config)
     given = {"parent": config.parent, "device": config.device, "processes": 1, "keep_steps": 0}
     given |= {"max_steps": count, "warmup_steps": usual.warmup_steps * count // usual.max_steps, "save_interval": count}
-    if stage != "reward":  # which is kept at its best evaluation
+    if stage != REWARD:  # which is kept at its best evaluation
         given |= {"snapshots": POINTS, "eval_interval": count}
     return STAGES[stage].configure(given | settings)
 
@@ -188,10 +188,10 @@ class Work:
         self.measure_parent()
         voted = self.vote()
         data = str(self.runs / "votes.jsonl")
-        self.follow("dpo", voted, {"data": data})
-        self.follow("grpo", Cost(), {"reward": config.rule})
+        self.follow(DPO, voted, {"data": data})
+        self.follow(GRPO, Cost(), dict(reward=config.rule))
         rated = self.train_reward_model(voted, {"data": data})
-        self.follow("ppo", rated, {"reward_model": str(self.runs / "reward")})
+        self.follow(PPO, rated, {"reward_model": str(self.runs / REWARD)})
 
     # --- how far it is ------------------------------------------------------------------------------------------
 
@@ -266,8 +266,8 @@ class Work:
 
     def train_reward_model(self, before: Cost, settings: dict[str, Any]) -> Cost:
         began = time.monotonic()
-        with self.part("reward"):
-            self.train("reward", stage_config("reward", self.config, settings))
+        with self.part(REWARD):
+            self.train(REWARD, stage_config(REWARD, self.config, settings))
         return replace(before, seconds=before.seconds + time.monotonic() - began)
 
     def follow(self, stage: str, before: Cost, settings: dict[str, Any]) -> None:

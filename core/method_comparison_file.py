@@ -19,6 +19,7 @@ from core.bounded_files import facts_of, is_file, modified, read_json, read_text
 from core.config import Config, setting
 from core.preferences.rule_annotators import RULES
 from core.roots import shipped
+from core.stages.registry import DPO, GRPO, PPO, REWARD
 
 DIRECTORY, FILE, LOCK, CONTROL, LOG = ".methods", "comparison.json", ".lock", "control", "log.txt"
 CREATED, RUNNING, FINISHED, STOPPED, FAILED, INTERRUPTED = STATES = (
@@ -36,12 +37,12 @@ PARENT, VOTES = "parent", "votes"
 PARTS = {
     PARENT: "Parent, best-of-n",
     VOTES: "Votes of the rule",
-    "dpo": "DPO",
-    "grpo": "GRPO",
-    "reward": "Reward model",
-    "ppo": "PPO",
+    DPO: "DPO",
+    GRPO: "GRPO",
+    REWARD: "Reward model",
+    PPO: "PPO",
 }
-METHODS = {BEST_OF_N: "Best-of-n", "dpo": "DPO", "ppo": "PPO", "grpo": "GRPO"}
+METHODS = {BEST_OF_N: "Best-of-n", **{method: PARTS[method] for method in (DPO, PPO, GRPO)}}
 
 
 @dataclass(frozen=True)

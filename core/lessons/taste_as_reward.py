@@ -37,7 +37,7 @@ from core.preferences.agreement import Rate, rate
 from core.preferences.pair_generation import Writer, answer_pairs
 from core.preferences.rule_annotators import prefer, rule_of
 from core.rlhf.rollouts import Response, generate_responses, repetition
-from core.stages.registry import STAGES
+from core.stages.registry import DPO, GRPO, PPO, REWARD, STAGES
 from core.training.loop import optimizers_of, say_nothing
 from core.training.run_directory import Status
 from core.training.runner import Job
@@ -45,13 +45,13 @@ from core.training.runner import Job
 VOTES = 30  # to learn from; a rule gives as many more to measure on
 RULE = "shorter"
 MEASURED_PROMPTS, TOKENS = 48, 24
-METHODS = ("dpo", "ppo", "grpo")
+METHODS = (DPO, PPO, GRPO)
 FIT: dict[str, Any] = dict(device="cpu", snapshots=0)
 RECIPES: dict[str, dict[str, Any]] = {
-    "reward": dict(max_steps=30, batch_size=8, warmup_steps=3, learning_rate=3e-4, keep_best=False),
-    "dpo": dict(max_steps=16, batch_size=8),
-    "ppo": dict(max_steps=8, batch_size=32, rollouts=32, ppo_epochs=2, max_new_tokens=TOKENS),
-    "grpo": dict(max_steps=6, batch_size=32, rollouts=32, group_size=8, max_new_tokens=TOKENS),
+    REWARD: dict(max_steps=30, batch_size=8, warmup_steps=3, learning_rate=3e-4, keep_best=False),
+    DPO: dict(max_steps=16, batch_size=8),
+    PPO: dict(max_steps=8, batch_size=32, rollouts=32, ppo_epochs=2, max_new_tokens=TOKENS),
+    GRPO: dict(max_steps=6, batch_size=32, rollouts=32, group_size=8, max_new_tokens=TOKENS),
 }
 RECIPES |= {method: RECIPES[method] | dict(warmup_steps=1, learning_rate=4e-4) for method in METHODS}
 # More steps, which are longer, and no price for distance.
@@ -160,14 +160,14 @@ class TasteExperiment:
         return Trained(job, lines, findings)
 
     def data_of(self, stage_name: str) -> dict[str, Any]:
-        if stage_name in ("reward", "dpo"):
+        if stage_name in (REWARD, DPO):
             return {"data": str(self.votes), "val_share": self.val_share}
         on = {"reward_model": str(self.reward_model), "prompts": str(self.prompts)}
-        return on | ({"reward": "reward_model"} if stage_name == "grpo" else {})
+        return on | (dict(reward="reward_model") if stage_name == GRPO else {})
 
     def train_reward_model(self) -> Generator[float, None, dict[str, float]]:
         """Learn from some of the votes; returns how the others are ranked: core.evaluation.preferences.vote_metrics."""
-        job = (yield from self.train("reward")).job
+        job = (yield from self.train(REWARD)).job
         checkpoint.save(self.reward_model, job.model, job.tokenizer, job.card)
         return job.evaluate(job.model)
 

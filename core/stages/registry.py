@@ -35,6 +35,8 @@ STAGES: dict[str, Stage] = {
         grpo.STAGE,
     )
 }
+# Those that follow a preference, by name, and the one that makes what PPO follows: they are compared with each other.
+DPO, PPO, GRPO, REWARD = (stage.name for stage in (dpo.STAGE, ppo.STAGE, grpo.STAGE, reward_model.STAGE))
 
 
 def stage_called(name: str) -> Stage:

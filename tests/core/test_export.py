@@ -244,7 +244,7 @@ def test_the_card_tells_what_the_checkpoint_knows_and_no_path_of_this_machine(sa
         "text-generation",
         "transformers",
     )
-    assert "| 2.25 |" in card.text and "| instructions followed: begin | 0.5 |" in card.text
+    assert "| 2.25 |" in card.text and "| instructions followed: begin | 50 % (n not noted) |" in card.text
     assert "Trained from `base` in 3 optimiser steps" in card.text and "| parent | base |" in card.text
     assert "    Ay | 3" in card.text and "Ay | 1" not in card.text and "| corpus | plays |" in card.text
     assert "| kept | 3 rows of config.json, which are never drawn |" in card.text

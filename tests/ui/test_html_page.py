@@ -39,7 +39,6 @@ def written(tmp_path_factory) -> Path:
 def test_a_page_chats_from_the_disk_as_the_model_does(page, written):
     loaded = checkpoint.load(CHECKPOINTS / "bard-chat")
     model, tokenizer = rounded(loaded.model), loaded.tokenizer
-    page.context.set_offline(True)
     page.goto(written.as_uri())
     expect(page.get_by_role("heading", name="bard-chat")).to_be_visible()
 

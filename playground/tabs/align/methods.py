@@ -3,8 +3,9 @@
 from typing import Any
 
 from core.config import leaves
-from core.method_comparison_file import METHODS, MethodsConfig
+from core.method_comparison_file import BEST_OF_N, METHODS, MethodsConfig
 from core.preferences.rule_annotators import RULES
+from core.stages.registry import DPO, GRPO, PPO
 from playground.panels.stage_form.fields import describe
 from playground.services.services import Services
 from playground.tabs.align.method_comparisons import MethodComparisons
@@ -17,10 +18,10 @@ from playground.ui.palette import BLUE, GREEN, ORANGE, PURPLE
 MAIN = ("parent", "rule", "votes", "length", "prompts")  # the settings that are in sight
 # Of each method, the colour and the symbol: one that cannot tell the colours apart has the symbols.
 LOOKS = {
-    "best-of-n": (PURPLE, "diamond"),
-    "dpo": (BLUE, "circle"),
-    "ppo": (ORANGE, "square"),
-    "grpo": (GREEN, "triangle-up"),
+    BEST_OF_N: (PURPLE, "diamond"),
+    DPO: (BLUE, "circle"),
+    PPO: (ORANGE, "square"),
+    GRPO: (GREEN, "triangle-up"),
 }
 
 

@@ -112,7 +112,7 @@ def keep(path: Path, places: TopPlaces, about: dict[str, str]) -> str:
 
 def corpus_of(card: Card) -> tuple[Corpus, str]:
     """The corpus that a model was pre-trained on, or CORPUS; a sentence if its own cannot be read any more."""
-    own, said = card.config.get("corpus") if card.stage == "pretrain" else None, ""
+    own, said = card.config.get("corpus"), ""  # a setting of pre-training alone
     if own is not None:
         try:
             return corpora.load(own, card.config.get("text_column", ""), card.config.get("skip_bad_lines", False)), ""

@@ -252,7 +252,7 @@ def test_a_run_that_failed_before_its_first_step_leaves_no_snapshot_to_the_next_
 # --- whatever stops it ----------------------------------------------------------------------------------------
 
 
-KILLS, STEPS = 8, 150
+KILLS, KILLED_STEPS = 8, 150
 
 
 @pytest.mark.fault(
@@ -262,8 +262,8 @@ KILLS, STEPS = 8, 150
 @pytest.mark.slow
 def test_a_run_killed_again_and_again_resumes_to_what_an_uninterrupted_run_gives(tmp_path, corpus_file):
     """Kills at random moments of start-up, training and saving, which takes most of the time here."""
-    changes = dict(max_steps=STEPS, eval_interval=20, keep_best=True, snapshots=30)
-    whole = new_run(tmp_path / "whole" / "run", corpus_file, save_interval=STEPS // 3, **changes)
+    changes = dict(max_steps=KILLED_STEPS, eval_interval=20, keep_best=True, snapshots=30)
+    whole = new_run(tmp_path / "whole" / "run", corpus_file, save_interval=KILLED_STEPS // 3, **changes)
     assert train(whole).state == "finished"
     run, chance = new_run(tmp_path / "run", corpus_file, save_interval=2, **changes), random.Random(0)
     for kill in range(KILLS):
@@ -278,7 +278,7 @@ def test_a_run_killed_again_and_again_resumes_to_what_an_uninterrupted_run_gives
             map(step_number, run.saved_steps())
         )
         assert all(checkpoint.load(path).card.step == step_number(path) for path in run.snapshots())
-    assert 5 < n_steps(run) < STEPS
+    assert 5 < n_steps(run) < KILLED_STEPS
     assert train(run).state == "finished"
     assert_equal_runs(run, whole)
     assert leftovers(run) == []

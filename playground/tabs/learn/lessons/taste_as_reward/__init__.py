@@ -8,6 +8,7 @@ from core.diagnostics.answer_changes import Change, interval, percent
 from core.lessons.taste_as_reward import METHODS, PRESSED, RULE, VOTES, Measured, TasteExperiment, spread
 from core.preferences.agreement import rate
 from core.preferences.rule_annotators import RULES, rule_behind
+from core.stages.registry import DPO, GRPO, PPO
 from playground.services.services import Services
 from playground.tabs.learn.figures import curves
 from playground.tabs.learn.lesson import (
@@ -26,8 +27,9 @@ from playground.tabs.learn.lesson import (
 )
 from playground.tabs.learn.measuring import chat_model, reported, small_model
 
-TITLES = {"dpo": "DPO", "ppo": "PPO", "grpo": "GRPO"}
+TITLES = {DPO: "DPO", PPO: "PPO", GRPO: "GRPO"}
 FOLLOWED = ("More answers follow it", "As many answers follow it", "Fewer answers follow it")
+REWARDED = "reward"  # the metric
 SHOWN = 3  # answers, before and after
 
 
@@ -156,7 +158,7 @@ def methods_hold(result: Result) -> bool:
 def cheat(context: Context) -> Run:
     experiment = yield from KEPT.reward_model(context, 0.3)
     base = KEPT.before(experiment)
-    trained = yield from reported(experiment.train("grpo", **PRESSED), "pressing for the score", 0.3, 0.95)
+    trained = yield from reported(experiment.train(GRPO, **PRESSED), "pressing for the score", 0.3, 0.95)
     after = experiment.measure(trained.model)
     change, unit = after.gain(base), spread(base.answers)
     before, now = base.followed, after.followed
@@ -174,7 +176,7 @@ def cheat(context: Context) -> Run:
     }
     outcome = FOLLOWED[1 if now.share == before.share else 0 if now.share > before.share else 2]
     steps = [line["step"] for line in trained.lines]
-    rewards = {"reward": (steps, [line["reward"] for line in trained.lines])}
+    rewards = dict(reward=(steps, [line[REWARDED] for line in trained.lines]))
     columns = ("", "before", "after")
     rows = [
         ["score, in standard deviations", "0.00", f"{figures['gain']:+.2f}"],

@@ -43,7 +43,7 @@ def test_from_a_typed_line_to_a_chat_with_a_model_of_ones_own(page: Page, url: s
     if page.locator(".pg-run").get_attribute("data-state") == "running":
         wait_for_points(page, "mine", int(seen or 0) + 5)  # the plot is back, and moving
     wait_for_state(page, "mine", "finished", seconds=240)
-    wait_for_points(page, "mine", 120)
+    wait_for_points(page, "mine", 60)
     expect(page.locator(".pg-sample").first).to_contain_text("ROMEO:")
 
     choose_model(page, "mine")

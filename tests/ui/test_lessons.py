@@ -1,11 +1,11 @@
-"""Lessons 4, 5, 6 and 8 walked in a browser: predict, run, and read what came of it, step after step."""
+"""Lessons 4 to 8 walked in a browser: predict, run, and read what came of it, step after step."""
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from core.lessons import failing_runs, taste_as_reward
 from playground.tabs.learn.lesson import Lesson
-from playground.tabs.learn.lessons import accumulation, failing_loss, memory_budget
+from playground.tabs.learn.lessons import accumulation, failing_loss, instruction_tuning, memory_budget
 from playground.tabs.learn.lessons import taste_as_reward as taste_lesson
 from tests.ui.steps import choose_model
 
@@ -56,8 +56,9 @@ def walk(page: Page, lesson: Lesson) -> None:
 
 
 @pytest.mark.slow
-def test_four_lessons_are_walked_to_their_ends(page: Page, url: str) -> None:
+def test_five_lessons_are_walked_to_their_ends(page: Page, url: str) -> None:
     page.goto(f"{url}?tab=learn")
     choose_model(page, "bard-tiny")
-    for lesson in (memory_budget.LESSON, accumulation.LESSON, failing_loss.LESSON, taste_lesson.LESSON):
+    lessons = (memory_budget, accumulation, failing_loss, instruction_tuning, taste_lesson)
+    for lesson in (module.LESSON for module in lessons):
         walk(page, lesson)

@@ -21,7 +21,7 @@ from core.preferences.rule_annotators import RULES, annotator_of, prefer, rule_b
 from core.preferences.vote_store import Votes
 from core.tokenizer import Tokenizer
 
-CHAT = Path(__file__).parents[3] / "checkpoints" / "bard-chat"
+CHAT = Path(__file__).parents[3] / "checkpoints" / "bard-sft"  # whose answers are longer, so that more of them say thou
 
 
 @pytest.fixture(scope="module")

@@ -64,7 +64,7 @@ def test_runs_show_what_they_have_gained_and_how(page: Page, url: str, workspace
     open_align(page, url)
     expect(page.locator("#align-run")).to_be_visible()
     page.locator("#align-run summary").click()
-    expect(page.locator("#align-run [data-run]")).to_have_count(4)  # those of this tab's stages, and bard-chat, which GRPO made
+    expect(page.locator("#align-run [data-run]")).to_have_count(4)  # this tab's stages; GRPO made bard-chat
     page.locator("#align-run summary").click()
     dpo_shows_margin_against_kl_and_how_each_pair_has_moved(page, runs["bent"])
     ppo_shows_score_against_kl_and_colours_tokens_of_the_moment(page, runs["taught"])

@@ -46,7 +46,7 @@ from core.method_comparison_file import (
     read_comparison,
     write_comparison,
 )
-from core.method_points import Cost, Evaluator, Measured, answers_written, describe, point, steps_kept
+from core.method_points import Cost, Evaluator, Measured, describe, point, steps_kept
 from core.packed_model import PackedGPT
 from core.preferences.pair_generation import AT_ONCE, PAIR_SAMPLING, Writer, simulate
 from core.preferences.rule_annotators import rule_of
@@ -279,7 +279,7 @@ class Work:
             for directory in steps_kept(trained):
                 self.obey()
                 made = checkpoint.load(directory, self.device)
-                answers = before.answers + answers_written(config, made.card.step)
+                answers = before.answers + STAGES[stage].answers_written(config, made.card.step)
                 spent = Cost(before.seconds + seconds[made.card.step], answers, before.votes)
                 self.add(stage, made.card.step, self.evaluator.measure(made.model), spent)
             remove(trained.directory)

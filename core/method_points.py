@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -115,16 +115,6 @@ def steps_kept(run: Run) -> list[Path]:
     kept = [path for path in run.snapshots() if step_number(path)]
     last = read_card(run.directory / "card.json").step
     return kept if kept and step_number(kept[-1]) == last else [*kept, run.directory]
-
-
-def answers_written(config: Any, step: int) -> int:
-    """How many answers a training has written by a step to learn from; DPO writes none."""
-    values = config.to_dict()
-    if "rollouts" not in values:
-        return 0
-    passes = values.get("ppo_epochs") or values["grpo_epochs"]
-    iterations: int = math.ceil(step * values["batch_size"] / (values["rollouts"] * passes))
-    return iterations * int(values["rollouts"])
 
 
 def point(method: str, strength: int, measured: Measured, spent: Cost, prompts: int, each: int = 1) -> Point:

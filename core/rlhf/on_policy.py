@@ -1,6 +1,7 @@
 """What the stages share that learn from answers which their policy writes meanwhile: PPO and GRPO."""
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 
 from core.datasets.prompts import fitting_prompts
@@ -20,6 +21,11 @@ def check(title: str, rollouts: int, sizes: Mapping[str, int], adapt: FinetuneCo
         raise ValueError(f"dropout must be 0 in {title}, or no probability could be compared, got {adapt.dropout}")
     if fit.keep_best:
         raise ValueError(f"keep_best must be off: {title} has no validation loss to be best at")
+
+
+def answers_written(rollouts: int, epochs: int, batch_size: int, step: int) -> int:
+    """By the policy, up to an optimiser step: `rollouts` in each iteration, in which they are read `epochs` times."""
+    return math.ceil(step * batch_size / (rollouts * epochs)) * rollouts
 
 
 def encode_prompts(

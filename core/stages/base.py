@@ -113,6 +113,7 @@ class Stage:
     frozen_models: int = 0  # as large as the one that learns, beside it
     sequences_per_example: int = 1  # that are in memory at once: a pair has two answers
     passes: Callable[[Any], float] = lambda config: 1.0  # work for each token, in forward and backward passes
+    answers_written: Callable[[Any, int], int] = lambda config, step: 0  # by its own model, up to a step, to learn from
     shape: Callable[[Any], GPTConfig] = parent_shape  # of the model that is trained
     fills_context: bool = False  # is every sequence as long as the context, so that no data need be read to know it?
     # --- what it measures --------------------------------------------------------------------------------------

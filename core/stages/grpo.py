@@ -259,6 +259,9 @@ STAGE = Stage(
     frozen_models=1,  # the parent
     # An answer is written, about as dear as to learn from it, and read by policy and parent, a third as dear each.
     passes=lambda config: 1 + 5 / 3 / config.group.grpo_epochs,
+    answers_written=lambda config, step: on_policy.answers_written(
+        config.group.rollouts, config.group.grpo_epochs, config.fit.batch_size, step
+    ),
     loss_unit="per answer token",
     loss_about="what the optimiser sees, of answers that are new each time and measured against each other: it stays "
     "near 0 and need not fall.",

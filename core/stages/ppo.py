@@ -336,6 +336,9 @@ STAGE = Stage(
     frozen_models=2,  # the parent and the reward model
     # An answer is written, about as dear as to learn from it, and read by three models, a third as dear each.
     passes=lambda config: 1 + 2 / config.ppo_epochs,
+    answers_written=lambda config, step: on_policy.answers_written(
+        config.rollouts, config.ppo_epochs, config.fit.batch_size, step
+    ),
     loss_unit="per answer token",
     loss_about="what PPO's optimiser sees, of answers that are new each time: it need not fall.",
     metrics=(KL_ROLLOUTS, KL_HELD_OUT, *ROLLOUT_METRICS, *POLICY_LOSSES),

@@ -34,7 +34,7 @@ from core.method_comparison_file import (
     seconds_left,
     write_comparison,
 )
-from core.method_points import Evaluator, answers_written, mean, share
+from core.method_points import Evaluator, mean, share
 from core.model import GPT
 from core.preferences.agreement import wilson
 from core.preferences.rule_annotators import RULES
@@ -128,9 +128,11 @@ def test_intervals_are_by_prompts() -> None:
 
 
 def test_answers_are_counted_by_iterations() -> None:
-    config = STAGES["ppo"].configure({"rollouts": 8, "batch_size": 4, "ppo_epochs": 2})
-    assert [answers_written(config, step) for step in (1, 4, 5, 12)] == [8, 8, 16, 24]
-    assert answers_written(STAGES["dpo"].configure({}), 7) == 0
+    for name, epochs in (("ppo", "ppo_epochs"), ("grpo", "grpo_epochs")):
+        stage = STAGES[name]
+        config = stage.configure({"rollouts": 8, "batch_size": 4, epochs: 2})
+        assert [stage.answers_written(config, step) for step in (1, 4, 5, 12)] == [8, 8, 16, 24], name
+    assert STAGES["dpo"].answers_written(STAGES["dpo"].configure({}), 7) == 0
 
 
 # --- how it ends ----------------------------------------------------------------------------------------------

@@ -7,9 +7,11 @@ import torch
 from playwright.sync_api import Page, expect
 
 from core import checkpoint
+from core.chat_template import encode_prompt
 from core.conversation import Conversation, Message, generate_reply
 from core.export import export
-from core.generate import Sampling
+from core.generate import Sampling, context_start
+from core.interpretability import activations
 from tests.helpers.rounding import rounded
 from tests.ui.conftest import CHECKPOINTS
 
@@ -21,6 +23,14 @@ LOGITS = """async (ids) => {
   const weights = fromBase64(document.getElementById("weights").textContent.trim());
   const model = new Model(saved.shape, unpack(weights, saved.entries));
   return ids.map((id) => Array.from(model.read(id).logits));
+}"""
+DRAWN = """async ([logits, uniforms]) => {
+  const { draw } = await import("chat.js");
+  return uniforms.map((uniform) => draw(Float32Array.from(logits), 0.7, 0.9, uniform));
+}"""
+STARTS = """async ([lengths, size]) => {
+  const { contextStart } = await import("chat.js");
+  return lengths.map((length) => contextStart(length, size));
 }"""
 IDS = """async (text) => {
   const { Tokenizer } = await import("tokenizer.js");
@@ -47,6 +57,15 @@ def test_a_page_chats_from_the_disk_as_the_model_does(page, written):
     theirs = torch.tensor(page.evaluate(LOGITS, ids))
     torch.testing.assert_close(theirs, model(torch.tensor([ids]))[0][0], atol=1e-4, rtol=1e-4)
 
+    lengths = [1, 8, 9, 12, 13, 100]
+    assert page.evaluate(STARTS, [lengths, 8]) == [context_start(length, 8) for length in lengths]
+    logits = [1.0, 3.0, 2.5, -1.0, 2.0]
+    drawn = page.evaluate(DRAWN, [logits, [(n + 0.5) / 1000 for n in range(1000)]])
+    shares = (torch.tensor(logits) / 0.7).softmax(0)[[1, 2, 4]]  # 0.94 together, and two of them 0.81: top-p is 0.9
+    expected = (1000 * shares / shares.sum()).tolist()
+    assert [drawn.count(id) for id in (1, 2, 4)] == pytest.approx(expected, abs=1)
+    assert len(drawn) == sum(drawn.count(id) for id in (1, 2, 4))
+
     page.get_by_label("Temperature").fill("0")
     page.get_by_label("What you say").fill(SAID)
     page.keyboard.press("Enter")
@@ -59,9 +78,11 @@ def test_a_page_chats_from_the_disk_as_the_model_does(page, written):
     tokens.nth(1).click()
     shares = page.locator("#behind .number").all_text_contents()
     assert shares == [f"{100 * share:.1f} %" for _, share in steps[1].alternatives]
-    page.get_by_label("Head").select_option("3")
-    looked = [float(title.removesuffix(" %")) for title in titles(page)]
-    assert sum(looked) == pytest.approx(100, abs=0.05 * len(looked) + 0.01)
+    page.get_by_label("Layer").select_option(label="3")
+    page.get_by_label("Head").select_option(label="4")
+    read = [*encode_prompt(tokenizer, conversation.turns), steps[0].id]
+    weights = activations.attention(model, read)[2, 3, -1]
+    assert titles(page) == [f"{100 * weight:.1f} %" for weight in weights.tolist()]
 
     page.get_by_role("button", name="New conversation").click()
     page.get_by_role("button", name="Send").click()

@@ -69,7 +69,7 @@ def test_a_queue_of_reward_model_and_ppo_runs_to_its_end_with_the_page_closed(
         expect(waits.nth(0)).to_contain_text("reward-1 · the cpu is held by before")
         expect(waits.nth(1)).to_contain_text("ppo-1 · after reward-1, whose model it needs")
         expect(page.locator(".pg-header-badge")).to_contain_text("2 waiting")
-        page.locator(".pg-header-badge").get_by_role("button").click()  # leads to what is running
+        page.locator(".pg-header-badge").get_by_role("button").press("Enter")  # leads to what is running
         expect(page.locator("#train-view .pg-run")).to_have_attribute("data-run", "before")
         open_tab(page, "Align")
         page.get_by_role("button", name="Move ppo-1 up").press("Enter")

@@ -16,5 +16,4 @@ test("a weight is told with both its tokens, and what lies in the future as such
   assert.equal(describeWeight(tokens, bytes, 2, 1), "Token 3 “,” looks at token 2 “·be”: weight 0.400.");
   assert.equal(describeWeight(tokens, bytes, 1, 0), "Token 2 “·be” looks at token 1 “To”: weight below 0.002.");
   assert.equal(describeWeight(tokens, bytes, 0, 2), "Token 1 “To” cannot see token 3 “,”, which comes later.");
-  assert.equal(describeWeight(tokens, null, 0, 0), "");
 });

@@ -25,7 +25,8 @@ export function mount({ element, server }) {
   said.setAttribute("role", "status");
   const [fetchText, fetchHead] = [latest(problem), latest(problem)];
   let [read, bytes] = [null, null]; // what Python sent: of the text, and of the head
-  const picture = bigPicture((query, key) => (said.textContent = describeWeight(read.tokens, bytes, query, key)));
+  const tell = (query, key) => (said.textContent = describeWeight(read.tokens, bytes, query, key));
+  const picture = bigPicture((query, key) => bytes && tell(query, key)); // the next text may be read already
   const tools = make("div", "pg-tools");
   tools.append(
     button("−", () => picture.zoom(0.5)),
@@ -45,9 +46,9 @@ export function mount({ element, server }) {
   };
 
   const drawHead = async (asked) => {
-    const [layer, head] = shownHead();
+    const [of, [layer, head]] = [read, shownHead()];
     const found = await fetchHead(server.long_head({ ...asked, layer, head }));
-    if (!found) return;
+    if (!found || of !== read) return;
     problem.replaceChildren();
     bytes = bytesOf(found.weights);
     paint();
@@ -91,14 +92,13 @@ function legendBar(colors) {
 /**
  * One weight in words.
  * @param {string[]} tokens
- * @param {Uint8Array | null} bytes the weights as a triangle, 255 being 1
+ * @param {Uint8Array} bytes the weights as a triangle, 255 being 1
  * @param {number} query
  * @param {number} key
  */
 export function describeWeight(tokens, bytes, query, key) {
   const name = (i) => `token ${number(i + 1)} “${visibleSpaces(tokens[i])}”`;
   const looker = name(query);
-  if (!bytes) return "";
   if (key > query) return `T${looker.slice(1)} cannot see ${name(key)}, which comes later.`;
   const byte = triangleRow(bytes, 0, query, tokens.length)[key];
   return `T${looker.slice(1)} looks at ${name(key)}: weight ${byte ? (byte / 255).toFixed(3) : "below 0.002"}.`;

@@ -57,7 +57,8 @@ WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"  # the inde
 FILES = ("config.json", WEIGHTS, "tokenizer.json")  # without these a directory is no checkpoint of ours
 BESIDE = ("card.json", "tokenizer_config.json", "generation_config.json")  # what else a checkpoint may hold
 HEADER_BYTES = 1 << 22  # of a safetensors file's list of tensors; that of GPT-2's largest has some 60,000
-CHAT_TEMPLATE = "chat_template"  # of a model from elsewhere that answers, in the data of its card
+CHAT_TEMPLATE = "chat_template"  # of a model that answers though no stage taught it to, in the data of its card
+MIXED = "mixed"  # there, of a model mixed of others (core/task_arithmetic.py): {name of a child: how much of it}
 PICKLED = (".bin", ".pt", ".pth", ".ckpt")
 
 M = TypeVar("M", bound=Model)

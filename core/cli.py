@@ -29,6 +29,8 @@ from core.datasets import shakespeare as corpora
 from core.generate import Sampling
 from core.gguf_file import TYPES
 from core.method_comparison_file import MethodsConfig
+from core.mix_command import HELP as MIX_HELP
+from core.mix_command import add_mix, run_mix
 from core.packed_model import PRECISIONS
 from core.preferences.rule_annotators import RULES
 from core.preferences.vote_store import FILE
@@ -106,6 +108,8 @@ def add_use(add: Add) -> None:
     sub.add_argument("--directory", type=Path, default=default_directory(), help="where models live [%(default)s]")
     sub.add_argument("--created", action="store_true", help=argparse.SUPPRESS)  # by the page, which has begun this
     add_flags(sub, MethodsConfig, MethodsConfig())
+
+    add_mix(add("mix", run_mix, MIX_HELP))
 
     sub = add("generate", run_generate, "Continue a text.")
     sub.add_argument("--prompt", default="", help="the text to continue; empty begins a new document")

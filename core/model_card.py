@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from core.checkpoint import Card, is_classifier, is_reward_model, labels, read_card, read_config
+from core.checkpoint import MIXED, Card, is_classifier, is_reward_model, labels, read_card, read_config
 from core.evaluation.report_card import figures
 from core.stages.registry import STAGES, answers
 from core.training.log_lines import read_lines
@@ -69,6 +69,11 @@ def how_made(card: Card) -> str:
     if card.stage in STAGES:
         begun = f" from `{parent}`" if parent else ""
         made = f"Trained{begun} in {card.step:,} optimiser steps. {STAGES[card.stage].summary}"
+    elif mixed := card.data.get(MIXED):
+        added = ", ".join(f"{a:g} times what `{name}` has learned" for name, a in mixed.items())
+        made = f"Mixed: `{parent}` and {added}, by task arithmetic, without training."
+    elif MIXED in card.data:
+        made = f"Made of `{parent}` by a steering vector, without training."
     else:
         made = f"Imported from `{parent}`." if parent else "Imported from elsewhere."
     versions = ", ".join(f"{name} {version}" for name, version in card.versions.items())

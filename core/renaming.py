@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 
 from core.atomic_files import write_json
 from core.bounded_files import is_file, read_json
+from core.checkpoint import MIXED
 from core.preferences import vote_store
 from core.stages import registry
 from core.training.run_directory import NAME
@@ -107,6 +108,9 @@ def with_name(content: dict[str, Any], old: Path, new: Path) -> dict[str, Any]:
     data = content.get("data")
     if isinstance(data, dict) and (same := {key for key in named if data.get(key) == old.name}):
         content = content | {"data": data | dict.fromkeys(same, new.name)}
+    if isinstance(data, dict) and isinstance(mixed := data.get(MIXED), dict) and old.name in mixed:
+        renamed = {new.name if name == old.name else name: a for name, a in mixed.items()}
+        content = content | {"data": content["data"] | {MIXED: renamed}}
     return content
 
 

@@ -22,13 +22,16 @@ from core.generate import Model
 from core.model import GPT
 from core.online_dpo import version_model
 from core.packed_model import PackedGPT
+from core.rlhf.steering import SteeringVectors
 from core.roots import Roots
 from core.stages import registry
+from core.task_arithmetic import Family, Mixture, mixed, parent_of, read_family
 from core.tokenizer import Tokenizer
 from core.training.run_directory import Run
 
 FIRST = ("bard-base", "bard-chat")  # the models that the page opens with: one to look into, one that answers
 KEPT_IN_MEMORY = 3  # models; more than one lets a person compare without waiting
+KEPT_MIXED = 6  # of the many that a slider makes: who slides back and forth, and answers that go on
 
 
 K = TypeVar("K")
@@ -49,6 +52,8 @@ class Checkpoints:
         self.loaded_classifiers: dict[Key, Checkpoint[SequenceClassifier]] = {}
         self.writers: dict[tuple[Key, str], tuple[PackedGPT, Tokenizer]] = {}
         self.versions: dict[tuple[Key, Path, int], Model] = {}  # of models that learn while they are voted on
+        self.families: dict[tuple[Key, ...], Family] = {}  # of the children that are named, their parent last
+        self.mixed: dict[tuple[tuple[Key, ...], Mixture, SteeringVectors | None], Checkpoint[GPT]] = {}
         self.lock = threading.RLock()
 
     def names(self) -> list[str]:
@@ -135,6 +140,42 @@ class Checkpoints:
 
         with self.lock:
             return get_or_make(self.versions, (self.key(name), session, number), make), loaded.tokenizer
+
+    def family(self, names: Sequence[str]) -> Family:
+        """The models called so, children of one parent, with that. Raises ValueError in words if they are not."""
+        return self.keyed_family(names)[1]
+
+    def keyed_family(self, names: Sequence[str]) -> tuple[tuple[Key, ...], Family]:
+        paths = [self.path(name) for name in names]
+        parent = parent_of(paths)
+        keys = tuple(self.key(name) for name in (*names, parent) if self.roots.path(name).is_dir())
+        with self.lock:
+            return keys, get_or_make(self.families, keys, lambda: read_family(paths, self.roots.path, self.load_at))
+
+    def load_at(self, path: Path) -> Checkpoint[GPT]:
+        return self.load(path.name)
+
+    def load_mixed(self, mixture: Mixture, steering: SteeringVectors | None = None) -> Checkpoint[GPT]:
+        """A model mixed of a parent and the children that the mixture names; the card is that of the first of these.
+
+        Raises ValueError in words if they are no family.
+        """
+        with self.lock:
+            keys, family = self.keyed_family([name for name, _ in mixture.amounts])
+
+            def make() -> Checkpoint[GPT]:
+                first = next(iter(family.children.values()))
+                return Checkpoint(mixed(family, mixture, steering), family.parent.tokenizer, first.card)
+
+            return get_or_make(self.mixed, (keys, mixture, steering), make, KEPT_MIXED)
+
+    def mixed_writer(
+        self, mixture: Mixture, precision: str, steering: SteeringVectors | None = None
+    ) -> tuple[Model, Tokenizer]:
+        """What generates text with it, as `writer` does with a checkpoint."""
+        loaded = self.load_mixed(mixture, steering)
+        model = PackedGPT(loaded.model, precision) if self.device.type == "cpu" else loaded.model
+        return model, loaded.tokenizer
 
     def path(self, name: str | None) -> Path:
         """The directory of the checkpoint called `name`. Raises ValueError if there is none."""

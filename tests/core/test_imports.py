@@ -34,11 +34,11 @@ ROWS = (
     ("lessons",),
     ("workspace_entry", "renaming", "report_card", "queue_file", "online_dpo", "method_comparison_file"),
     ("workspace", "method_points"),
-    ("model_card", "queue", "method_comparison"),
+    ("model_card", "queue", "method_comparison", "task_arithmetic"),
     ("html_file",),
     ("export",),
     ("hub_upload",),
-    ("commands", "training_commands", "command_line"),
+    ("commands", "training_commands", "mix_command", "command_line"),
     ("cli",),
     ("__main__",),
 )

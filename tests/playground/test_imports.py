@@ -113,7 +113,7 @@ def test_what_is_excused_still_needs_it() -> None:
         ("playground.ui.forms", "from playground.services.checkpoints import Checkpoints"),
         ("playground.ui.components", "def bind():\n    from playground.panels.voting import panel"),
         ("playground.services.checkpoints", "from playground.ui.text import sentence"),
-        ("playground.services.services", "from playground.tabs.chat.answer_stream import AnswerStream"),
+        ("playground.services.services", "from playground.tabs.chat.token_inspection import TokenInspector"),
         ("playground.services.labelling.prefetch", "import playground.panels.voting.annotator_stats"),
         ("playground.panels.voting.panel", "from playground.tabs.label.choose import build"),
         ("playground.panels.live_run.panel", "from playground.panels.stage_form.panel import Tool"),

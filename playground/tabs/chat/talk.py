@@ -11,9 +11,9 @@ from core.conversation import Conversation, Message
 from core.preferences.vote_store import CHOICES, Answer, NewPair
 from core.stages import registry
 from playground.panels.voting.panel import name as annotator_name
+from playground.services.answer_stream import AnswerStream, GenerationRequest
 from playground.services.checkpoints import Checkpoints
 from playground.services.services import Services
-from playground.tabs.chat.answer_stream import AnswerStream, GenerationRequest
 from playground.tabs.chat.conversation_store import ConversationStore
 from playground.tabs.chat.settings import sampling
 from playground.tabs.chat.starters import about_model

@@ -167,6 +167,10 @@ def format_value(value: Any) -> str:
         return "on" if value else "off"
     if isinstance(value, str) and len(value) == 64 and not set(value) - set("0123456789abcdef"):
         return f"{value[:8]}…"  # a sha256
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {format_value(one)}" for key, one in value.items()) or "nothing"
+    if isinstance(value, list):
+        return ", ".join(map(format_value, value))
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -9,9 +9,9 @@ from core import checkpoint
 from core.checkpoint import Card
 from core.conversation import Conversation, Message, generate_reply
 from core.generate import Sampling
+from playground.services import answer_stream
+from playground.services.answer_stream import AnswerStream, GenerationRequest
 from playground.services.checkpoints import Checkpoints
-from playground.tabs.chat import answer_stream
-from playground.tabs.chat.answer_stream import AnswerStream, GenerationRequest
 
 ASKED = Conversation((Message("user", "To be, or not"),), answers=False)
 

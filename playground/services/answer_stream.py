@@ -12,6 +12,8 @@ from typing import Any
 
 from core.conversation import Conversation, generate_reply
 from core.generate import Model, Sampling
+from core.rlhf.steering import SteeringVectors
+from core.task_arithmetic import Mixture
 from core.tokenizer import Tokenizer
 from playground.error_text import describe_error
 from playground.services.background_task import start_thread
@@ -33,6 +35,8 @@ class GenerationRequest:
     sampling: Sampling
     precision: str = "float32"
     written: tuple[int, ...] = ()  # ids with which it begins
+    mixture: Mixture | None = None  # who writes it instead: the model and its parent, mixed
+    steering: SteeringVectors | None = None  # that the mixture adds
 
 
 @dataclass
@@ -44,6 +48,7 @@ class Generation:
     state: str = "writing"  # writing, finished, stopped or failed
     error: str = ""
     began: float = field(default_factory=time.perf_counter)
+    prepared: float = 0.0  # seconds until the model was there to write it
     first: float = 0.0  # seconds until the first token
     seconds: float = 0.0  # until the latest one
     asked: float = field(default_factory=time.monotonic)  # when somebody last asked for what is new
@@ -72,7 +77,7 @@ class Generation:
             return "The model ends the text here." if self.state == "finished" else ""
         length = f"{len(self.request.written) + len(self.tokens):,} tokens"
         speed = f" · {len(self.tokens) / max(self.seconds, 1e-9):.0f} tokens/s"
-        waited = f" · first after {self.first * 1000:.0f} ms"
+        waited = f" · first after {(self.prepared + self.first) * 1000:.0f} ms"
         cut = f" · cut off at the limit of {self.request.sampling.max_new_tokens:,} tokens" if self.is_cut else ""
         return length + speed + waited + cut
 
@@ -87,8 +92,12 @@ class AnswerStream:
 
     def begin(self, request: GenerationRequest) -> str:
         """Begin to write; returns the answer's name. Raises ValueError if that cannot be done."""
-        model, tokenizer = self.checkpoints.writer(request.model, request.precision)
-        answer = Generation(request)
+        asked = time.perf_counter()
+        if request.mixture:
+            model, tokenizer = self.checkpoints.mixed_writer(request.mixture, request.precision, request.steering)
+        else:
+            model, tokenizer = self.checkpoints.writer(request.model, request.precision)
+        answer = Generation(request, prepared=time.perf_counter() - asked)
         with self.news:
             if sum(other.state == "writing" for other in self.answers.values()) >= AT_ONCE:
                 raise ValueError(f"{AT_ONCE} answers are being written already: stop one, or wait until it ends")

@@ -21,7 +21,7 @@ def moved(parent: GPT, make_model: Make, seed: int) -> GPT:
     with torch.no_grad():
         for name, weights in child.named_parameters():
             if name != "transformer.h.1.mlp.c_fc.weight":
-                weights.add_(0.1 * torch.randn_like(weights))
+                weights.copy_(torch.randn_like(weights))
     return child
 
 

@@ -28,7 +28,7 @@ from core.config import REWARD, add_flags, describe_os_error, typed
 from core.datasets import shakespeare as corpora
 from core.generate import Sampling
 from core.gguf_file import TYPES
-from core.method_comparison_file import MethodsConfig
+from core.method_comparison_settings import ComparisonConfig, GoodhartConfig, MethodsConfig
 from core.mix_command import HELP as MIX_HELP
 from core.mix_command import add_mix, run_mix
 from core.packed_model import PRECISIONS
@@ -43,7 +43,16 @@ from core.stages.pretrain import PretrainConfig
 from core.stages.registry import STAGES
 from core.training import distributed
 from core.training.run_directory import Run
-from core.training_commands import QUEUE, complain, enqueue, execute, run_compare_methods, run_queue, run_run
+from core.training_commands import (
+    QUEUE,
+    complain,
+    enqueue,
+    execute,
+    run_compare_methods,
+    run_goodhart,
+    run_queue,
+    run_run,
+)
 
 Command = Callable[[argparse.Namespace], int]
 Add = Callable[[str, Command, str], argparse.ArgumentParser]  # name, what it does, help
@@ -99,15 +108,10 @@ def add_use(add: Add) -> None:
     )
     sub.add_argument("--queued", action="store_true", help=argparse.SUPPRESS)  # how the queue itself begins one
 
-    sub = add(
-        "compare-methods",
-        run_compare_methods,
-        "DPO, PPO, GRPO and best-of-n from one parent on one rule: reward against KL, and what each costs.",
-    )
-    sub.add_argument("name", help="what the comparison will be called; the page shows it under Align, Compare methods")
-    sub.add_argument("--directory", type=Path, default=default_directory(), help="where models live [%(default)s]")
-    sub.add_argument("--created", action="store_true", help=argparse.SUPPRESS)  # by the page, which has begun this
-    add_flags(sub, MethodsConfig, MethodsConfig())
+    about = "DPO, PPO, GRPO and best-of-n from one parent on one rule: reward against KL, and what each costs."
+    add_comparison(add("compare-methods", run_compare_methods, about), MethodsConfig)
+    about = "Push against reward models of few votes and of many: does the rule turn that they stand for?"
+    add_comparison(add("goodhart", run_goodhart, about), GoodhartConfig)
 
     add_mix(add("mix", run_mix, MIX_HELP))
 
@@ -134,6 +138,13 @@ def add_use(add: Add) -> None:
     sub.add_argument("--report", action="store_true", help="measure all that the card lacks, and keep it there")
     sub.add_argument("--anew", action="store_true", help="--report: measure what is on the card once more")
     sub.add_argument("--instructions", type=int, default=0, help=f"{about}the true reply likelier than another [0]")
+
+
+def add_comparison(sub: argparse.ArgumentParser, kind: type[ComparisonConfig]) -> None:
+    sub.add_argument("name", help="what the comparison will be called; the page shows it under Align, Compare methods")
+    sub.add_argument("--directory", type=Path, default=default_directory(), help="where models live [%(default)s]")
+    sub.add_argument("--resume", action="store_true", help="go on with NAME, which was cut off; other settings stay")
+    add_flags(sub, kind, kind())
 
 
 def add_house(add: Add) -> None:

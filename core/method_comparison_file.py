@@ -1,24 +1,24 @@
-"""A comparison of methods on disk: what is compared, how far it is, and the points of its picture so far.
+"""A comparison on disk: what is compared, how far it is, and the points of its picture so far.
 
     CHECKPOINTS/.methods/NAME/comparison.json    all that is known, written anew whenever something is
                               control            stop
                               log.txt            for people
                               runs/              its votes and trainings, while they are needed
 
-Who computes holds the lock file `.lock`: a comparison that says that it runs, while nobody holds it, was interrupted.
+It is of methods (core/method_comparison.py), or of reward models that learned from few votes and from many
+(core/goodhart.py). Who computes holds the lock file `.lock`: a comparison that says that it runs, while nobody holds
+it, was interrupted.
 """
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from core.atomic_files import is_locked, write_json, write_text
+from core.atomic_files import is_locked, remove, write_json, write_text
 from core.bounded_files import facts_of, is_file, modified, read_json, read_text
-from core.config import Config, setting
-from core.preferences.rule_annotators import RULES
-from core.roots import shipped
+from core.method_comparison_settings import COMPARE, CONFIGS, ComparisonConfig
 from core.stages.registry import DPO, GRPO, PPO, REWARD
 
 DIRECTORY, FILE, LOCK, CONTROL, LOG = ".methods", "comparison.json", ".lock", "control", "log.txt"
@@ -33,7 +33,7 @@ CREATED, RUNNING, FINISHED, STOPPED, FAILED, INTERRUPTED = STATES = (
 START_SECONDS = 60  # a process that does not hold the lock after this time will not come any more
 BEST_OF_N = "best-of-n"
 PARENT, VOTES = "parent", "votes"
-# The parts of the work, in their order, and what each is called.
+# The parts of the work, and what each is called.
 PARTS = {
     PARENT: "Parent, best-of-n",
     VOTES: "Votes of the rule",
@@ -46,24 +46,6 @@ METHODS = {BEST_OF_N: "Best-of-n", **{method: PARTS[method] for method in (DPO, 
 
 
 @dataclass(frozen=True)
-class MethodsConfig(Config):
-    """What is compared, and how thoroughly."""
-
-    parent: str = setting(shipped("bard-chat"), "The model that all methods begin with", refers="checkpoint")
-    rule: str = setting(
-        "question", "What answers are rewarded for: all methods get the same rule", choices=tuple(RULES)
-    )
-    votes: int = setting(200, "Votes of the rule, from which DPO and PPO's reward model learn", low=20, high=5000)
-    length: float = setting(
-        1.0, "Steps of each training, as a multiple of its stage's own recipe", low=0.01, high=10.0, title="Length"
-    )
-    prompts: int = setting(100, "Held-out prompts on which each point is measured", low=20, high=500)
-    samples: int = setting(16, "Answers of the parent to each of them, for best-of-n", low=2, high=64)
-    seed: int = setting(0, "The same seed gives the same votes and answers", low=0, high=2**31)
-    device: str = setting("auto", "Where to compute; auto takes the fastest", choices=("auto", "cuda", "mps", "cpu"))
-
-
-@dataclass(frozen=True)
 class Part:
     """How far a part of the work is."""
 
@@ -73,6 +55,15 @@ class Part:
     done: int = 0
     seconds: float = 0.0  # that it has taken; 0: it has not begun
     ended: bool = False  # early, perhaps, as where a rule cannot decide on so many pairs
+    votes: int = 0  # from which its reward model learns, where several are compared
+    answers: int = 0  # that were written to be voted on
+
+    @property
+    def title(self) -> str:
+        return PARTS[self.name] + (f", {self.votes:,} votes" if self.votes else "")
+
+    def is_same(self, other: "Part") -> bool:
+        return (self.name, self.votes) == (other.name, other.votes)
 
 
 @dataclass(frozen=True)
@@ -81,7 +72,7 @@ class Point:
 
     method: str  # of METHODS
     strength: int  # optimiser steps, or n
-    reward: float  # share of the answers that the rule likes
+    reward: float  # share of the answers that the rule likes; in GOODHART its score, in standard deviations
     reward_low: float
     reward_high: float
     kl: float  # nats an answer from the parent
@@ -95,6 +86,45 @@ class Point:
     answers: int  # that were written for it
     votes: int  # that were given for it
     each: int  # answers that are written for each one that is given
+    proxy: float = 0.0  # in GOODHART the reward model's score, in standard deviations
+    proxy_low: float = 0.0
+    proxy_high: float = 0.0
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """A reward model, compared with the rule whose votes it has learned from: on the parent's answers."""
+
+    votes: int
+    mean: float  # of its scores
+    std: float
+    agreement: float  # share of pairs of answers to a prompt that it ranks as the rule does
+    agreement_low: float
+    agreement_high: float
+    prompts: int
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Whether the rule's score falls while a reward model is pushed against.
+
+    Where it is highest is chosen on one half of the prompts, how far it falls from there to the end is measured on the
+    other half.
+    """
+
+    method: str
+    votes: int
+    peak: int  # the strength at which it is highest
+    last: int
+    fall: float  # standard deviations, from the peak to the last strength
+    fall_low: float
+    fall_high: float
+    prompts: int  # in the half on which it is measured
+
+    @property
+    def is_real(self) -> bool:
+        """More than chance."""
+        return self.fall_low > 0
 
 
 @dataclass(frozen=True)
@@ -112,7 +142,7 @@ class Price:
 class Comparison:
     """All that is known of a comparison."""
 
-    config: MethodsConfig
+    config: ComparisonConfig
     parent: str  # its name
     parent_sha256: str
     state: str  # of STATES
@@ -120,10 +150,24 @@ class Comparison:
     message: str  # why it failed
     parts: list[Part]
     points: list[Point]
+    kind: str = COMPARE  # of CONFIGS
+    gold_mean: float = 0.0  # in GOODHART, of the rule's score of the parent's answers, in its unit
+    gold_std: float = 0.0
+    proxies: list[Proxy] = field(default_factory=list)
+    turns: list[Turn] = field(default_factory=list)
 
     def changed(self, part: Part) -> "Comparison":
         """With another state of a part."""
-        return replace(self, parts=[part if one.name == part.name else one for one in self.parts])
+        return replace(self, parts=[part if one.is_same(part) else one for one in self.parts])
+
+    @property
+    def goes_on(self) -> bool:
+        return self.state in (CREATED, RUNNING)
+
+    @property
+    def can_resume(self) -> bool:
+        """Was it cut off, so that what it has made is still there?"""
+        return self.state in (INTERRUPTED, FAILED)
 
 
 # --- on disk --------------------------------------------------------------------------------------------------
@@ -137,17 +181,22 @@ def read_comparison(directory: Path) -> Comparison:
     """As it was written down. Raises ValueError that names the file if it is not there or damaged."""
     path = directory / FILE
     values = read_json(path)
+    kind = values.get("kind", COMPARE)
+    if kind not in tuple(CONFIGS):
+        raise ValueError(f"{path} is damaged: it tells of a comparison of {kind!r:.40}")
     try:
-        values = values | {"config": MethodsConfig.from_dict(values.get("config", {}))}
+        values = values | {"config": CONFIGS[kind].from_dict(values.get("config", {}))}
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path} is damaged: {error}") from error
     found = facts_of(values, Comparison, path)
     if found.state not in STATES:
         raise ValueError(f"{path} is damaged: it tells of a state {found.state!r:.40}")
     parts, points = read_each(found.parts, Part, path), read_each(found.points, Point, path)
-    if unknown := {part.name for part in parts} - set(PARTS) or {point.method for point in points} - set(METHODS):
+    proxies, turns = read_each(found.proxies, Proxy, path), read_each(found.turns, Turn, path)
+    methods = {one.method for one in (*points, *turns)}
+    if unknown := {part.name for part in parts} - set(PARTS) or methods - set(METHODS):
         raise ValueError(f"{path} is damaged: it tells of {min(unknown)!r:.40}")
-    return replace(found, parts=parts, points=points)
+    return replace(found, parts=parts, points=points, proxies=proxies, turns=turns)
 
 
 def read_each(found: Sequence[Any], kind: type[Any], path: Path) -> list[Any]:
@@ -159,7 +208,7 @@ def read_each(found: Sequence[Any], kind: type[Any], path: Path) -> list[Any]:
 def look_at_comparison(directory: Path) -> Comparison:
     """As it is now. Raises ValueError likewise."""
     found = read_comparison(directory)
-    if found.state in (CREATED, RUNNING) and not is_locked(directory / LOCK):
+    if found.goes_on and not is_locked(directory / LOCK):
         found = read_comparison(directory)  # it may have ended in good order between the two looks
         age = abs(time.time() - modified(directory / FILE) / 1e9)  # clocks are set back, too
         if found.state == RUNNING or (found.state == CREATED and age > START_SECONDS):
@@ -169,7 +218,7 @@ def look_at_comparison(directory: Path) -> Comparison:
 
 def comparisons(checkpoints: Path) -> list[Path]:
     """The directories of all comparisons, the latest first."""
-    found = [path.parent for path in (checkpoints / DIRECTORY).glob(f"*/{FILE}")]
+    found = [path.parent for path in (checkpoints / DIRECTORY).glob(f"[!.]*/{FILE}")]
     return sorted(found, key=lambda path: (-modified(path / FILE), path.name))
 
 
@@ -177,8 +226,20 @@ def request_stop(directory: Path) -> None:
     write_text(directory / CONTROL, "stop")
 
 
+def forget_stop(directory: Path) -> None:
+    """What was asked of an earlier process is not asked of the next one."""
+    (directory / CONTROL).unlink(missing_ok=True)
+
+
 def is_stop_requested(directory: Path) -> bool:
     return is_file(directory / CONTROL) and read_text(directory / CONTROL, most=100) == "stop"
+
+
+def delete_comparison(directory: Path) -> None:
+    """Remove all that is known of one. Raises ValueError while it goes on."""
+    if is_locked(directory / LOCK):
+        raise ValueError(f"{directory.name} is being computed: stop it first")
+    remove(directory)
 
 
 # --- what follows from it -------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The points in the picture of a comparison of methods: what is measured of a model, and what it took to get there."""
+"""The points in the picture of a comparison: what is measured of a model, and what it took to get there."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -15,6 +15,7 @@ from core.config import plural
 from core.datasets.instructions import words
 from core.evaluation.preferences import answer_kl
 from core.method_comparison_file import BEST_OF_N, METHODS, Point
+from core.method_comparison_settings import COMPARE
 from core.model import GPT
 from core.preferences.agreement import Z, wilson
 from core.preferences.pair_generation import PAIR_SAMPLING
@@ -35,9 +36,10 @@ class Interval(NamedTuple):
 
 
 class Measured(NamedTuple):
-    reward: Interval  # share of the answers that the rule likes
+    reward: Interval  # share of the answers that the rule likes, or its score
     kl: Interval  # nats an answer from the parent
     words: Interval  # in an answer
+    proxy: Interval = Interval(0.0, 0.0, 0.0)  # what a reward model says, where that is compared with the rule
 
 
 @dataclass(frozen=True)
@@ -57,10 +59,15 @@ def share(values: Tensor) -> Interval:
     return Interval(values.mean().item(), *wilson(values.sum().item(), len(values)))
 
 
-def mean(values: Tensor) -> Interval:
-    """Of what is never negative, (P,)."""
+def mean(values: Tensor, least: float = 0.0) -> Interval:
+    """Of what is never below `least`, (P,)."""
     middle, half = values.mean().item(), Z * values.std().item() / math.sqrt(len(values))
-    return Interval(middle, max(0.0, middle - half), middle + half)
+    return Interval(middle, max(least, middle - half), middle + half)
+
+
+def exact(value: float) -> Interval:
+    """Of what is not estimated."""
+    return Interval(value, value, value)
 
 
 @dataclass(frozen=True)
@@ -97,10 +104,15 @@ class Evaluator:
             for of in (self.rule.score, self.rule.holds, length)
         )
         found = {}
-        for n in sorted({2**i for i in range(samples.bit_length())} | {samples}):
-            best, kl = partial(best_of_n, scores, n=n), best_of_n_kl(n)
-            found[n] = Measured(share(best(held)), Interval(kl, kl, kl), mean(best(lengths)))
+        for n in sizes(samples):
+            best = partial(best_of_n, scores, n=n)
+            found[n] = Measured(share(best(held)), exact(best_of_n_kl(n)), mean(best(lengths)))
         return found
+
+
+def sizes(samples: int) -> list[int]:
+    """The n of best-of-n: powers of 2 up to the number of answers, and that."""
+    return sorted({2**i for i in range(samples.bit_length())} | {samples})
 
 
 def length(text: str) -> int:
@@ -118,7 +130,7 @@ def steps_kept(run: Run) -> list[Path]:
 
 
 def point(method: str, strength: int, measured: Measured, spent: Cost, prompts: int, each: int = 1) -> Point:
-    reward, kl, length = measured
+    reward, kl, length, proxy = measured
     return Point(
         method=method,
         strength=strength,
@@ -136,14 +148,26 @@ def point(method: str, strength: int, measured: Measured, spent: Cost, prompts: 
         answers=spent.answers,
         votes=spent.votes,
         each=each,
+        proxy=proxy.value,
+        proxy_low=proxy.low,
+        proxy_high=proxy.high,
     )
 
 
-def describe(point: Point) -> str:
+def describe(point: Point, kind: str = COMPARE) -> str:
     """A line for people."""
-    reward, kl = f"{100 * point.reward:.0f} %", f"{point.kl:.2f}"
-    reward += f" [{100 * point.reward_low:.0f}, {100 * point.reward_high:.0f}] of {plural(point.prompts, 'prompt')}"
-    kl += f" [{point.kl_low:.2f}, {point.kl_high:.2f}] nats"
+    kl = f"{point.kl:.2f} [{point.kl_low:.2f}, {point.kl_high:.2f}] nats"
+    of = plural(point.prompts, "prompt")
+    if kind == COMPARE:
+        found = f"{100 * point.reward:.0f} % [{100 * point.reward_low:.0f}, {100 * point.reward_high:.0f}] of {of}"
+    else:
+        found = f"rule {signed(point.reward, point.reward_low, point.reward_high)}, "
+        found += f"reward model {signed(point.proxy, point.proxy_low, point.proxy_high)} of {of}"
     cost = f"{point.seconds:.0f} s, {plural(point.answers, 'answer')}, {plural(point.votes, 'vote')}"
     what = f"n = {point.strength}" if point.method == BEST_OF_N else f"step {point.strength}"
-    return f"  {METHODS[point.method]}, {what}: {reward}, KL {kl}, {point.words:.1f} words; {cost}"
+    return f"  {METHODS[point.method]}, {what}: {found}, KL {kl}, {point.words:.1f} words; {cost}"
+
+
+def signed(value: float, low: float, high: float) -> str:
+    """Standard deviations."""
+    return f"{value:+.2f} [{low:+.2f}, {high:+.2f}]"

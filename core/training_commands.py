@@ -6,9 +6,10 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from core import method_comparison, queue
+from core import goodhart, method_comparison, queue
 from core.config import typed
-from core.method_comparison_file import DIRECTORY, FILE, MethodsConfig
+from core.method_comparison_file import DIRECTORY, FILE
+from core.method_comparison_settings import ComparisonConfig, GoodhartConfig, MethodsConfig
 from core.rlhf import own_reward
 from core.stages.memory_fit import known_need
 from core.stages.registry import stage_of, train
@@ -104,13 +105,23 @@ def run_queued(run: Run, agreed: bool) -> int:
 
 
 def run_compare_methods(args: argparse.Namespace) -> int:
+    return run_comparison(args, MethodsConfig)
+
+
+def run_goodhart(args: argparse.Namespace) -> int:
+    return run_comparison(args, GoodhartConfig)
+
+
+def run_comparison(args: argparse.Namespace, kind: type[ComparisonConfig]) -> int:
     directory = args.directory / DIRECTORY / args.name
-    if not args.created:
-        method_comparison.create(args.directory, args.name, MethodsConfig.from_dict(typed(args, MethodsConfig)))
+    if not args.resume:
+        method_comparison.create(args.directory, args.name, kind.from_dict(typed(args, kind)))
     try:
         found = method_comparison.run(directory)
     finally:
         go_on([args.directory])
+    for sentence in goodhart.describe(found):
+        log.info(sentence)
     log.info("%s: %s", found.state, directory / FILE)
     return complain(found.message) if found.message else 0
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from core.datasets.instructions import strip_speaker, words
 
 FEW_WORDS = 6  # an answer of so many counts as short
+A_DOZEN, ABOUT = 12, 3  # an answer that is no more than this away from a dozen words has about a dozen
 THOU = {"thou", "thee", "thy", "thine", "thyself"}
 
 
@@ -19,6 +20,7 @@ class Rule:
     about: str  # how it decides, in one sentence
     score: Callable[[str], float]  # of an answer; the higher one is preferred
     holds: Callable[[str], bool]  # is this one what it likes? Of this the share is measured
+    unit: str = ""  # of its score, where that has degrees; "": it only says yes or no
 
 
 def is_question(answer: str) -> bool:
@@ -37,12 +39,25 @@ def brevity(answer: str) -> float:
     return -float(len(words(answer)) or 1000)  # who says nothing has not been brief
 
 
+def nearness_to_a_dozen(answer: str) -> float:
+    return -float(abs(len(words(answer)) - A_DOZEN))
+
+
 RULES = {
     "shorter": Rule(
         "is shorter",
         f"It prefers the answer with fewer words; one of at most {FEW_WORDS} words counts as short.",
         brevity,
         lambda answer: brevity(answer) >= -FEW_WORDS,
+        "words",
+    ),
+    "dozen": Rule(
+        "has about a dozen words",
+        f"It prefers the answer whose number of words is nearer to {A_DOZEN}; "
+        f"{A_DOZEN - ABOUT} to {A_DOZEN + ABOUT} count as about a dozen.",
+        nearness_to_a_dozen,
+        lambda answer: nearness_to_a_dozen(answer) >= -ABOUT,
+        "words",
     ),
     "question": Rule(
         "asks a question",

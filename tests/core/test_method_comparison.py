@@ -22,7 +22,6 @@ from core.method_comparison_file import (
     DIRECTORY,
     FILE,
     Comparison,
-    MethodsConfig,
     Part,
     Point,
     comparisons,
@@ -34,6 +33,7 @@ from core.method_comparison_file import (
     seconds_left,
     write_comparison,
 )
+from core.method_comparison_settings import MethodsConfig
 from core.method_points import Evaluator, mean, share
 from core.model import GPT
 from core.preferences.agreement import wilson

@@ -18,7 +18,8 @@ const BEST_OF_N = "best-of-n";
 export const isParent = ({ method, strength }) => method === BEST_OF_N && strength === 1;
 
 /** @param {Point} point */
-const strengthText = ({ method, strength }) => (method === BEST_OF_N ? `n = ${strength}` : `step ${number(strength)}`);
+export const strengthText = ({ method, strength }) =>
+  method === BEST_OF_N ? `n = ${strength}` : `step ${number(strength)}`;
 
 const counted = (count, what) => `${number(count)} ${what}${count === 1 ? "" : "s"}`;
 const between = (value, low, high, write) => `${write(value)} (${write(low)} to ${write(high)})`;

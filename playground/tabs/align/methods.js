@@ -1,80 +1,30 @@
-// Which method, when? What is compared, how far that is, and reward against KL for all methods in one picture.
+// Comparisons: what is compared, how far that is, and what came of it, for methods and for reward models.
 
-import { cssColor } from "../../../assets/colors.js";
-import { about, button, choice, duration, isVisible, make, table } from "../../../assets/dom.js";
-import { fold } from "../../../assets/fold.js";
-import { LEGEND_ABOVE, MARGIN_BELOW_LEGEND, picture } from "../../../assets/pictures.js";
+import { carefulButton } from "../../../assets/careful_button.js";
+import { button, choice, isVisible, make } from "../../../assets/dom.js";
 import { busy } from "../../../assets/press.js";
-import { ask, debounce, latest, pollSeen } from "../../../assets/server.js";
-import { control } from "../../panels/stage_form/fields.js";
-import { COLUMNS, partText, rowsOf, stateText, tracesOf } from "./method_points.js";
+import { ask, pollSeen } from "../../../assets/server.js";
+import { goodhartResult } from "./goodhart.js";
+import { formOf, TEXTS } from "./method_form.js";
+import { partText, stateText } from "./method_points.js";
+import { methodsResult } from "./method_result.js";
 
-const [AGAIN, RESTED] = [700, 300]; // ms while one is going on, and until a plan is asked for after a change
-const HEIGHT = 380; // pixels
-const ABOUT =
-  "All methods begin with the same model and are to please the same rule. It votes on pairs of answers, from which " +
-  "DPO and the reward model of PPO learn; it rewards the answers of GRPO; and of n answers it picks the best " +
-  "(best-of-n, where nothing is learned). Each training is its stage's own, and is measured at some of its steps.";
-const PICTURE =
-  "Up is better, and to the right is farther from the parent, where more is lost of what it could do: who is above " +
-  "another at the same KL has paid less. Bars are 95 % intervals. KL of best-of-n is log n - (n - 1) / n, the most " +
-  "that it can be. A point of reward is a hundredth of the answers; it is told for the last step of each method, not " +
-  "for the one at which it looks best.";
-
-// The settings, Compare, and how long that takes.
-function controlsOf({ fields }, server, started) {
-  const [plan, said, main] = [make("p", "pg-note"), make("p", "pg-error"), make("div", "pg-fields")];
-  for (const node of [plan, said]) node.setAttribute("role", "status");
-  const last = latest();
-  const values = () => Object.fromEntries(fields.map(({ name }) => [name, parts.get(name).read()]));
-  const look = debounce(async () => {
-    const found = await last(server.plan_methods(values()));
-    if (!found) return;
-    plan.className = found.error ? "pg-error" : "pg-note";
-    plan.textContent = found.error ?? `About ${duration(found.seconds)} on two cores that do nothing else.`;
-  }, RESTED);
-  const parts = new Map(fields.map((field) => [field.name, control(field, "methods", look, () => {})]));
-  const more = fold("More settings");
-  more.body.classList.add("pg-fields");
-  for (const { name, main: isMain } of fields) (isMain ? main : more.body).append(parts.get(name).root);
-  const press = Object.assign(
-    button("Compare", () => begin(), "pg-button pg-primary"),
-    { id: "methods-start" },
-  );
-  const begin = async () => {
-    const found = await busy(press, "Starting …", ask(server.start_methods(values())));
-    said.textContent = found.error ?? "";
-    if (found.name) await started(found.name);
-  };
-  const root = make("div", "pg-form pg-controls");
-  const [lead, start] = [make("p", "pg-note", "One parent, one rule, four methods "), make("div", "pg-start")];
-  lead.append(about(ABOUT));
-  start.append(press, plan, said);
-  root.append(lead, main, start, more.root);
-  let filled = false;
-  const open = async () => {
-    const found = await ask(server.open_methods({}));
-    if (found.error) return (said.textContent = found.error);
-    for (const [name, some] of Object.entries(found.choices)) parts.get(name).offer(some);
-    if (!filled) for (const [name, value] of Object.entries(found.values)) parts.get(name).put(value);
-    filled = true;
-    look();
-  };
-  return { root, open };
-}
+const AGAIN = 700; // ms while one is going on
 
 // How far one is: a line for each part of the work.
-function progressOf(stopIt) {
+function progressOf(stopIt, resumeIt) {
   const [root, line, list] = [make("section"), make("p", "pg-tools"), make("ol", "pg-method-parts")];
   const state = make("span", "pg-note");
   state.setAttribute("role", "status");
   const stop = button("Stop", () => busy(stop, "Stopping …", stopIt()));
-  line.append(state, stop);
+  const resume = button("Resume", () => busy(resume, "Starting …", resumeIt()));
+  line.append(state, stop, resume);
   root.append(line, list);
   const show = (news) => {
     state.textContent = stateText(news);
     state.className = news.state === "failed" ? "pg-error" : "pg-note";
     stop.hidden = !news.running;
+    resume.hidden = !news.resumable;
     list.hidden = news.state === "finished";
     const rows = news.parts.map((part) => {
       const [row, bar] = [make("li"), make("progress", "pg-progress")];
@@ -88,74 +38,92 @@ function progressOf(stopIt) {
   return { root, show };
 }
 
-// The picture and the table.
-function resultOf({ methods, kl }) {
-  const root = make("section", "pg-method-result");
-  const shown = picture("", "", HEIGHT);
-  const around = Object.assign(make("div", "pg-table-around"), { tabIndex: 0 });
-  around.setAttribute("role", "region");
-  around.setAttribute("aria-label", "what each method costs");
-  const heading = shown.root.querySelector("h3");
-  root.append(shown.root, around);
-  const show = async (news) => {
-    root.hidden = !news.points.length;
-    if (root.hidden) return;
-    heading.replaceChildren("Reward against KL ", about(PICTURE));
-    shown.sentence.textContent = `The rule likes an answer that ${news.rule.title}. ${news.rule.about}`;
-    await shown.draw(tracesOf(news.points, methods, cssColor("--body-text-color")), {
-      ...{ uirevision: news.name, legend: LEGEND_ABOVE, margin: MARGIN_BELOW_LEGEND, hoverlabel: { align: "left" } },
-      xaxis: { title: { text: kl }, rangemode: "tozero" },
-      yaxis: {
-        title: { text: `share of held-out answers: ${news.rule.title}` },
-        ...{ tickformat: ".0%", range: [0, 1.03], ticklabelstandoff: 10 },
-      },
+// The kinds of comparison: a button each, and the form of the one that is chosen.
+function controlsOf(kinds, server, { started, chosen }) {
+  const [root, row] = [make("div", "pg-controls"), make("p", "pg-tools")];
+  const forms = kinds.map((kind) => {
+    const press = button(kind.title, () => {
+      show(kind.name);
+      chosen(kind.name);
     });
-    const prompts = news.points[0].prompts;
-    around.replaceChildren(
-      table(COLUMNS, rowsOf(news, methods)),
-      make("p", "pg-note", `Means over ${prompts} held-out prompts, in brackets their 95 % intervals.`),
-    );
+    row.append(press);
+    return { press, kind: kind.name, ...formOf(kind, server, started) };
+  });
+  const show = (wanted) => {
+    for (const { kind, press, root: form } of forms) {
+      form.hidden = kind !== wanted;
+      press.setAttribute("aria-pressed", String(kind === wanted));
+    }
   };
-  return { root, show };
+  const open = async () => {
+    const found = await ask(server.open_methods({}));
+    for (const { fill } of forms) fill(found);
+  };
+  root.append(row, ...forms.map((form) => form.root));
+  show(kinds[0].name);
+  return { root, open, show };
 }
 
 /** @param {import("../../../assets/server.js").View} view */
 export function mount({ element, props, server }) {
   /** @type {HTMLElement} */
   const root = element.querySelector(".pg-methods");
-  let [name, stop, wasVisible] = ["", () => {}, false];
-  const trouble = make("p", "pg-error");
-  const empty = make(
-    "p",
-    "pg-note",
-    "Nothing has been compared yet. Press Compare: the first points come within a minute.",
-  );
+  let [name, kind, stop, wasVisible] = ["", "", () => {}, false];
+  const [right, trouble, empty] = [make("div"), make("p", "pg-error"), make("p", "pg-note")];
+  const act = async (call, after = () => look()) => {
+    const { error = "" } = await ask(call);
+    if (error) trouble.textContent = error;
+    else after();
+  };
   const kept = choice("Comparison", [], (chosen) => look(chosen));
-  const progress = progressOf(() => ask(server.stop_methods({ name })));
-  const result = resultOf(props);
-  const right = make("div");
-  const controls = controlsOf(props, server, look);
-  right.append(kept, trouble, empty, progress.root, result.root);
+  const remove = carefulButton("Delete", "Sure?", () => act(server.delete_methods({ name }), () => look("")));
+  const head = make("p", "pg-tools");
+  head.append(kept, remove);
+  const progress = progressOf(
+    () => act(server.stop_methods({ name }), () => {}),
+    () => act(server.resume_methods({ name })),
+  );
+  const results = { methods: methodsResult(props), goodhart: goodhartResult(props) };
+  const controls = controlsOf(props.kinds, server, {
+    started: (made) => look(made),
+    chosen: (wanted) => {
+      kind = wanted;
+      look("");
+    },
+  });
+  const shownParts = [progress, ...Object.values(results)].map((part) => part.root);
+  right.append(head, trouble, empty, ...shownParts);
   root.classList.add("pg-work");
   root.replaceChildren(controls.root, right);
-  for (const node of [kept, progress.root, result.root]) node.hidden = true;
+  for (const node of [head, ...shownParts]) node.hidden = true;
+
+  function showNames(names) {
+    const some = names.filter(([, , of]) => !of || of === kind);
+    const options = JSON.stringify(some);
+    head.hidden = !some.length;
+    if (kept.dataset.names !== options) {
+      kept.dataset.names = options; // drawn anew, a list that is open would close
+      kept.select.replaceChildren(...some.map(([value, text]) => new Option(text, value)));
+    }
+    kept.select.value = name;
+  }
 
   async function show({ kept: names, name: found = name, shown, error = "" }) {
     trouble.textContent = error;
     name = found;
+    if (shown && shown.kind !== kind) controls.show((kind = shown.kind));
+    kind ||= props.kinds[0].name;
     if (names) {
-      kept.hidden = names.length < 2;
-      if (kept.dataset.names !== JSON.stringify(names)) {
-        kept.dataset.names = JSON.stringify(names); // drawn anew, a list that is open would close
-        kept.select.replaceChildren(...names.map(([value, text]) => new Option(text, value)));
-      }
-      kept.select.value = name;
+      showNames(names);
       empty.hidden = Boolean(name);
-      progress.root.hidden = result.root.hidden = !shown;
+      empty.textContent = TEXTS[kind].empty;
+      for (const node of shownParts) node.hidden = true;
     }
     if (shown) {
+      progress.root.hidden = results[kind].root.hidden = false;
+      remove.hidden = shown.running;
       progress.show(shown);
-      await result.show(shown);
+      await results[kind].show(shown);
     }
     Object.assign(root.dataset, { shown: name, state: shown?.state ?? "", points: shown?.points.length ?? 0 });
   }
@@ -164,7 +132,7 @@ export function mount({ element, props, server }) {
     stop();
     name = wanted;
     stop = pollSeen(root, async (signal) => {
-      const news = await ask(server.follow_methods({ name }));
+      const news = await ask(server.follow_methods({ name, kind }));
       if (signal.aborted) return;
       await show(news);
       if (news.shown?.running || (news.error && !news.kept)) return AGAIN;

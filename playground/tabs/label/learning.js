@@ -1,12 +1,12 @@
 // Learn while you vote: the switch, how far the model has moved, whether that is liked, and what can be done about it.
 
+import { carefulButton } from "../../../assets/careful_button.js";
 import { about, button, checkbox, choice, make, number } from "../../../assets/dom.js";
 import { busy } from "../../../assets/press.js";
 import { rateRow } from "../../../assets/rates.js";
 import { ask, follow, latest, pollSeen } from "../../../assets/server.js";
 import { annotatorName, onAnnotatorName, onVotes, votesText } from "../../../assets/votes.js";
 import { klChart } from "./kl_chart.js";
-import { carefulButton } from "./vote_row.js";
 
 const AGAIN = 500; // ms, while it learns
 const ABOUT =

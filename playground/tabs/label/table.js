@@ -1,10 +1,11 @@
 // All votes: to search, to change, to delete, to take away as a file.
 
+import { carefulButton } from "../../../assets/careful_button.js";
 import { button, choice, headCell, make, number, pager } from "../../../assets/dom.js";
 import { download } from "../../../assets/files.js";
 import { ask, debounce, follow, latest } from "../../../assets/server.js";
 import { announceVotes, votesText } from "../../../assets/votes.js";
-import { carefulButton, cell, voteRow } from "./vote_row.js";
+import { cell, voteRow } from "./vote_row.js";
 import { whenVotesChange } from "./when_votes_change.js";
 
 const PATIENCE = 300; // ms without a key before the search begins

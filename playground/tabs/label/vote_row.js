@@ -1,29 +1,7 @@
 // A vote in the table of all votes.
 
-import { button, make } from "../../../assets/dom.js";
-import { debounce } from "../../../assets/server.js";
-
-const SURE = 3000; // ms in which a second press acts
-
-/**
- * A button that asks once more before it acts.
- * @param {string} text
- * @param {string} question
- * @param {() => unknown} act
- */
-export function carefulButton(text, question, act) {
-  const node = button(text, () => {
-    if (node.dataset.asked) return act();
-    node.dataset.asked = "yes";
-    node.textContent = question;
-    calmDown();
-  });
-  const calmDown = debounce(() => {
-    delete node.dataset.asked;
-    node.textContent = text;
-  }, SURE);
-  return node;
-}
+import { carefulButton } from "../../../assets/careful_button.js";
+import { make } from "../../../assets/dom.js";
 
 /** When a vote was given, as it is said; what is no time stays as it is. @param {string} created */
 export function timeText(created) {

@@ -12,7 +12,18 @@ from filelock import FileLock
 
 from core import checkpoint
 from core.checkpoint import Card
-from core.method_comparison_file import DIRECTORY, FILE, LOCK, LOG, MethodsConfig, is_stop_requested, read_comparison
+from core.method_comparison_file import (
+    DIRECTORY,
+    FILE,
+    LOCK,
+    LOG,
+    RUNNING,
+    is_stop_requested,
+    read_comparison,
+    request_stop,
+    write_comparison,
+)
+from core.method_comparison_settings import MethodsConfig
 from core.model import GPT
 from core.tokenizer import Tokenizer
 from core.training.run_directory import Run
@@ -51,7 +62,7 @@ def config(tmp_path: Path) -> MethodsConfig:
 
 def test_one_is_computed_at_a_time_and_goes_on_until_it_is_stopped(comparisons, config, begun, tmp_path) -> None:
     assert comparisons.start(config) == NAME
-    assert begun == [["compare-methods", NAME, "--directory", str(tmp_path), "--created"]]
+    assert begun == [["compare-methods", NAME, "--directory", str(tmp_path), "--resume"]]
     directory = tmp_path / DIRECTORY / NAME
     with FileLock(directory / LOCK):  # its process is there
         comparisons.begun.clear()
@@ -90,9 +101,30 @@ def test_a_damaged_one_is_named_and_hides_no_other(comparisons, config, begun, t
     broken = tmp_path / DIRECTORY / "broken"
     broken.mkdir()
     (broken / FILE).write_text("{")
-    assert {name for name, _ in comparisons.kept()} == {NAME, "broken"}
-    assert ["broken", "broken (damaged)"] in comparisons.kept()
+    assert {name for name, _, _ in comparisons.kept()} == {NAME, "broken"}
+    assert ["broken", "broken (damaged)", ""] in comparisons.kept()
     with pytest.raises(ValueError, match=rf"broken/{FILE} is damaged"):
         comparisons.status("broken")
     assert read_comparison(tmp_path / DIRECTORY / NAME).parent == "parent"
     assert (tmp_path / DIRECTORY / NAME / LOG).exists()
+    comparisons.delete("broken")
+    assert [name for name, _, _ in comparisons.kept()] == [NAME]
+
+
+def test_one_that_was_cut_off_is_resumed_and_one_that_goes_on_is_not_deleted(comparisons, config, begun, tmp_path):
+    comparisons.start(config)
+    comparisons.begun.pop(NAME).wait()
+    directory = tmp_path / DIRECTORY / NAME
+    request_stop(directory)  # of the process that is gone
+    write_comparison(directory, replace(read_comparison(directory), state=RUNNING))
+    assert comparisons.status(NAME)["resumable"]
+    comparisons.resume(NAME)
+    assert begun[0] == begun[1] and not is_stop_requested(directory)
+    comparisons.begun.pop(NAME).wait()
+    with FileLock(directory / LOCK), pytest.raises(ValueError, match=f"{NAME} goes on: stop it first"):
+        comparisons.delete(NAME)
+    write_comparison(directory, replace(read_comparison(directory), state="stopped"))
+    with pytest.raises(ValueError, match=f"{NAME} was stopped: begin a new one"):
+        comparisons.resume(NAME)
+    comparisons.delete(NAME)
+    assert comparisons.kept() == [] and not directory.exists()

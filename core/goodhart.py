@@ -107,13 +107,16 @@ def agreement(gold: Tensor, proxy: Tensor) -> Tensor:
 def find_turn(method: str, votes: int, golds: Sequence[tuple[int, Tensor]]) -> Turn:
     """golds: (strength, the gold of each prompt, (P,)), from the parent on to the greatest strength.
 
-    What was chosen on some prompts is not measured on them, or chance alone would make a turn.
+    The peak is chosen on each half of the prompts and measured on the other one, or chance alone would make a turn.
     """
-    some = torch.arange(len(golds[0][1])) % 2 == 0
-    peak, at_peak = max(golds, key=lambda found: found[1][some].mean().item())
     last, at_last = golds[-1]
-    fall = mean((at_peak - at_last)[~some], -math.inf)
-    return Turn(method, votes, peak, last, *fall, prompts=int((~some).sum()))
+    fall = torch.empty_like(at_last)
+    even = torch.arange(len(fall)) % 2 == 0
+    for half in (even, ~even):
+        _, at_peak = max(golds, key=lambda found: found[1][half].mean().item())
+        fall[~half] = (at_peak - at_last)[~half]
+    peak, _ = max(golds, key=lambda found: found[1].mean().item())
+    return Turn(method, votes, peak, last, *mean(fall, -math.inf), prompts=len(fall))
 
 
 # --- the work -------------------------------------------------------------------------------------------------
@@ -262,7 +265,7 @@ def describe(comparison: Comparison) -> list[str]:
     found = [describe_proxy(proxy, comparison) for proxy in comparison.proxies]
     found += [describe_turn(turn) for turn in comparison.turns]
     turned = [turn for turn in comparison.turns if turn.is_real]
-    if comparison.turns and not turned:
+    if comparison.turns and not turned and not comparison.goes_on:
         found.append(
             "So the rule's score has turned nowhere here, as far as these prompts can tell: fewer votes, or more "
             "steps, may show it."

@@ -108,23 +108,23 @@ class Proxy:
 class Turn:
     """Whether the rule's score falls while a reward model is pushed against.
 
-    Where it is highest is chosen on one half of the prompts, how far it falls from there to the end is measured on the
-    other half.
+    Where it is highest is chosen on each half of the prompts, how far it falls from there to the end is measured on the
+    other one.
     """
 
     method: str
     votes: int
-    peak: int  # the strength at which it is highest
+    peak: int  # the strength at which it is highest, on all prompts
     last: int
     fall: float  # standard deviations, from the peak to the last strength
     fall_low: float
     fall_high: float
-    prompts: int  # in the half on which it is measured
+    prompts: int
 
     @property
     def is_real(self) -> bool:
         """More than chance."""
-        return self.fall_low > 0
+        return self.fall_low > 0 and self.peak != self.last
 
 
 @dataclass(frozen=True)

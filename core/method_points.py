@@ -170,4 +170,4 @@ def describe(point: Point, kind: str = COMPARE) -> str:
 
 def signed(value: float, low: float, high: float) -> str:
     """Standard deviations."""
-    return f"{value:+.2f} [{low:+.2f}, {high:+.2f}]"
+    return "{:+.2f} [{:+.2f}, {:+.2f}]".format(*(round(number, 2) + 0.0 for number in (value, low, high)))  # no -0

@@ -89,7 +89,7 @@ def measured(point: Point) -> list[str]:
     return [share, kl, f"{point.words:.1f}"]
 
 
-def draw(place: Path, picture: Path) -> None:
+def draw(place: Path, picture: Path, what: str = ".pg-method-result:visible .pg-picture") -> None:
     """The picture of the comparison in `place`, as the page draws it."""
     port = free_port()
     blocks = launch(Services.open(place, torch.device("cpu")), "127.0.0.1", port, browser=False, wait=False)
@@ -101,7 +101,7 @@ def draw(place: Path, picture: Path) -> None:
             open_tab(page, tab)
         page.locator(".pg-methods[data-state=finished]").wait_for()
         page.wait_for_timeout(1200)  # what is drawn comes to rest
-        page.locator(".pg-method-result .pg-picture").screenshot(path=picture)
+        page.locator(what).screenshot(path=picture)
         browser.close()
     blocks.close()
     Image.open(picture).convert("RGB").save(picture, optimize=True)

@@ -18,6 +18,7 @@ const {
   stateText: comparisonText,
   tracesOf,
 } = await import("../../playground/tabs/align/method_points.js");
+const { pointText: pushedText, tracesOf: pushed } = await import("../../playground/tabs/align/goodhart_points.js");
 const { rangeOf, storyOf } = await import("../../playground/tabs/align/pairs.js");
 const { scaleOf } = await import("../../playground/tabs/align/rollouts.js");
 
@@ -158,6 +159,26 @@ test("a point of reward is priced where something was gained", () => {
   ]);
   const [only] = rowsOf({ points: [parent], last: [0], prices: {}, parent: "bard" }, looks);
   assert.ok(isParent(parent) && only[0] === "bard");
+});
+
+test("a reward model and its rule are two lines against the root of KL, which begin at the parent", () => {
+  const scored = { ...kept, proxy: 0, proxy_low: -0.1, proxy_high: 0.1 };
+  const start = { ...scored, method: "best-of-n", strength: 1, reward: 0, reward_low: -0.2, reward_high: 0.2 };
+  const itself = { ...start, strength: 4, kl: 0.64, reward: 0.9, proxy: 0.9 };
+  const first = { ...start, votes: 20 };
+  const picked = { ...itself, votes: 20, reward: 0.4, proxy: 0.8 };
+  const ppo = { ...picked, method: "ppo", strength: 60, kl: 9, reward: -1.5, proxy: 2 };
+  const looks = [{ color: "blue", symbol: "circle" }];
+  const points = [start, itself, first, picked, ppo];
+  const [most, proxy, rule] = pushed(points, "best-of-n", [20], looks, "black");
+  assert.deepEqual([most.name, most.line.dash, most.y], ["the rule itself", "dot", [0, 0.9]]);
+  assert.deepEqual([proxy.x, proxy.y, proxy.line.dash, proxy.showlegend], [[0, 0.8], [0, 0.8], "dash", false]);
+  assert.deepEqual([rule.x, rule.y, rule.line.dash, rule.name], [[0, 0.8], [0, 0.4], "solid", "20 votes"]);
+  assert.ok(Math.abs(rule.error_y.arrayminus[0] - 0.2) < 1e-9 && proxy.marker.symbol === "circle-open");
+  const [ppoProxy, ppoRule, ...more] = pushed(points, "ppo", [20, 60], looks, "black");
+  assert.deepEqual([ppoProxy.x, ppoRule.y, more.length], [[0, 3], [0, -1.5], 0]);
+  assert.deepEqual(pushed([], "ppo", [20], looks, "black"), []);
+  assert.match(pushedText(ppo), /^20 votes, step 60<br>rule −1.50 .*<br>reward model \+2.00 .*<br>KL 9.00 nats/);
 });
 
 test("how far a comparison is stands in its parts", () => {

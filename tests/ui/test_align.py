@@ -1,6 +1,7 @@
 """The Align tab: it shows what the files of runs say, refuses in words, and leads from votes to before and after."""
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from playwright.sync_api import Page, expect
 from core import checkpoint
 from core.checkpoint import Card
 from core.datasets.preference_files import Preference
+from core.goodhart import describe
 from core.method_comparison_file import comparisons, read_comparison
 from core.model import GPT
 from core.preferences.rule_annotators import annotator_of
@@ -242,6 +244,7 @@ def test_from_a_counted_reward_to_before_and_after(
     small = make_model(block_size=256, n_layer=1, n_embd=16)
     checkpoint.save(workspace / "tiny-chat", small, tokenizer, Card("sft"))
     methods_are_compared_and_found_again(page, workspace)
+    a_reward_model_is_pushed_against_and_what_came_of_it_deleted(page, workspace)
 
 
 def methods_are_compared_and_found_again(page: Page, workspace: Path) -> None:
@@ -272,3 +275,38 @@ def methods_are_compared_and_found_again(page: Page, workspace: Path) -> None:
         assert drawn == [[point.kl for point in expected], [point.reward for point in expected]]
     expect(page.locator(".pg-methods table tr")).to_have_count(6)
     expect(page.locator(".pg-methods table")).to_contain_text("1 more answer each time")
+
+
+def a_reward_model_is_pushed_against_and_what_came_of_it_deleted(page: Page, workspace: Path) -> None:
+    view = page.locator(".pg-methods")
+    view.get_by_role("button", name="Goodhart at home").click()
+    expect(view).to_contain_text("Nothing has been pushed yet")
+    expect(page.locator("#goodhart-rule input")).to_have_value("has about a dozen words (dozen)")
+    view.get_by_role("button", name="More settings").and_(page.locator(":visible")).click()
+    choose(page, "goodhart-device", "cpu")
+    small = {"parent": workspace / "tiny-chat", "votes": "2", "length": 0.02, "prompts": 20, "samples": 2}
+    for name, value in small.items():
+        fill(page, f"goodhart-{name}", str(value))
+    expect(view.locator(".pg-start:visible")).to_contain_text("votes must be at most 6 numbers from 20 to 5,000")
+    fill(page, "goodhart-votes", "20")
+    page.locator("#goodhart-start").click()
+    expect(view).to_have_attribute("data-state", "running")
+    page.reload()
+    open_tab(page, "Align")
+    open_tab(page, "Compare methods")
+    expect(view).to_have_attribute("data-state", "finished", timeout=300_000)
+    found = read_comparison(comparisons(workspace)[0])
+    for number, method in enumerate(("best-of-n", "ppo")):
+        first = found.points[0]
+        points = [point for point in found.points if (point.method, point.votes) == (method, 20)]
+        points = points if method == "best-of-n" else [first, *points]
+        plot = f".pg-methods .pg-columns .pg-picture:nth-child({number + 1}) .js-plotly-plot"
+        assert plotted(page, plot, "20 votes") == [
+            [math.sqrt(point.kl) for point in points],
+            [point.proxy for point in points],  # the first of the two with this name
+        ]
+    expect(view.locator(".pg-goodhart-found li")).to_have_count(len(describe(found)))
+    view.get_by_role("button", name="Delete").click()
+    view.get_by_role("button", name="Sure?").click()
+    expect(view).to_contain_text("Nothing has been pushed yet")
+    assert [read_comparison(path).kind for path in comparisons(workspace)] == ["methods"]

@@ -5,7 +5,7 @@ import { about, make } from "../../../assets/dom.js";
 import { LEGEND_ABOVE, MARGIN_BELOW_LEGEND, picture } from "../../../assets/pictures.js";
 import { tracesOf } from "./goodhart_points.js";
 
-const HEIGHT = 360; // pixels
+const HEIGHT = 330; // pixels
 const WAYS = [
   ["best-of-n", "Best-of-n"],
   ["ppo", "PPO"],
@@ -17,8 +17,8 @@ const PICTURE =
   "dashed line climbs on and the solid one falls, the reward model is pleased by what the rule does not like: it is " +
   "a measure that has become a target. Both scores are 0 on the parent's answers on average, with a standard " +
   "deviation of 1. Bars are 95 % intervals, by prompts. Dotted: best-of-n by the rule itself, the most that a reward " +
-  "model could do. Whether the rule turns is told below: its peak is chosen on one half of the prompts, its fall " +
-  "measured on the other.";
+  "model could do. Whether the rule turns is told below: its peak is chosen on each half of the prompts, and its fall " +
+  "is measured on the other half.";
 
 /** @param {{votes: import("./goodhart_points.js").Look[]}} props */
 export function goodhartResult({ votes: looks }) {

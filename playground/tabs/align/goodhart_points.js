@@ -9,7 +9,7 @@
 import { isParent, strengthText } from "./method_points.js";
 
 const MINUS = "−";
-const signed = (value) => `${value < 0 ? MINUS : "+"}${Math.abs(value).toFixed(2)}`;
+const signed = (value) => `${Math.round(100 * value) < 0 ? MINUS : "+"}${Math.abs(value).toFixed(2)}`;
 const between = (p, name) => `${signed(p[name])} (${signed(p[`${name}_low`])} to ${signed(p[`${name}_high`])})`;
 
 /** What is read over a point. @param {Point} point */

@@ -14,8 +14,9 @@ export const TEXTS = {
     lead: "One parent, one rule, four methods ",
     about:
       "All methods begin with the same model and are to please the same rule. It votes on pairs of answers, from " +
-      "which DPO and the reward model of PPO learn; it rewards the answers of GRPO; and of n answers it picks the " +
-      "best (best-of-n, where nothing is learned). Each training is its stage's own, and is measured at some of its steps.",
+      "which DPO and the reward model of PPO learn; it rewards the answers of GRPO; and of n answers it picks " +
+      "the best (best-of-n, where nothing is learned). Each training is its stage's own, and is measured at some of " +
+      "its steps.",
     empty: "Nothing has been compared yet. Press Compare: the first points come within a minute.",
   },
   goodhart: {

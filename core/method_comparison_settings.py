@@ -70,7 +70,7 @@ class GoodhartConfig(ComparisonConfig):
         if not 0 < len(found) <= MOST_MODELS or found[0] < FEWEST_VOTES or found[-1] > MOST_VOTES:
             raise ValueError(
                 f"votes must be at most {MOST_MODELS} numbers from {FEWEST_VOTES} to {MOST_VOTES:,} with commas "
-                f"between them, such as 20, 60, 200, got {self.votes!r:.60}"
+                f"between them, such as 20, 60, 200, got {self.votes.strip()!r:.60}"
             )
         return found
 

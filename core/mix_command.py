@@ -126,7 +126,7 @@ def mixtures(args: argparse.Namespace, family: Family) -> list[Mixture]:
 
 
 def say(measured: Measured, prompts: int) -> str:
-    reward, kl, words = measured
+    reward, kl, words, _ = measured
     return (
         f"{100 * reward.value:.0f} % [{100 * reward.low:.0f}, {100 * reward.high:.0f}] of {prompts} prompts, "
         f"KL {kl.value:.2f} [{kl.low:.2f}, {kl.high:.2f}] nats, {words.value:.1f} words"

@@ -17,8 +17,8 @@ const PICTURE =
   "dashed line climbs on and the solid one falls, the reward model is pleased by what the rule does not like: it is " +
   "a measure that has become a target. Both scores are 0 on the parent's answers on average, with a standard " +
   "deviation of 1. Bars are 95 % intervals, by prompts. Dotted: best-of-n by the rule itself, the most that a reward " +
-  "model could do. Whether the rule turns is told below: its peak is chosen on each half of the prompts, and its fall " +
-  "is measured on the other half.";
+  "model could do. Whether the rule turns is told below: its peak is chosen on each half of the prompts, and its " +
+  "fall is measured on the other half.";
 
 /** @param {{votes: import("./goodhart_points.js").Look[]}} props */
 export function goodhartResult({ votes: looks }) {

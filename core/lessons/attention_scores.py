@@ -51,14 +51,15 @@ def random_softmax(d_k: int, scale: float, seed: int = 0) -> Softmax:
 class Recipe:
     """What the trainings have in common: all but the heads and the factor on their scores.
 
-    Measured, held-out nats with and without 1 / sqrt(d_k): one head of 256 4.96 and 5.10, heads of 32 4.79 and 4.76.
+    Measured, held-out nats with and without 1 / sqrt(d_k): one head of 256 4.65 and 5.02, heads of 32 4.44 and 4.50;
+    56 s of processor time for the four. Fewer show less: after 80 of half the length the first two differ by 0.14.
     """
 
-    n_layer: int = 1
+    n_layer: int = 2
     n_embd: int = 256
-    block_size: int = 32
+    block_size: int = 64
     vocab_size: int = 512
-    max_steps: int = 80
+    max_steps: int = 160
     batch_size: int = 8
     learning_rate: float = 3e-3
     seed: int = 1337

@@ -53,7 +53,11 @@ TABS: dict[str, tuple[Callable[[Page], None], tuple[Part, ...]]] = {
     "Tokenizer": (show_nothing, (Part("#tokenizer-text"), Part("#tokens .pg-chip", 20))),
     "Attention": (
         show_nothing,
-        (Part("#attention-heads button:has(canvas)"), Part("#tab-attention .js-plotly-plot", 250, on_phone=False)),
+        (
+            Part("#attention-heads button:has(canvas)"),
+            Part("#attention-panels [data-tab-id='Two models']", on_phone=False),  # the last of the parts
+            Part("#tab-attention .js-plotly-plot", 250, on_phone=False),
+        ),
     ),
     "Train": (
         show_run,

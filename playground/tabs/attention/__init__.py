@@ -24,21 +24,25 @@ from playground.ui.components import Page, intro
 
 # It breaks off, so that something is left to be said; and it repeats a word, so that heads can find what came after.
 EXAMPLE = "O Romeo, Romeo! wherefore art thou Romeo?\nDeny thy father and refuse thy"
-PANELS = {
+# What looks at a pass of the model, in the first row of names, and what changes one or compares several, below it.
+LOOKING = {
     "Head": head,
     "Lines": lines,
     "Q and K": steps,
     "Why √d_k": scaling,
-    "Switch off": switch_off,
-    "Edit": edit,
-    "Neurons": neurons,
     "Lens": lens,
     "Attribution": attribution,
+    "Neurons": neurons,
+    "Long text": long_text,
+}
+CHANGING = {
+    "Switch off": switch_off,
+    "Edit": edit,
     "Patching": patching,
     "Time-lapse": timelapse,
     "Two models": compare,
-    "Long text": long_text,
 }
+SECOND_ROW = next(iter(CHANGING))
 
 
 def build(services: Services, page: Page) -> None:
@@ -60,7 +64,7 @@ def build(services: Services, page: Page) -> None:
                 max_length=200_000,
             )
             heads.build(looks, page, page.share_text(box))
-        with gr.Column(min_width=0), gr.Tabs(elem_id="attention-panels"):
-            for name, panel in PANELS.items():
-                with gr.Tab(name, id=name):
+        with gr.Column(min_width=0), gr.Tabs(elem_id="attention-panels", overflow_behavior="wrap"):
+            for name, panel in (LOOKING | CHANGING).items():
+                with gr.Tab(name, id=name, elem_id="attention-second-row" if name == SECOND_ROW else None):
                     panel.build(looks, services)

@@ -3,8 +3,10 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import torch
+
 from core.checkpoint import Checkpoint
-from core.interpretability import activations
+from core.interpretability.activations import trace, unembed
 from core.interpretability.patching import PATCHES, Pair, make_pair
 from core.model import GPT
 from core.tokenizer import Tokenizer
@@ -64,6 +66,7 @@ EXAMPLES = [
 ]
 
 
+@torch.inference_mode()
 def works(loaded: Checkpoint[GPT], example: Example) -> bool:
     """Are the texts equally many tokens, and does their difference clearly move this model's answer?"""
     model, tokenizer = loaded.model, loaded.tokenizer
@@ -71,9 +74,9 @@ def works(loaded: Checkpoint[GPT], example: Example) -> bool:
     answer, other = tokenizer.encode(example.answer)[0], tokenizer.encode(example.other)[0]
     if len(clean) != len(changed) or len(clean) > model.config.block_size or answer == other:
         return False
-    passes = [activations.trace(model, ids) for ids in (clean, changed)]
-    before, after = (activations.next_token(model, seen)[[answer, other]].log() for seen in passes)
-    return float(before[0] - before[1] - after[0] + after[1]) >= CLEAR
+    logits = [unembed(model, trace(model, ids).residual[-1, -1]) for ids in (clean, changed)]
+    before, after = (float(row[answer] - row[other]) for row in logits)
+    return before - after >= CLEAR
 
 
 def why_unequal(tokenizer: Tokenizer, clean: list[int], changed: list[int]) -> str:

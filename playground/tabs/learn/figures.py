@@ -1,4 +1,4 @@
-"""Plots of lessons: curves and bars with titled axes, in colours that stay apart for everyone."""
+"""Plots of lessons: curves with titled axes, in colours that stay apart for everyone."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -43,13 +43,6 @@ def panels(title: str, x: str, y: str, named: Mapping[str, Points]) -> Plot:
         place = {"xref": f"x{end} domain", "yref": f"y{end} domain", "x": 1, "y": 1, "xanchor": "right"}
         notes.append(place | {"text": f"<b>{name}</b>", "yanchor": "bottom", "showarrow": False})
     return Plot(title, data, layout | {"annotations": notes})
-
-
-def bars(title: str, x: str, names: Sequence[str], values: Sequence[float]) -> Plot:
-    """Horizontal bars, the first at the top; x is the title of the axis with its unit."""
-    bar = {"type": "bar", "orientation": "h", "y": list(names), "x": list(values), "marker": {"color": LINES[0]}}
-    layout = {"xaxis": axis(x, False), "yaxis": {"autorange": "reversed"}, "height": 120 + 36 * len(names)}
-    return Plot(title, [bar], LAYOUT | layout)
 
 
 def axis(title: str, log: bool) -> dict[str, Any]:

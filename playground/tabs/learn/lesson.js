@@ -44,6 +44,7 @@ export function mount({ element, props, watch, server }) {
 
   const open = (lesson, step = 0) => {
     at = lesson ? { lesson, step } : null;
+    say(state.trouble);
     draw();
     body.querySelector("h3")?.focus({ preventScroll: true });
     root.scrollIntoView({ block: "nearest" });
@@ -74,7 +75,7 @@ export function mount({ element, props, watch, server }) {
   };
 
   root.replaceChildren(trouble, body);
-  if (address.has("lesson") && !at) trouble.textContent = `There is no lesson called ${address.get("lesson")}.`;
+  say(address.has("lesson") && !at ? `There is no lesson called ${address.get("lesson")}.` : "");
   drawWhenSeen(root, props, watch, async (value) => {
     const changed = model !== value.model;
     model = value.model;

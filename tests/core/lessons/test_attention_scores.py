@@ -1,10 +1,12 @@
 """What the lesson on the square root of d_k measures: spreads beside theory and a loop, and a fair pair."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
+from core.datasets.pretraining import HeldOut
 from core.interpretability import activations
 from core.lessons.attention_scores import (
     Recipe,
@@ -47,3 +49,6 @@ def test_two_trainings_differ_in_the_factor_alone() -> None:
     assert usual == list(train_with_scale(data, TINY, 2, 0.25))  # 1 / sqrt(16), by number
     other = list(train_with_scale(data, TINY, 2, 1.0))
     assert other[0] == pytest.approx(usual[0], rel=1e-2) and other[-1] != usual[-1]
+    short = replace(data, held_out=HeldOut([SENTENCES[:80]], data.tokenizer, TINY.block_size, TINY.batch_size))
+    elsewhere = list(train_with_scale(short, TINY, 2, None))
+    assert elsewhere[:-1] == usual[:-1] and elsewhere[-1] != usual[-1]

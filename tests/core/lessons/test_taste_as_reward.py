@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from core import checkpoint
 from core.checkpoint import Card
 from core.datasets.preference_files import Preference, read_preferences
 from core.lessons import taste_as_reward
-from core.lessons.taste_as_reward import METHODS, TasteExperiment, simulate_votes
+from core.lessons.taste_as_reward import METHODS, Measured, TasteExperiment, simulate_votes, spread
 from core.model import GPT
 from core.preferences.pair_generation import Writer
 from core.preferences.vote_store import Answer
@@ -76,3 +77,17 @@ def test_its_files_go_with_it(tmp_path: Path) -> None:
     kept = experiment.directory
     experiment.kept.cleanup()
     assert not kept.exists()
+
+
+def test_a_policy_is_summed_up_over_its_answers() -> None:
+    answers = [answer("Ay, my lord.", True, 1.0), answer("No.", False, 3.0), answer("No.", False, 2.0)]
+    found = Measured(answers, 0.0, 0.0)
+    assert found.words == pytest.approx(5 / 3) and (found.followed.share, found.followed.count) == (1 / 3, 3)
+    higher = [one | {"score": score} for one, score in zip(answers, (4.0, 4.0, 2.0), strict=True)]
+    gain = Measured(higher, 0.0, 0.0).gain(found)
+    assert (gain.grew, gain.same, gain.shrank, gain.after - gain.before) == (2, 1, 0, pytest.approx(4 / 3))
+    assert spread(answers) == pytest.approx(1.0)
+
+
+def answer(text: str, followed: bool, score: float) -> dict[str, Any]:
+    return {"prompt": text, "text": text, "ended": True, "score": score, "followed": followed}

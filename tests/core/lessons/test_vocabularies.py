@@ -1,5 +1,9 @@
 """What the lesson on tokens measures, beside vocabularies whose cuts are known."""
 
+from pathlib import Path
+
+import pytest
+
 from core.lessons.vocabularies import beginnings, bytes_per_token, first_merges, number_cuts, python_code, spelling
 from core.tokenizer import Tokenizer
 from tests.conftest import SENTENCES
@@ -16,7 +20,12 @@ def test_a_vocabulary_grows_one_merge_after_the_other() -> None:
     assert first_merges(whole, 290).digest == Tokenizer.train(SENTENCES, 290 + len(whole.special_tokens)).digest
 
 
-def test_texts_are_taken_from_the_beginnings() -> None:
+def test_texts_are_taken_from_the_beginnings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert beginnings(["abcd", "efgh"], 4) == "ab\nef"
     code = python_code(5000)
     assert len(code) == 5000 and "def " in code
+    monkeypatch.setattr("sysconfig.get_path", lambda name: str(tmp_path))
+    (tmp_path / "short.py").write_text("pass\n")
+    assert python_code(4) == "pass"
+    with pytest.raises(ValueError, match="Python's library is not there as source files"):
+        python_code(5000)

@@ -93,11 +93,27 @@ def test_an_example_works_on_each_shipped_model(name: str) -> None:
     assert any(patching.works(loaded, example) for example in patching.EXAMPLES)
 
 
-def test_examples_for_gpt2_are_pairs_in_its_vocabulary() -> None:
-    tokenizer = Tokenizer.gpt2()
+def test_examples_are_patched_on_a_model_with_the_vocabulary_of_gpt2(
+    server: dict[str, Any], make_model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.interpretability.patching.LEAST_CHANGE", 0.01)  # its weights are random
+    model = make_model(n_layer=1, n_embd=16, vocab_size=50_257)
+    checkpoint.save(tmp_path / "gpt2", model, Tokenizer.gpt2(), Card())
+    loaded = checkpoint.load(tmp_path / "gpt2")
+    assert not patching.works(loaded, patching.EXAMPLES[0])  # names of unequally many tokens
     for example in patching.EXAMPLES[1:]:
-        assert len(tokenizer.encode(example.clean)) == len(tokenizer.encode(example.changed))
-        assert [len(tokenizer.encode(text)) for text in (example.answer, example.other)] == [1, 1]
+        key = {"model": "gpt2", "text": example.clean}
+        ask = {"key": key, "changed": example.changed, "answers": [example.answer, example.other]}
+        found = server["patching_pair"](ask)
+        assert found["note"] == "" and found["answers"] == [example.answer, example.other]
+        before, after = found["differences"]
+        assert patching.works(loaded, example) == (before - after >= patching.CLEAR)
+        # All that differs at first is one embedding, and all that is read at last is one position.
+        differs = [float(a != b) for a, b in zip(found["clean"], found["changed"], strict=True)]
+        first, last = (server["patch_layer"](ask | {"kind": "residual", "layer": at})["shares"] for at in (0, 1))
+        assert sum(differs) == 1 and first == pytest.approx(differs, abs=1e-3)
+        assert last == pytest.approx([0.0] * (len(differs) - 1) + [1.0], abs=1e-3)
+        assert len(server["patch_layer"](ask | {"kind": "heads", "layer": 0})["shares"]) == 2
 
 
 def test_an_example_that_a_model_cannot_tell_apart_is_not_offered(server: dict[str, Any]) -> None:

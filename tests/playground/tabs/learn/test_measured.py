@@ -1,4 +1,4 @@
-"""Lessons 4 to 8: the sentences and whether they hold follow from figures, and no figure stands in a text."""
+"""Trainings and lessons 4 to 8: sentences and whether they hold follow from figures; no figure stands in a text."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +18,14 @@ from core.model import GPT
 from core.tokenizer import Tokenizer
 from playground.services.services import Services
 from playground.tabs.learn.lesson import Context, Result
-from playground.tabs.learn.lessons import accumulation, failing_loss, instruction_tuning, memory_budget, taste_as_reward
+from playground.tabs.learn.lessons import (
+    accumulation,
+    failing_loss,
+    instruction_tuning,
+    memory_budget,
+    sqrt_dk,
+    taste_as_reward,
+)
 from playground.tabs.learn.measuring import reported, small_model
 from tests.core.diagnostics.test_doctor import BROKEN, read
 from tests.helpers.generators import returned
@@ -26,6 +33,26 @@ from tests.helpers.generators import returned
 
 def context(tmp_path: Path) -> Context:
     return Context(Services.open(tmp_path, torch.device("cpu")), "bard")
+
+
+# --- why the square root of d_k ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("narrow", "wide", "outcome", "holds"),
+    [(3.0, 3.5, 1, True), (3.0, 3.02, 2, False), (3.5, 3.0, 0, False), (3.5, 3.6, 1, True), (2.5, 2.9, 1, False)],
+)
+def test_where_it_hurts_to_leave_the_division_out(narrow: float, wide: float, outcome: int, holds: bool) -> None:
+    """`narrow`, `wide`: losses on held-out text without the division; with it, both are 3."""
+    last = {"heads of 32": narrow, "one head of 256": wide}
+    result = sqrt_dk.trainings_result(
+        {(heads, divided): ([4.0, 2.0], 3.0 if divided else last[heads]) for heads in last for divided in (True, False)}
+    )
+    step = sqrt_dk.LESSON.step("trainings")
+    assert result.outcome == sqrt_dk.HURTS[outcome] and step.holds(result) == holds
+    said = step.explain(result, "")
+    assert f"one head of 256 ends {wide - 3:+.2f} nats" in said and f"heads of 32 {narrow - 3:+.2f}" in said
+    assert sqrt_dk.smoothed([4.0, 2.0, 0.0], over=2) == [4.0, 3.0, 1.0]
 
 
 # --- what fits ---------------------------------------------------------------------------------------------------

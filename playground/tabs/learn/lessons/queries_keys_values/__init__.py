@@ -81,8 +81,7 @@ def ask(context: Context) -> Run:
     earlier = [i for i, id in enumerate(row.ids[:query]) if id == row.ids[query]]
     positions = {PLACES[0]: [query], PLACES[1]: [query - 1], PLACES[2]: [0], PLACES[3]: [i + 1 for i in earlier]}
     shares = {name: sum(float(weights[i]) for i in set(at)) for name, at in positions.items()}
-    best = max(shares, key=lambda name: shares[name])
-    outcome = best if shares[best] > 1 - sum(shares.values()) else SOMETHING_ELSE
+    outcome = next((name for name, at in positions.items() if int(weights.argmax()) in at), SOMETHING_ELSE)
     shown = [[name, f"{share:.2f}"] for name, share in shares.items()]
     return Result(
         {
@@ -211,7 +210,7 @@ STEPS = (
         "Each token makes three vectors. With its query it asks; with their keys the tokens before it answer; their "
         "values are what it gets.\n\nThe text ends with a word that it has said before. We look at the head of this "
         "model that is best at repetition.",
-        Choice("Where does the last token, “thy”, look in that head?", (*PLACES, SOMETHING_ELSE)),
+        Choice("Where does the last token, “thy”, look most in that head?", (*PLACES, SOMETHING_ELSE)),
         ask,
         explain_ask,
         lambda result: result.outcome == PLACES[3],

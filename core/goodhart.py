@@ -28,7 +28,18 @@ from core.classifier import SequenceClassifier
 from core.config import plural
 from core.datasets.preference_files import write_preferences
 from core.evaluation.preferences import answer_kl, reward_scores_of_ids
-from core.method_comparison_file import BEST_OF_N, METHODS, PARENT, VOTES, Comparison, Part, Point, Proxy, Turn
+from core.method_comparison_file import (
+    BEST_OF_N,
+    METHODS,
+    PARENT,
+    VOTES,
+    Comparison,
+    Part,
+    Point,
+    Proxy,
+    Turn,
+    strength_text,
+)
 from core.method_comparison_settings import GoodhartConfig
 from core.method_comparison_work import Work, size_of, stage_config, usual_steps
 from core.method_points import Cost, Measured, exact, length, mean, share, sizes
@@ -283,10 +294,10 @@ def describe_proxy(proxy: Proxy, comparison: Comparison) -> str:
 
 def describe_turn(turn: Turn) -> str:
     what = f"{METHODS[turn.method]}, {turn.votes:,} votes"
-    at = "n = {}" if turn.method == BEST_OF_N else "step {}"
+    peak, last = (strength_text(turn.method, strength) for strength in (turn.peak, turn.last))
     if turn.peak == turn.last:
-        return f"{what}: the rule's score is highest at the end, {at.format(turn.last)}: it has not turned."
-    from_to = f"from {at.format(turn.peak)} to {at.format(turn.last)}"
+        return f"{what}: the rule's score is highest at the end, {last}: it has not turned."
+    from_to = f"from {peak} to {last}"
     fall = f"{turn.fall:.2f} ({turn.fall_low:.2f} to {turn.fall_high:.2f}; {plural(turn.prompts, 'prompt')})"
     if turn.is_real:
         return f"{what}: the rule's score turns, and falls by {fall} standard deviations {from_to}."

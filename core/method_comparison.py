@@ -1,9 +1,11 @@
-"""Which method, when? DPO, PPO, GRPO and best-of-n from the same parent on the same rule: reward against KL, and cost.
+"""Which method, when? DPO, PPO, GRPO, best-of-n, a dial and steering from one parent on one rule: reward, KL and cost.
 
-A rule (core/preferences/rule_annotators.py) is what all are to please: it votes for DPO and for PPO's reward model,
-rewards GRPO's answers, and picks the best of n. Each stage trains as it always does, with its own recipe, and is
-measured at some of its steps, on prompts from plays that nothing was learned from: how often the rule likes an answer,
-and how far the model has moved for that. What each has cost is told in seconds, answers and votes.
+A rule (core/preferences/rule_annotators.py) is what all are to please: it votes for DPO, for PPO's reward model and for
+a steering vector (core/rlhf/steering.py), rewards GRPO's answers, and picks the best of n. A dial is turned from the
+parent to what DPO has made, and beyond (core/rlhf/task_vectors.py). Each stage trains as it always does, with its own
+recipe. At some of its steps, and for some turns of the dial, it is measured on prompts from plays that nothing was
+learned from: how often the rule likes an answer, and how far the model has moved for that. What each has cost is told
+in seconds, answers and votes.
 
 Gao et al. 2022, arXiv:2210.10760, draw reward against KL for best-of-n and for PPO in such a picture.
 """
@@ -20,16 +22,18 @@ from core import checkpoint, goodhart
 from core.atomic_files import claim, remove
 from core.bounded_files import is_file
 from core.checkpoint import read_card
-from core.datasets.preference_files import write_preferences
+from core.datasets.preference_files import read_preferences, write_preferences
 from core.goodhart import GoodhartWork
 from core.method_comparison_file import (
     BEST_OF_N,
     CREATED,
+    DIAL,
     DIRECTORY,
     FILE,
     FINISHED,
     LOCK,
     PARENT,
+    STEERING,
     STOPPED,
     VOTES,
     Comparison,
@@ -50,13 +54,18 @@ from core.method_comparison_settings import (
 )
 from core.method_comparison_work import Work, size_of, stage_config, usual_steps
 from core.method_points import Cost
+from core.model import GPT
+from core.rlhf.steering import steer, steering_vectors
+from core.rlhf.task_vectors import mix
 from core.stages import registry
 from core.stages.registry import DPO, GRPO, PPO, REWARD
 from core.training.device import pick_device
 from core.training.run_directory import check_name
 
 # Seconds that a part takes on two cores with the default settings, about.
-SECONDS = {PARENT: 35.0, VOTES: 25.0, DPO: 40.0, GRPO: 120.0, REWARD: 45.0, PPO: 120.0}
+SECONDS = {PARENT: 35.0, VOTES: 25.0, DPO: 40.0, DIAL: 15.0, STEERING: 18.0, GRPO: 120.0, REWARD: 45.0, PPO: 120.0}
+AMOUNTS = (25, 50, 100, 150, 200)  # of the dial, in hundredths of what DPO has changed
+STRENGTHS = (100, 200, 400, 600, 800)  # of the steering vector, in hundredths
 
 
 # --- from the beginning to the end ----------------------------------------------------------------------------
@@ -90,8 +99,10 @@ def planned(config: ComparisonConfig) -> list[Part]:
         return goodhart.planned(config)
     assert isinstance(config, MethodsConfig)
     usual, size, answers = MethodsConfig(), size_of(config), config.prompts * config.samples
+    measured = config.prompts / usual.prompts
     amounts = {PARENT: answers / (usual.prompts * usual.samples), VOTES: config.votes / usual.votes}
-    totals = {PARENT: answers, VOTES: config.votes}
+    amounts |= {DIAL: measured, STEERING: measured}
+    totals = {PARENT: answers, VOTES: config.votes, DIAL: len(AMOUNTS), STEERING: len(STRENGTHS)}
     return [
         Part(
             name,
@@ -138,6 +149,8 @@ class MethodsWork(Work):
             PARENT: self.measure_parent,
             VOTES: self.ask_rule,
             DPO: lambda: self.bend(DPO, self.votes_cost(), {"data": self.votes_file}),
+            DIAL: self.turn_dial,
+            STEERING: self.steer,
             GRPO: lambda: self.bend(GRPO, Cost(), {"reward": self.config.rule}),
             REWARD: self.train_reward_model,
             PPO: lambda: self.bend(PPO, self.reward_cost(), {"reward_model": str(self.runs / REWARD)}),
@@ -179,4 +192,31 @@ class MethodsWork(Work):
     def bend(self, stage: str, before: Cost, settings: dict[str, Any]) -> None:
         """Train a policy, and measure it at some steps. before: what it took until the training could begin."""
         trained = self.follow(stage, self.configure(stage, settings), stage, before, self.evaluator.measure)
-        remove(trained.directory)
+        if stage != DPO:  # whose policy the dial needs
+            remove(trained.directory)
+
+    # --- those that train nothing of their own ------------------------------------------------------------------
+
+    def turn_dial(self) -> None:
+        """From the parent to what DPO has made, and beyond: it costs what that has cost."""
+        child = checkpoint.load(self.runs / DPO, self.device).model
+        spent = max((point for point in self.comparison.points if point.method == DPO), key=lambda one: one.strength)
+        cost = Cost(spent.seconds, spent.answers, spent.votes)
+        for amount in AMOUNTS:
+            self.measure(DIAL, amount, mix(self.parent.model, [(child, amount / 100)]), cost)
+        remove(self.runs / DPO)
+
+    def steer(self) -> None:
+        """Along the difference of preferred and rejected answers, behind the middle layer."""
+        model, began = self.parent.model, time.monotonic()
+        votes = read_preferences(self.votes_file).pairs
+        vectors = steering_vectors(model, self.parent.tokenizer, votes).vectors
+        cost, layer = self.votes_cost(), (model.config.n_layer - 1) // 2
+        cost = replace(cost, seconds=cost.seconds + time.monotonic() - began)
+        for strength in STRENGTHS:
+            self.measure(STEERING, strength, steer(model, layer, vectors[layer], strength / 100), cost)
+
+    def measure(self, method: str, strength: int, model: GPT, spent: Cost) -> None:
+        self.obey()
+        self.add(method, strength, self.evaluator.measure(model), spent)
+        self.progress(self.doing.done + 1)

@@ -31,18 +31,21 @@ CREATED, RUNNING, FINISHED, STOPPED, FAILED, INTERRUPTED = STATES = (
     "interrupted",
 )
 START_SECONDS = 60  # a process that does not hold the lock after this time will not come any more
-BEST_OF_N = "best-of-n"
+BEST_OF_N, DIAL, STEERING = "best-of-n", "dial", "steering"  # methods that train nothing
 PARENT, VOTES = "parent", "votes"
 # The parts of the work, and what each is called.
 PARTS = {
     PARENT: "Parent, best-of-n",
     VOTES: "Votes of the rule",
     DPO: "DPO",
+    DIAL: "Dial from parent to DPO",
+    STEERING: "Steering vector",
     GRPO: "GRPO",
     REWARD: "Reward model",
     PPO: "PPO",
 }
 METHODS = {BEST_OF_N: "Best-of-n", **{method: PARTS[method] for method in (DPO, PPO, GRPO)}}
+METHODS |= {DIAL: "Dial", STEERING: "Steering"}
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class Part:
     """How far a part of the work is."""
 
     name: str  # of PARTS
-    total: int  # answers, votes or optimiser steps
+    total: int  # answers, votes, optimiser steps or points
     expected: float  # seconds on two cores, about
     done: int = 0
     seconds: float = 0.0  # that it has taken; 0: it has not begun
@@ -71,7 +74,7 @@ class Point:
     """A method at one strength, measured on held-out prompts: intervals are at 95 %, by prompts."""
 
     method: str  # of METHODS
-    strength: int  # optimiser steps, or n
+    strength: int  # optimiser steps, or n; of a dial and of steering, in hundredths
     reward: float  # share of the answers that the rule likes; in GOODHART its score, in standard deviations
     reward_low: float
     reward_high: float
@@ -240,6 +243,12 @@ def delete_comparison(directory: Path) -> None:
     if is_locked(directory / LOCK):
         raise ValueError(f"{directory.name} is being computed: stop it first")
     remove(directory)
+
+
+def strength_text(method: str, strength: int) -> str:
+    """For people."""
+    texts = {BEST_OF_N: f"n = {strength}", DIAL: f"a = {strength / 100:g}", STEERING: f"strength {strength / 100:g}"}
+    return texts.get(method, f"step {strength:,}")
 
 
 # --- what follows from it -------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from core.checkpoint import Checkpoint, read_card
 from core.config import plural
 from core.datasets.instructions import words
 from core.evaluation.preferences import answer_kl
-from core.method_comparison_file import BEST_OF_N, METHODS, Point
+from core.method_comparison_file import METHODS, Point, strength_text
 from core.method_comparison_settings import COMPARE
 from core.model import GPT
 from core.preferences.agreement import Z, wilson
@@ -164,7 +164,7 @@ def describe(point: Point, kind: str = COMPARE) -> str:
         found = f"rule {signed(point.reward, point.reward_low, point.reward_high)}, "
         found += f"reward model {signed(point.proxy, point.proxy_low, point.proxy_high)} of {of}"
     cost = f"{point.seconds:.0f} s, {plural(point.answers, 'answer')}, {plural(point.votes, 'vote')}"
-    what = f"n = {point.strength}" if point.method == BEST_OF_N else f"step {point.strength}"
+    what = strength_text(point.method, point.strength)
     return f"  {METHODS[point.method]}, {what}: {found}, KL {kl}, {point.words:.1f} words; {cost}"
 
 

@@ -1,7 +1,8 @@
 """Goodhart at home: the picture in the docs, and its figures: `python -m tests.benchmarks.goodhart`.
 
 Reward models of few votes and of many are pushed against from the shipped chat model, as `python -m core goodhart` does
-it; or a comparison that there is, a comparison.json, is taken. Then the page draws it.
+it, with the settings that are given here; or a comparison that there is, a comparison.json, is taken. Then the page
+draws it.
 """
 
 import argparse
@@ -21,14 +22,14 @@ def main() -> int:
     parser = argparse.ArgumentParser("python -m tests.benchmarks.goodhart", description=__doc__.splitlines()[0])
     parser.add_argument("--result", type=Path, help="a comparison.json, which is drawn instead of making one")
     parser.add_argument("--picture", type=Path, default=REPO / "assets" / "goodhart.png", help="[%(default)s]")
-    args = parser.parse_args()
+    args, settings = parser.parse_known_args()
     with TemporaryDirectory() as name:
         place = Path(name)
         directory = place / DIRECTORY / NAME
         if args.result:
             directory.mkdir(parents=True)
             shutil.copy(args.result, directory / FILE)
-        elif core(["goodhart", NAME, "--directory", name, "--parent", str(CHAT)]):
+        elif core(["goodhart", NAME, "--directory", name, "--parent", str(CHAT), *settings]):
             return 1
         found = read_comparison(directory)
         sys.stdout.write(table(found) + "".join(f"- {sentence}\n" for sentence in describe(found)))

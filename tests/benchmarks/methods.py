@@ -26,6 +26,7 @@ from core.method_comparison_file import (
     parent_point,
     prices,
     read_comparison,
+    strength_text,
 )
 from core.preferences.rule_annotators import RULES
 from playground.__main__ import launch
@@ -77,7 +78,7 @@ def table(comparison: Comparison) -> str:
         else:
             cost = costs.get(point.method, "no gain beyond chance")
             spent = [f"{point.seconds:.0f}", f"{point.answers:,}", str(point.votes or ""), cost]
-        what = f"n = {point.strength}" if point.method == BEST_OF_N else f"step {point.strength}"
+        what = strength_text(point.method, point.strength)
         rows.append([f"{METHODS[point.method]}, {what}", *measured(point), *spent])
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
@@ -99,7 +100,7 @@ def draw(place: Path, picture: Path, what: str = ".pg-method-result:visible .pg-
         open_page(page, f"http://127.0.0.1:{port}/?__theme=light")
         for tab in ("Align", "Compare methods"):
             open_tab(page, tab)
-        page.locator(".pg-methods[data-state=finished]").wait_for()
+        page.locator(".pg-methods:is([data-state=finished], [data-state=stopped])").wait_for()
         page.wait_for_timeout(1200)  # what is drawn comes to rest
         page.locator(what).screenshot(path=picture)
         browser.close()

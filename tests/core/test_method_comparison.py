@@ -43,7 +43,7 @@ from core.tokenizer import Tokenizer
 from core.training.run_directory import hold_device
 
 SMALL = dict(votes=20, length=0.05, prompts=20, samples=4, rule="shorter", device="cpu")
-METHODS = (BEST_OF_N, "dpo", "grpo", "ppo")
+METHODS = (BEST_OF_N, "dpo", "dial", "steering", "grpo", "ppo")
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +84,8 @@ def test_every_method_is_measured_at_several_strengths(finished: dict[str, list[
     assert [[point.strength for point in finished[method]] for method in METHODS] == [
         [1, 2, 4],
         [1, 2, 3],  # DPO's own 60 steps, times the length
+        [25, 50, 100, 150, 200],
+        [100, 200, 400, 600, 800],
         [1, 2, 3],
         [1, 2, 3, 6],
     ]
@@ -96,11 +98,22 @@ def test_every_method_is_measured_at_several_strengths(finished: dict[str, list[
 
 
 @pytest.mark.slow
+def test_the_dial_at_one_is_what_dpo_has_made(finished: dict[str, list[Point]]) -> None:
+    child, dial = finished["dpo"][-1], {point.strength: point for point in finished["dial"]}
+    assert (dial[100].reward, dial[100].words) == (child.reward, child.words)
+    assert dial[100].kl == pytest.approx(child.kl, rel=1e-3)
+    for path in ("dial", "steering"):
+        assert [point.kl for point in finished[path]] == sorted(point.kl for point in finished[path]), path
+
+
+@pytest.mark.slow
 def test_what_a_method_has_cost_is_told_from_the_parent_on(finished: dict[str, list[Point]], place: Path) -> None:
-    best, dpo, grpo, ppo = finished.values()
+    best, dpo, dial, steering, grpo, ppo = finished.values()
     assert [(p.each, p.seconds, p.answers, p.votes) for p in best] == [(1, 0, 0, 0), (2, 0, 0, 0), (4, 0, 0, 0)]
     assert {p.votes for p in (*dpo, *ppo)} == {20} and {p.votes for p in grpo} == {0}
     asked = dpo[0].answers
+    assert {(p.seconds, p.answers, p.votes) for p in dial} == {(dpo[-1].seconds, asked, 20)}, "what its child has cost"
+    assert {(p.answers, p.votes) for p in steering} == {(asked, 20)} and steering[0].seconds < dpo[0].seconds
     assert asked >= 2 * 20 and [p.answers for p in dpo] == [asked] * 3
     assert [p.answers for p in grpo] == [128, 128, 256], "two steps learn from the answers of an iteration"
     assert [p.answers for p in ppo] == [asked + 64] * 3 + [asked + 128]

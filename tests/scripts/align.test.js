@@ -16,6 +16,7 @@ const {
   pointText,
   rowsOf,
   stateText: comparisonText,
+  strengthText,
   tracesOf,
 } = await import("../../playground/tabs/align/method_points.js");
 const { pointText: pushedText, tracesOf: pushed } = await import("../../playground/tabs/align/goodhart_points.js");
@@ -133,6 +134,8 @@ test("each method is a path that begins at the parent, in the order of its stren
   assert.notEqual(first.marker.symbol, second.marker.symbol);
   assert.ok(Math.abs(second.error_y.array[2] - 0.05) < 1e-9 && Math.abs(second.error_y.arrayminus[2] - 0.1) < 1e-9);
   assert.match(second.customdata[2], /^DPO, step 60<br>90 % \(80 to 95\) of 100 prompts<br>KL 3.0 \(2.5 to 3.5\) nats/);
+  const others = [{ method: "dial", strength: 150 }, { method: "steering", strength: 400 }, dpo, best];
+  assert.deepEqual(others.map(strengthText), ["a = 1.5", "strength 4", "step 60", "n = 4"]);
   assert.match(pointText(best, "n"), /KL at most 0.64 nats.*nothing is learned; 4 answers for each/);
 });
 

@@ -12,7 +12,7 @@ from core import checkpoint
 from core.checkpoint import Card
 from core.datasets.preference_files import Preference
 from core.goodhart import describe
-from core.method_comparison_file import comparisons, read_comparison
+from core.method_comparison_file import METHODS, comparisons, read_comparison
 from core.model import GPT
 from core.preferences.rule_annotators import annotator_of
 from core.preferences.vote_store import Votes
@@ -268,12 +268,12 @@ def methods_are_compared_and_found_again(page: Page, workspace: Path) -> None:
     expect(page.locator(".pg-methods")).to_have_attribute("data-state", "finished", timeout=300_000)
     (directory,) = comparisons(workspace)
     found = read_comparison(directory)
-    for title, method in (("Best-of-n", "best-of-n"), ("DPO", "dpo"), ("PPO", "ppo"), ("GRPO", "grpo")):
+    for method, title in METHODS.items():
         drawn = plotted(page, ".pg-methods .js-plotly-plot", title)
         points = [point for point in found.points if point.method == method]
         expected = points if method == "best-of-n" else [found.points[0], *points]
         assert drawn == [[point.kl for point in expected], [point.reward for point in expected]]
-    expect(page.locator(".pg-methods table tr")).to_have_count(6)
+    expect(page.locator(".pg-methods table tr")).to_have_count(2 + len(METHODS))
     expect(page.locator(".pg-methods table")).to_contain_text("1 more answer each time")
 
 

@@ -11,12 +11,13 @@ const RESTED = 300; // ms until a plan is asked for after a change
 export const TEXTS = {
   methods: {
     start: "Compare",
-    lead: "One parent, one rule, four methods ",
+    lead: "One parent, one rule, six methods ",
     about:
       "All methods begin with the same model and are to please the same rule. It votes on pairs of answers, from " +
       "which DPO and the reward model of PPO learn; it rewards the answers of GRPO; and of n answers it picks " +
-      "the best (best-of-n, where nothing is learned). Each training is its stage's own, and is measured at some of " +
-      "its steps.",
+      "the best (best-of-n, where nothing is learned). The dial goes from the parent to what DPO has made (a = 1) " +
+      "and beyond; steering adds the difference of preferred and rejected answers to what the middle layer says. " +
+      "Each training is its stage's own, and is measured at some of its steps.",
     empty: "Nothing has been compared yet. Press Compare: the first points come within a minute.",
   },
   goodhart: {

@@ -19,7 +19,8 @@ export const isParent = ({ method, strength }) => method === BEST_OF_N && streng
 
 /** @param {Point} point */
 export const strengthText = ({ method, strength }) =>
-  method === BEST_OF_N ? `n = ${strength}` : `step ${number(strength)}`;
+  ({ [BEST_OF_N]: `n = ${strength}`, dial: `a = ${strength / 100}`, steering: `strength ${strength / 100}` })[method] ??
+  `step ${number(strength)}`;
 
 const counted = (count, what) => `${number(count)} ${what}${count === 1 ? "" : "s"}`;
 const between = (value, low, high, write) => `${write(value)} (${write(low)} to ${write(high)})`;

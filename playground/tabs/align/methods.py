@@ -3,7 +3,7 @@
 from typing import Any
 
 from core.config import leaves
-from core.method_comparison_file import BEST_OF_N, METHODS
+from core.method_comparison_file import BEST_OF_N, DIAL, METHODS, STEERING
 from core.method_comparison_settings import COMPARE, CONFIGS, GOODHART, ComparisonConfig
 from core.preferences.rule_annotators import RULES
 from core.stages.registry import DPO, GRPO, PPO
@@ -14,7 +14,7 @@ from playground.tabs.align.pictures import KL
 from playground.ui.components import view
 from playground.ui.errors import explain, server_function
 from playground.ui.form_values import parse
-from playground.ui.palette import BLUE, GREEN, LINES, ORANGE, PURPLE
+from playground.ui.palette import BLUE, GREEN, LINES, ORANGE, PURPLE, SKY, YELLOW
 
 KINDS = {COMPARE: "Which method, when?", GOODHART: "Goodhart at home"}
 MAIN = ("parent", "rule", "votes", "length", "prompts")  # the settings that are in sight
@@ -24,6 +24,8 @@ LOOKS = {
     DPO: (BLUE, "circle"),
     PPO: (ORANGE, "square"),
     GRPO: (GREEN, "triangle-up"),
+    DIAL: (YELLOW, "pentagon"),
+    STEERING: (SKY, "x"),
 }
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "pentagon")  # of numbers of votes
 

@@ -21,6 +21,7 @@ from core.commands import (
     run_import,
     run_memory,
     run_models,
+    run_quotes,
     run_tokenizer,
     run_votes,
 )
@@ -138,6 +139,15 @@ def add_use(add: Add) -> None:
     sub.add_argument("--report", action="store_true", help="measure all that the card lacks, and keep it there")
     sub.add_argument("--anew", action="store_true", help="--report: measure what is on the card once more")
     sub.add_argument("--instructions", type=int, default=0, help=f"{about}the true reply likelier than another [0]")
+
+    sub = add(
+        "quotes", run_quotes, "What of a text stands word for word in the text that a model learned from, and where."
+    )
+    sub.add_argument("checkpoint", type=find_model, help="its path, or its name among the models")
+    sub.add_argument(
+        "file", type=Path, nargs="?", help="the text, such as what the model wrote [what is typed or piped]"
+    )
+    sub.add_argument("--corpus", default="", help="another text to search: a corpus's name, or a path [what it read]")
 
 
 def add_comparison(sub: argparse.ArgumentParser, kind: type[ComparisonConfig]) -> None:

@@ -15,20 +15,23 @@ from core.checkpoint import Checkpoint
 from core.config import names, typed
 from core.conversation import Conversation, Message, generate_reply
 from core.datasets import shakespeare as corpora
+from core.datasets.files import read_file
 from core.datasets.labelled_files import Columns
 from core.datasets.look import Look, describe_example
 from core.datasets.preference_files import export_preferences, read_preferences
 from core.evaluation.classification import evaluate_classifier, majority_class
 from core.evaluation.instructions import evaluate_instructions
 from core.evaluation.language_model import bits_per_byte
+from core.evaluation.ngram_index import N
 from core.evaluation.report_card import held_out_texts, report
 from core.export import export
 from core.generate import Model, Sampling, TextStep, stream_text
+from core.learned_text import LearnedText, index_directory, learned_text, open_index, origin
 from core.model import GPT
 from core.packed_model import PackedGPT
 from core.preferences.pair_generation import PAIR_SAMPLING, Writer, simulate
 from core.preferences.vote_store import Votes, unknown_criteria
-from core.roots import shipped_models
+from core.roots import Roots, shipped_models
 from core.stages import pretrain
 from core.stages.base import Stage
 from core.stages.pretrain import PretrainConfig
@@ -129,6 +132,31 @@ def run_evaluate(args: argparse.Namespace) -> int:
     if args.instructions:
         for name, value in evaluate_instructions(loaded.model, loaded.tokenizer, args.instructions).items():
             log.info("%-20s %.3g", name, value)
+    return 0
+
+
+def run_quotes(args: argparse.Namespace) -> int:
+    """What of a text stands in the text that the model learned from, or in another corpus."""
+    text = sys.stdin.read() if args.file is None else read_file(args.file, "text").text()[0]
+    tokenizer, roots = Tokenizer.load(args.checkpoint), Roots(args.checkpoint.parent, shipped_models())
+    if args.corpus:
+        index = open_index(corpora.load(args.corpus), tokenizer, index_directory(roots.own))
+        learned = LearnedText((index,), (), tokenizer)
+    else:
+        learned = learned_text(args.checkpoint, tokenizer, roots)
+    found = learned.find(text)
+    for quotation in found.quotations:
+        said = " ".join(text[quotation.start : quotation.end].split())
+        log.info("%3d tokens  %s: %s", quotation.span.end - quotation.span.start, origin(quotation), said)
+    log.info(
+        "%s of %s tokens stand in %s, %d or more in a row",
+        f"{found.copied:,}",
+        f"{found.tokens:,}",
+        ", ".join(learned.corpora),
+        N,
+    )
+    for gap in learned.gaps:
+        log.info("not searched: %s", gap)
     return 0
 
 

@@ -9,7 +9,9 @@ import gradio as gr
 from core.stages.registry import STAGES
 from core.training.device import describe_device, device_name
 from playground import api
+from playground.panels.copied_text import panel as copied_text
 from playground.services.checkpoints import is_shipped
+from playground.services.learned_texts import LearnedTexts
 from playground.services.services import Services
 from playground.services.training_jobs import stage
 from playground.tabs import align, attention, chat, label, learn, models, tokenizer, train
@@ -138,6 +140,7 @@ def header(blocks: gr.Blocks, services: Services) -> Page:
             min_width=0,
             script=stops.script(),
         )
+        copied_text.build(LearnedTexts(services.checkpoints), services.preferences)
     opened = blocks.load(open_link, model, model, api_name="open_link", show_progress="hidden")
     set_address = f"(await {module('assets/address.js')}).setAddress({{ model }})"
     correct = f"async (model) => {{ if (new URLSearchParams(location.search).has('model')) {set_address}; }}"

@@ -64,6 +64,15 @@ class Play:
         """The play as the model sees it: `SPEAKER:\\nspeech\\n\\n` after each other."""
         return "".join(f"{s.speaker}:\n{s.text}\n\n" for s in self.speeches)
 
+    def speech_at(self, line: int) -> Speech:
+        """The speech to which a line of `render()` belongs, counted from 1. Raises ValueError behind the last one."""
+        end = 0
+        for speech in self.speeches:
+            end += speech.text.count("\n") + 3  # the name above it, and the empty line below
+            if line <= end:
+                return speech
+        raise ValueError(f"{self.title} has {end:,} lines, got line {line:,}")
+
 
 @dataclass(frozen=True)
 class Corpus:
@@ -73,6 +82,7 @@ class Corpus:
     train: tuple[str, ...]
     val: tuple[str, ...]
     recognised: Recognised = field(default_factory=Recognised, compare=False)  # how a file was read
+    titles: tuple[str, ...] = field(default=(), compare=False)  # of the documents to train on, where they have any
 
     @property
     def digest(self) -> str:
@@ -97,7 +107,7 @@ def load(name: str, text_column: str = "", skip_bad_lines: bool = False) -> Corp
     if name == "shakespeare-echo":
         said_once = by_plays(name, plays(), HELD_OUT)
         train, val = (tuple(map(echo, documents)) for documents in (said_once.train, said_once.val))
-        return Corpus(name, train, val)
+        return Corpus(name, train, val, titles=said_once.titles)
     if name == "tiny-shakespeare":
         return Corpus(name, *cut([text := tiny_shakespeare()], int(len(text) * 0.9)))
     path = Path(os.path.expanduser(name))
@@ -124,6 +134,7 @@ def by_plays(name: str, chosen: list[Play], held_out: tuple[str, ...]) -> Corpus
         name,
         train=tuple(play.render() for play in chosen if play.name not in held_out),
         val=tuple(play.render() for play in chosen if play.name in held_out),
+        titles=tuple(play.title for play in chosen if play.name not in held_out),
     )
 
 

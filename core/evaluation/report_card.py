@@ -23,10 +23,13 @@ from core.datasets.prompts import held_out_prompts
 from core.evaluation.classification import evaluate_classifier
 from core.evaluation.instructions import evaluate_instructions, replies
 from core.evaluation.language_model import bits_per_byte
+from core.evaluation.memorization_rate import TEMPERATURES, memorization_rates
 from core.evaluation.preferences import reward_scores
 from core.generate import Sampling
+from core.learned_text import learned_text, lineage, read_text
 from core.model import GPT
 from core.preferences.agreement import Rate, rate
+from core.roots import Roots, shipped_models
 from core.stages.base import HELD_OUT, Metric
 from core.stages.metrics import LOOP, LOSS
 from core.stages.registry import STAGES, answers, check_data
@@ -35,8 +38,17 @@ CORPUS = "shakespeare"  # whose held-out plays no model here has learned from
 EACH = 50  # instructions of each kind
 PROMPTS = Sampling(max_new_tokens=64), 60  # how answers are drawn that a reward model scores, and how many
 
-# What is measured here alone: one text for all, so that models can be compared; and figures whose key goes on.
-OWN = (Metric("bpb/plays", "bits per byte", role=HELD_OUT, meaning="bits per byte on held-out plays"),)
+# What is measured here alone: one text for all, so that models can be compared, and what they copy; and figures whose
+# key goes on.
+COPIED = "tokens copied from its training text"
+OWN = (
+    Metric("bpb/plays", "bits per byte", role=HELD_OUT, meaning="bits per byte on held-out plays"),
+    *(
+        Metric(f"copied/{t:g}", "copied", "share", HELD_OUT, f"{COPIED}, at temperature {t:g}", counted=("n/texts",))
+        for t in TEMPERATURES
+    ),
+    Metric("copied/unseen", "copied", "share", HELD_OUT, f"{COPIED}, of text unseen", counted=("n/texts/unseen",)),
+)
 FAMILIES = (
     Metric("follow/", "followed", "share", HELD_OUT, "instructions followed: ", counted=("n/instructions/",)),
     Metric("reward/", "score", role=HELD_OUT, meaning="mean score by "),
@@ -57,15 +69,17 @@ def measures(directory: Path, device: torch.device) -> Measures:
     found: Measures = {
         "bits per byte on held-out plays": lambda: {"bpb/plays": bits_per_byte(loaded, corpora.load(CORPUS))}
     }
+    roots = Roots(directory.parent, shipped_models())
+    copying: Measures = {COPIED: partial(copied, loaded, directory, roots)} if lineage(directory, roots).sources else {}
     if not answers(loaded.card):
-        return found
+        return found | copying
     found["instructions followed, replies that fit"] = lambda: evaluate_instructions(
         loaded.model, loaded.tokenizer, EACH
     )
     for path in sorted(directory.parent.glob("*/model.safetensors")):
         if is_reward_model(path.parent):
             found[f"score by {path.parent.name}"] = partial(reward, loaded, path.parent, device)
-    return found
+    return found | copying
 
 
 def report(directory: Path, device: torch.device, anew: bool = False) -> Iterator[tuple[str, dict[str, float]]]:
@@ -104,6 +118,13 @@ def held_out_texts(card: Card) -> Labelled:
             "that it is not known which it has not seen: train a new one"
         )
     return found
+
+
+def copied(loaded: Checkpoint[GPT], directory: Path, roots: Roots) -> dict[str, float]:
+    """How much of what it writes is copied. Raises ValueError if the text it learned from has gone or changed."""
+    held_out = read_text(lineage(directory, roots).sources[0])
+    text = learned_text(directory, loaded.tokenizer, roots)
+    return memorization_rates(loaded.model, loaded.tokenizer, answers(loaded.card), held_out, text.indexes)
 
 
 def reward(loaded: Checkpoint[GPT], judge: Path, device: torch.device) -> dict[str, float]:

@@ -21,6 +21,7 @@ from core.config import CHECKPOINTS, Config, leaves, names, setting_of
 from core.datasets.classification import Labelled
 from core.datasets.look import Reader
 from core.datasets.preview import Preview
+from core.datasets.shakespeare import Corpus
 from core.diagnostics.loss_rules import LOSS_RULES
 from core.diagnostics.machine_rules import MACHINE_RULES
 from core.diagnostics.run_log import Rule
@@ -106,6 +107,7 @@ class Stage:
     scores: bool = False  # is its model a reward model, which scores answers?
     stem: str = ""  # of the names that are suggested; "" = its name
     held_out: Callable[[Any], Labelled] | None = None  # texts of known class that its classifier has not learned from
+    learned_text: Callable[[Any], Corpus] | None = None  # what its model learns to write, and what was held out of that
     # --- in how many processes ---------------------------------------------------------------------------------
     several: bool = True  # can several share each batch?
     shards: bool = False  # can they share the model?

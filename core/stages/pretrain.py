@@ -80,7 +80,7 @@ class PretrainConfig(Config):
 def prepare(config: PretrainConfig, saved: Path | None, device: torch.device, say: Progress) -> Job:
     """The pre-training that `config` describes, from random weights or from a saved step."""
     say(f"reading the corpus {config.corpus}")
-    corpus = corpora.load(config.corpus, config.text_column, config.skip_bad_lines)
+    corpus = read_corpus(config)
     for sentence in corpus.recognised.sentences:
         log.info("%s: %s", corpus.name, sentence)
     begun = saved or config.init_from
@@ -127,6 +127,10 @@ def prepare(config: PretrainConfig, saved: Path | None, device: torch.device, sa
     )
 
 
+def read_corpus(config: PretrainConfig) -> Corpus:
+    return corpora.load(config.corpus, config.text_column, config.skip_bad_lines)
+
+
 def make_tokenizer(config: PretrainConfig, corpus: Corpus, say: Progress) -> Tokenizer:
     """The vocabulary that the configuration names; one that exists already decides over vocab_size."""
     if config.tokenizer != "train":
@@ -149,7 +153,7 @@ def shape_of(config: PretrainConfig) -> GPTConfig:
 
 
 def preview(config: PretrainConfig) -> Preview:
-    corpus = corpora.load(config.corpus, config.text_column, config.skip_bad_lines)
+    corpus = read_corpus(config)
     size, held_out = (sum(map(len, documents)) for documents in (corpus.train, corpus.val))
     facts: list[tuple[str, int | str]] = [
         *read_facts(corpus.recognised),
@@ -178,6 +182,7 @@ STAGE = Stage(
     prepare,
     lesson="From random weights, or on from a checkpoint, on a plain text: it learns from every next token.",
     stem="gpt",
+    learned_text=read_corpus,
     shape=shape_of,
     fills_context=True,
     shards=True,

@@ -28,6 +28,7 @@ from core.datasets.messages import Messages, describe_messages
 from core.datasets.preview import SHOWN, Preview, read_facts, show_example
 from core.datasets.recognised import Recognised
 from core.datasets.records import ENDINGS
+from core.datasets.shakespeare import Corpus
 from core.diagnostics.verdict import sft_verdict
 from core.evaluation.held_out_answers import MOST_PROMPTS, held_out_answers
 from core.evaluation.instructions import evaluate_instructions, replies
@@ -183,6 +184,20 @@ def questions(conversations: Sequence[Messages]) -> list[Messages]:
     return list({describe_messages(messages): messages for messages in asked if messages}.values())
 
 
+def learned_text(config: SFTConfig) -> Corpus:
+    """The answers, each a document; of the plays, from whose speeches they come, the plays themselves."""
+    if config.data == PLAYS:
+        return corpora.load("shakespeare")
+    found = read_conversations(config.data, config.skip_bad_lines)
+    learned, held_out = map(answers_in, found.split(config.val_share, config.fit.seed))
+    return Corpus(found.name, learned, held_out)
+
+
+def answers_in(conversations: Sequence[Messages]) -> tuple[str, ...]:
+    said = (message for messages in conversations for message in messages)
+    return tuple(message["content"] for message in said if message["role"] == "assistant")
+
+
 def preview(config: SFTConfig) -> Preview:
     path = Path(config.data).expanduser()
     changed = path.stat().st_mtime_ns if path.is_file() else 0
@@ -237,6 +252,7 @@ STAGE = Stage(
     lesson="From a model that continues texts to one that answers and obeys: only the answers are lessons.",
     answers=True,
     stem="chat",
+    learned_text=learned_text,
     loss_unit="nats per answer token",
     metrics=(
         Metric(

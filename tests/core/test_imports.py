@@ -31,7 +31,7 @@ ROWS = (
     ("rlhf", "diagnostics"),
     ("evaluation",),
     ("stages",),
-    ("lessons",),
+    ("lessons", "learned_text"),
     ("workspace_entry", "renaming", "report_card", "queue_file", "online_dpo", "method_comparison_settings"),
     ("method_comparison_file",),
     ("workspace", "method_points"),

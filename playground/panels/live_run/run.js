@@ -97,7 +97,7 @@ function runParts(root, server, props, besides, look, again) {
   const options = { ...looks, main, others: new Map(), colors: [] };
   const [plot, grid, note] = [make("div", "pg-curves"), make("div", "pg-more-curves"), make("p", "pg-note")];
   const waiting = make("p", "pg-no-curves");
-  const [status, said] = [statusLine(), writings()];
+  const [status, said] = [statusLine(), writings(current)];
   const curves = runCurves(plot, grid, options, (panels) => keep(prefix, { chosen: panels }));
   const remember = (/** @type {Record<string, any>} */ changes) => keep(prefix, changes);
   const tools = runTools(current, options, server, [plot, grid], curves.draw, remember);

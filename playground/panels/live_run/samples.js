@@ -1,5 +1,6 @@
 // What a run writes: to its own prompt after each evaluation, and to held-out prompts, with those that changed marked.
 
+import { copiedMarks } from "../../../assets/copied.js";
 import { make, number } from "../../../assets/dom.js";
 import { lossesAt } from "./log.js";
 
@@ -38,11 +39,13 @@ export function changesText({ step, pairs }) {
 
 const quote = (text, className) => make("blockquote", className, text || "(nothing)");
 
-function answerCard({ prompt, before, now, changed }) {
+function answerCard({ prompt, before, now, changed }, mark) {
   const card = make("article", "pg-told");
   const head = make("p", "pg-told-prompt", prompt);
   head.append(" ", make("span", changed ? "pg-changed" : "pg-unchanged", changed ? "changed" : "as before"));
-  card.append(head, quote(now, "pg-now"));
+  const said = quote(now, "pg-now");
+  if (now) mark(said);
+  card.append(head, said);
   if (changed) card.append(make("p", "pg-note", "before:"), quote(before, "pg-before"));
   return card;
 }
@@ -52,33 +55,44 @@ const lossText = (log, step) =>
     .map(([name, loss]) => `, ${name} loss ${loss.toFixed(2)}`)
     .join("");
 
-function sampleFigure({ step, prompt, text }, log) {
+function sampleFigure({ step, prompt, text }, log, mark) {
   const sample = make("figure", "pg-sample");
-  const words = make("blockquote");
-  words.append(make("span", "pg-prompt", prompt), text);
+  const [words, written] = [make("blockquote"), make("span", "", text)];
+  words.append(make("span", "pg-prompt", prompt), written);
+  mark(written);
   sample.append(make("figcaption", "", `after step ${number(step)}${lossText(log, step)}`), words);
   return sample;
 }
 
-/** The section: held-out answers, then the story of its own prompt, the newest first. */
-export function writings() {
+/**
+ * The section: held-out answers, then the story of its own prompt, the newest first.
+ * @param {() => string} current the run that is looked at
+ */
+export function writings(current) {
   const [root, scroll] = [make("section", "pg-writings"), make("div", "pg-samples")];
   const [heldOut, story] = [make("div", "pg-held-out"), make("div")];
   Object.assign(scroll, { tabIndex: 0 }); // to be scrolled by keyboard
   scroll.append(heldOut, story);
   const none = make("p", "pg-note", "What it writes is shown here after each evaluation.");
-  root.append(make("h3", "", "What it writes"), none, scroll);
-  const look = () => (none.hidden = story.childElementCount + heldOut.childElementCount > 0);
+  const copied = copiedMarks(root);
+  const mark = (node) => copied.mark(node, { model: current() });
+  const [tools, title] = [make("div", "pg-tools"), make("h3", "", "What it writes")];
+  tools.append(...copied.parts);
+  root.append(title, none, tools, scroll);
+  const look = () => {
+    none.hidden = story.childElementCount + heldOut.childElementCount > 0;
+    tools.hidden = !none.hidden;
+  };
 
   /** @param {{step: number, prompt: string, text: string}[]} samples @param {Log} log */
   const add = (samples, log) => {
-    for (const sample of samples) story.prepend(sampleFigure(sample, log));
+    for (const sample of samples) story.prepend(sampleFigure(sample, log, mark));
     look();
   };
   /** @param {Answers[]} lines all that there are */
   const compare = (lines) => {
     const found = changesIn(lines);
-    const cards = found ? found.pairs.slice(0, SHOWN).map(answerCard) : [];
+    const cards = found ? found.pairs.slice(0, SHOWN).map((pair) => answerCard(pair, mark)) : [];
     heldOut.replaceChildren(...(found ? [make("p", "pg-note", changesText(found)), ...cards] : []));
     look();
   };

@@ -1,5 +1,6 @@
 // What is seen of a vote: a prompt, two answers, a button for each thing one may think of them, and how far one is.
 
+import { copiedMarks } from "../../../assets/copied.js";
 import { button, checkbox, choice, isVisible, make, number } from "../../../assets/dom.js";
 import { annotatorName, onAnnotatorName, setAnnotatorName, trainOnVotes, votesText } from "../../../assets/votes.js";
 
@@ -91,6 +92,9 @@ function layOut(controls, onvote, onundo, onwish) {
   const buttons = new Map(controls.choices.map((one) => [one.choice, keyedButton(one, votes(one))]));
   const undo = keyedButton({ text: "Undo", hint: "U", keys: ["U"] }, onundo);
   const [note, how] = [noteBox(controls), judging(controls, onwish)];
+  const sides = frameOf("div", "pg-vote-sides", side("A", left), side("B", right));
+  const copied = copiedMarks(sides);
+  how.root.append(...copied.parts);
   const [count, bar, last] = [make("span"), make("progress", "pg-progress"), make("p", "pg-vote-last")];
   const lead = () => trainOnVotes(how.wish().criterion);
   const train = Object.assign(button("Train on these votes", lead, "pg-button pg-primary"), { hidden: true });
@@ -103,14 +107,14 @@ function layOut(controls, onvote, onundo, onwish) {
     "pg-vote",
     frameOf("div", "pg-vote-head", who, frameOf("div", "pg-vote-progress", count, bar, train)),
     prompt,
-    frameOf("div", "pg-vote-sides", side("A", left), side("B", right)),
+    sides,
     frameOf("div", "pg-vote-buttons", ...buttons.values(), undo),
     how.root,
     last,
     note,
     origin,
   );
-  return { frame, texts: { prompt, left, right }, buttons, undo, how, note, count, bar, train, last, origin };
+  return { frame, texts: { prompt, left, right }, buttons, undo, how, copied, note, count, bar, train, last, origin };
 }
 
 const isReached = (count, goal) => goal > 0 && count >= goal;
@@ -136,7 +140,7 @@ export function progressText({ count, seconds }, goal) {
  *   wish: () => object}} `frame` is not in the page yet; `margin` is how much better a vote says an answer is
  */
 export function makeScreen(root, controls, onvote, onundo, onwish) {
-  const { frame, texts, buttons, undo, how, note, count, bar, train, last, origin } = layOut(
+  const { frame, texts, buttons, undo, how, copied, note, count, bar, train, last, origin } = layOut(
     controls,
     onvote,
     onundo,
@@ -155,6 +159,8 @@ export function makeScreen(root, controls, onvote, onundo, onwish) {
     showPair(pair, noteToPair, isNew) {
       const fill = ([part, node]) => Object.assign(node, { textContent: pair[part], scrollTop: 0 });
       if (isNew) Object.entries(texts).forEach(fill);
+      copied.mark(texts.left, { pair: pair.id, side: "left" });
+      copied.mark(texts.right, { pair: pair.id, side: "right" });
       origin.textContent = [pair.origin, noteToPair].filter(Boolean).join(" · ");
       root.dataset.pair = pair.id;
       setState("ready");

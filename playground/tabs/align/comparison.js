@@ -1,5 +1,6 @@
 // Two models on the same prompts, side by side, and who wins.
 
+import { copiedMarks } from "../../../assets/copied.js";
 import { button, make, table } from "../../../assets/dom.js";
 import { busy } from "../../../assets/press.js";
 import { rateRow } from "../../../assets/rates.js";
@@ -7,8 +8,13 @@ import { ask, pollWhenSeen } from "../../../assets/server.js";
 
 const EVERY = 700; // ms while one is going on
 
-/** @param {"before" | "after"} side @param {string} name @param {any} row */
-function answerNode(side, name, row) {
+/**
+ * @param {"before" | "after"} side
+ * @param {string} name
+ * @param {any} row
+ * @param {import("../../../assets/copied.js").CopiedMarks["mark"]} mark
+ */
+function answerNode(side, name, row, mark) {
   const { verdicts, scores } = row;
   const text = row[side];
   const node = make("div", "pg-answer");
@@ -19,14 +25,16 @@ function answerNode(side, name, row) {
     if (winner === "tie") head.append(make("span", "pg-tied", `tie by the ${judge}`));
   }
   if (scores.length) head.append(make("span", "pg-note", `score ${scores[side === "before" ? 0 : 1].toFixed(2)}`));
-  node.append(head, make("p", `pg-answer-text${text ? "" : " pg-note"}`, text || "(nothing)"));
+  const said = make("p", `pg-answer-text${text ? "" : " pg-note"}`, text || "(nothing)");
+  if (text) mark(said, { model: name });
+  node.append(head, said);
   return node;
 }
 
-function exchange(row, number, before, after) {
+function exchange(row, number, before, after, mark) {
   const node = make("article", "pg-exchange");
   const sides = make("div", "pg-two pg-halves");
-  sides.append(answerNode("before", before, row), answerNode("after", after, row));
+  sides.append(answerNode("before", before, row, mark), answerNode("after", after, row, mark));
   node.append(make("p", "pg-pair-prompt", `${number}. ${row.prompt}`), sides);
   return node;
 }
@@ -54,7 +62,8 @@ function changes({ before, after, table: rows }) {
 function comparisonParts(root, stopIt) {
   const [state, bar, failure] = [make("span", "pg-note"), make("progress", "pg-progress"), make("p", "pg-error")];
   const [line, stop] = [make("p", "pg-tools"), button("Stop", () => busy(stop, "Stopping …", stopIt()))];
-  line.append(state, stop);
+  const copied = copiedMarks(root);
+  line.append(state, stop, copied.parts[0]);
   const [summary, answers] = [make("div", "pg-two"), make("div", "pg-scroll pg-exchanges")];
   const [rates, measured] = [make("section"), make("section")];
   state.setAttribute("role", "status");
@@ -66,12 +75,12 @@ function comparisonParts(root, stopIt) {
   let [number, answered] = [0, 0];
 
   const show = (news) => {
-    if (!state.isConnected) root.replaceChildren(line, bar, failure, summary, answers);
+    if (!state.isConnected) root.replaceChildren(line, bar, failure, copied.parts[1], summary, answers);
     if (news.number !== number) {
       answers.replaceChildren();
       [number, answered] = [news.number, 0];
     }
-    for (const row of news.rows) answers.append(exchange(row, ++answered, news.before, news.after));
+    for (const row of news.rows) answers.append(exchange(row, ++answered, news.before, news.after, copied.mark));
     state.textContent = stateText(news, answered);
     Object.assign(bar, { max: news.total, value: answered, hidden: !news.running });
     failure.textContent = news.error;

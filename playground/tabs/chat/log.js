@@ -1,6 +1,7 @@
 // The conversation as it is shown, and how answers come in.
 
 import { colorTable } from "../../../assets/colors.js";
+import { copiedMarks } from "../../../assets/copied.js";
 import { make } from "../../../assets/dom.js";
 import { download } from "../../../assets/files.js";
 import { follow } from "../../../assets/server.js";
@@ -88,12 +89,13 @@ function fillWindow(row) {
 }
 
 // What stands above the conversation.
-function makeHead(xray, clear) {
+function makeHead(xray, copied, clear) {
   const [root, more, saving] = [make("div", "pg-tools"), make("div", "pg-tools pg-talk-more"), saveTools()];
   const list = Object.assign(tool("list", "Conversations", toggleList), { id: "chat-list-open" });
   const fresh = Object.assign(tool("clear", "New conversation", clear), { id: "chat-clear" });
   more.append(list, fresh, ...saving);
-  root.append(...xray.parts, more);
+  const [toggle, copiedLegend] = copied.parts;
+  root.append(...xray.parts, toggle, more, copiedLegend);
   const update = (isEmpty) => {
     for (const each of [...saving, fresh]) each.disabled = isEmpty;
   };
@@ -105,7 +107,7 @@ export function mount({ element, props, watch, server, trigger }) {
   /** @type {HTMLElement} */
   const root = element.querySelector(".pg-talk");
   const { tree } = conversation;
-  const [scene, trouble] = [makeScene(), make("p", "pg-error")];
+  const [scene, trouble, copied] = [makeScene(), make("p", "pg-error"), copiedMarks(root)];
   trouble.setAttribute("role", "status");
   const say = (sentence) => void (trouble.textContent = sentence);
   const updates = new Map(); // of each answer that is shown: what shows what has come since
@@ -128,7 +130,7 @@ export function mount({ element, props, watch, server, trigger }) {
     const key = /** @type {HTMLElement | null} */ (document.activeElement)?.dataset?.key;
     const shown = tree.path();
     updates.clear();
-    const how = { conversation, composer, choices: props.choices, colors: xray.colors(), updates };
+    const how = { conversation, composer, choices: props.choices, colors: xray.colors(), updates, copied };
     const view = (turn) => (turn.role === "user" ? personTurn(turn, tree, composer, draw) : modelTurn(turn, how));
     const turns = shown.map(view);
     const below = shown.length ? keptLater(tree.leaf(), composer) : starters(context.readings(), send);
@@ -155,7 +157,7 @@ export function mount({ element, props, watch, server, trigger }) {
     if (isOn) conversation.changed();
     else conversation.inspect(null);
   });
-  const [head, foot] = [makeHead(xray, exchange.clear), make("div", "pg-talk-foot")];
+  const [head, foot] = [makeHead(xray, copied, exchange.clear), make("div", "pg-talk-foot")];
   foot.append(trouble, context.bars);
   root.replaceChildren(head.root, scene.root, foot);
   fillWindow(root.closest(".pg-work"));

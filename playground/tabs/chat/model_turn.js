@@ -15,6 +15,7 @@ import { textOf } from "./turns.js";
  * @property {import("./composer.js").Composer} composer
  * @property {[choice: string, text: string][]} choices of a vote
  * @property {Uint32Array | null} colors of probabilities, under the X-ray
+ * @property {import("../../../assets/copied.js").CopiedMarks} copied
  * @property {Map<Answer, () => void>} updates gets, of each answer, what shows what has come since
  */
 
@@ -36,7 +37,7 @@ export const isComparable = ({ answers }) =>
 export const isOpen = ({ state, cut, tokens }) => Boolean(tokens.length) && (state === "stopped" || cut);
 
 /** @param {Turn} turn @param {number} lane which answer @param {Shown} shown */
-function bubble(turn, lane, { conversation, composer, colors, updates }) {
+function bubble(turn, lane, { conversation, composer, colors, copied, updates }) {
   const answer = turn.answers[lane];
   const isPicked = turn.answers.length > 1 && turn.pick === lane;
   const head = make("p", "pg-said-who", answer.model + (isPicked ? " · the conversation goes on from here" : ""));
@@ -58,6 +59,7 @@ function bubble(turn, lane, { conversation, composer, colors, updates }) {
   };
   updates.set(answer, update);
   update();
+  if (!colors && answer.state !== "writing") copied.mark(text.root, { model: answer.model });
   return frame;
 }
 

@@ -1,0 +1,1 @@
+"""What models have copied, wherever the page shows what they wrote."""

@@ -1,0 +1,8 @@
+// What the marks of all tabs ask Python.
+
+import { connect } from "../../../assets/copied.js";
+
+/** @param {import("../../../assets/server.js").View} view */
+export function mount({ props, server }) {
+  connect(server, props.n);
+}

@@ -98,7 +98,12 @@ function fill(node, pieces, origins) {
   const parts = pieces.map(([text, origin]) => {
     if (!origin) return text;
     const mark = Object.assign(make("mark", "pg-copied", text), { tabIndex: 0 });
-    mark.setAttribute("aria-description", facts(origin).map((fact) => fact.join(" ")).join(", "));
+    mark.setAttribute(
+      "aria-description",
+      facts(origin)
+        .map((fact) => fact.join(" "))
+        .join(", "),
+    );
     origins.set(mark, origin);
     return mark;
   });
@@ -119,7 +124,11 @@ function legendParts(texts, stop) {
   if (making) {
     const bar = Object.assign(make("progress", "pg-progress"), { max: 1, value: making.share });
     bar.setAttribute("aria-label", "index of the text");
-    parts.push(` Indexing what ${making.model || "its writer"} learned from`, bar, button("Stop", stop, "pg-button pg-small"));
+    parts.push(
+      ` Indexing what ${making.model || "its writer"} learned from`,
+      bar,
+      button("Stop", stop, "pg-button pg-small"),
+    );
   }
   const gaps = distinct(done.flatMap(({ found }) => found.gaps)).map((gap) => ` Not searched: ${gap}.`);
   const errors = distinct(texts.flatMap(({ who, found }) => (found.error ? [` ${who}: ${found.error}`] : [])));
@@ -164,7 +173,12 @@ export function copiedMarks(root) {
     toggle.setAttribute("aria-pressed", String(isOn()));
     if (!python || !isVisible(toggle)) return;
     if (isOn()) await askFor([...marked.values()]);
-    const texts = [...marked].map(([node, one]) => ({ node, who: nameOf(one.writer), ...one, found: remembered.get(keyOf(one)) }));
+    const texts = [...marked].map(([node, one]) => ({
+      node,
+      who: nameOf(one.writer),
+      ...one,
+      found: remembered.get(keyOf(one)),
+    }));
     for (const { node, text, found } of texts) {
       if (isOn() && found?.pieces && !node.querySelector(".pg-copied")) fill(node, found.pieces, origins);
       if (!isOn() && node.querySelector(".pg-copied")) node.textContent = text;

@@ -1,7 +1,7 @@
 // What a model has copied: what of its text stands word for word in the text that it learned from, underlined. One
 // switch for the whole page, off at first; each part of the page that shows texts has a button for it, and a legend.
 
-import { button, isVisible, make, number } from "./dom.js";
+import { about, button, isVisible, make, number } from "./dom.js";
 import { ask, debounce, oneAtATime } from "./server.js";
 import { tips } from "./tip.js";
 
@@ -39,24 +39,30 @@ import { tips } from "./tip.js";
 
 const [KEY, SWITCHED] = ["pg-copied", "pg-copied"]; // in the browser's storage; an event of the document
 const [REST, EVERY] = [60, 400]; // ms until new texts are asked about, and while an index is made
-const MOST = 400; // texts that are remembered
+const MOST = 4000; // texts that are remembered
+const SMALL = "pg-button pg-small";
 const ABOUT = "Underline what stands word for word in the text that the model learned from";
+const ABOUT_COPIED =
+  "What is underlined stands word for word, 8 tokens or more in a row, in one passage of the text that the model, or " +
+  "one that it came from, learned from. Speakers' names are not counted. Point at it, or reach it with Tab, to see " +
+  "where it stands. What is not underlined may still be copied in shorter pieces, or with a word changed.";
+const NOTHING_YET = "What is copied of the next text will be underlined.";
 
-/** @type {{server: any, n: number} | null} */
-let python = null;
+/** @type {any} */
+let python = null; // the server functions
 /** @type {Map<string, Found>} */
 const remembered = new Map();
 
-/** @param {any} server @param {number} n tokens in a row from which on a text counts as copied */
-export function connect(server, n) {
-  python = { server, n };
+/** @param {import("./server.js").View["server"]} server */
+export function connect(server) {
+  python = server;
   document.dispatchEvent(new Event(SWITCHED));
 }
 
 const isOn = () => localStorage.getItem(KEY) === "true";
 
 /** The facts that are shown of something that is copied. @param {Origin} origin @returns {[string, string][]} */
-export function facts({ corpus, document: number_, documents, line, title, act, scene, speaker, tokens, times }) {
+export function facts({ corpus, document: at, documents, line, title, act, scene, speaker, tokens, times }) {
   const place = title
     ? [
         ["from", title],
@@ -66,7 +72,7 @@ export function facts({ corpus, document: number_, documents, line, title, act, 
       ]
     : [
         ["from", corpus],
-        ["document", documents > 1 ? `${number(number_)} of ${number(documents)}` : ""],
+        ["document", documents > 1 ? `${number(at)} of ${number(documents)}` : ""],
         ["line", number(line)],
       ];
   const length = ["length", `${number(tokens)} tokens`];
@@ -75,7 +81,7 @@ export function facts({ corpus, document: number_, documents, line, title, act, 
 }
 
 /**
- * How much is copied of all texts of each writer.
+ * How much is copied of all texts of each writer, in words.
  * @param {{who: string, found: Found}[]} texts
  */
 export function countsText(texts) {
@@ -84,9 +90,9 @@ export function countsText(texts) {
     const [copied, tokens] = counts.get(who) ?? [0, 0];
     counts.set(who, [copied + found.copied, tokens + found.tokens]);
   }
-  return [...counts]
-    .map(([who, [copied, tokens]]) => `${who}: ${number(copied)} of ${number(tokens)} tokens`)
-    .join(" · ");
+  const each = [...counts].map(([who, [copied, tokens]]) => `${who}: ${number(copied)} of ${number(tokens)} tokens`);
+  const corpora = distinct(texts.flatMap(({ found }) => found.corpora)).join(", ");
+  return `${each.join(" · ")} stand in the text ${counts.size > 1 ? "they" : "it"} learned from (${corpora})`;
 }
 
 /** @param {Writer} writer */
@@ -98,41 +104,47 @@ function fill(node, pieces, origins) {
   const parts = pieces.map(([text, origin]) => {
     if (!origin) return text;
     const mark = Object.assign(make("mark", "pg-copied", text), { tabIndex: 0 });
-    mark.setAttribute(
-      "aria-description",
-      facts(origin)
-        .map((fact) => fact.join(" "))
-        .join(", "),
-    );
+    const said = facts(origin).map((fact) => fact.join(" "));
+    mark.setAttribute("aria-description", said.join(", "));
     origins.set(mark, origin);
     return mark;
   });
   node.replaceChildren(...parts);
 }
 
-/** What is said below the button. @param {{who: string, found: Found}[]} texts @param {() => unknown} stop */
-function legendParts(texts, stop) {
-  const done = texts.filter(({ found }) => found.pieces);
-  const making = texts.map(({ found }) => found.making).find(Boolean);
-  const parts = [];
-  if (done.length) {
-    const corpora = distinct(done.flatMap(({ found }) => found.corpora)).join(", ");
-    const what = ` stands word for word in the text learned from (${corpora}), ${python.n} tokens or more in a row. `;
-    parts.push(make("mark", "pg-copied", "Underlined"), what, make("strong", "", countsText(done)));
-    parts.push("; speakers' names are not counted. Point at it, or press Tab, to see where it stands.");
-  }
-  if (making) {
-    const bar = Object.assign(make("progress", "pg-progress"), { max: 1, value: making.share });
-    bar.setAttribute("aria-label", "index of the text");
-    parts.push(
-      ` Indexing what ${making.model || "its writer"} learned from`,
-      bar,
-      button("Stop", stop, "pg-button pg-small"),
-    );
-  }
-  const gaps = distinct(done.flatMap(({ found }) => found.gaps)).map((gap) => ` Not searched: ${gap}.`);
-  const errors = distinct(texts.flatMap(({ who, found }) => (found.error ? [` ${who}: ${found.error}`] : [])));
-  return [...parts, ...gaps, ...errors];
+/** What could not be searched, and why. @param {{who: string, found: Found}[]} texts */
+export const troubles = (texts) => [
+  ...distinct(texts.flatMap(({ found }) => (found.gaps ?? []).map((gap) => `Not searched: ${gap}.`))),
+  ...distinct(texts.flatMap(({ who, found }) => (found.error ? [`${who}: ${found.error}`] : []))),
+];
+
+function progressParts({ model, share }, stop) {
+  const bar = Object.assign(make("progress", "pg-progress"), { max: 1, value: share });
+  bar.setAttribute("aria-label", "index of the text");
+  return [`Indexing the text that ${model || "the writer"} learned from`, bar, button("Stop", stop, SMALL)];
+}
+
+/** What is said of the texts that are searched; drawn anew only when it is otherwise. @param {() => unknown} stop */
+function makeLegend(stop) {
+  const root = make("p", "pg-note pg-copied-legend");
+  const [said, going] = [make("span"), make("span")];
+  const explained = about(ABOUT_COPIED);
+  said.setAttribute("role", "status");
+  let shown = "";
+  /** @param {{who: string, found: Found}[]} texts @param {boolean} isOn */
+  const show = (texts, isOn) => {
+    const done = texts.filter(({ found }) => found.pieces);
+    const making = texts.map(({ found }) => found.making).find(Boolean);
+    const counts = done.length ? countsText(done) : making || texts.length ? "" : NOTHING_YET;
+    const sentences = troubles(texts).join(" ");
+    const now = JSON.stringify([isOn, counts, sentences, making]);
+    if (now === shown) return;
+    shown = now;
+    said.replaceChildren(...(done.length ? [make("mark", "pg-copied", "Underlined"), " · "] : []), `${counts} `);
+    going.replaceChildren(...(making ? progressParts(making, stop) : []), ` ${sentences}`);
+    root.replaceChildren(...(isOn ? [said, explained, " ", going] : []));
+  };
+  return { root, show };
 }
 
 /**
@@ -144,11 +156,10 @@ export function copiedMarks(root) {
   /** @type {Map<HTMLElement, {writer: Writer, text: string}>} */
   const marked = new Map();
   const origins = new WeakMap();
-  const toggle = button("Copied text", () => press(), "pg-button pg-small");
-  const legend = make("p", "pg-note pg-copied-legend");
+  const toggle = button("Copied text", () => press(), SMALL);
+  const legend = makeLegend(() => ask(python.stop_indexing({})));
   Object.assign(toggle, { title: ABOUT });
   toggle.dataset.key = "copied";
-  legend.setAttribute("role", "status");
   tips(root, "mark.pg-copied", (node) => (origins.has(node) ? facts(origins.get(node)) : []));
   let again = false; // what could not be searched is tried once more
 
@@ -162,7 +173,7 @@ export function copiedMarks(root) {
     const news = distinct(texts.map(keyOf)).filter((key) => !remembered.get(key)?.pieces);
     if (!news.length) return;
     const asked = news.map((key) => JSON.parse(key)).map(([writer, text]) => ({ ...writer, text }));
-    const { answers, error } = await ask(python.server.find_copied({ asked, again }));
+    const { answers, error } = await ask(python.find_copied({ asked, again }));
     again = false;
     if (remembered.size > MOST) remembered.clear();
     news.forEach((key, i) => remembered.set(key, answers?.[i] ?? { error }));
@@ -184,8 +195,7 @@ export function copiedMarks(root) {
       if (!isOn() && node.querySelector(".pg-copied")) node.textContent = text;
     }
     const known = texts.filter(({ found }) => found);
-    const stop = () => ask(python.server.stop_indexing({}));
-    legend.replaceChildren(...(isOn() ? legendParts(known, stop) : []));
+    legend.show(known, isOn());
     if (isOn() && texts.some(({ found }) => !found || found.making)) setTimeout(update, EVERY);
   });
   const soon = debounce(update, REST);
@@ -201,7 +211,7 @@ export function copiedMarks(root) {
     marked.set(node, { writer, text: node.textContent ?? "" });
     soon();
   };
-  return { parts: [toggle, legend], mark };
+  return { parts: [toggle, legend.root], mark };
 }
 
 /** @typedef {ReturnType<typeof copiedMarks>} CopiedMarks */

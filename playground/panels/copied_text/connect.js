@@ -3,6 +3,6 @@
 import { connect } from "../../../assets/copied.js";
 
 /** @param {import("../../../assets/server.js").View} view */
-export function mount({ props, server }) {
-  connect(server, props.n);
+export function mount({ server }) {
+  connect(server);
 }

@@ -6,7 +6,6 @@ from typing import Any
 import gradio as gr
 
 from core.evaluation.memorization import Quotation
-from core.evaluation.ngram_index import N
 from core.learned_text import LearnedText, origin
 from core.preferences.vote_store import Votes
 from playground.services.learned_texts import LearnedTexts
@@ -31,7 +30,7 @@ def build(texts: LearnedTexts, votes: Votes) -> gr.HTML:
         return {}
 
     return view(
-        "copied-text", "panels/copied_text/connect.js", "pg-copied-text", functions=[find_copied, stop_indexing], n=N
+        "copied-text", "panels/copied_text/connect.js", "pg-copied-text", functions=[find_copied, stop_indexing]
     )
 
 
@@ -56,7 +55,7 @@ def writer(votes: Votes, asked: dict[str, Any]) -> str:
     pair = votes.pair(int(asked["pair"]))
     name = (pair.left if asked["side"] == "left" else pair.right).model
     if not name:
-        raise ValueError("these answers come from a file, so it is not known what their writer learned from")
+        raise ValueError(HIDDEN)
     return name
 
 

@@ -103,7 +103,7 @@ def checkpoint_in(directory: Path) -> Path:
 def parent_of(card: Card, roots: Roots) -> Path | None:
     """Where the parent lies: among the models by its name, or where the training found it."""
     assert card.parent is not None
-    found = card.config.get("parent") or card.config.get("init_from") or ""
+    found = card.config.get("parent") or card.config.get("init_from") or card.parent
     return next(
         (path for path in (roots.path(card.parent), Path(str(found)).expanduser()) if is_checkpoint(path)), None
     )

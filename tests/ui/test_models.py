@@ -42,6 +42,7 @@ def test_a_model_is_found_compared_measured_renamed_and_deleted(
     (workspace / "broken" / "config.json").write_text("{")
     seen, measure = threading.Event(), report_card.bits_per_byte  # it ends when the page has shown that it goes on
     monkeypatch.setattr(report_card, "bits_per_byte", lambda *given: seen.wait(60) and measure(*given))
+    monkeypatch.setattr(report_card, "copied", lambda *_: {"copied/1": 0.25, "n/texts": 120})
     open_models(page, url)
     details, said = page.locator(".pg-shelf .pg-details"), page.locator(".pg-shelf .pg-message")
     expect(details.locator("h3").first).to_have_text("bard-base")  # the header's
@@ -74,7 +75,8 @@ def test_a_model_is_found_compared_measured_renamed_and_deleted(
     press(page, "Delete (to trash)")
     expect(said).to_have_text("bard-tiny cannot be moved while it is being measured: stop that first, or wait.")
     seen.set()
-    expect(details).to_contain_text("bard-tiny: 1 figure measured", timeout=120_000)
+    expect(details).to_contain_text("bard-tiny: 3 figures measured", timeout=120_000)
+    expect(details).to_contain_text("tokens copied from its training text, at temperature 1")
     assert checkpoint.read_card(workspace / "bard-tiny" / "card.json").measured
 
     pick(page, "bard-base")

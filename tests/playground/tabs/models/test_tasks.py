@@ -44,20 +44,23 @@ def quick(monkeypatch) -> list[str]:
 
     monkeypatch.setattr(report_card, "bits_per_byte", lambda *_: measure("bpb/plays", 2.5)["bpb/plays"])
     monkeypatch.setattr(report_card, "evaluate_instructions", lambda *_: measure("follow/all", 0.5))
+    monkeypatch.setattr(report_card, "copied", lambda *_: measure("copied/1", 0.25))
     return noted
 
 
 def test_what_was_measured_is_on_the_card_and_not_measured_again(tasks: ModelTasks, quick: list[str]) -> None:
     path = tasks.checkpoints.directory / "chat" / "card.json"
     tasks.measure("chat", anew=False)
-    assert ended(tasks)["message"] == "2 figures measured"
+    assert ended(tasks)["message"] == "3 figures measured"
     card = read_card(path)
-    assert card.report == {"bpb/plays": 2.5, "follow/all": 0.5} and card.parent == "base" and len(card.measured) == 2
+    assert card.report == {"bpb/plays": 2.5, "follow/all": 0.5, "copied/1": 0.25}
+    assert card.parent == "base" and len(card.measured) == 3
     tasks.measure("chat", anew=False)
-    assert "everything has been measured already" in ended(tasks)["message"] and quick == ["bpb/plays", "follow/all"]
+    all_of_it = ["bpb/plays", "follow/all", "copied/1"]
+    assert "everything has been measured already" in ended(tasks)["message"] and quick == all_of_it
     tasks.measure("chat", anew=True)
     ended(tasks)
-    assert quick == ["bpb/plays", "follow/all"] * 2
+    assert quick == all_of_it * 2
 
 
 def test_who_stops_keeps_what_is_there_and_goes_on_with_the_rest(tasks: ModelTasks, quick, monkeypatch) -> None:
@@ -68,13 +71,14 @@ def test_who_stops_keeps_what_is_there_and_goes_on_with_the_rest(tasks: ModelTas
     assert read_card(path).report == {"bpb/plays": 2.5}
     tasks.measure("chat", anew=False)
     ended(tasks)
-    assert read_card(path).report == {"bpb/plays": 2.5, "follow/all": 0.5}
+    assert read_card(path).report == {"bpb/plays": 2.5, "follow/all": 0.5, "copied/1": 0.25}
 
 
 def test_what_training_measured_on_its_own_text_stays_beside_the_plays(tasks: ModelTasks, quick: list[str]) -> None:
     tasks.measure("base", anew=False)
     ended(tasks)
-    assert read_card(tasks.checkpoints.directory / "base" / "card.json").report == {"bpb/val": 9.0, "bpb/plays": 2.5}
+    report = read_card(tasks.checkpoints.directory / "base" / "card.json").report
+    assert report == {"bpb/val": 9.0, "bpb/plays": 2.5, "copied/1": 0.25}
 
 
 def test_what_is_being_measured_stays_where_it_is(tasks: ModelTasks, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from core.atomic_files import remove
 from core.bounded_files import is_file, modified
-from core.checkpoint import Card, is_checkpoint, read_card, weights_digest
+from core.checkpoint import MIXED, Card, is_checkpoint, read_card, weights_digest
 from core.datasets.shakespeare import Corpus, plays, tiny_cache
 from core.evaluation.memorization import Copies, Quotation, find_copies
 from core.evaluation.ngram_index import N, NGramIndex, Progress, build
@@ -63,30 +63,43 @@ class Lineage:
 
 
 def lineage(directory: Path, roots: Roots) -> Lineage:
-    """From a model, or a run, back to what began with random weights. Raises ValueError if its card cannot be read."""
+    """From a model, or a run, back to what began with random weights; of a mixture, by way of all that is mixed.
+
+    Raises ValueError if its own card cannot be read.
+    """
     sources: list[Source] = []
-    path, card = directory, read_card(checkpoint_in(directory) / "card.json")
-    known = {path.name}
-    while True:
+    gaps: list[Gap] = []
+    waiting, known = [(directory, read_card(checkpoint_in(directory) / "card.json"))], {directory.name}
+    while waiting:
+        path, card = waiting.pop(0)
         stage = STAGES.get(card.stage)
-        if stage is None:
-            return Lineage(tuple(sources), (Gap(path.name, UNKNOWN),))
-        if stage.learned_text:
+        if stage is None and MIXED not in card.data:
+            gaps.append(Gap(path.name, UNKNOWN))
+            continue
+        if stage and stage.learned_text:
             sources.append(Source(path.name, card))
-        if card.parent is None:
-            return Lineage(tuple(sources), ())
-        parent = parent_of(card, roots)
-        if parent is None or parent.name in known:
-            return Lineage(tuple(sources), (Gap(card.parent, GONE),))
-        try:
-            noted = card.data.get("parent_sha256")
-            if noted and weights_digest(parent) != noted:
-                return Lineage(tuple(sources), (Gap(parent.name, REMADE),))
-            card = read_card(parent / "card.json")
-        except ValueError as error:
-            return Lineage(tuple(sources), (Gap(parent.name, UNREADABLE, str(error)),))
-        path = parent
-        known.add(path.name)
+        for name in filter(None, (card.parent, *card.data.get(MIXED, ()))):
+            try:
+                parent = find_parent(name, card, roots)
+                if isinstance(parent, Gap):
+                    gaps.append(parent)
+                elif parent.name not in known:
+                    known.add(parent.name)
+                    waiting.append((parent, read_card(parent / "card.json")))
+            except ValueError as error:
+                gaps.append(Gap(name, UNREADABLE, str(error)))
+    return Lineage(tuple(sources), tuple(gaps))
+
+
+def find_parent(name: str, card: Card, roots: Roots) -> Path | Gap:
+    """Where what a model was made from lies: among the models by its name, or where its training found it."""
+    found = card.config.get("parent") or card.config.get("init_from") or name
+    places = (roots.path(name), Path(str(found)).expanduser())
+    parent = next((path for path in places if path.name == name and is_checkpoint(path)), None)
+    if parent is None:
+        return Gap(name, GONE)
+    noted = card.data.get("parent_sha256") if name == card.parent else None
+    return Gap(name, REMADE) if noted and weights_digest(parent) != noted else parent
 
 
 def checkpoint_in(directory: Path) -> Path:
@@ -98,15 +111,6 @@ def checkpoint_in(directory: Path) -> Path:
     if not found:
         raise ValueError(f"{directory.name} has saved no step yet: wait until it has")
     return found[-1]
-
-
-def parent_of(card: Card, roots: Roots) -> Path | None:
-    """Where the parent lies: among the models by its name, or where the training found it."""
-    assert card.parent is not None
-    found = card.config.get("parent") or card.config.get("init_from") or card.parent
-    return next(
-        (path for path in (roots.path(card.parent), Path(str(found)).expanduser()) if is_checkpoint(path)), None
-    )
 
 
 def read_text(source: Source) -> Corpus:

@@ -11,7 +11,7 @@ import torch
 
 from core import checkpoint
 from core.__main__ import main
-from core.checkpoint import Card, read_card, weights_digest
+from core.checkpoint import MIXED, Card, read_card, weights_digest
 from core.datasets import shakespeare as corpora
 from core.datasets.shakespeare import Corpus, Play, Speech
 from core.evaluation import memorization_rate, report_card
@@ -110,7 +110,14 @@ def test_a_parent_that_has_gone_or_was_made_anew_is_a_gap(place, tokenizer):
     assert str(search(place, "other").gaps[0]).startswith("base has been made anew since")
     looped = replace(read_card(place / "base" / "card.json"), parent="base")
     save(place / "base", tokenizer, looped)
-    assert [gap.model for gap in lineage(place / "base", Roots(place)).gaps] == ["base"]
+    assert [source.model for source in lineage(place / "base", Roots(place)).sources] == ["base"]  # it comes to an end
+
+
+def test_a_mixture_learned_from_all_that_is_mixed(place, tokenizer):
+    save(place / "mixed", tokenizer, Card("mix", "base", data={MIXED: {"chat": 0.5, "nobody": 0.5}}))
+    learned = search(place, "mixed")
+    assert learned.corpora == ["book.txt", "said.jsonl"]
+    assert [str(gap) for gap in learned.gaps] == ["nobody is not there any more, so what it learned from is not known"]
 
 
 def test_a_child_with_another_vocabulary_has_an_index_of_its_own(place):

@@ -22,6 +22,7 @@ from core.commands import (
     run_memory,
     run_models,
     run_quotes,
+    run_skills,
     run_tokenizer,
     run_votes,
 )
@@ -115,6 +116,11 @@ def add_use(add: Add) -> None:
     add_comparison(add("goodhart", run_goodhart, about), GoodhartConfig)
 
     add_mix(add("mix", run_mix, MIX_HELP))
+
+    sub = add("skills", run_skills, "What a run has learned, at which step, and what that was seen by.")
+    sub.add_argument("run", type=find_model, help="its directory, or its name among the models")
+    sub.add_argument("--keep", action="store_true", help="keep what had to be measured now in the run's log")
+    sub.add_argument("--cut-out", action="store_true", help="also: the held-out loss without each head that is named")
 
     sub = add("generate", run_generate, "Continue a text.")
     sub.add_argument("--prompt", default="", help="the text to continue; empty begins a new document")

@@ -32,6 +32,9 @@ from core.packed_model import PackedGPT
 from core.preferences.pair_generation import PAIR_SAMPLING, Writer, simulate
 from core.preferences.vote_store import Votes, unknown_criteria
 from core.roots import Roots, shipped_models
+from core.skills.cut_out import cut_out
+from core.skills.of_run import keep, learned, learns_text, measure
+from core.skills.sentences import describe_cut, evidence, title, told_besides
 from core.stages import pretrain
 from core.stages.base import Stage
 from core.stages.pretrain import PretrainConfig
@@ -39,6 +42,7 @@ from core.stages.registry import STAGES, answers, check_data
 from core.tokenizer import Tokenizer
 from core.training.device import pick_device
 from core.training.planning import memory
+from core.training.run_directory import Run
 from core.workspace import Workspace
 
 log = logging.getLogger("core")
@@ -157,6 +161,22 @@ def run_quotes(args: argparse.Namespace) -> int:
     )
     for gap in learned.gaps:
         log.info("not searched: %s", gap)
+    return 0
+
+
+def run_skills(args: argparse.Namespace) -> int:
+    """What is not in the run's log is measured now, from its snapshots or its samples."""
+    run = Run(args.run)
+    measured = measure(run, log.info) if learns_text(run) else []
+    if args.keep and measured:
+        keep(run, measured)
+    found = learned(run, measured)
+    for birth in found.births.born:
+        log.info("step %s  %s: %s", f"{birth.first.step:,}", title(birth.which), evidence(birth))
+        if args.cut_out and birth.which.head:
+            log.info("  %s", describe_cut(cut_out(run, birth.which.head)))
+    for sentence in told_besides(found):
+        log.info("%s", sentence)
     return 0
 
 

@@ -26,6 +26,8 @@ from core.diagnostics.answer_changes import (
 )
 from core.diagnostics.rlhf_rules import is_by_heart, votes_wanted
 from core.preferences.agreement import Rate, rate
+from core.skills.sentences import learned_sentence
+from core.skills.skill import Birth
 
 CHANGES, AT_LEAST = 0.003, 0.005  # share of a held-out loss, and nats, by which it must differ to be told
 COMPARE, CHAT, VOTE, KEEP = "compare", "chat", "vote", "keep_or_delete"
@@ -60,6 +62,7 @@ class FinishedRun:
     before: Sequence[Answer] = ()  # to held-out prompts, by the parent
     after: Sequence[Answer] = ()  # to the same ones, by the weights that were kept
     references: Mapping[str, float] = field(default_factory=dict)  # losses to compare with
+    learned: Sequence[Birth] = ()  # skills, by step
     parent: str = ""  # its name, "" if there is none
     parent_answers: bool = False
 
@@ -197,8 +200,9 @@ def pretrain_verdict(run: FinishedRun) -> Verdict | None:
     others = ", ".join(f"{text}: {run.references[key]:.2f}" for key, text in known.items() if key in run.references)
     changed = f"the loss on held-out text came to {loss:.2f} nats a token" + (f" ({others})" if others else "")
     changed += f", or {bits:.2f} bits per byte" if bits is not None else ""
+    learned = f"on the way it learned {learned_sentence(run.learned)}" if run.learned else ""
     certainty = "this is one training on one held-out text: how much another seed would differ was not measured"
-    return verdict_of([changed], [certainty], ["let it write in Chat", steps_sentence(run)], (CHAT, KEEP))
+    return verdict_of([changed, learned], [certainty], ["let it write in Chat", steps_sentence(run)], (CHAT, KEEP))
 
 
 def steps_sentence(run: FinishedRun) -> str:

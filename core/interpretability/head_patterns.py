@@ -7,7 +7,7 @@ Shapes: L n_layer, nh heads, T time (tokens).
 """
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
@@ -78,19 +78,35 @@ def recognise(weights: Tensor, ids: list[int]) -> Recognised:
     one that follows the pattern wherever it occurs; of several, that of the one with the lowest rank.
     """
     T = len(ids)
-    even = torch.ones(T, T).tril() / torch.arange(1, T + 1)[:, None]
-    scores: dict[str, Tensor] = {}
     names = [[""] * weights.shape[1] for _ in weights]
-    for name, pattern in sorted(patterns(ids).items(), key=lambda item: PATTERNS[item[0]].rank):
-        scores[name] = (weights * pattern).sum((-2, -1)) / T  # rows sum to 1: all attention together is T
-        queries = int(pattern.any(-1).sum())
-        chance = float((even * pattern).sum() / T)
-        if queries < FEW_QUERIES or queries / T <= chance:
-            continue
-        way = (scores[name] - chance) / (queries / T - chance)
-        for layer, head in (way >= CLEAR).nonzero().tolist():
+    cells = patterns(ids)
+    scores = {name: (weights * cells[name]).sum((-2, -1)) / T for name in by_rank(cells)}  # rows sum to 1: all is T
+    ways = even_to_perfect(weights, ids)
+    for name in by_rank(ways):
+        for layer, head in (ways[name] >= CLEAR).nonzero().tolist():
             names[layer][head] = names[layer][head] or name
     return Recognised(scores, names, entropy(weights).mean(-1))
+
+
+def by_rank(names: Iterable[str]) -> list[str]:
+    """Patterns, the most telling one first."""
+    return sorted(names, key=lambda name: PATTERNS[name].rank)
+
+
+def even_to_perfect(weights: Tensor, ids: list[int]) -> dict[str, Tensor]:
+    """How far each head is from one that looks at everything alike, 0, to one that follows a pattern, 1: (L, nh).
+
+    Of weights (L, nh, T, T). A pattern that hardly occurs in the text is left out.
+    """
+    T = len(ids)
+    even = torch.ones(T, T).tril() / torch.arange(1, T + 1)[:, None]
+    found = {}
+    for name, cells in patterns(ids).items():
+        queries = int(cells.any(-1).sum())
+        chance = float((even * cells).sum() / T)
+        if queries >= FEW_QUERIES and queries / T > chance:
+            found[name] = ((weights * cells).sum((-2, -1)) / T - chance) / (queries / T - chance)
+    return found
 
 
 def sharpest(found: Recognised) -> tuple[int, int]:

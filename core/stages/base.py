@@ -125,6 +125,7 @@ class Stage:
     against_kl: AgainstKL | None = None
     doctor_rules: tuple[Rule, ...] = (*LOSS_RULES, *MACHINE_RULES)  # by which its runs are judged, the worst first
     verdict: Callable[[FinishedRun], Verdict | None] | None = None  # on a run that has ended
+    skills: tuple[str, ...] = ()  # that its runs can be seen to learn (core/skills)
     # --- what a form offers ------------------------------------------------------------------------------------
     main_settings: tuple[str, ...] = ()  # in sight; the others are folded away
     offers: tuple[str, ...] = ()  # data by name

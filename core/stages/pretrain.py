@@ -22,6 +22,9 @@ from core.diagnostics.verdict import pretrain_verdict
 from core.generate import Sampling, stream_text
 from core.model import GPT, GPTConfig, set_dropout
 from core.presets import PRESETS
+from core.skills.evaluation import SkillEvaluation
+from core.skills.heads import HEAD_SKILLS
+from core.skills.writing import WRITING_SKILLS
 from core.stages.base import HELD_OUT, Metric, Presets, Stage
 from core.tokenizer import Tokenizer, check_vocab_size
 from core.training.loop import FitConfig, held_out_metrics, language_model_loss
@@ -105,6 +108,11 @@ def prepare(config: PretrainConfig, saved: Path | None, device: torch.device, sa
     def evaluate(model: GPT) -> dict[str, float]:
         return held_out_metrics(model, held_out, fit.dtype)
 
+    measure_skills = SkillEvaluation(corpus.train, corpus.val, tokenizer)
+
+    def details(model: GPT, step: int) -> dict[str, Any]:
+        return {"skills": measure_skills(model, step)}
+
     def sample(model: GPT) -> dict[str, str]:
         ids = tokenizer.encode(config.sample_prompt)[-block_size:]
         steps = stream_text(model, tokenizer, ids, Sampling(max_new_tokens=100, seed=fit.seed), n_alternatives=0)
@@ -124,6 +132,7 @@ def prepare(config: PretrainConfig, saved: Path | None, device: torch.device, sa
         evaluate=evaluate,
         sample=sample,
         references=references,
+        details=details,
     )
 
 
@@ -198,6 +207,7 @@ STAGE = Stage(
         ),
     ),
     verdict=pretrain_verdict,
+    skills=(*WRITING_SKILLS, *HEAD_SKILLS),
     main_settings=("corpus", "max_steps", "batch_size", "learning_rate", "vocab_size"),
     offers=tuple(CORPORA),
     files=ENDINGS,

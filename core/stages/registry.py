@@ -11,6 +11,7 @@ import torch
 from core.checkpoint import CHAT_TEMPLATE, Card, is_checkpoint, read_card
 from core.config import CHECKPOINTS
 from core.diagnostics.verdict import FinishedRun, Verdict
+from core.skills.of_run import learned, learns_text
 from core.stages import classify, dpo, grpo, ppo, pretrain, reward_model, sft
 from core.stages.base import Stage
 from core.stages.data_files import NOTED, check_unchanged, noted_on
@@ -100,6 +101,7 @@ def verdict(run: Run) -> Verdict | None:
         before=before,
         after=after,
         references=run.read_references(),
+        learned=learned(run).births.born if learns_text(run) else (),
         parent=card.parent or "",
         parent_answers=is_checkpoint(parent) and answers(read_card(parent / "card.json")),
     )

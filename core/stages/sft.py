@@ -33,6 +33,7 @@ from core.diagnostics.verdict import sft_verdict
 from core.evaluation.held_out_answers import MOST_PROMPTS, held_out_answers
 from core.evaluation.instructions import evaluate_instructions, replies
 from core.model import GPT
+from core.skills.instructions import OBEYS
 from core.stages.base import HELD_OUT, Metric, Stage
 from core.tokenizer import Tokenizer
 from core.training.finetuning import FinetuneConfig, language_model, parent_digest
@@ -276,6 +277,7 @@ STAGE = Stage(
         *(Metric(f"follow/{kind}", f"followed: {kind}", "share", HELD_OUT, late=True) for kind in KINDS),
     ),
     verdict=sft_verdict,
+    skills=(OBEYS.name,),
     main_settings=("parent", "data", "template", "method", "max_steps", "learning_rate"),
     offers=(PLAYS,),
     files=ENDINGS,

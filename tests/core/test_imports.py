@@ -28,6 +28,7 @@ ROWS = (
     ("conversation",),
     ("preferences",),
     ("training",),
+    ("skills",),
     ("rlhf", "diagnostics"),
     ("evaluation",),
     ("stages",),
@@ -47,7 +48,7 @@ ROWS = (
 )
 ROW = {part: row for row, parts in enumerate(ROWS) for part in parts}
 PACKAGES = ("interpretability", "datasets", "preferences", "training", "rlhf", "diagnostics", "evaluation", "stages")
-PACKAGES += ("lessons",)
+PACKAGES += ("lessons", "skills")
 SHARED_BY_STAGES = ("base", "metrics", "registry")
 
 

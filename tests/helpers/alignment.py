@@ -1,4 +1,4 @@
-"""What votes do to the shipped chat model, at any size: a rule votes, the model learns it, and that is counted."""
+"""What votes do to a chat model, the shipped one or another: a rule votes, the model learns it, and that is counted."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,10 +36,10 @@ class Measured:
     bits_per_byte: float
 
 
-def voted(directory: Path, rule: str, count: int, seed: int = 0) -> Path:
-    """A file with the votes of `rule` on answers of the chat model."""
-    loaded = checkpoint.load(CHAT)
-    writer = Writer(PackedGPT(loaded.model), loaded.tokenizer, CHAT.name)
+def voted(directory: Path, rule: str, count: int, parent: Path = CHAT, seed: int = 0) -> Path:
+    """A file with the votes of `rule` on answers of the chat model, or of another `parent`."""
+    loaded = checkpoint.load(parent)
+    writer = Writer(PackedGPT(loaded.model), loaded.tokenizer, parent.name)
     votes = Votes(directory / "preferences.db")
     for _ in simulate(votes, writer, rule, count, PAIR_SAMPLING, seed):
         pass

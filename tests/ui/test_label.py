@@ -13,8 +13,9 @@ from core.generate import Sampling
 from core.preferences.agreement import Rate, rate
 from core.preferences.rule_annotators import RULES, prefer
 from core.preferences.vote_store import MUCH, Vote, Votes
+from core.tokenizer import Tokenizer
 from tests.conftest import free_port
-from tests.helpers.small_chat import make_small_chat
+from tests.helpers.small_chat import make_small_chat, make_talker
 from tests.ui.steps import choose, open_page, open_tab, unfold
 from tests.ui.test_recovery import open_when_served, serve, wait_until_served
 
@@ -24,8 +25,15 @@ VOTING = "#label-vote .pg-voting"
 READ = 300  # ms: a pair must be seen for a moment before it can be voted on
 
 
+@pytest.fixture
+def workspace(workspace: Path, tokenizer: Tokenizer) -> Path:
+    """With a model whose answers cost next to nothing."""
+    make_talker(workspace / "talker", tokenizer)
+    return workspace
+
+
 def open_label(page: Page, url: str) -> None:
-    open_page(page, url)
+    open_page(page, f"{url}?model=talker")
     open_tab(page, "Label")
     ready(page)
 
@@ -124,7 +132,7 @@ def test_thirty_votes_by_keyboard_with_all_that_may_go_wrong(page: Page, url: st
 
     kept = standing(workspace)
     assert len(kept) == 32 and len({vote.pair.id for vote in kept}) == 32
-    assert all(vote.milliseconds >= READ and vote.pair.left.model == "bard-chat" for vote in kept)
+    assert all(vote.milliseconds >= READ and vote.pair.left.model == "talker" for vote in kept)
     assert page.locator("#label-vote img, #label-insight img, #votes-table img, #votes-table b").count() == 0
 
 
@@ -197,7 +205,7 @@ def test_votes_are_found_deleted_exported_imported_and_given_by_a_rule(
     expect(view).to_contain_text("20 of 20 votes given", timeout=120_000)
     votes = standing(workspace)[before:]
     assert [vote.annotator for vote in votes] == ["rule: shorter"] * 20
-    assert all(len(vote.chosen.text.split()) <= len(vote.rejected.text.split()) for vote in votes)
+    assert all(prefer(RULES["shorter"], vote.chosen.text, vote.rejected.text) == "left" for vote in votes)
 
     page.locator("#rule-count input").fill("5000")
     page.locator("#rule-start").click()
@@ -216,23 +224,24 @@ def test_two_models_are_compared_blind_two_annotators_agree_and_prompts_are_ones
     page: Page, url: str, workspace: Path, tmp_path: Path
 ) -> None:
     (workspace / "twin").mkdir()
-    for path in (workspace / "bard-chat").iterdir():
+    for path in (workspace / "talker").iterdir():
         if path.is_file():
             (workspace / "twin" / path.name).write_bytes(path.read_bytes())
     open_label(page, url)
     folded = page.locator("#label-choices")
-    expect(folded).to_contain_text("bard-chat · prompts from the plays · at random · change")
+    expect(folded).to_contain_text("talker · prompts from the plays · at random · change")
     unfold(page, "label-choices")
     choose(page, "label-mode", "compare two models")
+    choose(page, "label-other", "twin")
     voting = page.locator("#label-vote")
     expect(voting.locator(".pg-vote-origin")).to_contain_text(
         "Two models; your vote reveals their names", timeout=60_000
     )
-    assert "twin" not in voting.inner_text() and "bard-chat" not in voting.inner_text()
+    assert "twin" not in voting.inner_text() and "talker" not in voting.inner_text()
     press(page, "1")
     vote = standing(workspace)[0]
     expect(voting).to_contain_text(f"A was {vote.pair.left.model}, B was {vote.pair.right.model}.")
-    assert {vote.pair.left.model, vote.pair.right.model} == {"twin", "bard-chat"}
+    assert {vote.pair.left.model, vote.pair.right.model} == {"twin", "talker"}
 
     voting.locator(".pg-vote-name").fill("Ben")
     voting.locator(".pg-vote-name").press("Enter")

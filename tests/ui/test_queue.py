@@ -5,16 +5,14 @@ import time
 from pathlib import Path
 
 import pytest
-import torch
 from playwright.sync_api import Page, expect
 
 from core import checkpoint
 from core.__main__ import main
-from core.checkpoint import Card
 from core.datasets.preference_files import Preference
-from core.model import GPT, GPTConfig
 from core.preferences.vote_store import FILE, Votes
 from core.training.run_directory import Run, Status
+from tests.helpers.small_chat import make_talker
 from tests.ui.steps import choose, open_tab, wait_for_state
 
 VIEW = "#align-view .pg-run"
@@ -26,9 +24,7 @@ def workspace(tmp_path: Path, tokenizer) -> Path:
     """A tiny model that answers, thirty votes, and the shipped model with which the page opens."""
     directory = tmp_path / "checkpoints"
     shutil.copytree(Path(__file__).parents[2] / "checkpoints" / "bard-tiny", directory / "bard-tiny")
-    torch.manual_seed(0)
-    model = GPT(GPTConfig(n_layer=1, n_head=2, n_embd=32, block_size=256, vocab_size=tokenizer.vocab_size))
-    checkpoint.save(directory / "talker", model, tokenizer, Card("sft"))
+    make_talker(directory / "talker", tokenizer)
     pairs = [Preference(f"Who goes there, number {n}?", "A friend?", "Nobody.") for n in range(30)]
     Votes(directory / FILE).import_preferences(pairs, "you")
     return directory

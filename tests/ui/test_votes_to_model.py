@@ -7,19 +7,21 @@ from playwright.sync_api import Page, expect
 
 from core.preferences.rule_annotators import RULES, prefer
 from core.preferences.vote_store import Votes
+from tests.helpers.small_chat import make_small_chat
 from tests.ui.steps import choose, open_page, open_tab, wait_for_state
 from tests.ui.test_align import VIEW, fill
 from tests.ui.test_label import press, ready
 
 VOTES = 30
-TASTE = RULES["shorter"]  # the person is a rule, so that it can be counted whether the model has learned the taste
+TASTE = RULES["question"]  # the person is a rule, so that it can be counted whether the model has learned the taste
 KEYS = {"left": "1", "right": "2", "tie": "3"}
 
 
 @pytest.mark.slow
 @pytest.mark.longest
 def test_thirty_votes_bend_the_model_and_the_page_shows_it(page: Page, url: str, workspace: Path) -> None:
-    open_page(page, url)
+    make_small_chat(workspace / "small")
+    open_page(page, f"{url}?model=small")
     open_tab(page, "Label")
     for _ in range(VOTES):
         ready(page)
@@ -32,10 +34,10 @@ def test_thirty_votes_bend_the_model_and_the_page_shows_it(page: Page, url: str,
 
     page.get_by_role("button", name="Train on these votes").click()
     expect(page.locator("#dpo-data input")).to_have_value(f"votes by me ({VOTES})", timeout=60_000)
-    expect(page.locator("#dpo-parent input")).to_have_value("bard-chat")
+    expect(page.locator("#dpo-parent input")).to_have_value("small")
     expect(page.locator("#dpo-plan")).to_contain_text(f"{VOTES} votes", timeout=60_000)
     fill(page, "dpo-max_steps", "20")
-    fill(page, "dpo-learning_rate", "0.0002")  # the prompts are drawn at random: what it learns must stand out
+    fill(page, "dpo-learning_rate", "0.001")  # the prompts are drawn at random: what it learns must stand out
     page.locator("#dpo-start").click()
     wait_for_state(page, "dpo-1", "finished", seconds=400, view=VIEW)
     expect(page.locator(".pg-story")).to_contain_text("pairs the margin grew")
@@ -43,7 +45,7 @@ def test_thirty_votes_bend_the_model_and_the_page_shows_it(page: Page, url: str,
     expect(verdict).to_contain_text("held-out votes")
     verdict.get_by_role("button", name="Chat with both").click()
     expect(page.locator("#model-picker input")).to_have_value("dpo-1")
-    expect(page.locator("#chat-beside select")).to_have_value("bard-chat")
+    expect(page.locator("#chat-beside select")).to_have_value("small")
     page.locator("#chat-text textarea").fill("Good morrow, friend.")
     page.locator("#chat-send").click()
     expect(page.locator(".pg-said-model[data-state=finished]")).to_have_count(2, timeout=60_000)
@@ -58,6 +60,6 @@ def test_thirty_votes_bend_the_model_and_the_page_shows_it(page: Page, url: str,
         "(d => d?.running === 'false' && d.answered === '40')(document.querySelector('.pg-compare')?.dataset)",
         timeout=240_000,
     )
-    row = page.locator(".pg-measured tr", has_text="mean length (words)")
-    before, after = map(float, row.locator("td").all_inner_texts()[-2:])
-    assert after < before, "the page shows that the model has learned the taste"
+    row = page.locator(".pg-measured tr", has_text=f"share of answers: {TASTE.title}")
+    before, after = (int(text.split()[0]) for text in row.locator("td").all_inner_texts()[-2:])  # %
+    assert after >= before + 25, "the page shows that the model has learned the taste"

@@ -14,8 +14,11 @@ import pytest
 import torch
 from playwright.sync_api import BrowserContext, BrowserType, ConsoleMessage, Error, Page, expect, sync_playwright
 
+from core.datasets import shakespeare
 from core.training.run_directory import runs
 from playground.__main__ import launch
+from playground.services.background_task import stop_threads
+from playground.services.labelling import prefetch
 from playground.services.services import Services
 from tests.conftest import lasting_port
 
@@ -78,11 +81,21 @@ def workspace(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def url(workspace: Path, port: int) -> Iterator[str]:
-    """The playground, served from this process."""
+def url(workspace: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The playground, served from this process. Where pairs are only looked at, not many are written ahead."""
+    monkeypatch.setattr(prefetch, "READY", 2)
     blocks = launch(Services.open(workspace, torch.device("cpu")), "127.0.0.1", port, browser=False, wait=False)
     yield f"http://127.0.0.1:{port}/"
     blocks.close()
+    stop_threads()  # as at the end of the process, so that none works on while the next test is timed
+
+
+@pytest.fixture
+def short_corpus(tmp_path: Path) -> Path:
+    """Enough text for the vocabulary of a small model, which is learned from it in a moment."""
+    path = tmp_path / "short.txt"
+    path.write_text(shakespeare.load("shakespeare-1mb").train[0][:60_000], encoding="utf-8")
+    return path
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """What a person does on the page, in the words of the tests."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
 
@@ -76,8 +77,12 @@ def choose_model(page: Page, name: str) -> None:
     choose(page, "model-picker", name)
 
 
-def start_training(page: Page, name: str, max_steps: int) -> None:
+def start_training(page: Page, name: str, max_steps: int, corpus: Path | None = None) -> None:
+    """Of what the form begins with, on the text of that path if one is given."""
     open_tab(page, "Train")
+    if corpus:
+        page.locator("#setting-corpus input").fill(str(corpus))
+        page.locator("#setting-corpus input").press("Enter")
     page.locator("#train-name input").fill(name)
     page.locator("#setting-max_steps input").fill(str(max_steps))
     page.locator("#train-start").click()

@@ -17,7 +17,7 @@ from core.training.log_lines import read_lines
 from core.training.run_directory import Run
 from tests.ui.steps import open_page, open_tab, start_training, wait_for_points, wait_for_state
 
-STEPS = 160
+STEPS = 100
 
 
 def serve(port: int, workspace: Path) -> subprocess.Popen:
@@ -45,6 +45,14 @@ def is_served(url: str) -> bool:
         return False
 
 
+def takes(run: Run, steps: int) -> None:
+    """Wait until the training has taken so many more steps."""
+    wanted, deadline = len(curve(run)) + steps, time.monotonic() + 60
+    while len(curve(run)) < wanted:
+        assert run.status().active and time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 def curve(run: Run) -> list[tuple]:
     lines, _ = read_lines(run.metrics)
     return [tuple(line.get(name) for name in ("step", "loss/train", "loss/val", "grad_norm", "lr")) for line in lines]
@@ -57,40 +65,38 @@ def curve(run: Run) -> list[tuple]:
 @pytest.mark.slow
 @pytest.mark.longest
 def test_a_training_survives_the_page_and_resumes_exactly_after_a_kill(
-    page: Page, port: int, workspace: Path, errors: list[str]
+    page: Page, port: int, workspace: Path, short_corpus: Path, errors: list[str]
 ) -> None:
     url = f"http://127.0.0.1:{port}/"
     server = serve(port, workspace)
     try:
         open_when_served(page, url)
-        start_training(page, "victim", STEPS)
+        start_training(page, "victim", STEPS, short_corpus)
         run = Run(workspace / "victim")
         wait_for_points(page, "victim", 10)
+        page.locator("#train-pause").click()
+        wait_for_state(page, "victim", "paused")
 
         server.kill()  # the page's process, not the training
         server.wait()
-        step = run.status().step
         expect(page.locator(".pg-state")).to_contain_text("The playground does not answer")
-        deadline = time.monotonic() + 60
-        while run.status().step == step:
-            assert run.status().state == "running" and time.monotonic() < deadline
-            time.sleep(0.1)
+        run.request("resume")
+        takes(run, 5)  # there is nobody but the training and its files
+        run.request("pause")
         errors.clear()  # the browser rightly complained about the dead server
 
         server = serve(port, workspace)
         open_when_served(page, url)
         errors.clear()
         open_tab(page, "Train")
-        wait_for_points(page, "victim", 110)  # beyond the first saved step
-
+        wait_for_state(page, "victim", "paused")
+        page.locator("#train-resume").click()
+        takes(run, 5)  # beyond what was saved when it was paused
         os.kill(run.status().pid, signal.SIGKILL)
         wait_for_state(page, "victim", "interrupted")
         expect(page.locator(".pg-state")).to_contain_text("its process has ended; it can be resumed")
         page.locator("#train-resume").click()
         wait_for_state(page, "victim", "running")
-        page.locator("#train-pause").click()
-        wait_for_state(page, "victim", "paused")
-        page.locator("#train-resume").click()
         wait_for_state(page, "victim", "finished", seconds=240)
         wait_for_points(page, "victim", STEPS)
         page.goto("about:blank")  # before its server goes

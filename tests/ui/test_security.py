@@ -21,7 +21,7 @@ from playground.__main__ import launch
 from playground.services.services import Services
 from tests.conftest import free_port
 from tests.ui.conftest import is_outside
-from tests.ui.steps import every_part, open_page, open_tab, start_training, wait_for_state
+from tests.ui.steps import STILL, every_part, open_page, open_tab, start_training, wait_for_state
 from tests.ui.test_recovery import open_when_served, serve
 
 MARK = "from-a-hostile-page"
@@ -92,6 +92,7 @@ def test_a_hostile_page_can_do_nothing_and_the_page_itself_everything(
     }
     known = targets(url)
     for name, address in origins.items():
+        frames = []
         for app in (url, f"http://localhost:{port}/", f"http://evil.test:{port}/"):
             page = rebinding.new_page()
             page.goto(address)
@@ -100,9 +101,12 @@ def test_a_hostile_page_can_do_nothing_and_the_page_itself_everything(
                 page.set_content(sandbox)
                 frame = page.frames[1]
                 assert frame.evaluate("origin") == "null"
-            read = frame.evaluate(ATTACK, {"app": app, **known})
+            frame.evaluate(f"(known) => {{ window.read = ({ATTACK})(known) }}", {"app": app, **known})  # all at once
+            frames.append(frame)
+        for frame in frames:
+            read = frame.evaluate("window.read")
             assert read == [], f"{name} could read {read}"
-            page.close()
+            frame.page.close()
     assert (workspace / "bard-tiny").exists() and not (workspace / MARK).exists() and not uploaded(MARK)
 
     page = rebinding.new_page()  # the same from the page itself: so it was not the attack that was at fault
@@ -207,7 +211,13 @@ sys.addaudithook(watch)
 
 @pytest.mark.slow
 def test_neither_the_process_nor_the_page_nor_a_training_talks_to_anyone_else(
-    page: Page, port: int, workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, errors: list[str]
+    page: Page,
+    port: int,
+    workspace: Path,
+    short_corpus: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    errors: list[str],
 ) -> None:
     log, watcher = tmp_path / "outside.log", tmp_path / "watcher"
     watcher.mkdir()
@@ -225,8 +235,8 @@ def test_neither_the_process_nor_the_page_nor_a_training_talks_to_anyone_else(
         open_when_served(page, f"http://127.0.0.1:{port}/")
         for tab in page.locator("#tabs > .tab-wrapper button[role=tab]").all_inner_texts():
             open_tab(page, tab)
-            page.wait_for_timeout(1500)
-        start_training(page, "quiet", max_steps=50)
+            page.evaluate(STILL, 500)
+        start_training(page, "quiet", 50, short_corpus)
         wait_for_state(page, "quiet", "finished")
         page.goto("about:blank")
         errors.clear()

@@ -272,11 +272,16 @@ class Tokenizer:
             },
         }
 
+    @cached_property
+    def file_text(self) -> str:
+        """What is written into `tokenizer.json`, made once for all the steps that a training saves."""
+        return json.dumps(self.to_json(), ensure_ascii=False, indent=1)
+
     def save(self, directory: str | Path) -> None:
         """Write `tokenizer.json` into `directory` (made if absent)."""
         directory = Path(directory)
         directory.mkdir(parents=True, exist_ok=True)
-        write_text(directory / "tokenizer.json", json.dumps(self.to_json(), ensure_ascii=False, indent=1))
+        write_text(directory / "tokenizer.json", self.file_text)
 
     @classmethod
     def load(cls, directory: str | Path) -> "Tokenizer":

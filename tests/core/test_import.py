@@ -122,8 +122,8 @@ def test_the_whole_124_million_weights_come_in_and_go_out(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_books_gpt_of_124_million_weights_goes_out_and_comes_back(tmp_path, make_model):
-    shape = GPTConfig.preset("gpt2", qkv_bias=False, tie_word_embeddings=False, activation_function="gelu")
+def test_the_books_gpt_with_gpt2s_words_goes_out_and_comes_back(tmp_path, make_model):
+    shape = GPTConfig.preset("gpt2", n_embd=192, qkv_bias=False, tie_word_embeddings=False, activation_function="gelu")
     model = make_model(0.1, **shape.to_dict())
     checkpoint.save(tmp_path / "ours", model, Tokenizer.gpt2(), Card())
     assert_same(model, open_with_transformers(tmp_path / "ours"))

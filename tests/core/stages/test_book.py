@@ -1,7 +1,7 @@
-"""The path of Raschka's "Build a Large Language Model (From Scratch)", chapters 6 and 7, in GPT-2's width and words.
+"""The path of Raschka's "Build a Large Language Model (From Scratch)", chapters 6 and 7, in GPT-2's words.
 
-Random weights, two of the twelve blocks, one step each, on files in the book's layouts. All 124 million weights come in
-and go out in tests/core/test_import.py.
+Random weights, two blocks of an eighth of GPT-2's width, one step each, on files in the book's layouts. All 124 million
+weights come in and go out in tests/core/test_import.py.
 """
 
 import io
@@ -39,7 +39,7 @@ def test_gpt2_goes_the_books_way(tmp_path, monkeypatch, capsys):
     def run(*command: str) -> None:
         assert main([*command]) == 0, capsys.readouterr().err
 
-    gpt2 = GPT(GPTConfig.preset("gpt2", n_layer=2))
+    gpt2 = GPT(GPTConfig.preset("gpt2", n_layer=2, n_embd=96))
     with torch.no_grad():  # <|endoftext|> is likely everywhere, so that no answer is long
         gpt2.transformer.ln_f.bias += 100 * gpt2.transformer.wte.weight[50256]
     checkpoint.save(tmp_path / "openai", gpt2, Tokenizer.gpt2(), Card("imported"), torch.float16)
@@ -59,7 +59,7 @@ def check(directory: Path) -> None:
     """It has the chat tokens and their rows, and reads elsewhere as it does here."""
     ours, tokenizer = checkpoint.load(directory), AutoTokenizer.from_pretrained(directory)
     assert ours.tokenizer.special_tokens == {"<|endoftext|>": 50256, "<|user|>": 50257, "<|assistant|>": 50258}
-    assert ours.model.transformer.wte.weight.shape == (50304, 768)
+    assert ours.model.transformer.wte.weight.shape == (50304, 96)
     ids, _ = encode_chat(ours.tokenizer, TURN)
     assert tokenizer.apply_chat_template(TURN)["input_ids"] == ids
     theirs = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32).eval()

@@ -29,8 +29,26 @@ If music be the food of love, play on; give me excess of it, that, surfeiting, w
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest first, so that no worker is left alone with one at the end."""
-    items.sort(key=lambda item: item.get_closest_marker("longest") is None)
+    """Each of two workers gets one half of the list: it begins with what takes long, and ends with what takes little.
+
+    So neither is left alone with a long one at the end. What takes long is dealt out by modules, whose tests share what
+    is made for them; the longest one by one.
+    """
+    halves: tuple[list[pytest.Item], list[pytest.Item]] = ([], [])
+    modules: dict[Path, list[pytest.Item]] = {}
+    rest = []
+    for item in items:
+        if item.get_closest_marker("longest"):
+            min(halves, key=len).append(item)
+        elif item.get_closest_marker("slow") or "ui" in item.path.parts:
+            modules.setdefault(item.path, []).append(item)
+        else:
+            rest.append(item)
+    for tests in modules.values():
+        min(halves, key=len).extend(tests)
+    first, second = halves
+    cut = len(items) // 2 - len(first)
+    items[:] = [*first, *rest[:cut], *second, *rest[cut:]] if cut >= 0 else [*first, *second, *rest]
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,6 @@ has made or with why there is none. A version appears whole or not at all.
 import copy
 import json
 import logging
-import math
 import os
 import re
 import sys
@@ -50,6 +49,7 @@ log = logging.getLogger(__name__)
 STEPS, BATCH, LEARNING_RATE = 8, 8, 4e-4  # of a round
 LOSS, BETA = "sigmoid_norm", 0.5  # a token, as by sums short answers win by making long ones unlikely
 MOST_KL = 8.0  # nats an answer from the parent: as far as a version may be
+TRIES = 4  # to find how much of a change stays within
 RANK = 16
 FACTS, LOCK = "version.json", ".lock"  # a round holds the lock of its session
 DIRECTORY = re.compile(r"v\d{4,}")
@@ -142,12 +142,28 @@ def learn(task: Round) -> Version:
 def hold(policy: GPT, most: float, distance: Callable[[GPT], float]) -> float:
     """Draw a policy back towards its parent until it is within `most` nats; returns how far it then is.
 
-    With few votes, and pairs by a model that moves, the distance grows ever faster. It goes about with the square of
-    the change (a KL divergence is flat where two distributions are the same).
+    With few votes, and pairs by a model that moves, the distance grows ever faster. How much of the change may stay is
+    found by bisection.
     """
-    while (moved := distance(lora.merge_adapters(policy).eval())) > most:
-        lora.scale(policy, 0.9 * math.sqrt(most / moved))
-    return moved
+    share = 1.0  # of what was learned
+
+    def at(wanted: float) -> float:
+        nonlocal share
+        lora.scale(policy, wanted / share)
+        share = wanted
+        return distance(lora.merge_adapters(policy).eval())
+
+    if (moved := at(1.0)) <= most:
+        return moved
+    within, low, high = 0.0, 0.0, 1.0
+    for _ in range(TRIES):
+        middle = (low + high) / 2
+        if (moved := at(middle)) <= most:
+            within, low = moved, middle
+        else:
+            high = middle
+    lora.scale(policy, low / share)
+    return within
 
 
 @dataclass

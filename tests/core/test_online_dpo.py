@@ -14,7 +14,7 @@ from core.checkpoint import Card, weights_digest
 from core.datasets.preference_files import Preference
 from core.datasets.preference_pairs import encode_pairs
 from core.model import GPT
-from core.online_dpo import Round, learn, lineage, read_version, version_directory, version_model, versions
+from core.online_dpo import Round, hold, learn, lineage, read_version, version_directory, version_model, versions
 from core.stages.dpo import log_ratios, with_reference
 from core.tokenizer import Tokenizer
 
@@ -70,6 +70,28 @@ def test_a_version_that_has_gone_too_far_is_drawn_back_the_way_that_it_went(
         share = near[name].norm() / far[name].norm()
         torch.testing.assert_close(near[name], share * far[name])
         assert share == 1 if name.endswith(".A") else 0.2 < share < 0.6
+
+
+def test_as_much_of_a_change_stays_as_may(make_model: Callable[..., GPT]):
+    policy = make_model()
+    lora.add(policy, rank=2, alpha=4.0)
+    for name, parameter in policy.named_parameters():
+        if name.endswith(".B"):
+            torch.nn.init.ones_(parameter)
+    before = {name: weight.clone() for name, weight in lora.merge_adapters(policy).named_parameters()}
+    plain = dict(make_model().named_parameters())
+    changed = max(before, key=lambda name: (before[name] - plain[name]).abs().max().item())
+
+    @torch.no_grad()
+    def distance(model: GPT) -> float:
+        """As the square of the change, 1 at first."""
+        moved = dict(model.named_parameters())[changed] - plain[changed]
+        return float((moved.norm() / (before[changed] - plain[changed]).norm()) ** 2)
+
+    assert hold(policy, 2.0, distance) == pytest.approx(1.0)
+    assert hold(policy, 0.5, distance) == pytest.approx((11 / 16) ** 2, rel=1e-4)  # 12/16 would be 0.56
+    assert distance(lora.merge_adapters(policy)) == pytest.approx((11 / 16) ** 2, rel=1e-4)
+    assert hold(policy, 1e-9, distance) == distance(lora.merge_adapters(policy)) == 0
 
 
 def test_at_a_rate_of_zero_a_version_is_its_parent_bit_for_bit(

@@ -27,7 +27,7 @@ class Sampling(Config):
 
     max_new_tokens: int = setting(200, "Tokens to write at most", low=1, high=100_000, title="Longest answer")
     temperature: float = setting(
-        0.8,
+        0.6,
         "Below 1 sharpens the distribution, above 1 flattens it; 0 always takes the likeliest",
         low=0.0,
         high=5.0,

@@ -34,7 +34,12 @@ class Preset:
 
 PRESETS = (
     Preset("Precise", "Close to the likeliest words: sounder, sooner the same", Sampling(temperature=0.4, top_p=0.9)),
-    Preset("Balanced", "Surprises that mostly make sense: what you begin with", Sampling()),
+    Preset(
+        "Balanced",
+        "What you begin with, chosen by measurement: bard-chat follows 95 % of 596 instructions so, and did not answer "
+        "any of 300 lines twice alike; at a temperature of 0.8 it says more different things, and follows 92 %",
+        Sampling(),
+    ),
     Preset("Wild", "Unlikely words have their chance: more ideas, more nonsense", Sampling(temperature=1.3, top_p=1.0)),
     Preset("The model's own", "Its probabilities as they are, nothing ruled out", Sampling(temperature=1.0, top_p=1.0)),
 )

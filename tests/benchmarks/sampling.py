@@ -36,7 +36,10 @@ def share(holding: int, count: int) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser("python -m tests.benchmarks.sampling", description=__doc__.splitlines()[0])
     parser.add_argument("model", type=Path, nargs="?", default=CHAT)
-    loaded = checkpoint.load(parser.parse_args().model)
+    parser.add_argument("--temperature", type=float, nargs="+", default=TEMPERATURES)
+    parser.add_argument("--top-p", type=float, nargs="+", default=TOP_P)
+    args = parser.parse_args()
+    loaded = checkpoint.load(args.model)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     torch.set_num_threads(1)
     model, tokenizer = PackedGPT(loaded.model.eval()), loaded.tokenizer
@@ -45,7 +48,7 @@ def main() -> int:
     asked = single_instruction_dialogues(held_out, 0, OF_EACH_KIND)
     cues = list(dict.fromkeys(dialogue.cue for dialogue in plain_dialogues(held_out, 3)))[:CUES]
     say("%d cues, each answered twice\n\n| %s |\n|%s", len(cues), COLUMNS, 7 * " --- |")
-    for temperature, top_p in product(TEMPERATURES, TOP_P):
+    for temperature, top_p in product(args.temperature, args.top_p):
         sampling = replace(REPLY, temperature=temperature, top_p=top_p)
         obeyed = instruction_following(model, tokenizer, asked, sampling)
         count = int(obeyed["n/instructions"])

@@ -297,8 +297,6 @@ def describe_turn(turn: Turn) -> str:
     peak, last = (strength_text(turn.method, strength) for strength in (turn.peak, turn.last))
     if turn.peak == turn.last:
         return f"{what}: the rule's score is highest at the end, {last}: it has not turned."
-    from_to = f"from {peak} to {last}"
-    fall = f"{turn.fall:.2f} ({turn.fall_low:.2f} to {turn.fall_high:.2f}; {plural(turn.prompts, 'prompt')})"
-    if turn.is_real:
-        return f"{what}: the rule's score turns, and falls by {fall} standard deviations {from_to}."
-    return f"{what}: no turn beyond chance; {from_to} the rule's score falls by {fall} standard deviations."
+    change = f"{-turn.fall:+.2f} ({-turn.fall_high:+.2f} to {-turn.fall_low:+.2f}; {plural(turn.prompts, 'prompt')})"
+    found = "the rule's score turns" if turn.is_real else "no turn beyond chance"
+    return f"{what}: {found}; from {peak} to {last} it changes by {change} standard deviations."

@@ -96,11 +96,13 @@ def test_what_came_of_it_is_told_from_the_figures() -> None:
         return describe(Comparison(GoodhartConfig(), "p", "", "finished", "", "", [], [], "goodhart", turns=[*turns]))
 
     assert told(real) == [
-        "PPO, 20 votes: the rule's score turns, and falls by 0.80 (0.40 to 1.20; 32 prompts) standard deviations from "
-        "step 27 to step 120."
+        "PPO, 20 votes: the rule's score turns; from step 27 to step 120 it changes by -0.80 (-1.20 to -0.40; "
+        "32 prompts) standard deviations."
     ]
     one, other, all_together = told(doubtful, climbs)
-    assert one.startswith("Best-of-n, 200 votes: no turn beyond chance; from n = 8 to n = 32 the rule's score falls by")
+    assert one.startswith(
+        "Best-of-n, 200 votes: no turn beyond chance; from n = 8 to n = 32 it changes by -0.05 (-0.20"
+    )
     assert other == "Best-of-n, 60 votes: the rule's score is highest at the end, n = 32: it has not turned."
     assert all_together.startswith("So the rule's score has turned nowhere here")
     assert told() == [], "nothing is said before anything is known"

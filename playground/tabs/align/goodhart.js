@@ -34,8 +34,8 @@ export function goodhartResult({ votes: looks }) {
     if (root.hidden) return;
     const { title, about: how, unit } = news.rule;
     sentence.textContent =
-      `Solid: the rule, which likes an answer that ${title}. Dashed: the reward model. ${how} ` +
-      `One standard deviation of its score is ${news.gold.std.toFixed(1)} ${unit}.`;
+      `Solid: the rule, which likes an answer that ${title}. ${how} One standard deviation of its score is ` +
+      `${news.gold.std.toFixed(1)} ${unit}. Dashed: the reward model.`;
     found.replaceChildren(...news.found.map((text) => make("li", "", text)));
     for (const one of drawn) {
       const traces = tracesOf(news.points, one.method, news.votes, looks, cssColor("--body-text-color"));

@@ -16,7 +16,7 @@ from playground.ui.errors import explain, server_function
 from playground.ui.form_values import parse
 from playground.ui.palette import BLUE, GREEN, LINES, ORANGE, PURPLE, SKY, YELLOW
 
-KINDS = {COMPARE: "Which method, when?", GOODHART: "Goodhart at home"}
+KINDS = {COMPARE: "Which method?", GOODHART: "Goodhart at home"}
 MAIN = ("parent", "rule", "votes", "length", "prompts")  # the settings that are in sight
 # Of each method, the colour and the symbol: one that cannot tell the colours apart has the symbols.
 LOOKS = {

@@ -3,7 +3,7 @@
 import { cssColor } from "../../../assets/colors.js";
 import { button, make } from "../../../assets/dom.js";
 import { draw as drawPlot } from "../../../assets/plots.js";
-import { gridLayout, largeLayout, namesOf, shapesOf, tracesOf, tracesOfOther } from "./figure.js";
+import { gridLayout, largeLayout, markTrace, namesOf, shapesOf, tracesOf, tracesOfOther } from "./figure.js";
 import { extendLog, newLog } from "./log.js";
 import { linesOf, panelsOf, publishedFor } from "./panels.js";
 
@@ -70,6 +70,8 @@ function chooser(options, redraw, chosen) {
 export function runCurves(plot, grid, options, chosen) {
   let [name, figure, about, log] = ["", null, null, newLog()];
   let [held, missed, drawnWidth] = [false, false, 0];
+  /** @type {{marks: import("./skills.js").Mark[], pointed: number | null}} where what was learned */
+  let learned = { marks: [], pointed: null };
 
   const tracesIn = (panels, legend) => {
     const dark = document.body.classList.contains("dark");
@@ -83,6 +85,10 @@ export function runCurves(plot, grid, options, chosen) {
     const [data, color] = [tracesIn(panels, legend), cssColor("--body-text-color")];
     const annotations = legend ? [] : namesOf(panels, color);
     const shapes = shapesOf(panels, linesOf(about, figure), data, color);
+    if (legend && panels[0].key === "loss" && learned.marks.length) {
+      const colors = { color, inside: cssColor("--body-background-fill") };
+      data.push(markTrace(log, learned.marks, learned.pointed, colors));
+    }
     node.style.height = `${layout.height}px`;
     await drawPlot(node, data, { ...layout, annotations, shapes });
   };
@@ -114,6 +120,10 @@ export function runCurves(plot, grid, options, chosen) {
   return {
     more: more.root,
     log: () => log,
+    mark: (marks, pointed) => {
+      learned = { marks, pointed };
+      return draw();
+    },
     begin: (newName, newFigure) => ([name, figure, about, log] = [newName, newFigure, null, newLog()]),
     restart: (newAbout) => ([about, log] = [newAbout, newLog()]),
     add: (news) => extendLog(log, news),

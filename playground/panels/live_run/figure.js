@@ -5,6 +5,7 @@ import { linesInSight } from "./panels.js";
 
 const [LARGE, SMALL, GAP, TOP, BOTTOM] = [300, 120, 62, 36, 52]; // heights in pixels
 const [NARROWEST, MOST_MARKERS] = [320, 60]; // pixels of a small panel
+const SMOOTH = 0.9; // of the curve on which marks stand between evaluations
 const [FAINT, FAINT_ON_DARK] = [0.35, 0.55]; // each step, behind its smoothed curve
 
 /**
@@ -73,6 +74,57 @@ export function tracesOfOther(name, { log, color }, panels, smoothing, legend = 
   const inLegend = drawn.find(({ xaxis }) => xaxis === "x");
   if (legend && inLegend) Object.assign(inLegend, { showlegend: true, name });
   return drawn;
+}
+
+const WRAP = 64; // characters of a line of what is said at a mark
+
+// Plotly reads what it is given as markup, and a model may have written it.
+const asText = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
+
+const wrapped = (text) =>
+  asText(text)
+    .split(" ")
+    .reduce((lines, word) => {
+      const last = lines.at(-1);
+      return last && last.length + word.length < WRAP ? [...lines.slice(0, -1), `${last} ${word}`] : [...lines, word];
+    }, [])
+    .join("<br>");
+
+/**
+ * Marks on the loss curve where something was learned, each with its number and what is said of it; the one that is
+ * pointed at is larger. On the held-out loss where that was measured, else on the loss of the training.
+ * @param {Log} log
+ * @param {import("./skills.js").Mark[]} marks
+ * @param {number | null} pointed the number of a mark
+ * @param {{color: string, inside: string}} colors
+ */
+export function markTrace(log, marks, pointed, { color, inside }) {
+  const [held, trained] = [points(log, "loss/val"), smoothed(log, "loss/train", SMOOTH)];
+  const near = ({ x, y }, step) =>
+    y[x.reduce((best, at, i) => (Math.abs(at - step) < Math.abs(x[best] - step) ? i : best), 0)];
+  const at = (step) => (held.x.includes(step) ? held.y[held.x.indexOf(step)] : near(trained, step));
+  const said = ({ skills }) =>
+    skills.map(({ title, evidence }) => `<b>${asText(title)}</b><br>${wrapped(evidence)}`).join("<br>");
+  return {
+    type: "scatter",
+    mode: "markers+text",
+    name: "learned",
+    x: marks.map(({ step }) => step),
+    y: marks.map(({ step }) => at(step) ?? null),
+    text: marks.map(({ number }) => String(number)),
+    textposition: "middle center",
+    textfont: { color: inside, size: 11 },
+    customdata: marks.map(said),
+    hovertemplate: "step %{x:,}<br>%{customdata}<extra></extra>",
+    hoverlabel: { align: "left" },
+    marker: {
+      symbol: "circle",
+      size: marks.map(({ number }) => (number === pointed ? 26 : 17)),
+      color,
+      line: { color: inside, width: 1 },
+    },
+    showlegend: true,
+  };
 }
 
 /**

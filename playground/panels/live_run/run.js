@@ -12,6 +12,7 @@ import { queuePart } from "./queue.js";
 import { runPicker } from "./runs.js";
 import { outcomePart } from "./outcome.js";
 import { writings } from "./samples.js";
+import { skillsPart } from "./skills.js";
 import { statusLine } from "./status.js";
 import { steering } from "./steer.js";
 import { runTools } from "./tools.js";
@@ -89,6 +90,12 @@ function logPart(server, current) {
   return { root: part.root, look };
 }
 
+function row(className, ...nodes) {
+  const root = make("div", className);
+  root.append(...nodes);
+  return root;
+}
+
 // All the parts of the view, and what fills them with what a look has found.
 function runParts(root, server, props, besides, look, again) {
   const { prefix, main, chosen } = props.place;
@@ -107,16 +114,14 @@ function runParts(root, server, props, besides, look, again) {
   const doctor = doctorPart(server, look);
   const written = logPart(server, current);
   const [details, outcome] = [detailsReader(server), outcomePart(server, look)];
+  const skills = skillsPart(server, curves.mark);
   let skipped = 0;
 
-  const head = make("div", "pg-run-head");
-  head.append(picker.root, status.line, steer.root);
-  const [pair, first, second] = ["pg-run-pair", "pg-run-main", "pg-run-side"].map((part) => make("div", part));
-  first.append(waiting, plot, tools);
-  second.append(outcome.root, said.root);
-  pair.append(first, second);
-  const parts = [head, status.root, queue.root, doctor.root, besides?.above, pair, curves.more, grid, besides?.below];
-  const nodes = [...parts, note, written.root].filter(Boolean);
+  const head = row("pg-run-head", picker.root, status.line, steer.root);
+  const first = row("pg-run-main", waiting, plot, tools);
+  const pair = row("pg-run-pair", first, row("pg-run-side", outcome.root, said.root));
+  const parts = [head, status.root, queue.root, doctor.root, besides?.above, pair, skills.root, curves.more];
+  const nodes = [...parts, grid, besides?.below, note, written.root].filter(Boolean);
 
   const begin = (name, figure) => {
     if (!plot.isConnected) {
@@ -130,6 +135,7 @@ function runParts(root, server, props, besides, look, again) {
     tools.label();
     picker.label();
     doctor.begin(name);
+    skills.begin(name);
     written.look();
   };
 
@@ -161,6 +167,8 @@ function runParts(root, server, props, besides, look, again) {
     }
     if (signal.aborted) return;
     tellOutcome(name, news.status);
+    await skills.update(news);
+    if (signal.aborted) return;
     if (first || news.restart) skipped = news.skipped;
     note.textContent = `${sources(curves.published())} ${skippedText(skipped)}`.trim();
     if (first || news.columns.step.length) written.look();

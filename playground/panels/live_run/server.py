@@ -13,6 +13,7 @@ from core.diagnostics.verdict import COMPARE, VOTE
 from core.stages.registry import STAGES, verdict
 from core.training.run_directory import DAMAGED
 from playground.panels.live_run.curves import curves
+from playground.panels.live_run.skills import RunSkills
 from playground.services.run_export import Exports
 from playground.services.run_overview import RunOverview
 from playground.services.services import Services
@@ -26,7 +27,7 @@ NEED_PARENT = (COMPARE, VOTE)  # of what a verdict leads to
 def live_functions(
     services: Services, stages: Collection[str], figure: Callable[[], dict[str, Any]]
 ) -> list[ServerFunction]:
-    return [*following(services, stages, figure), *one_run(services, stages), *steering(services)]
+    return [*following(services, stages, figure), *learning(services), *one_run(services, stages), *steering(services)]
 
 
 def following(
@@ -60,7 +61,8 @@ def following(
     @server_function
     def follow_details(request: dict[str, Any]) -> dict[str, Any]:
         found = jobs.details(request["name"], request["offset"])
-        return found | {"lines": [line | length_of_answers(line) for line in found["lines"]]}
+        lines = [{key: value for key, value in line.items() if key != "skills"} for line in found["lines"]]
+        return found | {"lines": [line | length_of_answers(line) for line in lines]}
 
     @server_function
     def findings(request: dict[str, Any]) -> dict[str, Any]:
@@ -77,6 +79,28 @@ def following(
         return {"verdict": asdict(found) | {"actions": actions}, "before": parent if there else None}
 
     return [first_run, open_run, follow_run, follow_details, findings, outcome]
+
+
+def learning(services: Services) -> list[ServerFunction]:
+    """skills: what a run has learned; measure_skills: the same, after what it has not measured itself was; cut_out: a
+    head, and what that costs.
+    """
+    found = RunSkills(services.jobs)
+
+    @server_function
+    def skills(request: dict[str, Any]) -> dict[str, Any]:
+        return found.learned(request["name"])
+
+    @server_function
+    def measure_skills(request: dict[str, Any]) -> dict[str, Any]:
+        return found.measure(request["name"])
+
+    @server_function
+    def cut_out(request: dict[str, Any]) -> dict[str, Any]:
+        layer, head = request["head"]
+        return found.cut_out(request["name"], (int(layer), int(head)))
+
+    return [skills, measure_skills, cut_out]
 
 
 def length_of_answers(line: dict[str, Any]) -> dict[str, float]:

@@ -20,8 +20,8 @@ def title(which: Which) -> str:
 
 def evidence(birth: Birth) -> str:
     """What was seen at the evaluation before, at the first one that showed it, and at the next."""
-    shown = [describe_seen(birth.which, birth.first), f"at step {birth.before.step:,} {short(birth.before)}"]
-    shown.append(f"at step {birth.again.step:,} {short(birth.again)}")
+    shown = [describe_seen(birth.which, birth.first), f"at step {birth.before.step:,}: {short(birth.before)}"]
+    shown.append(f"at step {birth.again.step:,}: {short(birth.again)}")
     example = f" For example: {birth.first.example}." if birth.first.example else ""
     return f"{'; '.join(shown)}.{example}"
 

@@ -120,6 +120,7 @@ export function markTrace(log, marks, pointed, { color, inside }) {
     marker: {
       symbol: "circle",
       size: marks.map(({ number }) => (number === pointed ? 26 : 17)),
+      opacity: 1,
       color,
       line: { color: inside, width: 1 },
     },

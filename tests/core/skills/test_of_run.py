@@ -123,8 +123,8 @@ def test_bard_tinys_log_tells_what_it_has_learned_and_its_verdict_does_too():
     )
     assert learned_sentence(births) in verdict(Run(TINY)).changed
     assert evidence(births[0]) == (
-        "58 of 184 words of several tokens are real (32 %, 95 % interval 25 to 39 %); at step 0 14 of 128; "
-        "at step 187 55 of 182. For example: another, herself, should, from's."
+        "58 of 184 words of several tokens are real (32 %, 95 % interval 25 to 39 %); at step 0: 14 of 128; "
+        "at step 187: 55 of 182. For example: another, herself, should, from's."
     )
     assert evidence(births[2]).startswith(
         "68 % of the way from looking at everything alike to looking only at the token"

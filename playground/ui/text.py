@@ -20,3 +20,8 @@ def visible_token(token: bytes) -> str:
         return token.decode("utf-8")
     except UnicodeDecodeError:
         return "".join(f"\\x{byte:02x}" for byte in token)
+
+
+def visible_spaces(text: str) -> str:
+    """With marks in the place of spaces, tabs and line ends: as visibleSpaces in assets/dom.js does it."""
+    return text.replace("\n", "↵").replace("\t", "⇥").replace(" ", "·")

@@ -38,6 +38,7 @@ test("a value stands where a slider finds it again, on a log axis too", () => {
   ])
     for (const share of [0, 0.25, 1]) assert.ok(Math.abs(toSlider(scale, fromSlider(scale, share)) - share) < 1e-3);
   assert.equal(toSlider({ low: 1, high: 100, log: true }, 10), 0.5);
+  assert.equal(fromSlider({ low: 1, high: 25, whole: true }, 0.4), 11);
   assert.deepEqual(ticksOf({ low: 0, high: 5 }), [0, 1, 2, 3, 4, 5]);
   assert.deepEqual(ticksOf({ low: 1, high: 1000, log: true }), [1, 10, 100, 1000]);
   assert.deepEqual(ticksOf({ low: 4, high: 256, at: [4, 16] }), [4, 16]);

@@ -18,8 +18,8 @@ from core.interpretability.head_patterns import recognise, sharpest
 from core.interpretability.neurons import text_blocks, top_places
 from core.interpretability.patching import PATCHES, make_pair
 from playground.tabs.attention import EXAMPLE, neuron_search, scaling
-from playground.tabs.attention.heatmaps import visible_spaces
 from playground.tabs.attention.patching import EXAMPLES, works
+from playground.ui.text import visible_spaces
 from tests.ui.steps import choose_model, open_page, open_tab
 
 MOST_WORDS = 40  # whose lines are drawn

@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from playground.ui.palette import DIVERGING, SCALE, colorscale
+from playground.ui.text import visible_spaces
 
 MOST_TICKS = 48  # names along an axis that can still be read
 
@@ -60,7 +61,3 @@ def matrix(values: Tensor, tokens: list[str], title: str, unit: str, scale: dict
         },
         "names": names,
     }
-
-
-def visible_spaces(token: str) -> str:
-    return token.replace("\n", "↵").replace("\t", "⇥").replace(" ", "·")

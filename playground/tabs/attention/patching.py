@@ -16,7 +16,7 @@ from playground.tabs.attention.typed_token import typed_token
 from playground.ui.components import view
 from playground.ui.errors import server_function
 from playground.ui.palette import DIVERGING
-from playground.ui.text import page_text, visible_token
+from playground.ui.text import page_text, visible_spaces, visible_token
 
 MOST_PATCHED = 64  # tokens: time grows with their square, and a column for each must fit
 CLEAR = 1.0  # by so much an example's change moves the difference of the answers' logits where it is offered
@@ -95,7 +95,7 @@ def why_unequal(tokenizer: Tokenizer, clean: list[int], changed: list[int]) -> s
 
 
 def named(tokenizer: Tokenizer, ids: list[int]) -> str:
-    tokens = [visible_token(tokenizer.token_bytes(id)).replace(" ", "·").replace("\n", "↵") for id in ids]
+    tokens = [visible_spaces(visible_token(tokenizer.token_bytes(id))) for id in ids]
     listed = " ".join(f"“{token}”" for token in tokens[:8]) + (f" and {len(tokens) - 8} more" if tokens[8:] else "")
     return f"{listed} ({len(tokens)})" if tokens else "nothing (0)"
 

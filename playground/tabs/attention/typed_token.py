@@ -1,7 +1,7 @@
 """A token that a person typed."""
 
 from core.tokenizer import Tokenizer
-from playground.ui.text import page_text, visible_token
+from playground.ui.text import page_text, visible_spaces, visible_token
 
 
 def typed_token(tokenizer: Tokenizer, text: str) -> tuple[int, str]:
@@ -11,5 +11,5 @@ def typed_token(tokenizer: Tokenizer, text: str) -> tuple[int, str]:
         raise ValueError("type a word, with the space before it if there is one")
     if len(ids) == 1:
         return ids[0], ""
-    first = visible_token(tokenizer.token_bytes(ids[0])).replace(" ", "·")
-    return ids[0], f"“{text.replace(' ', '·')}” is {len(ids)} tokens: the first, “{first}”, is taken."
+    first = visible_spaces(visible_token(tokenizer.token_bytes(ids[0])))
+    return ids[0], f"“{visible_spaces(text)}” is {len(ids)} tokens: the first, “{first}”, is taken."

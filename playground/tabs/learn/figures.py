@@ -12,8 +12,11 @@ LAYOUT: dict[str, Any] = {"margin": {"l": 60, "r": 15, "t": 40, "b": 50}, "heigh
 Points = tuple[Sequence[float], Sequence[float]]  # x, y
 
 
-def curves(title: str, x: str, y: str, named: Mapping[str, Points], log_x: bool = False, log_y: bool = False) -> Plot:
-    """Curves over each other; x and y are the titles of the axes with their units."""
+def curves(title: str, x: str, y: str, named: Mapping[str, Points], log_x_at: Sequence[float] = ()) -> Plot:
+    """Curves over each other; x and y are the titles of the axes with their units.
+
+    log_x_at: where a logarithmic x axis has its ticks; none: it is linear.
+    """
     data = [
         {
             "type": "scatter",
@@ -25,7 +28,8 @@ def curves(title: str, x: str, y: str, named: Mapping[str, Points], log_x: bool 
         }
         for i, (name, points) in enumerate(named.items())
     ]
-    return Plot(title, data, LAYOUT | {"xaxis": axis(x, log_x), "yaxis": axis(y, log_y), "showlegend": len(data) > 1})
+    ticks = {"type": "log", "tickvals": list(log_x_at)} if log_x_at else {}
+    return Plot(title, data, LAYOUT | {"xaxis": axis(x) | ticks, "yaxis": axis(y), "showlegend": len(data) > 1})
 
 
 def panels(title: str, x: str, y: str, named: Mapping[str, Points]) -> Plot:
@@ -38,12 +42,12 @@ def panels(title: str, x: str, y: str, named: Mapping[str, Points]) -> Plot:
         end = str(i + 1) if i else ""
         line = {"type": "scatter", "mode": "lines", "name": name, "x": list(points[0]), "y": list(points[1])}
         data.append(line | {"line": {"color": LINES[0], "width": 1.5}, "xaxis": f"x{end}", "yaxis": f"y{end}"})
-        layout[f"xaxis{end}"] = axis(x if i // 2 == rows - 1 else "", False)
-        layout[f"yaxis{end}"] = axis(y if i % 2 == 0 else "", False) | {"rangemode": "tozero"}
+        layout[f"xaxis{end}"] = axis(x if i // 2 == rows - 1 else "")
+        layout[f"yaxis{end}"] = axis(y if i % 2 == 0 else "") | {"rangemode": "tozero"}
         place = {"xref": f"x{end} domain", "yref": f"y{end} domain", "x": 1, "y": 1, "xanchor": "right"}
         notes.append(place | {"text": f"<b>{name}</b>", "yanchor": "bottom", "showarrow": False})
     return Plot(title, data, layout | {"annotations": notes})
 
 
-def axis(title: str, log: bool) -> dict[str, Any]:
-    return {"title": {"text": title}, "type": "log" if log else "linear"}
+def axis(title: str) -> dict[str, Any]:
+    return {"title": {"text": title}}

@@ -34,13 +34,17 @@ class Match:
 
 @dataclass(frozen=True)
 class Slider:
-    """A number between two. `log`: equal ways on the slider are equal factors, and `low` is above 0."""
+    """A number between two, that may have to be `whole`.
+
+    log: equal ways on the slider are equal factors, and `low` is above 0.
+    """
 
     question: str
     low: float
     high: float
     unit: str
     log: bool = False
+    whole: bool = False
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,10 @@ const DRAWN = {
     const around = make("div", "pg-table-around");
     around.tabIndex = 0;
     around.setAttribute("role", "group");
-    around.append(table(columns, rows));
+    const drawn = table(columns, rows);
+    const lines = [...drawn.rows];
+    columns.forEach((_, i) => isWords(rows, i) && lines.forEach((line) => line.cells[i].classList.add("pg-words")));
+    around.append(drawn);
     body.append(around);
   },
   texts: ({ texts }, body) => {
@@ -35,6 +38,9 @@ const DRAWN = {
   head: drawHead,
   keys: (part, body) => body.append(keyEdit(part)),
 };
+
+// Whether a column holds words: no cell of it begins as a number does.
+const isWords = (rows, i) => !rows.some((cells) => /^[-+]?\d/.test(cells[i]));
 
 /** A part of playground/tabs/learn/lesson.py, by its `kind`. @param {any} part @returns {HTMLElement} */
 export function drawPart(part) {

@@ -1,14 +1,16 @@
 // Numbers on an axis: where each stands, and how it is written. No drawing.
 
-/** @typedef {{low: number, high: number, log?: boolean}} Scale */
+/** @typedef {{low: number, high: number, log?: boolean, whole?: boolean}} Scale */
 
 /** Where a value stands, 0 at the low end and 1 at the high one. @param {Scale} scale @param {number} value */
 export const toSlider = ({ low, high, log }, value) =>
   log ? Math.log(Math.max(value, low / 1e6) / low) / Math.log(high / low) : (value - low) / (high - low);
 
 /** The value that stands there. @param {Scale} scale @param {number} share */
-export const fromSlider = ({ low, high, log }, share) =>
-  Number((log ? low * (high / low) ** share : low + (high - low) * share).toPrecision(4));
+export const fromSlider = ({ low, high, log, whole }, share) => {
+  const value = log ? low * (high / low) ** share : low + (high - low) * share;
+  return whole ? Math.round(value) : Number(value.toPrecision(4));
+};
 
 /**
  * A number in at most three digits, or all before the point, with its unit.

@@ -1,5 +1,7 @@
 """The gradients of one batch and of its micro-batches, right and wrong, and what optimisers make of them."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 
@@ -51,6 +53,11 @@ def test_the_mistakes_are_those_that_autograd_gives_for_means(model: GPT) -> Non
     summed = torch.cat([part.flatten() for part in torch.autograd.grad(sum(micros), list(model.parameters()))])
     assert compare(summed, found[NOT_DIVIDED]).difference < 1e-4
     assert compare(summed / 8, found[MEAN_OF_MEANS]).difference < 1e-4
+
+
+def test_dropout_is_off_since_another_split_would_draw_other_zeros(make_model: Callable[..., GPT]) -> None:
+    found = compare_gradients(gradients(make_model(dropout=0.5), EQUAL))
+    assert found[RIGHT].difference < 1e-4
 
 
 def test_two_vectors_by_hand() -> None:

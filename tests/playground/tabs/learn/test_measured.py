@@ -1,8 +1,7 @@
 """Trainings and lessons 4 to 8: sentences and whether they hold follow from figures; no figure stands in a text."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -14,7 +13,6 @@ from core.datasets.instructions import Dialogue, Instruction
 from core.lessons.failing_runs import FAULTS, FailingRun
 from core.lessons.instruction_tuning import MaskRun, Obedience
 from core.lessons.memory_budget import CARD_GB, CONFIGURATIONS, gib
-from core.model import GPT
 from core.tokenizer import Tokenizer
 from playground.services.services import Services
 from playground.tabs.learn.lesson import Context, Result
@@ -26,7 +24,6 @@ from playground.tabs.learn.lessons import (
     sqrt_dk,
     taste_as_reward,
 )
-from playground.tabs.learn.measuring import reported, small_model
 from tests.core.diagnostics.test_doctor import BROKEN, read
 from tests.helpers.generators import returned
 
@@ -111,6 +108,29 @@ def test_how_far_off_the_mean_of_means_is(tmp_path: Path, vectors: dict[str, tor
     assert not accumulation.unequal_holds(returned(accumulation.unequal(context(tmp_path))))
 
 
+@pytest.mark.parametrize(
+    ("stretch", "outcome", "holds"), [(1.0, 1, True), (8.0, 0, False), (-1.0, 2, False)], ids=["same", "long", "back"]
+)
+def test_whether_a_factor_shows_in_a_step_of_adamw(
+    tmp_path: Path,
+    vectors: dict[str, torch.Tensor],
+    monkeypatch: pytest.MonkeyPatch,
+    stretch: float,
+    outcome: int,
+    holds: bool,
+) -> None:
+    """`stretch`: what becomes of AdamW's step where the gradient is eight times as long."""
+
+    def steps(model: object, gradient: torch.Tensor) -> dict[str, torch.Tensor]:
+        is_right = gradient is vectors["right"]
+        return {"sgd": -gradient, "adamw": vectors["whole"].sign() * (1.0 if is_right else stretch)}
+
+    monkeypatch.setattr(accumulation.measuring, "weight_steps", steps)
+    result = returned(accumulation.optimizer(context(tmp_path)))
+    assert result.outcome == accumulation.STEP_SIZES[outcome] and accumulation.optimizer_holds(result) == holds
+    assert "a step 8.0 times as long" in accumulation.explain_optimizer(result, "")
+
+
 # --- the loss that will not fall ---------------------------------------------------------------------------------
 
 
@@ -152,6 +172,28 @@ def test_the_lowest_loss_is_that_of_the_leak_and_the_highest_where_the_future_is
     assert result.outcome == 9.0 and held_out.holds(result)
     runs["leaky_mask"] = runs["no_warmup"]
     assert not lowest.holds(returned(lowest.run(context(tmp_path))))
+
+
+def test_the_damage_is_greatest_where_the_mended_run_ends_highest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = type("Settings", (), {"fit": type("Fit", (), {"max_steps": 40})})
+    monkeypatch.setattr(failing_loss, "read_material", lambda: type("Material", (), {"config": settings}))
+    ends, mended = dict.fromkeys(FAULTS, 4.0) | {"rate_too_high": 5.0, "tiny_batch": 3.0}, []
+
+    def train(material: object, fault: object, mend_at: int) -> Iterator[float]:
+        mended.append(mend_at)
+        yield 1.0
+        name = next(name for name, one in FAULTS.items() if one is fault)
+        return FailingRun([6.0, 5.0], ends[name], 0.1, 0.0, None)
+
+    monkeypatch.setattr(failing_loss, "train", train)
+    result = returned(failing_loss.mend(context(tmp_path)))
+    assert mended == [20] * 6 and result.outcome == FAULTS["rate_too_high"].title and failing_loss.mend_holds(result)
+    said = failing_loss.explain_mend(result, "")
+    assert "the learning rate is too high, 5.00 nats" in said and "the batch is tiny, 3.00" in said
+    ends["no_warmup"] = 6.0
+    assert not failing_loss.mend_holds(returned(failing_loss.mend(context(tmp_path))))
 
 
 def test_curves_that_are_gone_are_missed_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,37 +280,3 @@ def test_only_a_gain_that_is_more_than_chance_bears_the_methods_out() -> None:
     assert taste_as_reward.methods_hold(Result(figures | {"n": 48.0}, "DPO"))
     best = {"ppo_gain": 2.0, "ppo_real": 0.0}
     assert not taste_as_reward.methods_hold(Result(figures | best, "PPO"))
-
-
-# --- what they share ---------------------------------------------------------------------------------------------
-
-
-def test_progress_is_a_part_of_the_whole_and_what_is_stopped_ends() -> None:
-    ended: list[str] = []
-
-    def work() -> Any:
-        try:
-            yield 0.0
-            yield 1.0
-            return "made"
-        finally:
-            ended.append("ended")
-
-    following = reported(work(), "training", 0.5, 0.9)
-    assert [next(following).done, next(following).done] == [0.5, 0.9]
-    assert returned(following) == "made"
-    stopped = reported(work(), "training")
-    next(stopped)
-    stopped.close()
-    assert ended == ["ended", "ended"]
-
-
-def test_a_model_that_would_take_too_long_is_refused(
-    tmp_path: Path, make_model: Callable[..., GPT], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    here, loaded = context(tmp_path), type("Loaded", (), {"model": make_model()})
-    monkeypatch.setattr(here.services.checkpoints, "load", lambda name: loaded)
-    assert small_model(here, "bard") == tmp_path / "bard"
-    monkeypatch.setattr("playground.tabs.learn.measuring.LARGEST", 1000)
-    with pytest.raises(ValueError, match="choose a model with at most 1,000"):
-        small_model(here, "bard")

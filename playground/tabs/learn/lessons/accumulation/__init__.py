@@ -159,7 +159,8 @@ def explain_optimizer(result: Result, prediction: Answer) -> str:
 
 def optimizer_holds(result: Result) -> bool:
     found = result.figures
-    return abs(found["sgd_length"] - PARTS) < 0.01 and abs(found["adamw_length"] - 1) < 0.05
+    is_same = result.outcome == STEP_SIZES[1] and abs(found["adamw_length"] - 1) < 0.05
+    return is_same and abs(found["sgd_length"] - PARTS) < 0.01
 
 
 STEPS = (

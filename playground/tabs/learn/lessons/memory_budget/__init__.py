@@ -50,7 +50,7 @@ def stacked(title: str, unit: str, planned: dict[str, dict[str, float]], limit: 
         }
         for i, (part, name) in enumerate(NAMES.items())
     ]
-    layout = LAYOUT | {"barmode": "stack", "xaxis": axis(f"memory in {unit}", False)}
+    layout = LAYOUT | {"barmode": "stack", "xaxis": axis(f"memory in {unit}")}
     layout |= {"legend": {**LEGEND, "traceorder": "normal"}}
     layout |= {"yaxis": {"autorange": "reversed", "automargin": True}}
     if limit:

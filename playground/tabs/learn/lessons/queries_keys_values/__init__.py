@@ -22,7 +22,7 @@ from playground.tabs.learn.lesson import (
     Step,
     Table,
 )
-from playground.ui.text import visible_token
+from playground.ui.text import visible_spaces, visible_token
 
 TEXT = "O Romeo, Romeo! wherefore art thou Romeo?\nDeny thy father and refuse thy"
 REPEATED, FOLLOWER = " thy", " father"  # the last word has occurred before, and this came after it
@@ -71,7 +71,7 @@ def text_before(context: Context) -> tuple[Part, ...]:
 
 
 def rows_of(tokens: list[str]) -> list[list[str]]:
-    return [[str(i), token] for i, token in enumerate(tokens, 1)]
+    return [[str(i), visible_spaces(token)] for i, token in enumerate(tokens, 1)]
 
 
 def ask(context: Context) -> Run:
@@ -114,7 +114,13 @@ def follow(context: Context) -> Run:
     needed = tokens_for(steps.weights, SHARE)
     lengths = (steps.weights[:, None] * steps.v).norm(dim=-1)
     rows = [
-        [token, f"{steps.raw[i]:.2f}", f"{steps.scaled[i]:.2f}", f"{steps.weights[i]:.3f}", f"{lengths[i]:.3f}"]
+        [
+            visible_spaces(token),
+            f"{steps.raw[i]:.2f}",
+            f"{steps.scaled[i]:.2f}",
+            f"{steps.weights[i]:.3f}",
+            f"{lengths[i]:.3f}",
+        ]
         for i, token in enumerate(row.tokens)
     ]
     return Result(
@@ -161,7 +167,8 @@ def edit(context: Context) -> Run:
     yield Progress("running the model with it", 0.5)
     seen, weights = pass_with_edited_key(row.model, row.ids, row.place, TARGET, found.change)
     before, after = activations.next_token(row.model, row.seen), activations.next_token(row.model, seen)
-    guesses = [visible_token(row.tokenizer.token_bytes(int(likely.argmax()))) for likely in (before, after)]
+    likeliest = [row.tokenizer.token_bytes(int(likely.argmax())) for likely in (before, after)]
+    guesses = [visible_spaces(visible_token(token)) for token in likeliest]
     moved = float((before - after).abs().sum() / 2)
     name = row.tokens[TARGET].strip()
     return Result(
@@ -224,7 +231,7 @@ STEPS = (
         "Follow one row to the output",
         "A score is the product of a query and a key, divided by √d_k. The softmax turns the scores of a row into "
         "weights that add up to 1, and the output is the sum of weight times value.",
-        Slider("How many tokens does it take to have nine tenths of this row's weight?", 1, 25, "tokens"),
+        Slider("How many tokens does it take to have nine tenths of this row's weight?", 1, 25, "tokens", whole=True),
         follow,
         explain_follow,
         lambda result: result.figures["needed"] <= result.figures["tokens"] / 2 and result.figures["all"] < 1e-3,

@@ -103,12 +103,12 @@ def gradient(context: Context) -> Run:
     plot = curves(
         "What of a gradient can pass the softmax",
         "d_k",
-        "Frobenius norm of the softmax's Jacobian (no unit)",
+        "norm of the softmax's Jacobian (no unit)",
         {
             "scores ÷ √d_k": (WIDTHS, [found.gradient for found in divided]),
             "not divided": (WIDTHS, [found.gradient for found in without]),
         },
-        log_x=True,
+        log_x_at=WIDTHS,
     )
     return Result(
         {

@@ -78,10 +78,9 @@ def reward_model(context: Context) -> Run:
     ranked = KEPT.ranked
     base = KEPT.before(experiment)
     share, n = ranked["accuracy/val"], int(ranked["n/prompts"])
-    by_score = sorted(base.answers, key=lambda answer: answer["score"])
+    answers = sorted(base.answers, key=lambda answer: -answer["score"])
     rows = [
-        [f"{answer['score']:+.2f}", answer["prompt"], answer["text"]]
-        for answer in by_score[::-1][:SHOWN] + by_score[:SHOWN]
+        [f"{answer['score']:+.2f}", answer["prompt"], answer["text"]] for answer in answers[:SHOWN] + answers[-SHOWN:]
     ]
     figures = {"share": 100 * share, "n": float(n), "own": float(KEPT.own), "low": rate(share * n, n).low}
     return Result(figures, 100 * share, (Table("What it likes most and least", ("score", "prompt", "answer"), rows),))

@@ -33,6 +33,12 @@ export function visible(hex) {
   return token;
 }
 
+/** The text that tokens are together: all characters that are complete. @param {string[]} hexes */
+export function textOfTokens(hexes) {
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  return hexes.map((hex) => decoder.decode(bytesOf(hex), { stream: true })).join("");
+}
+
 /** @param {string} hex */
 export const spacedHex = (hex) => hex.replace(/(..)(?=.)/g, "$1 ");
 

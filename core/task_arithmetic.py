@@ -25,7 +25,7 @@ from core.stages import registry
 
 STAGE = "mix"  # of the card of what is kept
 AMOUNTS = (-1.0, -0.5, 0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)  # at which the picture of score against KL is measured
-STRENGTHS = (0.0, 1.0, 2.0, 4.0, 6.0, 8.0)  # the same, of a steering vector
+STRENGTHS = (0.0, 1.0, 2.0, 3.0, 4.0, 6.0)  # the same, of a steering vector
 MOST_STRENGTH = 10.0
 PROMPTS = 60  # held-out ones, on which each point is measured
 
@@ -58,6 +58,11 @@ class Family:
     parent: Checkpoint[GPT]  # with its children's vocabulary, which knows how turns are marked
     children: dict[str, Checkpoint[GPT]]
     digest: str  # sha256 of the parent's weights on disk
+
+
+def dialled(child: str, a: float) -> Mixture | None:
+    """The child's parent and so much of what it has learned; None where that is the child as it is."""
+    return None if a == 1 else Mixture(((child, a),))
 
 
 # --- reading --------------------------------------------------------------------------------------------------

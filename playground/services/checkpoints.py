@@ -25,7 +25,7 @@ from core.packed_model import PackedGPT
 from core.rlhf.steering import SteeringVectors
 from core.roots import Roots
 from core.stages import registry
-from core.task_arithmetic import Family, Mixture, mixed, parent_of, read_family
+from core.task_arithmetic import Family, Mixture, dialled, mixed, parent_of, read_family
 from core.tokenizer import Tokenizer
 from core.training.run_directory import Run
 
@@ -168,6 +168,11 @@ class Checkpoints:
                 return Checkpoint(mixed(family, mixture, steering), family.parent.tokenizer, first.card)
 
             return get_or_make(self.mixed, (keys, mixture, steering), make, KEPT_MIXED)
+
+    def load_dialled(self, name: str, a: float) -> Checkpoint[GPT]:
+        """The model called `name`, or what lies so far between it, at 1, and its parent, at 0."""
+        mixture = dialled(name, a)
+        return self.load_mixed(mixture) if mixture else self.load(name)
 
     def mixed_writer(
         self, mixture: Mixture, precision: str, steering: SteeringVectors | None = None

@@ -5,7 +5,7 @@ import { blankAnswer, extend, makeAnswers } from "../../playground/tabs/chat/ans
 import { makeComposer, objection, withToken } from "../../playground/tabs/chat/composer.js";
 import { makeConversation } from "../../playground/tabs/chat/conversation.js";
 import { isComparable, isOpen, noteOf } from "../../playground/tabs/chat/model_turn.js";
-import { keepIn, makeTurns } from "../../playground/tabs/chat/turns.js";
+import { keepIn, makeTurns, writerOf } from "../../playground/tabs/chat/turns.js";
 import { pickAfter, voteBetween } from "../../playground/tabs/chat/vote.js";
 
 const HELD = { model: "bard-chat", draft: "" };
@@ -81,7 +81,7 @@ test("both models answer a line; what they write comes in pieces until both have
     { role: "assistant", content: "AB" },
   ]);
   const [begin, , more] = asked.map(([, request]) => request);
-  assert.deepEqual(begin.wish, { model: "bard-chat", beside: "bard-base", temperature: 0.8 });
+  assert.deepEqual(begin.wish, { model: "bard-chat", beside: "bard-base", temperature: 0.8, dial: 1 });
   assert.deepEqual([begin.place, begin.messages], [[0, 0], [{ role: "user", content: "Who?" }]]);
   assert.deepEqual(more.known, { "answer-0": 1, "answer-1": 0 });
 });
@@ -144,6 +144,22 @@ test("one model beside itself answers once", () => {
   assert.deepEqual(conversation.models(), ["bard-chat"]);
 });
 
+test("a dial that is turned goes with the model of its header, which may then answer beside itself", () => {
+  conversation.choose({ beside: "bard-chat", dial: 0.5, dialled: "bard-chat" });
+  assert.deepEqual(conversation.writers(), [
+    { model: "bard-chat", dial: 0.5 },
+    { model: "bard-chat", dial: 1 },
+  ]);
+  const [mixed] = conversation.writers().map(({ model, dial }) => blankAnswer(model, [], "", dial));
+  assert.equal(writerOf(mixed), "bard-chat (dial 0.5)");
+  const [again] = withToken({ answers: [mixed] }, 0, 0, [9, 0.1, "5a"]);
+  assert.equal(again.dial, 0.5, "another token is drawn by the same weights");
+  assert.equal(voteBetween({ answers: [mixed] }, "tie", 0).sides[0].dial, 0.5);
+  conversation.choose({ dialled: "bard-aligned" });
+  assert.equal(conversation.settings().dial, 1, "of another model it says nothing");
+  conversation.choose({ beside: "", dial: 1, dialled: "" });
+});
+
 test("with another token the answer is begun anew from there, and the one beside it stays", () => {
   const [left, right] = written("a", "b");
   Object.assign(left, {
@@ -174,7 +190,7 @@ test("another token begins a branch, which is looked into", async () => {
   assert.equal(tree.siblings(turn).length, 2);
   assert.equal(conversation.inspected().node, tree.leaf());
   const [begin, more] = asked.map(([, request]) => request);
-  assert.deepEqual([begin.place, begin.answers], [[0, 1], [{ model: "a", written: [9] }]]);
+  assert.deepEqual([begin.place, begin.answers], [[0, 1], [{ model: "a", dial: 1, written: [9] }]]);
   assert.deepEqual(more.known, { "answer-0": 0 }, "what it was begun with is not counted as written");
 });
 
@@ -228,7 +244,7 @@ test("an answer that was cut off goes on where it ended, drawn with other number
   goOn(turn, 0);
   await settle();
   const [begin, more] = asked.map(([, request]) => request);
-  assert.deepEqual([begin.place, begin.answers], [[0, 0, 1], [{ model: "bard-chat", written: [1] }]]);
+  assert.deepEqual([begin.place, begin.answers], [[0, 0, 1], [{ model: "bard-chat", dial: 1, written: [1] }]]);
   assert.deepEqual(more.known, { "answer-0": 0 }, "what it was begun with is not counted as written");
   assert.deepEqual(
     turn.answers[0].tokens.map(([id]) => id),

@@ -42,7 +42,7 @@ test("an empty conversation is not kept; another one is, with its model and sett
   assert.deepEqual(sent, []);
   tree.add(line("Who?"));
   assert.deepEqual(await keep(), { error: "", note: "" });
-  assert.deepEqual(sent[0].content.settings, { temperature: 0.8, beside: "", model: "bard-chat" });
+  assert.deepEqual(sent[0].content.settings, { temperature: 0.8, beside: "", model: "bard-chat", dial: 1 });
   assert.equal(sent[0].content.tree.nodes[1].text, "Who?");
   assert.deepEqual(sent[0].known, []);
   assert.deepEqual(tree.known(), [sent[0].revision]);
@@ -95,7 +95,7 @@ test("a kept conversation takes the place of this one, with its settings and its
   const content = { tree: { nodes, leaf: 1, next: 2 }, settings: { temperature: 0.4, model: "bard-base" } };
   assert.equal(await replace("b", content, "r1", "bard-base"), true);
   assert.deepEqual([tree.id(), tree.known(), tree.leaf().text], ["b", ["r1"], "Then?"]);
-  assert.deepEqual(conversation.settings(), { temperature: 0.4, beside: "", model: "bard-chat" });
+  assert.deepEqual(conversation.settings(), { temperature: 0.4, beside: "", model: "bard-chat", dial: 1 });
   assert.deepEqual(used, ["bard-base"], "the header follows");
   await replace("b", content, "r1", "");
   assert.equal(used.length, 1, "a model that is gone is not asked for");

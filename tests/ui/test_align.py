@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from core import checkpoint
 from core.checkpoint import Card
@@ -19,8 +19,18 @@ from core.preferences.vote_store import Votes
 from core.tokenizer import Tokenizer
 from core.training.log_lines import read_lines
 from core.training.run_directory import Run
+from playground.tabs.align import mixtures
 from tests.ui.runs import HOSTILE, add_aligned_steps, write_aligned
-from tests.ui.steps import choose, choose_run, open_page, open_tab, wait_for_points, wait_for_state
+from tests.ui.steps import (
+    choose,
+    choose_model,
+    choose_run,
+    open_page,
+    open_tab,
+    unfold,
+    wait_for_points,
+    wait_for_state,
+)
 
 VIEW = "#align-view .pg-run"
 # Where the parts of the view begin that stand below each other at any width.
@@ -310,3 +320,71 @@ def a_reward_model_is_pushed_against_and_what_came_of_it_deleted(page: Page, wor
     view.get_by_role("button", name="Sure?").click()
     expect(view).to_contain_text("Nothing has been pushed yet")
     assert "goodhart" not in [read_comparison(path).kind for path in comparisons(workspace)]
+
+
+def test_a_dial_answers_at_once_is_measured_kept_and_turned_in_chat(
+    page: Page,
+    url: str,
+    workspace: Path,
+    make_model: Callable[..., GPT],
+    tokenizer: Tokenizer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(mixtures, "AMOUNTS", (0.0, 1.0))
+    for name, std, parent in (("elder", 0.3, None), ("one", 0.31, "elder"), ("two", 0.32, "elder")):
+        model = make_model(block_size=512, std=std)
+        checkpoint.save(workspace / name, model, tokenizer, Card("dpo" if parent else "sft", parent))
+    open_align(page, url, "Before and after")
+    choose(page, "compare-after", "one")
+    dial = page.locator("#dial-view")
+    dial.get_by_role("button", name="slide between one and its parent").click()
+    expect(dial.locator(".pg-dial-ends")).to_have_text("0: elder1: one")
+    answer = dial.locator(".pg-answer")
+    child = answer_after(answer, 1)
+
+    slider = dial.get_by_label("a of one")
+    slider.fill("0")
+    parent = answer_after(answer, 2)
+    assert parent != child
+    expect(dial.locator(".pg-dial-mixed")).to_have_text("elder")
+    slider.fill("1")
+    assert answer_after(answer, 3) == child
+    dial.get_by_role("button", name="Layers").click()
+    dial.get_by_role("button", name="None", exact=True).click()
+    assert answer_after(answer, 4) == parent, "of the change nothing is left"
+    dial.get_by_role("button", name="All", exact=True).click()
+    answer_after(answer, 5)
+
+    dial.get_by_label("Second child").select_option("two")
+    answer_after(answer, 6)
+    pad = dial.locator(".pg-dial-pad").bounding_box()
+    assert pad is not None
+    page.mouse.click(pad["x"] + pad["width"] / 2, pad["y"] + pad["height"] / 2)
+    expect(dial.locator(".pg-dial-mixed")).to_have_text(
+        "elder + 0.5 (one \N{MINUS SIGN} elder) + 0.5 (two \N{MINUS SIGN} elder)"
+    )
+    dial.get_by_role("button", name="Keep as a model").click()
+    expect(dial).to_contain_text("one-mixed is among the models now.")
+    assert checkpoint.read_card(workspace / "one-mixed" / "card.json").data["mixed"] == {"one": 0.5, "two": 0.5}
+    dial.get_by_role("button", name="Steer by your votes").click()
+    expect(dial).to_contain_text("There are 0 votes that prefer an answer, and a vector needs 10.")
+    dial.get_by_role("button", name="Measure the dial").click()
+    expect(dial.locator(".pg-dial-picture")).to_have_attribute("data-points", "2")
+    assert plotted(page, "#dial-view .js-plotly-plot", "dial of one with 0.5 two")[0][0] > 0, "the other child stays"
+
+    choose_model(page, "one")
+    open_tab(page, "Chat")
+    unfold(page, "chat-manner")
+    page.locator("#chat-dial input").fill("0.5")
+    expect(page.locator("#chat-dial label")).to_have_text("Dial: 0.50 from elder")
+    page.locator("#chat-text textarea").fill("Who is there?")
+    page.locator("#chat-text textarea").press("Enter")
+    said = page.locator(".pg-said-model")
+    expect(said).to_have_attribute("data-state", "finished")
+    expect(said.locator(".pg-said-who")).to_have_text("one (dial 0.5)")
+
+
+def answer_after(answer: Locator, turn: int) -> str:
+    """What stands there when the dial has been turned so often and its model has answered to the end."""
+    expect(answer).to_have_attribute("data-turn", str(turn))
+    return answer.locator(".pg-answer-text").inner_text()

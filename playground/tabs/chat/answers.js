@@ -1,6 +1,7 @@
 // Answers, and how they come in while they are written.
 
 import { ask, sleep } from "../../../assets/server.js";
+import { dialOf } from "./turns.js";
 
 const LOST = "The playground was restarted while this was being written: ask for another answer.";
 const NO_ROOM = "The browser has no room for so long a conversation: after a reload, open it from the list.";
@@ -11,10 +12,12 @@ const TROUBLED = 1500; // ms until it is asked again
  * @param {string} model
  * @param {import("./turns.js").Answer["tokens"]} [tokens]
  * @param {string} [lead]
+ * @param {number} [dial]
  * @returns {import("./turns.js").Answer}
  */
-export const blankAnswer = (model, tokens = [], lead = "") => ({
+export const blankAnswer = (model, tokens = [], lead = "", dial = 1) => ({
   model,
+  dial,
   seed: 0,
   lead,
   tokens,
@@ -93,7 +96,10 @@ export function makeAnswers(conversation, server, screen) {
 
   async function write(turn, wanted, place) {
     screen.draw();
-    const asked = wanted.map(({ model, tokens }) => ({ model, written: tokens.map(([id]) => id) }));
+    const asked = wanted.map((answer) => ({
+      ...{ model: answer.model, dial: dialOf(answer) },
+      written: answer.tokens.map(([id]) => id),
+    }));
     const messages = tree.messages(turn.parent);
     const request = { wish: conversation.settings(), messages, place, answers: asked };
     const { error, names, seed } = await ask(server.begin_answers(request));

@@ -1,6 +1,7 @@
 // What a person does with a conversation: say something, ask again, branch, choose between answers.
 
 import { blankAnswer } from "./answers.js";
+import { dialOf } from "./turns.js";
 import { castVote } from "./vote.js";
 
 /** @typedef {import("./turns.js").Turn} Turn */
@@ -20,7 +21,9 @@ const EMPTY = "The line is empty: write something, or cancel.";
  */
 export const withToken = (turn, lane, index, token) =>
   turn.answers.map((answer, i) =>
-    i === lane ? blankAnswer(answer.model, [...answer.tokens.slice(0, index), token], answer.lead) : { ...answer },
+    i === lane
+      ? blankAnswer(answer.model, [...answer.tokens.slice(0, index), token], answer.lead, dialOf(answer))
+      : { ...answer },
   );
 
 /**
@@ -57,7 +60,7 @@ export function makeComposer({ conversation, answers, server, screen, isAnswered
   const answerAll = (turn = tree.leaf()) =>
     answers.begin(
       turn,
-      conversation.models().map((model) => blankAnswer(model)),
+      conversation.writers().map(({ model, dial }) => blankAnswer(model, [], "", dial)),
     );
 
   /** A person's turn that has no answer. @param {Turn} turn */
@@ -89,13 +92,15 @@ export function makeComposer({ conversation, answers, server, screen, isAnswered
     answerAll();
   }
 
-  /** With the next seed. @param {Turn} turn */
+  /** With the next seed, by the same models, the first one where its dial stands now. @param {Turn} turn */
   function answerAgain(turn) {
-    if (isFree())
-      answers.begin(
-        tree.parent(turn),
-        turn.answers.map(({ model }) => blankAnswer(model)),
-      );
+    if (!isFree()) return;
+    const now = conversation.writers()[0];
+    const dial = (answer, lane) => (lane === 0 && answer.model === now?.model ? now.dial : dialOf(answer));
+    answers.begin(
+      tree.parent(turn),
+      turn.answers.map((answer, lane) => blankAnswer(answer.model, [], "", dial(answer, lane))),
+    );
   }
 
   /**

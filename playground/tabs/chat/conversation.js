@@ -31,7 +31,11 @@ export function makeConversation(tree) {
   const restSoon = debounce(rests.tell, REST);
   const isReady = () => held !== null && defaults !== null;
   /** @returns {Record<string, any>} */
-  const settings = () => ({ ...defaults, ...tree.settings(), model: held?.model });
+  function settings() {
+    /** @type {Record<string, any>} */
+    const all = { ...defaults, ...tree.settings(), model: held?.model };
+    return { ...all, dial: all.dialled === all.model ? all.dial : 1 }; // the dial of another model says nothing
+  }
 
   // A model that answers reads what the last answer was an answer to; another one goes on from its end.
   function upcoming(answers) {
@@ -78,6 +82,12 @@ export function makeConversation(tree) {
     model: () => (isReady() ? held.model : null),
     /** The models that answer now, the one in the header first. */
     models: () => [held.model, settings().beside].filter((name, i, all) => name && all.indexOf(name) === i),
+    /** The same with where the dial of the first one stands; turned, it may answer beside itself as it is. */
+    writers() {
+      const { model, beside, dial } = settings();
+      const other = beside && (beside !== model || dial !== 1) ? [{ model: beside, dial: 1 }] : [];
+      return [...(model ? [{ model, dial }] : []), ...other];
+    },
     /** What a model would read now: with the line that is being typed, else what has been said. */
     upcoming,
     inspected: () => inspected,

@@ -1,10 +1,10 @@
 // A conversation as a file.
 
-import { spoken } from "./turns.js";
+import { spoken, writerOf } from "./turns.js";
 
 /** @typedef {import("./turns.js").Turn} Turn */
 
-const speaker = (turn) => (turn.role === "user" ? "You" : turn.answers[turn.pick].model);
+const speaker = (turn) => (turn.role === "user" ? "You" : writerOf(turn.answers[turn.pick]));
 const escaped = (text) => text.replace(/[\\`*_{}[\]<>()#+\-.!|~&]/g, "\\$&");
 
 /** @param {Turn[]} path */

@@ -7,6 +7,7 @@ import { latest } from "../../../assets/server.js";
 import { visible } from "../../../assets/tokens.js";
 import { barCells, colorOf, percent } from "./probability.js";
 import { conversation, takeInstead } from "./this_conversation.js";
+import { dialOf } from "./turns.js";
 
 const PRESSED = '.pg-scene .pg-chip[aria-pressed="true"]';
 
@@ -106,7 +107,8 @@ export function mount({ element, props, server }) {
     const { node, answer, index } = place;
     const written = answer.tokens.slice(0, index + 1).map(([id]) => id);
     const messages = conversation.tree.messages(node.parent);
-    const request = { wish: conversation.settings(), model: answer.model, messages, written, ...at };
+    const writer = { model: answer.model, dial: dialOf(answer) };
+    const request = { wish: conversation.settings(), ...writer, messages, written, ...at };
     const found = await last(server.look_inside(request));
     if (found && place) draw(found);
   }

@@ -18,6 +18,6 @@ def build(services: Services, inspector: TokenInspector) -> gr.HTML:
         model = request["model"]
         asked = conversation(services.checkpoints, model, request)
         layer, head = int(request["layer"]), int(request["head"])
-        return inspector.look_inside(model, asked, request["written"], layer, head)
+        return inspector.look_inside(model, asked, request["written"], layer, head, float(request["dial"]))
 
     return view("chat-inside", "tabs/chat/inside.js", "pg-inside", functions=[look_inside], palette=SCALE)

@@ -3,7 +3,7 @@
 import { make } from "../../../assets/dom.js";
 import { plainText, xrayText } from "./answer_text.js";
 import { branchTools, copyTool, goOnTool, tool } from "./turn_tools.js";
-import { textOf } from "./turns.js";
+import { textOf, writerOf } from "./turns.js";
 
 /** @typedef {import("./turns.js").Turn} Turn */
 /** @typedef {import("./turns.js").Answer} Answer */
@@ -40,7 +40,7 @@ export const isOpen = ({ state, cut, tokens }) => Boolean(tokens.length) && (sta
 function bubble(turn, lane, { conversation, composer, colors, copied, updates }) {
   const answer = turn.answers[lane];
   const isPicked = turn.answers.length > 1 && turn.pick === lane;
-  const head = make("p", "pg-said-who", answer.model + (isPicked ? " · the conversation goes on from here" : ""));
+  const head = make("p", "pg-said-who", writerOf(answer) + (isPicked ? " · the conversation goes on from here" : ""));
   const inspect = (index) => conversation.inspect({ node: turn, lane, answer, index });
   const text = colors ? xrayText(answer, colors, inspect) : plainText(answer);
   const [frame, tools] = [make("div", "pg-turn pg-said-model"), make("div", "pg-said-tools")];

@@ -17,7 +17,7 @@ def build(services: Services, inspector: TokenInspector) -> gr.HTML:
     def next_token(request: dict[str, Any]) -> dict[str, Any]:
         model = request["wish"]["model"]
         asked = conversation(services.checkpoints, model, request)
-        return inspector.next_token(model, asked, sampling(request["wish"]))
+        return inspector.next_token(model, asked, sampling(request["wish"]), float(request["wish"]["dial"]))
 
     return view(
         "chat-next",

@@ -5,14 +5,16 @@ from typing import Any
 
 import gradio as gr
 
+from core.checkpoint import read_card
 from core.config import leaves, setting_of
 from core.conversation import personas
 from core.generate import Sampling
 from core.packed_model import PRECISIONS
 from playground.panels.stage_form.fields import describe
+from playground.services.checkpoints import Checkpoints
 from playground.services.services import Services
 from playground.ui.components import view
-from playground.ui.errors import server_function
+from playground.ui.errors import explain, server_function
 from playground.ui.form_values import parse
 
 MAIN = ("temperature", "top_p", "top_k", "max_new_tokens")  # in sight; the others are folded away
@@ -68,10 +70,22 @@ def build_manner(services: Services) -> gr.HTML:
     """Who answers beside the model, in whose voice, and what is read before all."""
 
     @server_function
-    def who_can_answer(_: dict[str, Any]) -> dict[str, Any]:
-        return {"models": services.checkpoints.names(), "personas": personas()}
+    def who_can_answer(request: dict[str, Any]) -> dict[str, Any]:
+        """The models, the characters, and whether the model in the header can be slid towards its parent."""
+        dial = about_dial(services.checkpoints, request["model"])
+        return {"models": services.checkpoints.names(), "personas": personas(), "dial": dial}
 
     return view("chat-who", "tabs/chat/manner.js", "pg-manner", functions=[who_can_answer])
+
+
+def about_dial(checkpoints: Checkpoints, model: str) -> dict[str, str]:
+    """The parent of a model; "" if it has none, or why they cannot be mixed."""
+    if not model or not read_card(checkpoints.path(model) / "card.json").parent:
+        return {"parent": "", "why": ""}
+    try:
+        return {"parent": checkpoints.family([model]).name, "why": ""}
+    except ValueError as error:
+        return {"parent": "", "why": explain(error)}
 
 
 def fields() -> list[dict[str, Any]]:
@@ -88,4 +102,7 @@ def fields() -> list[dict[str, Any]]:
 
 def defaults() -> dict[str, Any]:
     """What the controls hold where nothing was chosen."""
-    return Sampling().to_dict() | {"beside": "", "persona": "", "system": "", "precision": next(iter(PRECISIONS))}
+    return Sampling().to_dict() | {
+        **{"beside": "", "persona": "", "system": "", "precision": next(iter(PRECISIONS))},
+        **{"dial": 1.0, "dialled": ""},  # of the model with that name
+    }

@@ -10,6 +10,7 @@ import gradio as gr
 from core.conversation import Conversation, Message
 from core.preferences.vote_store import CHOICES, Answer, NewPair
 from core.stages import registry
+from core.task_arithmetic import dialled
 from playground.panels.voting.panel import name as annotator_name
 from playground.services.answer_stream import AnswerStream, GenerationRequest
 from playground.services.checkpoints import Checkpoints
@@ -51,6 +52,7 @@ def log(services: Services, page: Page, inspector: TokenInspector, store: Conver
                 drawn,
                 wish["precision"],
                 tuple(wanted["written"]),
+                dialled(wanted["model"], float(wanted["dial"])),
             )
             for wanted in request["answers"]
         ]
@@ -87,8 +89,8 @@ def log(services: Services, page: Page, inspector: TokenInspector, store: Conver
     @server_function
     def vote_on_answers(request: dict[str, Any]) -> dict[str, Any]:
         """A vote between two answers to the same conversation; one that was given before is taken back."""
-        left, right = (Answer(page_text(side["text"]), side["model"], side["seed"]) for side in request["sides"])
-        read = conversation(checkpoints, left.model, request)
+        left, right = (Answer(page_text(side["text"]), model_of(side), side["seed"]) for side in request["sides"])
+        read = conversation(checkpoints, request["sides"][0]["model"], request)
         *before, last = replace(read, answers=True).turns
         history = tuple((message["role"], message["content"]) for message in before)
         pair = (
@@ -128,6 +130,11 @@ def log(services: Services, page: Page, inspector: TokenInspector, store: Conver
 
     shown.model_wanted(use_model, [shown, page.model], page.model, api_name="use_chat_model", show_progress="hidden")
     return shown
+
+
+def model_of(side: dict[str, Any]) -> str:
+    """The checkpoint that wrote an answer; "" of one that was mixed for it, which no model is to be judged by."""
+    return side["model"] if float(side["dial"]) == 1 else ""
 
 
 def seed_at(seed: int, place: Sequence[int]) -> int:

@@ -24,18 +24,20 @@ class TokenInspector:
         self.logits: dict[tuple[Any, ...], Tensor] = {}
         self.lock = threading.Lock()
 
-    def next_token(self, name: str, conversation: Conversation, sampling: Sampling) -> dict[str, Any]:
+    def next_token(
+        self, name: str, conversation: Conversation, sampling: Sampling, dial: float = 1.0
+    ) -> dict[str, Any]:
         """The distribution of the first token of the next answer, as the model has it and as it is drawn from.
 
         tokens: [bytes in hexadecimal, model's probability, probability of being drawn], the model's likeliest first;
-        kept: how many tokens can be drawn; entropy: of both, in bits.
+        kept: how many tokens can be drawn; entropy: of both, in bits. dial: see `Checkpoints.load_dialled`.
         """
-        loaded = self.checkpoints.load(name)
+        loaded = self.checkpoints.load_dialled(name, dial)
         ids = crop_to_context(conversation.encode(loaded.tokenizer), loaded.model.config.block_size) or [
             loaded.tokenizer.eot
         ]
         with self.lock:
-            key = (*self.checkpoints.key(name), tuple(ids))
+            key = (*self.checkpoints.key(name), dial, tuple(ids))
             logits = get_or_make(self.logits, key, lambda: last_logits(loaded.model, ids), KEPT_LOGITS)
         own = torch.softmax(logits, -1)[0]
         drawn = distribution(logits, [ids], sampling)[0]
@@ -58,12 +60,12 @@ class TokenInspector:
         return {"said": said, "read": said - start, "size": size, "forgotten": forgotten}
 
     def look_inside(
-        self, name: str, conversation: Conversation, written: Sequence[int], layer: int, head: int
+        self, name: str, conversation: Conversation, written: Sequence[int], layer: int, head: int, dial: float = 1.0
     ) -> dict[str, Any]:
         """Why the last of the tokens `written` was chosen: what else could have come, where a head looked when it was
         predicted, and what each layer would have said.
         """
-        loaded = self.checkpoints.load(name)
+        loaded = self.checkpoints.load_dialled(name, dial)
         model, tokenizer = loaded.model, loaded.tokenizer
         prompt, chosen = conversation.encode(tokenizer), written[-1]
         ids = context_of_next(prompt, list(written[:-1]), model.config.block_size) or [tokenizer.eot]

@@ -1,10 +1,13 @@
 // The conversation as a tree of turns, with its settings, kept in the browser. Where one edits a turn, asks for another
 // answer or goes on from an earlier place, it branches; the path to its `leaf` is what is shown.
 
+import { textOfTokens } from "../../../assets/tokens.js";
+
 /**
  * An answer: `given` of its tokens it was begun with, `name` is what the playground calls it.
  * @typedef {object} Answer
  * @property {string} model
+ * @property {number} [dial] how much of what the model has learned since its parent; 1, or none: the model as it is
  * @property {number} seed
  * @property {string} lead what it begins with that the model has not written
  * @property {[id: number, probability: number, hex: string][]} tokens
@@ -44,13 +47,14 @@ const KNOWN = 8; // states: more that nobody has heard an answer about mean that
 const KEY = "pg-conversation";
 const UNHEARD = "The page was reloaded before this was begun: ask for another answer.";
 
-const bytes = (hex) => Uint8Array.from(hex.match(/../g) ?? [], (pair) => parseInt(pair, 16));
-
 /** All characters that are complete; an answer's beginning that it was given belongs to it. @param {Answer} answer */
-export function textOf({ lead, tokens }) {
-  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-  return lead + tokens.map(([, , hex]) => decoder.decode(bytes(hex), { stream: true })).join("");
-}
+export const textOf = ({ lead, tokens }) => lead + textOfTokens(tokens.map(([, , hex]) => hex));
+
+/** Where the dial stood. @param {Answer} answer */
+export const dialOf = ({ dial = 1 }) => dial;
+
+/** Who has written an answer. @param {Answer} answer */
+export const writerOf = (answer) => answer.model + (dialOf(answer) === 1 ? "" : ` (dial ${dialOf(answer)})`);
 
 /** What was said in a turn. @param {Turn} turn */
 export const spoken = (turn) => (turn.role === "user" ? turn.text : textOf(turn.answers[turn.pick]));

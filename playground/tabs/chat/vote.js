@@ -2,7 +2,7 @@
 
 import { ask } from "../../../assets/server.js";
 import { annotatorName, announceVotes } from "../../../assets/votes.js";
-import { textOf } from "./turns.js";
+import { dialOf, textOf } from "./turns.js";
 
 /** @typedef {import("./turns.js").Turn} Turn */
 
@@ -14,7 +14,9 @@ import { textOf } from "./turns.js";
  */
 export function voteBetween(turn, choice, now) {
   const { pair = 0, vote = 0 } = turn.vote ?? {};
-  const sides = turn.answers.map((answer) => ({ text: textOf(answer).trim(), model: answer.model, seed: answer.seed }));
+  const sides = turn.answers.map((answer) => ({
+    ...{ text: textOf(answer).trim(), model: answer.model, dial: dialOf(answer), seed: answer.seed },
+  }));
   return { sides, pair, vote, choice, milliseconds: Math.round(now - (turn.since ?? now)) };
 }
 

@@ -1,0 +1,130 @@
+"""The dial in the docs: its picture, its tables, and how soon a turn is answered: `python -m tests.benchmarks.dial`.
+
+bard-chat and bard-aligned, and a steering vector of 200 votes of the rule that made the second from the first. The page
+measures and draws, as for anyone.
+"""
+
+import argparse
+import shutil
+import statistics
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+from core.datasets.preference_files import read_preferences
+from core.mix_command import say
+from core.preferences.rule_annotators import annotator_of
+from core.preferences.vote_store import FILE, Votes
+from core.rlhf.task_vectors import EMBEDDINGS, parts
+from core.task_arithmetic import AMOUNTS, STRENGTHS, Mixture, evaluator, read_family, sweep
+from playground.__main__ import launch
+from playground.services.checkpoints import Checkpoints
+from playground.services.services import Services
+from playground.tabs.align.mixtures import Mixtures
+from tests.conftest import free_port
+from tests.helpers.alignment import CHAT, voted
+from tests.ui.conftest import FLAGS, installed_chromium
+from tests.ui.steps import choose, open_page, open_tab
+
+REPO = Path(__file__).parents[2]
+CHILD, RULE, VOTES, TURNS = "bard-aligned", "question", 200, 20
+SIZE = {"width": 1200, "height": 1000}
+TRACES = "(document.querySelector('#dial-view .js-plotly-plot')?.data ?? [])"
+DRAWN = f"([varied, n]) => {TRACES}.some((trace) => trace.name.startsWith(varied) && trace.x.length === n)"
+POINTS = f"{TRACES}.flatMap((trace) => trace.customdata)"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser("python -m tests.benchmarks.dial", description=__doc__.splitlines()[0])
+    parser.add_argument("--votes", type=Path, help="a file of votes, instead of having the rule give them")
+    parser.add_argument("--picture", type=Path, default=REPO / "assets" / "dial.png", help="[%(default)s]")
+    args = parser.parse_args()
+    with TemporaryDirectory() as name:
+        place = Path(name)
+        votes = args.votes or voted(place, RULE, VOTES)
+        (place / FILE).unlink(missing_ok=True)
+        for model in (CHAT, CHAT.with_name(CHILD)):
+            shutil.copytree(model, place / model.name)
+        Votes(place / FILE).import_preferences(read_preferences(votes).pairs, annotator_of(RULE))
+        turn(place)
+        measure_layers(place)
+        draw(place, args.picture)
+    return 0
+
+
+def turn(place: Path) -> None:
+    """How soon the first token of an answer is there after a turn, each to another place."""
+    dial = Mixtures(Checkpoints(place, torch.device("cpu")), Votes(place / FILE))
+    dial.about(CHILD)
+    waits, worked = [], []
+    for i in range(TURNS):
+        began, work = time.perf_counter(), time.process_time()
+        name = dial.begin(Mixture(((CHILD, round(-1 + 3 * i / TURNS, 2)),)), "What say you, my lord?", seed=0)
+        while (news := dial.answers.more({name: 0})[name]) and not news["tokens"] and news["state"] == "writing":
+            pass
+        waits.append(1000 * (time.perf_counter() - began))
+        worked.append(1000 * (time.process_time() - work))
+        while (news := dial.answers.more({name: 10**6})[name]) and news["state"] == "writing":
+            pass
+    told = f"{statistics.median(waits):.0f} ms in the median, at most {max(waits):.0f}"
+    sys.stdout.write(f"a turn to its first tokens: {told}; {statistics.median(worked):.0f} ms of computing\n")
+
+
+def measure_layers(place: Path) -> None:
+    """What one layer of the change does, and all of it but one half."""
+    family = read_family([place / CHILD], lambda name: place / name)
+    measure = evaluator(family, RULE)
+    every = set(parts(family.parent.model.config))
+    layers = range(family.parent.model.config.n_layer)
+    kept = {f"layer {i + 1} alone": {f"attn.{i}", f"mlp.{i}"} for i in layers}
+    for half in ("attn", "mlp"):
+        kept[f"{half} alone"] = {part for part in every if part.startswith(half)}
+    kept["embeddings alone"] = {EMBEDDINGS}
+    wanted = [Mixture(((CHILD, 1.0),), frozenset(every - some)) for some in kept.values()]
+    for name, (_, measured) in zip(kept, sweep(family, wanted, measure), strict=True):
+        sys.stdout.write(f"{name}: {say(measured, len(measure.prompts))}\n")
+
+
+def draw(place: Path, picture: Path) -> None:
+    port = free_port()
+    blocks = launch(Services.open(place, torch.device("cpu")), "127.0.0.1", port, browser=False, wait=False)
+    try:
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=installed_chromium(), args=FLAGS)
+            page = browser.new_page(viewport=SIZE, device_scale_factor=1.5)  # type: ignore[arg-type]
+            page.set_default_timeout(600_000)
+            measure_on_page(page, f"http://127.0.0.1:{port}/")
+            page.locator("#dial-view").screenshot(path=picture)
+            browser.close()
+    finally:
+        blocks.close()
+    Image.open(picture).convert("P", palette=Image.Palette.ADAPTIVE, colors=128).save(picture, optimize=True)
+
+
+def measure_on_page(page: Page, url: str) -> None:
+    open_page(page, url)
+    for name in ("Align", "Before and after"):
+        open_tab(page, name)
+    choose(page, "compare-after", CHILD)
+    view = page.locator("#dial-view")
+    view.get_by_role("button", name="slide between").click()
+    slider = view.get_by_label(f"a of {CHILD}")
+    for varied, at, points in (("dial", "0.75", len(AMOUNTS)), ("steering", "0", len(STRENGTHS))):
+        slider.fill(at)
+        began = time.perf_counter()
+        view.get_by_role("button", name=f"Measure {'the ' if varied == 'dial' else ''}{varied}").click()
+        page.wait_for_function(DRAWN, arg=[varied, points])
+        sys.stdout.write(f"{varied}: {points} points in {time.perf_counter() - began:.0f} s\n")
+    for text in page.evaluate(POINTS):
+        sys.stdout.write(f"{text.replace('<br>', '; ')}\n")
+    slider.fill("0.75")
+    page.wait_for_timeout(3000)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -27,7 +27,7 @@ STAGE = "mix"  # of the card of what is kept
 AMOUNTS = (-1.0, -0.5, 0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)  # at which the picture of score against KL is measured
 STRENGTHS = (0.0, 1.0, 2.0, 3.0, 4.0, 6.0)  # the same, of a steering vector
 MOST_STRENGTH = 10.0
-PROMPTS = 60  # held-out ones, on which each point is measured
+PROMPTS = 50  # held-out ones, on which each point is measured
 
 Load = Callable[[Path], Checkpoint[GPT]]
 

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -331,6 +332,7 @@ def test_a_dial_answers_at_once_is_measured_kept_and_turned_in_chat(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(mixtures, "AMOUNTS", (0.0, 1.0))
+    monkeypatch.setattr(mixtures, "evaluator", partial(mixtures.evaluator, prompts=4))
     for name, std, parent in (("elder", 0.3, None), ("one", 0.31, "elder"), ("two", 0.32, "elder")):
         model = make_model(block_size=512, std=std)
         checkpoint.save(workspace / name, model, tokenizer, Card("dpo" if parent else "sft", parent))
@@ -372,7 +374,7 @@ def test_a_dial_answers_at_once_is_measured_kept_and_turned_in_chat(
     expect(dial.locator(".pg-dial-picture")).to_have_attribute("data-points", "2")
     assert plotted(page, "#dial-view .js-plotly-plot", "dial of one with 0.5 two")[0][0] > 0, "the other child stays"
 
-    choose_model(page, "one")
+    choose_model(page, "one-mixed")
     open_tab(page, "Chat")
     unfold(page, "chat-manner")
     page.locator("#chat-dial input").fill("0.5")
@@ -381,7 +383,7 @@ def test_a_dial_answers_at_once_is_measured_kept_and_turned_in_chat(
     page.locator("#chat-text textarea").press("Enter")
     said = page.locator(".pg-said-model")
     expect(said).to_have_attribute("data-state", "finished")
-    expect(said.locator(".pg-said-who")).to_have_text("one (dial 0.5)")
+    expect(said.locator(".pg-said-who")).to_have_text("one-mixed (dial 0.5)")
 
 
 def answer_after(answer: Locator, turn: int) -> str:

@@ -18,7 +18,7 @@ const rounded = (/** @type {number} */ a) => Math.round(a / STEP) * STEP;
  * @param {(value: number) => unknown} changed
  */
 export function slider(title, range, step, changed) {
-  const [root, name, shown] = [make("label", "pg-dial-slider"), make("span", "", title), make("output")];
+  const [root, name, shown] = [make("div", "pg-dial-slider"), make("span"), make("output")];
   const input = Object.assign(make("input"), { type: "range", min: range[0], max: range[1], step });
   const put = (/** @type {number} */ value) => {
     input.value = String(value);
@@ -28,8 +28,13 @@ export function slider(title, range, step, changed) {
     put(Number(input.value));
     changed(Number(input.value));
   };
+  const call = (/** @type {string} */ text) => {
+    name.textContent = text;
+    input.setAttribute("aria-label", text);
+  };
+  call(title);
   root.append(name, shown, input);
-  return { root, input, put, call: (/** @type {string} */ text) => void (name.textContent = text) };
+  return { root, input, put, call };
 }
 
 function shape(tag, attributes, text = "") {

@@ -12,6 +12,7 @@ import { wholePercent } from "../../../assets/rates.js";
  */
 
 const SYMBOLS = ["circle", "square", "diamond", "triangle-up", "cross", "x"]; // for who cannot tell the colours apart
+const PLACES = ["top left", "bottom right", "top right", "bottom left"]; // of the amounts beside their points
 const TICKS = [0, 0.25, 1, 2, 5, 10, 20, 40, 80, 160]; // nats
 
 const signed = (/** @type {number} */ a) => String(Number(a.toFixed(2))).replace("-", "\u2212");
@@ -60,7 +61,8 @@ export const tracesOf = (curves, colors) =>
     x: curve.points.map(({ kl }) => Math.sqrt(kl[0])),
     y: curve.points.map(({ reward }) => reward[0]),
     text: curve.points.map(({ at }) => signed(at)),
-    textposition: "top center",
+    textposition: PLACES[i % PLACES.length],
+    textfont: { color: colors[i % colors.length] },
     customdata: curve.points.map((point) => pointText(curve, point)),
     hovertemplate: "%{customdata}<extra></extra>",
     line: { color: colors[i % colors.length], width: 1.5 },

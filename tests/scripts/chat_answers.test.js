@@ -158,6 +158,8 @@ test("a dial that is turned goes with the model of its header, which may then an
   conversation.choose({ dialled: "bard-aligned" });
   assert.equal(conversation.settings().dial, 1, "of another model it says nothing");
   conversation.choose({ beside: "", dial: 1, dialled: "" });
+  const early = makeConversation(makeTurns(keepIn(storage(), storage())));
+  assert.equal(early.settings().dial, 1, "before it is known what the header and the controls hold");
 });
 
 test("with another token the answer is begun anew from there, and the one beside it stays", () => {

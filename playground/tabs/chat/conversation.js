@@ -34,7 +34,7 @@ export function makeConversation(tree) {
   function settings() {
     /** @type {Record<string, any>} */
     const all = { ...defaults, ...tree.settings(), model: held?.model };
-    return { ...all, dial: all.dialled === all.model ? all.dial : 1 }; // the dial of another model says nothing
+    return { ...all, dial: all.dialled && all.dialled === all.model ? all.dial : 1 }; // that of another model is none
   }
 
   // A model that answers reads what the last answer was an answer to; another one goes on from its end.

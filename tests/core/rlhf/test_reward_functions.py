@@ -51,7 +51,7 @@ def test_terms_are_names_with_weights():
     ("text", "sentence"),
     [
         ("", "reward is empty"),
-        ("questions", "'questions' is no reward: name one or several of shorter, question"),
+        ("questions", "'questions' is no reward: name one or several of shorter, dozen"),
         ("0 question", "must be a number other than 0"),
         ("nan question", "must be a number other than 0"),
         ("question, 2 question", "names question twice"),

@@ -93,6 +93,8 @@ def test_of_two_spans_that_overlap_the_longer_one_is_told_and_no_token_counts_tw
     found = find_copies("abcdefghijklmnopqrst", LETTERS, [index])
     assert [(q.start, q.end, q.span.start, q.span.end) for q in found.quotations] == [(0, 6, 0, 10), (6, 20, 6, 20)]
     assert (found.copied, found.tokens) == (20, 20)
+    found = find_copies("abcdefghijklmnopqrst", LETTERS, [index_of(["abcdefghijklmn", "klmnopqrst"])])
+    assert [(q.start, q.end) for q in found.quotations] == [(0, 14), (14, 20)] and found.copied == 20
 
 
 def test_a_span_of_seven_tokens_is_none_and_one_of_eight_is(index_of):

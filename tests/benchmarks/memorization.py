@@ -24,7 +24,7 @@ from core.evaluation.report_card import COPIED, Measures, figures, measures
 from core.tokenizer import Tokenizer
 
 CHECKPOINTS = Path(__file__).parents[2] / "checkpoints"
-MODELS = ("bard-base", "bard-chat", "bard-aligned", "bard-tiny")
+MODELS = ("bard-base", "bard-sft", "bard-chat", "bard-aligned", "bard-tiny")
 ANSWERS, LENGTH = 50, 400  # excerpts that are searched, and the characters of each: about 130 tokens
 LINE = 8  # words
 

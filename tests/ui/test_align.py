@@ -21,6 +21,7 @@ from core.tokenizer import Tokenizer
 from core.training.log_lines import read_lines
 from core.training.run_directory import Run
 from playground.tabs.align import mixtures
+from tests.helpers.small_chat import make_small_chat
 from tests.ui.runs import HOSTILE, add_aligned_steps, write_aligned
 from tests.ui.steps import (
     choose,
@@ -201,6 +202,7 @@ def test_from_a_counted_reward_to_before_and_after(
     page: Page, url: str, workspace: Path, make_model: Callable[..., GPT], tokenizer: Tokenizer
 ) -> None:
     votes_of(workspace).import_preferences([Preference("Who?", "I?", "I.")], annotator_of("question"), "rule")
+    make_small_chat(workspace / "small")
     open_align(page, url, "GRPO")
     plan = page.locator("#grpo-plan")
     expect(plan).to_contain_text("Fits")
@@ -209,6 +211,7 @@ def test_from_a_counted_reward_to_before_and_after(
     fill(page, "grpo-reward", "my.py:fn")
     expect(plan).to_contain_text("executed only if you name it on the command line")
     choose(page, "grpo-reward", "asks a question (question)")
+    choose(page, "grpo-parent", "small")
     expect(plan).to_contain_text("Fits")
     page.locator("#align-stages").get_by_role("button", name="More settings").and_(page.locator(":visible")).click()
     small = {"group_size": 8, "max_steps": 2, "rollouts": 32, "batch_size": 32, "max_new_tokens": 20}
@@ -227,7 +230,7 @@ def test_from_a_counted_reward_to_before_and_after(
     assert Run(workspace / "grpo-1").read()[1]["reward"] == "question"
 
     open_tab(page, "Before and after")
-    expect(page.locator("#compare-before input")).to_have_value("bard-chat")
+    expect(page.locator("#compare-before input")).to_have_value("small")
     expect(page.locator("#compare-after input")).to_have_value("grpo-1")
     expect(page.locator("#compare-rule input")).to_have_value("asks a question")
     fill(page, "compare-count", "3")
@@ -248,7 +251,7 @@ def test_from_a_counted_reward_to_before_and_after(
     open_tab(page, "Align")
     open_tab(page, "Before and after")
     expect(page.locator(".pg-exchange")).to_have_count(3)  # still there
-    expect(page.locator("#compare-before input")).to_have_value("bard-chat")
+    expect(page.locator("#compare-before input")).to_have_value("small")
     choose(page, "compare-before", "grpo-1")
     page.locator("#compare-start").click()
     expect(page.locator("#compare-said")).to_contain_text("Choose two different models")

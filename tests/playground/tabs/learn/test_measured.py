@@ -1,6 +1,7 @@
 """Trainings and lessons 4 to 8: sentences and whether they hold follow from figures; no figure stands in a text."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,11 +56,26 @@ def test_where_it_hurts_to_leave_the_division_out(narrow: float, wide: float, ou
 # --- what fits ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("number", range(5))
-def test_what_fits_is_counted_holds_and_is_told(tmp_path: Path, number: int) -> None:
-    step = memory_budget.STEPS[number]
+@pytest.mark.parametrize(
+    ("name", "broken"),
+    [
+        ("whole", {"activations": 0.1}),
+        ("micro-batches", {"whole_peak": 0.1}),
+        ("recompute", {"whole_activations": 0.1}),
+        ("xl", {"fits": 1.0}),
+        ("eight-bits", {"in_8": 5.0}),
+    ],
+)
+def test_what_fits_is_counted_holds_and_is_told(tmp_path: Path, name: str, broken: dict[str, float]) -> None:
+    step = memory_budget.LESSON.step(name)
     result = returned(step.run(context(tmp_path)))
     assert step.holds(result) and f"{result.outcome:.1f}" in step.explain(result, 10.0)
+    assert not step.holds(replace(result, figures=result.figures | broken))
+
+
+def test_what_averages_in_8_bits_save_is_the_rest(tmp_path: Path) -> None:
+    found = returned(memory_budget.LESSON.step("eight-bits").run(context(tmp_path))).figures
+    assert found["saved"] == pytest.approx(found["in_32"] - found["in_8"])
 
 
 def test_the_plan_of_the_page_is_that_of_the_planner(tmp_path: Path) -> None:
@@ -159,7 +175,9 @@ def test_causes_are_told_by_the_doctor_by_scatter_and_by_what_comes(
     guess = [result.outcome[0]] * 6
     assert "You assigned 1 of 6 rightly" in failing_loss.explain_causes(result, guess)
     assert "the doctor names 4" in failing_loss.explain_causes(result, guess)
-    runs["rate_too_low"] = broken("tiny_batch")
+    runs["tiny_batch"] = replace(broken("tiny_batch"), leak=1.0)
+    assert not failing_loss.causes_hold(returned(failing_loss.causes(context(tmp_path))))
+    runs["tiny_batch"], runs["rate_too_low"] = broken("tiny_batch"), broken("tiny_batch")
     assert not failing_loss.causes_hold(returned(failing_loss.causes(context(tmp_path))))
 
 
@@ -171,7 +189,7 @@ def test_the_lowest_loss_is_that_of_the_leak_and_the_highest_where_the_future_is
     result = returned(held_out.run(context(tmp_path)))
     assert result.outcome == 9.0 and held_out.holds(result)
     runs["leaky_mask"] = runs["no_warmup"]
-    assert not lowest.holds(returned(lowest.run(context(tmp_path))))
+    assert not any(step.holds(returned(step.run(context(tmp_path)))) for step in (lowest, held_out))
 
 
 def test_the_damage_is_greatest_where_the_mended_run_ends_highest(
@@ -238,13 +256,17 @@ def test_every_end_must_count_for_the_mask_to_be_as_it_is_said(
     found += [Example([1, 2, 3, end], [False, False, True, True])]
     result = returned(instruction_tuning.targets(context(tmp_path)))
     assert result.outcome == 50 and instruction_tuning.targets_hold(result)
-    found += [Example([1, 2, 3, end], [False, False, True, False])]
-    assert not instruction_tuning.targets_hold(returned(instruction_tuning.targets(context(tmp_path))))
+    for wrong in (
+        Example([1, 2, 3, end], [False, False, True, False]),
+        Example([1, end, 2, end], [False, True, True, False]),
+    ):
+        found[:] = [wrong]
+        assert not instruction_tuning.targets_hold(returned(instruction_tuning.targets(context(tmp_path))))
 
 
-def masked(ended: int, ends: float) -> MaskRun:
+def masked(ended: int, ends: float, words: float = 2.5) -> MaskRun:
     answers = [{"prompt": str(n), "text": "Ay.", "ended": n < ended} for n in range(32)]
-    return MaskRun([3.0, 2.0], 2.5, ends, answers)
+    return MaskRun([3.0, 2.0], words, ends, answers)
 
 
 @pytest.mark.parametrize(
@@ -258,6 +280,11 @@ def test_a_mask_without_the_end_is_to_blame_if_ends_are_missing_and_only_they(
     assert result.outcome == instruction_tuning.ENDING[outcome]
     assert instruction_tuning.wrong_mask_holds(result) == holds
     assert f"on ends {ends:.2f} against 0.50" in instruction_tuning.explain_wrong_mask(result, "")
+
+
+def test_a_mask_that_costs_words_too_is_not_the_end_alone() -> None:
+    result = instruction_tuning.masks_compared(masked(31, 0.5), masked(0, 9.0, words=8.0))
+    assert not instruction_tuning.wrong_mask_holds(result)
 
 
 # --- taste as a reward -------------------------------------------------------------------------------------------

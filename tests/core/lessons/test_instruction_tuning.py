@@ -54,10 +54,11 @@ def test_a_chat_model_is_judged_as_at_the_end_of_its_training(chat: GPT, tokeniz
     assert chat_obedience(chat, tokenizer, ASKED).rate().share == seen["follow/all"]
 
 
-def test_the_reply_of_a_base_is_one_speech(chat: GPT, tokenizer: Tokenizer) -> None:
+def test_the_reply_of_a_base_is_one_speech(chat: GPT, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
     assert first_speech("\nHAMLET:\nTo be.\n\nHORATIO:\nOr not?") == "HAMLET:\nTo be."
-    found = base_obedience(chat, tokenizer, ASKED)
-    assert len(found.replies) == len(ASKED) and all("\n\n" not in reply for reply in found.replies)
+    written = tokenizer.encode("Ay.\n\nNo.")
+    monkeypatch.setattr(instruction_tuning, "batch", lambda model, prompts, *rest: [written] * len(prompts))
+    assert base_obedience(chat, tokenizer, ASKED).replies == ["Ay."] * len(ASKED)
 
 
 def test_an_end_counts_in_one_mask_and_not_in_the_other(tokenizer: Tokenizer) -> None:
@@ -65,6 +66,7 @@ def test_an_end_counts_in_one_mask_and_not_in_the_other(tokenizer: Tokenizer) ->
     count = count_targets(tokenizer, found)
     assert (count.conversations, count.ends) == (8, 8) and 0 < count.share < 1
     assert count.answers + count.ends == sum(sum(example.mask) for example in found)
+    assert only_end(Example([end, 1, end], [False, True, True]), end).mask == [False, False, True]
     for example in found:
         assert whole_answer(example, end) == example and example.mask[-1]
         lost, kept = without_end(example, end), only_end(example, end)

@@ -8,6 +8,7 @@ import torch
 
 from playground.services.services import Services
 from playground.tabs.learn.lesson import Answer, Choice, Context, Prediction, Result, Sketch, Slider, Step
+from playground.tabs.learn.lessons import sqrt_dk
 from playground.tabs.learn.registry import LESSONS
 from playground.tabs.learn.runner import shown_of
 
@@ -15,7 +16,7 @@ MEASURED = LESSONS[:3]
 CHECKPOINTS = Path(__file__).parents[4] / "checkpoints"
 # Figures of the steps of lessons 1 to 3 that would not bear their sentences out.
 BROKEN: dict[str, dict[str, float]] = {
-    "letters": {"with_space": 2},
+    "letters": {"ways": 4},
     "numbers": {"share": 60},
     "growth": {"bytes_2048": 9},
     "origins": {"more": 0},
@@ -81,3 +82,12 @@ def test_what_is_measured_supports_what_is_said(step: Step, services: Services) 
     assert step.explain(other, guess(step.prediction)) != shown["explanation"]  # its numbers come from the run
     wrong = replace(result, outcome="", figures=result.figures | BROKEN.get(step.id, {}))
     assert not step.holds(wrong)
+
+
+def test_the_spread_in_trained_heads_is_told_as_a_multiple_of_the_root(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    twice = lambda model, ids: torch.full((2, 3), 2.0) * model.config.head_size**0.5  # noqa: E731
+    monkeypatch.setattr(sqrt_dk, "head_spreads", twice)
+    step = sqrt_dk.LESSON.step("heads")
+    assert measured(step, Context(services, "bard-base", 1.0)).outcome == pytest.approx(2.0)

@@ -36,10 +36,10 @@ def test_progress_is_a_part_of_the_whole_and_what_is_stopped_ends() -> None:
     following = reported(work(), "training", 0.5, 0.9)
     assert [next(following).done, next(following).done] == [0.5, 0.9]
     assert returned(following) == "made"
-    stopped = reported(work(), "training")
+    stopped = reported(kept := work(), "training")
     next(stopped)
     stopped.close()
-    assert ended == ["ended", "ended"]
+    assert ended == ["ended", "ended"] and kept.gi_frame is None
 
 
 def test_a_model_that_would_take_too_long_is_refused(

@@ -203,7 +203,7 @@ STEPS = (
         Choice(f"Into how many tokens does GPT-2's vocabulary cut “{WORD}” in the middle of a sentence?", PIECES),
         letters,
         explain_letters,
-        lambda result: result.figures["with_space"] == 1 and result.figures["ways"] == len(WRITTEN),
+        lambda result: result.outcome == PIECES[0] and result.figures["ways"] == len(WRITTEN),
         "tokens of the word as it may be written, by GPT-2's vocabulary and the model's own",
         "Kaushal and Mahowald 2022, What do tokens know about their characters and how do they know it?, "
         "arXiv:2206.02608",

@@ -28,6 +28,8 @@ from core.commands import (
 )
 from core.config import REWARD, add_flags, describe_os_error, typed
 from core.datasets import shakespeare as corpora
+from core.decisive_command import HELP as DECISIVE_HELP
+from core.decisive_command import add_decisive, run_decisive
 from core.generate import Sampling
 from core.gguf_file import TYPES
 from core.method_comparison_settings import ComparisonConfig, GoodhartConfig, MethodsConfig
@@ -116,6 +118,7 @@ def add_use(add: Add) -> None:
     add_comparison(add("goodhart", run_goodhart, about), GoodhartConfig)
 
     add_mix(add("mix", run_mix, MIX_HELP))
+    add_decisive(add("decisive-votes", run_decisive, DECISIVE_HELP))
 
     sub = add("skills", run_skills, "What a run has learned, at which step, and what that was seen by.")
     sub.add_argument("run", type=find_model, help="its directory, or its name among the models")

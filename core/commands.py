@@ -12,13 +12,15 @@ from typing import Any
 from core import checkpoint, hub, hub_upload
 from core.atomic_files import claim
 from core.checkpoint import Checkpoint
-from core.config import names, typed
+from core.config import names, plural, typed
 from core.conversation import Conversation, Message, generate_reply
 from core.datasets import shakespeare as corpora
+from core.datasets.conversation_files import write_conversations
 from core.datasets.files import read_file
 from core.datasets.labelled_files import Columns
 from core.datasets.look import Look, describe_example
-from core.datasets.preference_files import export_preferences, read_preferences
+from core.datasets.preference_files import export_preferences
+from core.datasets.thumbs import count_thumbs, read_feedback, write_thumbs
 from core.evaluation.classification import evaluate_classifier, majority_class
 from core.evaluation.instructions import evaluate_instructions
 from core.evaluation.language_model import bits_per_byte
@@ -49,7 +51,9 @@ log = logging.getLogger("core")
 VOTES = {
     "simulate": "a rule votes on pairs of answers by the model MODEL",
     "export": "write the votes to FILE, as conversations that TRL reads",
-    "import": "read votes from FILE",
+    "import": "read votes and thumbs from FILE",
+    "thumbs": "write the thumbs under single answers to FILE, from which loss_type kto of dpo learns",
+    "edits": "write the edited answers to FILE, as conversations from which sft learns",
     "list": "count the votes of each annotator",
 }
 
@@ -217,15 +221,27 @@ def run_votes(args: argparse.Namespace) -> int:
         if not args.ties and (ties := sum(pair.tie for pair in pairs)):
             log.info("%d ties left out: --ties writes them to a file of their own", ties)
     elif args.action == "import":
-        found = read_preferences(args.path, args.skip_bad_lines)
-        added = votes.import_preferences(found.pairs, f"file: {args.path.name}")
-        for problem in [*found.problems, *unknown_criteria(found.pairs)]:
+        found = read_feedback(args.path, args.skip_bad_lines)
+        annotator = f"file: {args.path.name}"
+        votes_added = votes.import_preferences(found.pairs, annotator)
+        thumbs_added = votes.thumbs.add(found.thumbs, annotator)
+        for problem in [*found.recognised.sentences, *unknown_criteria(found.pairs)]:
             log.info("- %s", problem)
-        records = f"{found.recognised.records:,}"
-        log.info("%d votes of %s added; those that were there already are left out", added, records)
+        said = f"{plural(votes_added, 'vote')} and {plural(thumbs_added, 'thumb')} added"
+        log.info("%s, of %s; what was there already is left out", said, plural(found.recognised.records, "record"))
+    elif args.action == "thumbs":
+        thumbs = votes.thumbs.all(args.annotator)
+        write_thumbs(args.path, thumbs)
+        log.info("%s, written to %s", count_thumbs(thumbs), args.path)
+    elif args.action == "edits":
+        edits = votes.edits(args.annotator)
+        write_conversations(args.path, edits)
+        log.info("%s written to %s", plural(len(edits), "edited answer"), args.path)
     else:
         for annotator, count in votes.annotators().items():
             log.info("%6d  %s", count, annotator)
+        if thumbs := votes.thumbs.all():
+            log.info("%s", count_thumbs(thumbs))
     return 0
 
 

@@ -6,11 +6,12 @@ is an answer. Blanks in answers are kept: of code they are a part.
 
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from core.atomic_files import write_text
 from core.chat_template import BLANK_LINE
 from core.datasets.messages import (
     Messages,
@@ -110,6 +111,14 @@ def read_conversations(
         left_out = found.recognised.left_out
         raise ValueError(f"{found.name} holds no conversation{f'; {left_out[0]}' if left_out else ''}")
     return found
+
+
+def write_conversations(path: str | Path, conversations: Sequence[Messages]) -> None:
+    """{"messages": [...]}, one a line. Raises ValueError if there are none."""
+    if not conversations:
+        raise ValueError("there is no edited answer yet: press Edit under an answer in Chat")
+    lines = (json.dumps({"messages": messages}, ensure_ascii=False) + "\n" for messages in conversations)
+    write_text(Path(path), "".join(lines))
 
 
 def find_conversations(path: str | Path, skip_bad_lines: bool, input_heading: str = BLANK_LINE) -> Conversations:

@@ -4,16 +4,17 @@ Four kinds of data, four readers; here all of them answer in one form. What cann
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from core.datasets.conversation_files import find_conversations
 from core.datasets.labelled_files import Columns, read_labelled
 from core.datasets.messages import describe_messages, message
-from core.datasets.preference_files import Preference, read_preferences
+from core.datasets.preference_files import Preference
 from core.datasets.recognised import Recognised
 from core.datasets.text_files import read_documents
+from core.datasets.thumbs import count_thumbs, read_feedback, thumb_example
 
 FIRST = 3  # examples that are shown
 BEGINNING = 1000  # characters of a document
@@ -49,8 +50,13 @@ def look_at_conversations(path: Path, columns: Columns) -> Look:
 
 
 def look_at_preferences(path: Path, columns: Columns) -> Look:
-    found = read_preferences(path, skip_bad_lines=True)
-    return Look(found.name, found.recognised, len(found.pairs), list(map(pair_example, found.pairs[:FIRST])))
+    found = read_feedback(path, skip_bad_lines=True)
+    examples = [*map(pair_example, found.pairs[:FIRST]), *map(thumb_example, found.thumbs[:FIRST])]
+    recognised = found.recognised
+    if found.thumbs:
+        said = f"{count_thumbs(found.thumbs)}: of single answers only loss_type kto learns"
+        recognised = replace(recognised, notes=[*recognised.notes, said])
+    return Look(found.name, recognised, len(found.pairs) + len(found.thumbs), examples[:FIRST])
 
 
 def pair_example(pair: Preference) -> dict[str, Any]:

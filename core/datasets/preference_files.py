@@ -60,6 +60,11 @@ class Asked:
         """All of it for people to read."""
         return describe_messages(self.messages)
 
+    @property
+    def asked(self) -> tuple[Turns, str]:
+        """All that is answered: what was judged on the same is on one prompt."""
+        return self.history, self.prompt
+
 
 @dataclass(frozen=True)
 class Preference(Asked):
@@ -70,11 +75,7 @@ class Preference(Asked):
     history: Turns = ()  # what was said before the prompt
     margin: float = 0.0  # how much better the chosen answer is; 0: that was not said
     criterion: str = OVERALL  # by what it was judged
-
-    @property
-    def asked(self) -> tuple[Turns, str]:
-        """All that is answered: preferences on the same are on one prompt."""
-        return self.history, self.prompt
+    number: int = field(default=0, compare=False)  # of those of its file, from 1
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,8 @@ def read_preferences(path: str | Path, skip_bad_lines: bool = False, input_headi
         return parse_preference(join_input(item, input_heading))
 
     pairs, recognised = parse_records(found, parse, skip_bad_lines)
-    return Preferences(found.file.name, [pair for _, pair in pairs], found.file.digest, recognised)
+    numbered = [replace(pair, number=number) for number, (_, pair) in enumerate(pairs, 1)]
+    return Preferences(found.file.name, numbered, found.file.digest, recognised)
 
 
 # --- layouts --------------------------------------------------------------------------------------------------
@@ -243,8 +245,8 @@ def layout_name(item: Mapping[str, Any], key: str, chosen: Any) -> str:
 def what_is_missing(item: Mapping[str, Any]) -> str:
     if any(all(key in item for key in keys) for keys in KTO):
         return (
-            "it is a single answer with a label, as KTO learns from; DPO and reward models need two answers to a "
-            "prompt: chosen and rejected"
+            "it is a single answer with a label, as KTO learns from; the other losses of DPO and reward models need "
+            "two answers to a prompt: chosen and rejected"
         )
     missing = [key for key in ("chosen", "rejected") if key not in item]
     return f"{' and '.join(missing)} missing"

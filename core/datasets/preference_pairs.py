@@ -50,6 +50,9 @@ class PairsConfig(Config):
     skip_bad_lines: bool = setting(False, "Leave out lines that cannot be read instead of stopping", fixed=True)
 
 
+FACTS = ("outcome", "margin", "reference", "weight")  # of a pair, beside its tokens: the last fields of a batch
+
+
 @dataclass(frozen=True)
 class EncodedPair:
     """The prompt with either answer, as tokens."""
@@ -59,6 +62,8 @@ class EncodedPair:
     outcome: float  # the probability that `chosen` is the better one: 1, or 1/2 for a tie
     margin: float = 0.0  # how much better the vote called it, see core/preferences/vote_store.py
     reference: tuple[float, float] = (0.0, 0.0)  # log-probabilities in nats by a reference model, where one is asked
+    weight: float = 1.0  # of its loss: see core/datasets/thumb_pairs.py, and `leave_out`
+    number: int = 0  # of the vote in its file, from 1
 
     @property
     def examples(self) -> tuple[Example, Example]:
@@ -93,6 +98,7 @@ class PairBatch(Batch):
     outcomes: Tensor  # (P,)
     margins: Tensor  # (P,)
     reference: Tensor  # (P, 2)
+    weights: Tensor  # (P,)
 
     @property
     def n_targets(self) -> int:
@@ -120,7 +126,7 @@ class Pairs:
 
     train: list[EncodedPair]
     val: list[EncodedPair]
-    val_texts: list[Preference]
+    val_texts: list[Any]  # of Preference or of Thumb
     lineage: dict[str, Any]  # for the card
     left_out: list[str]  # in words
 
@@ -154,6 +160,23 @@ def read_votes(config: PairsConfig, tokenizer: Tokenizer) -> Preferences:
     return read_preferences(config.data, config.skip_bad_lines, template_of(tokenizer).input_heading)
 
 
+def leave_out(pairs: Sequence[EncodedPair], numbers: str) -> list[EncodedPair]:
+    """The pairs, of which those of these numbers weigh nothing: order and batches stay, so that only they are missed.
+
+    Raises ValueError for what is no number, or no vote that is learned from.
+    """
+    wanted = {part.strip() for part in numbers.split(",") if part.strip()}
+    known = {str(pair.number) for pair in pairs}
+    if unknown := sorted(wanted - known):
+        raise ValueError(
+            f"leave_out names {', '.join(unknown)}, which is no number of a vote that is learned from: they are "
+            f"{', '.join(sorted(known, key=int)[:10])}{' ...' if len(known) > 10 else ''}"
+        )
+    if wanted == known:
+        raise ValueError("leave_out names all votes that are learned from: leave some to learn from")
+    return [replace(pair, weight=0.0) if str(pair.number) in wanted else pair for pair in pairs]
+
+
 def used(found: Preferences, config: PairsConfig) -> Preferences:
     """Those that are learned from."""
     return replace(found, pairs=[pair for pair in found.pairs if config.ties == "half" or not pair.tie])
@@ -172,7 +195,8 @@ def encode_pairs(
         if max(len(example.ids) for example in both) > block_size:
             too_long.append(pair)
         else:
-            encoded.append(EncodedPair(both[0], both[1], 0.5 if pair.tie else 1.0, pair.margin))
+            outcome = 0.5 if pair.tie else 1.0
+            encoded.append(EncodedPair(both[0], both[1], outcome, pair.margin, number=pair.number))
     return encoded, too_long
 
 
@@ -216,7 +240,7 @@ def collate_pairs(pairs: Sequence[EncodedPair], asked: Callable[[Example], tuple
     def column(number: int, filler: list[int]) -> Tensor:
         return torch.tensor([row[number] + filler[len(row[number]) :] for row in rows])
 
-    facts = [torch.tensor([getattr(pair, name) for pair in pairs]) for name in ("outcome", "margin", "reference")]
+    facts = [torch.tensor([getattr(pair, name) for pair in pairs]) for name in FACTS]
     # What fills up a row is each a branch of its own: no answer sees it, and its positions stay within the context.
     fillers = [0] * T, [IGNORE_INDEX] * T, list(range(3, T + 3))
     inputs, targets, branch = map(column, range(3), fillers)

@@ -28,6 +28,7 @@ GAP = 0.25  # nats a vote between training and held-out ones, beyond the scatter
 GUESSING = 0.85 * math.log(2)  # a loss on held-out votes above this is hardly better than a coin's
 ALIKE = 0.9  # share of the groups from which nothing is learned
 EATEN = 0.5  # of its spread that a part of the reward has fallen by
+NOT_NATS = ("ipo", "simpo", "orpo", "kto")  # losses of which a coin does not get ln 2
 RECENT = 20  # steps whose loss stands for what is known of the votes that are learned from
 
 
@@ -220,7 +221,7 @@ def halved(config: Mapping[str, Any]) -> float:
 
 def is_by_heart(train: Sequence[float], held_out: Sequence[float], config: Mapping[str, Any]) -> bool:
     """Are the votes that are learned from known, and those held out nearly guessed? Losses in nats a vote, by step."""
-    if not len(train) or not len(held_out) or config.get("loss_type") == "ipo":  # whose losses are no nats
+    if not len(train) or not len(held_out) or config.get("loss_type") in NOT_NATS:
         return False
     known = float(np.median(train[-RECENT:]))
     return held_out[-1] > max(GUESSING, known + GAP)

@@ -14,6 +14,7 @@ from core.datasets.length_buckets import by_length
 from core.datasets.messages import Messages
 from core.datasets.preference_files import Preference
 from core.datasets.preference_pairs import last_token_batch
+from core.datasets.thumbs import Thumb
 from core.generate import Sampling, batch
 from core.linear_cross_entropy import IGNORE_INDEX
 from core.model import GPT
@@ -43,7 +44,7 @@ def reward_scores_of_ids(model: SequenceClassifier, texts: Sequence[Sequence[int
     return scores
 
 
-def vote_metrics(margins: Tensor, texts: Sequence[Preference]) -> dict[str, float]:
+def vote_metrics(margins: Tensor, texts: Sequence[Preference | Thumb]) -> dict[str, float]:
     """How held-out votes are ranked by margins (P,): the share ranked right and the mean margin, without the ties.
 
     Both are the mean over prompts of the mean over a prompt's votes: votes on one prompt are alike. With them come the

@@ -21,8 +21,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from core.datasets.messages import Messages, message
 from core.datasets.preference_files import OVERALL, Asked, Preference, Turns
 from core.preferences.sqlite import Database
+from core.preferences.thumb_store import SCHEMA as THUMBS
+from core.preferences.thumb_store import Thumbs
 
 FILE = "preferences.db"  # beside the checkpoints
 
@@ -52,6 +55,7 @@ SOURCES = {  # by what the store holds: where a pair comes from, in a table
     "label": "two samples",
     "compare": "two models",
     "chat": "chat",
+    "edit": "edited in chat",
     "arena": "arena",
     "import": "imported",
     "rule": "by a rule",
@@ -164,8 +168,8 @@ class Votes(Database):
     """The store. `trouble` says in a sentence that a damaged file was put aside when it was opened."""
 
     def __init__(self, path: str | Path):
-        self.known, self.reading = Known(), threading.Lock()
-        super().__init__(path, SCHEMA, ADDED)
+        self.known, self.reading, self.thumbs = Known(), threading.Lock(), Thumbs(self)
+        super().__init__(path, SCHEMA + THUMBS, ADDED)
 
     # --- pairs ------------------------------------------------------------------------------------------------
 
@@ -194,6 +198,7 @@ class Votes(Database):
         with self.transaction() as connection:
             for side in ("left_model", "right_model"):
                 connection.execute(f"UPDATE pairs SET {side} = ? WHERE {side} = ?", (new, name))
+            connection.execute("UPDATE thumbs SET model = ? WHERE model = ?", (new, name))
             connection.execute(f"PRAGMA user_version = {renames(connection) + 1}")
 
     # --- votes ------------------------------------------------------------------------------------------------
@@ -341,6 +346,14 @@ class Votes(Database):
             and (sources is None or vote.pair.source in sources)
             and (criteria is None or vote.criterion in criteria)
         )
+
+    def edits(self, annotators: Collection[str] | None = None) -> list[Messages]:
+        """Conversations that end with an answer as a person has written it in place of the model's."""
+        return [
+            [*vote.pair.messages, message("assistant", vote.chosen.text)]
+            for vote in self.standing(source="edit")
+            if vote.decided and (annotators is None or vote.annotator in annotators)
+        ]
 
     def import_preferences(self, pairs: Sequence[Preference], annotator: str, source: str = "import") -> int:
         """Add preferences as votes of `annotator`; those that it has already are left out. Returns the number added.

@@ -34,6 +34,7 @@ ROWS = (
     ("stages",),
     ("lessons", "learned_text"),
     ("workspace_entry", "renaming", "report_card", "queue_file", "online_dpo", "method_comparison_settings"),
+    ("decisive_votes",),
     ("method_comparison_file",),
     ("workspace", "method_points"),
     ("method_comparison_work",),
@@ -42,7 +43,7 @@ ROWS = (
     ("html_file",),
     ("export",),
     ("hub_upload",),
-    ("commands", "training_commands", "mix_command", "command_line"),
+    ("commands", "training_commands", "mix_command", "decisive_command", "command_line"),
     ("cli",),
     ("__main__",),
 )

@@ -18,7 +18,9 @@ from core.checkpoint import Card
 from core.classifier import SequenceClassifier
 from core.datasets.conversations import Example, collate
 from core.datasets.preference_files import Preference
-from core.datasets.preference_pairs import encode_pairs, likelihood_batch, score_batch
+from core.datasets.preference_pairs import EncodedPair, encode_pairs, likelihood_batch, score_batch
+from core.datasets.thumb_pairs import encode_thumbs
+from core.datasets.thumbs import Thumb, thumb_example
 from core.rlhf.group_rollouts import GroupRollouts
 from core.rlhf.grpo import GroupConfig, group_loss, loss_weights
 from core.rlhf.logprobs import token_logprobs
@@ -83,6 +85,70 @@ def test_dpo_is_trls(pairs, ours, theirs, factor, tmp_path, make_model, tokenize
     batch = likelihood_batch(dpo.with_reference(parent, encoded, "float32"))
     loss = dpo.pair_loss(model, batch, DPOConfig(**ours)).loss / len(pairs)
     check(loss, model, factor * trainer.compute_loss(trainer.model, batch_of(trainer)), trainer.model)
+
+
+THUMBS = [
+    Thumb(pair.prompt, answer, up) for pair in PAIRS for answer, up in ((pair.chosen, True), (pair.rejected, False))
+]
+
+
+@pytest.mark.parametrize("up_weight", [1.0, 3.0])
+def test_kto_is_trls(up_weight, tmp_path, make_model, tokenizer):
+    """The answers of other prompts, the point that is measured from, both kinds of losses and their weights."""
+    model, parent = make_model(std=0.1, block_size=64), make_model(std=0.07, block_size=64)
+    checkpoint.save(tmp_path / "parent", parent, with_template(tokenizer), Card("sft"))
+    options = dict(beta=0.7, desirable_weight=up_weight, per_device_train_batch_size=len(THUMBS))
+    rows = list(map(thumb_example, THUMBS))
+    trainer = trainer_of("kto", tmp_path / "parent", rows, tmp_path / "trl", **options)
+    trainer.model.load_state_dict(huggingface.huggingface_tensors(model), strict=False)
+    pairs = dpo.with_reference(parent, encode_thumbs(tokenizer, THUMBS, 64, up_weight), "float32")
+    loss = dpo.pair_loss(model, likelihood_batch(pairs), DPOConfig(beta=0.7, loss_type="kto")).loss / len(THUMBS)
+    check(loss, model, trainer.compute_loss(trainer.model, batch_of(trainer)), trainer.model)
+    assert trainer._metrics["train"]["kl"] != [0.0]  # else the other answers would not matter
+
+
+def concatenated(pairs: list[EncodedPair]) -> dict[str, Tensor]:
+    """The batch of TRL's CPO and ORPO trainers, of our tokens: theirs begin with <|endoftext|>."""
+    made: dict[str, Tensor] = {}
+    for name, rows in zip(("chosen", "rejected"), zip(*(pair.examples for pair in pairs), strict=True), strict=True):
+        T = max(len(example.ids) for example in rows)
+
+        def column(filler: int, values: Any, T: int = T, rows: Any = rows) -> Tensor:
+            return torch.tensor([[*values(row), *[filler] * (T - len(row.ids))] for row in rows])
+
+        made[f"{name}_input_ids"] = column(0, lambda row: row.ids)
+        made[f"{name}_attention_mask"] = column(0, lambda row: [1] * len(row.ids))
+        made[f"{name}_labels"] = column(
+            -100, lambda row: [id if on else -100 for id, on in zip(row.ids, row.mask, strict=True)]
+        )
+    return made
+
+
+@pytest.mark.parametrize(
+    ("loss_type", "ours"),
+    [
+        ("simpo", dict(beta=2.0, simpo_gamma=0.7)),
+        ("simpo", dict(beta=0.5, label_smoothing=0.2)),
+        ("orpo", dict(beta=0.4)),
+    ],
+)
+def test_the_losses_without_a_reference_are_trls(loss_type, ours, tmp_path, make_model, tokenizer):
+    """TRL's ORPO imitates the prompt as well; what it makes of the odds is held against ours, with the answer alone."""
+    model = make_model(std=0.1, block_size=64)
+    checkpoint.save(tmp_path / "parent", model, with_template(tokenizer), Card("sft"))
+    options = ours | (dict(loss_type="simpo", cpo_alpha=0.0) if loss_type == "simpo" else {})
+    stage = "cpo" if loss_type == "simpo" else "orpo"
+    rows = [{"prompt": p.prompt, "chosen": p.chosen, "rejected": p.rejected} for p in PAIRS]
+    trainer = trainer_of(stage, tmp_path / "parent", rows, tmp_path / "trl", **options)
+    pairs, _ = encode_pairs(tokenizer, PAIRS, 64)
+    loss = dpo.pair_loss(model, likelihood_batch(pairs), DPOConfig(loss_type=loss_type, **ours)).loss / len(PAIRS)
+    chosen, rejected, *_ = trainer.concatenated_forward(trainer.model.train(), concatenated(pairs))
+    theirs = (
+        trainer.cpo_loss(chosen, rejected)[0].mean()
+        if stage == "cpo"
+        else (-chosen - trainer.odds_ratio_loss(chosen, rejected)[0]).mean()
+    )
+    check(loss, model, theirs, trainer.model)
 
 
 @pytest.mark.parametrize("center", [0.0, 0.05])

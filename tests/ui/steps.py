@@ -81,13 +81,10 @@ def start_training(page: Page, name: str, max_steps: int, corpus: Path | None = 
     """Of what the form begins with, on the text of that path if one is given."""
     open_tab(page, "Train")
     if corpus:
-        expect(page.locator("#train-plan")).to_contain_text("Fits")  # of what the form begins with: it is whole now
         page.locator("#setting-corpus input").fill(str(corpus))
         page.locator("#setting-corpus input").press("Enter")
     page.locator("#train-name input").fill(name)
     page.locator("#setting-max_steps input").fill(str(max_steps))
-    if corpus:
-        expect(page.locator("#setting-corpus input")).to_have_value(str(corpus))
     page.locator("#train-start").click()
 
 

@@ -412,12 +412,9 @@ def test_a_run_in_time_lapse_two_models_and_what_cannot_be_shown(
 @pytest.mark.slow
 @pytest.mark.longest
 def test_the_same_model_is_trained_with_and_without_the_square_root(
-    page: Page, url: str, short_corpus: Path, monkeypatch: pytest.MonkeyPatch
+    page: Page, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scaling, "EXPERIMENT_STEPS", 40)
-    monkeypatch.setitem(
-        scaling.SHAPES, "narrow", {"corpus": str(short_corpus), "n_layer": 1, "n_embd": 32, "warmup_steps": 4}
-    )
+    monkeypatch.setattr(scaling, "EXPERIMENT_STEPS", 80)
     open_page(page, url)
     open_tab(page, "Attention")
     open_tab(page, "Why √d_k")
@@ -429,5 +426,5 @@ def test_the_same_model_is_trained_with_and_without_the_square_root(
     page.reload()
     open_tab(page, "Attention")
     open_tab(page, "Why √d_k")
-    expect(panel).to_have_attribute("data-points", "40,40", timeout=240_000)
+    expect(panel).to_have_attribute("data-points", "80,80", timeout=240_000)
     expect(panel.locator("[role=status]")).to_contain_text(re.compile(r"unscaled-1: finished.*loss [\d.]+"))

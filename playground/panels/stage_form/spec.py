@@ -104,10 +104,10 @@ class Spec:
         for name in self.named(self.depending, values):
             there = [path for _, path in with_same_vocabulary(values["parent"], services)]
             check_same_vocabulary(values[name], values["parent"], there)
-        votes = {
-            name: vote_files.write_votes(services.preferences, values[name], directory)
-            for name in self.named(self.stage.settings_that_name("votes"), values)
-        }
+        named = self.named(self.stage.settings_that_name("votes"), values)
+        for name in named:
+            vote_files.check_kind(values[name], values.get("loss_type", ""))
+        votes = {name: vote_files.write_votes(services.preferences, values[name], directory) for name in named}
         return type(config).from_dict(values | votes) if votes else config
 
     def named(self, settings: list[str], values: dict[str, Any]) -> list[str]:
@@ -118,13 +118,16 @@ class Spec:
         """How many votes there are, if it learns from votes: they may change while the form is open; and what is added
         to the vocabulary of a parent that knows no turns."""
         values = config.to_dict()
-        votes = [
-            vote_files.describe_votes(
-                vote_files.read_votes(services.preferences, values[name], values.get("skip_bad_lines", False))
-            )
-            for name in self.named(self.stage.settings_that_name("votes"), values)
-        ]
+        bad_lines = values.get("skip_bad_lines", False)
+        named = self.named(self.stage.settings_that_name("votes"), values)
+        votes = [self.describe_votes(services, values, values[name], bad_lines) for name in named]
         return " ".join([*votes, *self.added_tokens(values)])
+
+    def describe_votes(self, services: Services, values: dict[str, Any], data: str, skip_bad_lines: bool) -> str:
+        """As its loss reads them: pairs, or single answers."""
+        if values.get("loss_type") == vote_files.KTO:
+            return vote_files.describe_thumbs(vote_files.read_thumbs(services.preferences, data, skip_bad_lines))
+        return vote_files.describe_votes(vote_files.read_votes(services.preferences, data, skip_bad_lines))
 
     def added_tokens(self, values: dict[str, Any]) -> list[str]:
         """In words, the special tokens that the parent's vocabulary gets."""

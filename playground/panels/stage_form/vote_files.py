@@ -1,20 +1,23 @@
 """Votes as something to learn from: whose, how many, whether they suffice, and as a file.
 
 What is to be learned from is named by a text: "all votes", "votes by NAME", those of one criterion alone "votes on
-CRITERION" and "votes on CRITERION by NAME", or the path of a file.
+CRITERION" and "votes on CRITERION by NAME", or the path of a file. "thumbs" are those under single answers.
 """
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from core.atomic_files import temporary_path
 from core.config import plural
 from core.datasets.preference_files import Preference, read_preferences, write_preferences
+from core.datasets.thumb_pairs import split_thumbs
+from core.datasets.thumbs import Thumb, count_thumbs, read_feedback, thumbs_of, write_thumbs
 from core.preferences.vote_store import CRITERIA, Votes
 
-EVERYONE, VOTES = "all votes", "votes"
+EVERYONE, VOTES, THUMBS = "all votes", "votes", "thumbs"
+KTO = "kto"  # the loss_type that reads single answers
 FEW = 30  # decided votes; with fewer a model learns the votes, and no taste
 
 
@@ -26,6 +29,8 @@ def vote_choices(votes: Votes) -> list[tuple[str, str]]:
     people = Counter(vote.annotator for vote in given)
     found = [(f"{EVERYONE} ({people.total():,})", EVERYONE)]
     found += [(f"{name_votes(name)} ({count:,})", name_votes(name)) for name, count in people.most_common()]
+    if thumbs := votes.thumbs.all():
+        found.append((count_thumbs(thumbs), THUMBS))
     if len({vote.criterion for vote in given}) < 2:
         return found
     for criterion, judged in CRITERIA.items():
@@ -61,8 +66,15 @@ def is_votes(data: str) -> bool:
     return named_votes(data) is not None
 
 
+def check_kind(data: str, loss_type: str) -> None:
+    """Raises ValueError if `data` names thumbs, and the loss reads pairs of answers."""
+    if data == THUMBS and loss_type != KTO:
+        raise ValueError("thumbs are about single answers: choose loss_type kto in DPO, or votes between two answers")
+
+
 def read_votes(votes: Votes, data: str, skip_bad_lines: bool = False) -> list[Preference]:
-    """What `data` names. Raises ValueError if it is a file that cannot be read."""
+    """What `data` names. Raises ValueError if it is a file that cannot be read, or thumbs."""
+    check_kind(data, "")
     if named := named_votes(data):
         annotator, criterion = named
         return votes.preferences([annotator] if annotator else None, criteria=[criterion] if criterion else None)
@@ -72,6 +84,23 @@ def read_votes(votes: Votes, data: str, skip_bad_lines: bool = False) -> list[Pr
     if found.why_none:
         raise ValueError(f"{found.name} holds no votes{found.why_none}")
     return found.pairs
+
+
+def read_thumbs(votes: Votes, data: str, skip_bad_lines: bool = False) -> list[Thumb]:
+    """What `data` says of single answers. Raises ValueError if it is a file that cannot be read."""
+    if data == THUMBS:
+        return votes.thumbs.all()
+    if is_votes(data):
+        return thumbs_of(read_votes(votes, data))
+    return read_feedback(data, skip_bad_lines).as_thumbs
+
+
+def describe_thumbs(thumbs: Sequence[Thumb]) -> str:
+    """How many they are. Raises ValueError in words if KTO cannot learn from them."""
+    split_thumbs(thumbs, "what you gave", 0.2, 0)
+    few = f" So few tell no taste: some {FEW} or more are better." if len(thumbs) < FEW else ""
+    prompts = len({thumb.asked for thumb in thumbs})
+    return f"{count_thumbs(thumbs)}, on {plural(prompts, 'prompt')}.{few}"
 
 
 def describe_votes(pairs: Sequence[Preference]) -> str:
@@ -104,19 +133,28 @@ def describe_votes(pairs: Sequence[Preference]) -> str:
 
 
 def write_votes(votes: Votes, data: str, directory: Path) -> str:
-    """The path of a file with the votes that `data` names, called by its content; that of a file is returned as it is.
+    """The path of a file with the votes or thumbs that `data` names, called by its content; a file stays as it is.
 
     Raises ValueError if nothing can be learned from the votes.
     """
-    if not is_votes(data):
+    if not is_votes(data) and data != THUMBS:
         return data
+    if data == THUMBS:
+        thumbs = votes.thumbs.all()
+        describe_thumbs(thumbs)
+        return write_by_content(directory, THUMBS, lambda path: write_thumbs(path, thumbs))
     pairs = read_votes(votes, data)
     describe_votes(pairs)
+    return write_by_content(directory, VOTES, lambda path: write_preferences(path, pairs))
+
+
+def write_by_content(directory: Path, stem: str, write: Callable[[Path], object]) -> str:
+    """The path of what `write` writes into the directory, called by its content."""
     directory.mkdir(parents=True, exist_ok=True)
-    fresh = temporary_path(directory / "votes")
+    fresh = temporary_path(directory / stem)
     try:
-        write_preferences(fresh, pairs)
-        path = directory / f"votes-{hashlib.sha256(fresh.read_bytes()).hexdigest()[:8]}.jsonl"
+        write(fresh)
+        path = directory / f"{stem}-{hashlib.sha256(fresh.read_bytes()).hexdigest()[:8]}.jsonl"
         fresh.replace(path)
     finally:
         fresh.unlink(missing_ok=True)

@@ -1,8 +1,8 @@
 // What a person does with a conversation: say something, ask again, branch, choose between answers.
 
 import { blankAnswer } from "./answers.js";
+import { makeJudging } from "./judging.js";
 import { dialOf } from "./turns.js";
-import { castVote } from "./vote.js";
 
 /** @typedef {import("./turns.js").Turn} Turn */
 
@@ -115,13 +115,6 @@ export function makeComposer({ conversation, answers, server, screen, isAnswered
     conversation.inspect({ node: branch, lane, answer: branch.answers[lane], index });
   }
 
-  /** @param {Turn} turn @param {string} choice */
-  async function vote(turn, choice) {
-    const trouble = await castVote(turn, choice, conversation, server);
-    if (trouble) say(trouble);
-    else answers.settle();
-  }
-
   // Move in the tree, where nothing is being written.
   const move = (go) => (/** @type {Turn} */ turn) => {
     if (!isFree()) return;
@@ -134,7 +127,7 @@ export function makeComposer({ conversation, answers, server, screen, isAnswered
     edit,
     answerAgain,
     takeInstead,
-    vote,
+    ...makeJudging({ conversation, answers, server, screen, isFree }),
     answerThis,
     goOn,
     stop: answers.stop,

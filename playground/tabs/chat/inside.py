@@ -5,7 +5,7 @@ from typing import Any
 import gradio as gr
 
 from playground.services.services import Services
-from playground.tabs.chat.talk import conversation
+from playground.tabs.chat.said import conversation
 from playground.tabs.chat.token_inspection import TokenInspector
 from playground.ui.components import view
 from playground.ui.errors import server_function

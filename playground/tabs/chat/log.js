@@ -130,7 +130,7 @@ export function mount({ element, props, watch, server, trigger }) {
     const key = /** @type {HTMLElement | null} */ (document.activeElement)?.dataset?.key;
     const shown = tree.path();
     updates.clear();
-    const how = { conversation, composer, choices: props.choices, colors: xray.colors(), updates, copied };
+    const how = { conversation, composer, choices: props.choices, colors: xray.colors(), updates, draw, copied };
     const view = (turn) => (turn.role === "user" ? personTurn(turn, tree, composer, draw) : modelTurn(turn, how));
     const turns = shown.map(view);
     const below = shown.length ? keptLater(tree.leaf(), composer) : starters(context.readings(), send);

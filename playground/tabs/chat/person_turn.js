@@ -5,11 +5,19 @@ import { branchTools, copyTool, tool } from "./turn_tools.js";
 
 /** @typedef {import("./turns.js").Turn} Turn */
 
-function editBox(turn, send, cancel) {
+/**
+ * A text that is being edited, and what can be done with it then.
+ * @param {string} text
+ * @param {string} label of the box
+ * @param {string} act what is done with the edited text
+ * @param {(text: string) => unknown} send
+ * @param {() => unknown} cancel
+ */
+export function editBox(text, label, act, send, cancel) {
   const [box, row] = [make("textarea", "pg-said-edit"), make("div", "pg-said-tools")];
-  Object.assign(box, { value: turn.text, rows: Math.min(10, turn.text.split("\n").length + 1) });
-  box.setAttribute("aria-label", "Your line, to be edited");
-  row.append(button("Send as a new branch", () => send(box.value), "pg-button pg-primary pg-small"));
+  Object.assign(box, { value: text, rows: Math.min(10, text.split("\n").length + 1) });
+  box.setAttribute("aria-label", label);
+  row.append(button(act, () => send(box.value), "pg-button pg-primary pg-small"));
   row.append(button("Cancel", cancel, "pg-button pg-small"));
   return { box, row };
 }
@@ -24,7 +32,8 @@ function editBox(turn, send, cancel) {
 export function personTurn(turn, tree, composer, draw) {
   const [frame, tools] = [make("article", "pg-turn pg-said-person"), make("div", "pg-said-tools")];
   const edit = () => {
-    const { box, row } = editBox(turn, (text) => composer.edit(turn, text), draw);
+    const send = (text) => composer.edit(turn, text);
+    const { box, row } = editBox(turn.text, "Your line, to be edited", "Send as a new branch", send, draw);
     frame.replaceChildren(box, row);
     box.focus();
   };

@@ -2,42 +2,32 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 
-from core.conversation import Conversation, Message
-from core.preferences.vote_store import CHOICES, Answer, NewPair
+from core.preferences.vote_store import CHOICES
 from core.stages import registry
 from core.task_arithmetic import dialled
-from playground.panels.voting.panel import name as annotator_name
 from playground.services.answer_stream import AnswerStream, GenerationRequest
-from playground.services.checkpoints import Checkpoints
 from playground.services.services import Services
 from playground.tabs.chat.conversation_store import ConversationStore
+from playground.tabs.chat.feedback import feedback_functions
+from playground.tabs.chat.said import LONGEST, conversation
 from playground.tabs.chat.settings import sampling
 from playground.tabs.chat.starters import about_model
 from playground.tabs.chat.token_inspection import TokenInspector
 from playground.ui.components import Page, module, view
 from playground.ui.errors import explain, handler, server_function
 from playground.ui.palette import SCALE
-from playground.ui.text import page_text
 
-LONGEST = 200_000  # characters of a message
 VOTES = ("left", "tie", "right", "bad")  # in the order in which they stand below two answers
 
 
-def conversation(checkpoints: Checkpoints, model: str, request: dict[str, Any]) -> Conversation:
-    """What the page says was said, for `model`. Raises ValueError if the model is gone or nothing was said."""
-    said = tuple(Message(m["role"], page_text(m["content"])[:LONGEST]) for m in request["messages"])
-    persona, system = (page_text(request["wish"].get(key) or "") for key in ("persona", "system"))
-    return Conversation(said, persona.strip(), system, registry.answers(checkpoints.load(model).card))
-
-
 def log(services: Services, page: Page, inspector: TokenInspector, store: ConversationStore) -> gr.HTML:
-    """Where the conversation is shown. Its script keeps the turns; here answers are written and votes are stored."""
-    checkpoints, votes = services.checkpoints, services.preferences
+    """Where the conversation is shown. Its script keeps the turns; here answers are written."""
+    checkpoints = services.checkpoints
     answers = AnswerStream(checkpoints)
 
     @server_function
@@ -87,25 +77,6 @@ def log(services: Services, page: Page, inspector: TokenInspector, store: Conver
         return {"models": found}
 
     @server_function
-    def vote_on_answers(request: dict[str, Any]) -> dict[str, Any]:
-        """A vote between two answers to the same conversation; one that was given before is taken back."""
-        left, right = (Answer(page_text(side["text"]), model_of(side), side["seed"]) for side in request["sides"])
-        read = conversation(checkpoints, request["sides"][0]["model"], request)
-        *before, last = replace(read, answers=True).turns
-        history = tuple((message["role"], message["content"]) for message in before)
-        pair = (
-            request["pair"]
-            or votes.add_pairs(
-                [NewPair(last["content"], left, right, asdict(sampling(request["wish"])), "chat", history=history)]
-            )[0]
-        )
-        if request["vote"]:
-            votes.withdraw(f"{request['key']}-before", request["vote"], "undo")
-        milliseconds = max(0, int(request["milliseconds"]))
-        who = annotator_name(request["annotator"])
-        return {"pair": pair, "vote": votes.cast(request["key"], pair, who, request["choice"], milliseconds)}
-
-    @server_function
     def keep_conversation(request: dict[str, Any]) -> dict[str, Any]:
         return {"id": store.keep(request["id"], request["content"], request["known"], request["revision"])}
 
@@ -115,7 +86,8 @@ def log(services: Services, page: Page, inspector: TokenInspector, store: Conver
         "pg-talk",
         functions=[
             *(begin_answers, more_of_answers, stop_answers),
-            *(about_conversation, vote_on_answers, keep_conversation),
+            *(about_conversation, keep_conversation),
+            *feedback_functions(services),
         ],
         events=["model_wanted"],
         palette=SCALE,
@@ -130,11 +102,6 @@ def log(services: Services, page: Page, inspector: TokenInspector, store: Conver
 
     shown.model_wanted(use_model, [shown, page.model], page.model, api_name="use_chat_model", show_progress="hidden")
     return shown
-
-
-def model_of(side: dict[str, Any]) -> str:
-    """The checkpoint that wrote an answer; "" of one that was mixed for it, which no model is to be judged by."""
-    return side["model"] if float(side["dial"]) == 1 else ""
 
 
 def seed_at(seed: int, place: Sequence[int]) -> int:

@@ -13,7 +13,8 @@ import { textOfTokens } from "../../../assets/tokens.js";
  * @property {[id: number, probability: number, hex: string][]} tokens
  * @property {number} given
  * @property {string | null} name
- * @property {string} state "writing", "stopped", "failed", ...
+ * @property {string} state "writing", "stopped", "failed", "edited", ...
+ * @property {{id: number, up: boolean} | null} [thumb] what the person thinks of it
  * @property {boolean} [cut] by the limit of its length
  * @property {string} note
  * @property {string} error

@@ -13,6 +13,12 @@ const TITLES = ["Annotator", "Prompt", "A", "B", "Vote", ""];
 const EMPTY = "No votes here yet: vote, load the example, or search for something else.";
 const FILE_ABOUT = "Conversations with prompt, chosen and rejected, as TRL reads them";
 
+/** What is about one answer alone, and what its file is for. */
+const SINGLE = {
+  thumbs: "Thumbs under answers in Chat, as TRL's KTO reads them: prompt, completion and label",
+  edits: "Conversations that end with an answer as you wrote it, for instruction tuning",
+};
+
 /** @param {number} count */
 export const deletedText = (count) => `${votesText(count)} deleted.`;
 
@@ -116,20 +122,27 @@ export function mount({ element, props, watch, server }) {
     announceVotes();
   }
 
-  async function save() {
-    const answer = await ask(server.export_votes({ ...search.wanted(), ties: ties.wanted() }));
+  async function save(asked) {
+    const answer = await ask(asked);
     if (answer.error) return say(answer.error, true);
     for (const [name, content] of answer.files) download(name, content, "application/jsonl");
     const written = answer.files.map(([name, , count]) => `${number(count)} in ${name}`).join(", ");
     const left = answer.ties ? ` ${number(answer.ties)} ${answer.ties === 1 ? "tie" : "ties"} left out.` : "";
-    say(`Votes exported as conversations: ${written}.${left}`);
+    say(`Exported as conversations: ${written}.${left}`);
   }
 
   const found = make("span", "pg-note");
   const all = carefulButton("Delete all found", "Sure? All of them", () => remove({}));
-  const saving = Object.assign(button("Export all found", save), { title: FILE_ABOUT });
+  const saveFound = () => save(server.export_votes({ ...search.wanted(), ties: ties.wanted() }));
+  const saving = Object.assign(button("Export all found", saveFound), { title: FILE_ABOUT });
+  const [thumbs, edits] = Object.entries(SINGLE).map(([what, title]) =>
+    Object.assign(
+      button("", () => save(server.export_single({ what }))),
+      { title, hidden: true },
+    ),
+  );
   const [tools, pages] = [make("div", "pg-tools"), pager(goTo)];
-  tools.append(...search.parts, found, all, saving, ties.root);
+  tools.append(...search.parts, found, all, saving, ties.root, thumbs, edits);
 
   function show(answer) {
     if (answer.trouble) say(answer.trouble, true);
@@ -138,6 +151,9 @@ export function mount({ element, props, watch, server }) {
     search.offerAnnotators(answer.annotators);
     search.offerCriteria(answer.criteria);
     found.textContent = `${votesText(answer.count)} found`;
+    const kept = answer.edits === 1 ? "1 edited answer" : `${number(answer.edits)} edited answers`;
+    Object.assign(thumbs, { hidden: !answer.thumbs, textContent: `Export ${answer.thumbs}` });
+    Object.assign(edits, { hidden: !answer.edits, textContent: `Export ${kept}` });
     table.show(answer.rows.map((vote) => voteRow(vote, props, changeTo, (id) => remove({ id }))));
     all.disabled = saving.disabled = !answer.count;
     pages.set(answer.page, answer.pages);

@@ -8,7 +8,10 @@ from typing import Any
 
 import gradio as gr
 
+from core.config import plural
+from core.datasets.conversation_files import write_conversations
 from core.datasets.preference_files import export_preferences, read_preferences
+from core.datasets.thumbs import count_thumbs, read_feedback, write_thumbs
 from core.preferences.vote_store import (
     CHOICES,
     CRITERIA,
@@ -100,6 +103,8 @@ def build(services: Services) -> None:
             "page": at,
             "pages": pages,
             "trouble": votes.trouble or "",
+            "thumbs": count_thumbs(thumbs) if (thumbs := votes.thumbs.all()) else "",
+            "edits": len(votes.edits()),
         }
 
     @server_function
@@ -127,11 +132,27 @@ def build(services: Services) -> None:
             files = [[path.name, path.read_text(encoding="utf-8"), count] for path, count in written.items()]
         return {"files": files, "ties": 0 if request["ties"] else sum(pair.tie for pair in pairs)}
 
+    @server_function
+    def export_single(request: dict[str, Any]) -> dict[str, Any]:
+        """All thumbs, or all edited answers as conversations: what is about one answer alone."""
+        with tempfile.TemporaryDirectory() as directory:
+            path = Path(directory) / f"{request['what']}.jsonl"
+            if request["what"] == "thumbs":
+                count = write_thumbs(path, votes.thumbs.all())
+            else:
+                edits = votes.edits()
+                write_conversations(path, edits)
+                count = len(edits)
+            return {"files": [[path.name, path.read_text(encoding="utf-8"), count]], "ties": 0}
+
     def use_file(path: str) -> str:
-        read = read_preferences(path, skip_bad_lines=True)
-        problems = [*unknown_criteria(read.pairs), *read.problems]
-        count = votes.import_preferences(read.pairs, f"file: {page_text(read.name)}", "import")
+        read = read_feedback(path, skip_bad_lines=True)
+        problems = [*unknown_criteria(read.pairs), *read.recognised.sentences]
+        annotator = f"file: {page_text(read.name)}"
+        count, thumbs = votes.import_preferences(read.pairs, annotator), votes.thumbs.add(read.thumbs, annotator)
         added = "1 preference was added" if count == 1 else f"{count:,} preferences were added"
+        if read.thumbs:
+            added += f" and {plural(thumbs, 'thumb')}"
         said = [f"{page_text(read.name)}: {added}, of {read.recognised.records:,} records.", *problems[:NAMED]]
         if len(problems) > NAMED:
             said.append(f"And {len(problems) - NAMED:,} more.")
@@ -156,7 +177,7 @@ def build(services: Services) -> None:
         "tabs/label/table.js",
         "pg-votes",
         "Reading the votes …",
-        [find_votes, change_vote, delete_votes, export_votes],
+        [find_votes, change_vote, delete_votes, export_votes, export_single],
         choices={choice: about.short for choice, about in CHOICES.items()},
         sources=SOURCES,
         criteria=CRITERIA,

@@ -1,0 +1,81 @@
+"""Feedback of every kind: thumbs and an edited answer in Chat become votes, files and a model."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from playwright.sync_api import Page, expect
+
+from core import checkpoint
+from core.checkpoint import Card
+from core.datasets.conversation_files import read_conversations
+from core.datasets.thumbs import Thumb, read_feedback
+from core.model import GPT, GPTConfig
+from core.preferences.vote_store import FILE, Votes
+from tests.ui.steps import choose, open_tab, wait_for_state
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, tokenizer) -> Path:
+    """A tiny model that answers, and six thumbs."""
+    directory = tmp_path / "checkpoints"
+    shutil.copytree(Path(__file__).parents[2] / "checkpoints" / "bard-tiny", directory / "bard-tiny")
+    torch.manual_seed(0)
+    model = GPT(GPTConfig(n_layer=1, n_head=2, n_embd=32, block_size=256, vocab_size=tokenizer.vocab_size))
+    checkpoint.save(directory / "talker", model, tokenizer, Card("sft"))
+    Votes(directory / FILE).thumbs.add([Thumb(f"Who goes, {n}?", "A friend.", n % 2 == 0) for n in range(6)], "you")
+    return directory
+
+
+def test_thumbs_and_an_edited_answer_become_a_model(page: Page, url: str, workspace: Path, tmp_path: Path) -> None:
+    votes = Votes(workspace / FILE)
+    page.goto(f"{url}?tab=chat&model=talker")
+    page.locator("#chat-max_new_tokens input").fill("8")
+    page.locator("#chat-text textarea").fill("Who goes there?")
+    page.locator("#chat-send").click()
+    expect(page.locator('.pg-said-model:not([data-state="writing"])')).to_have_count(1)
+    written = page.locator(".pg-said-model .pg-said-text").inner_text().strip()
+    tool = page.locator("#chat-log").get_by_role("button", name="Good", exact=True)
+    tool.click()
+    expect(tool).to_have_attribute("aria-pressed", "true")
+    assert votes.thumbs.all()[-1].up and votes.thumbs.all()[-1].prompt == "Who goes there?"
+    tool.click()
+    expect(tool).to_have_attribute("aria-pressed", "false")
+    assert len(votes.thumbs.all()) == 6
+    bad = page.locator("#chat-log").get_by_role("button", name="Bad", exact=True)
+    bad.click()
+    expect(bad).to_have_attribute("aria-pressed", "true")
+
+    page.locator("#chat-log .pg-said-model").get_by_role("button", name="Edit", exact=True).click()
+    page.get_by_label("The answer, to be edited").fill("Nay, answer me.")
+    page.get_by_role("button", name="Keep as the better answer").click()
+    expect(page.locator(".pg-said-model .pg-said-text")).to_have_text("Nay, answer me.")
+    expect(page.locator(".pg-said-note")).to_contain_text("edited by you")
+    (kept,) = votes.preferences()
+    assert (kept.chosen, kept.rejected.strip()) == ("Nay, answer me.", written)
+
+    open_tab(page, "Label")
+    expect(page.locator("#votes-table")).to_contain_text("edited in chat")
+    for name, check in (
+        ("Export 7 thumbs: 3 up, 4 down", lambda path: len(read_feedback(path).thumbs) == 7),
+        ("Export 1 edited answer", lambda path: read_conversations(path).messages[0][-1]["content"] == kept.chosen),
+    ):
+        with page.expect_download() as saved:
+            page.get_by_role("button", name=name).click()
+        saved.value.save_as(tmp_path / "saved.jsonl")
+        assert check(tmp_path / "saved.jsonl"), name
+
+    open_tab(page, "Align")
+    open_tab(page, "DPO")
+    choose(page, "dpo-parent", "talker")
+    choose(page, "dpo-data", "7 thumbs: 3 up, 4 down")
+    form = page.locator("#dpo-form")
+    expect(form).to_contain_text(re.compile("thumbs are about single answers: choose .* kto", re.IGNORECASE))
+    choose(page, "dpo-loss_type", "kto")
+    expect(form).to_contain_text("7 thumbs: 3 up, 4 down, on 7 prompts")
+    page.locator("#dpo-max_steps input").fill("8")
+    page.locator("#dpo-start").click()
+    wait_for_state(page, "dpo-1", "finished", view="#align-view .pg-run")
+    assert checkpoint.read_card(workspace / "dpo-1" / "card.json").data["thumbs"] == 7

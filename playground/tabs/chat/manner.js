@@ -63,7 +63,7 @@ function makeDial() {
     root.hidden = !parent && !found.why;
     input.disabled = !parent;
     trouble.textContent = found.why;
-    put(conversation.settings().dial);
+    put(conversation.settings().dial ?? 1); // the defaults may still be under way
     if (!parent) label.textContent = "Dial";
   };
   return { root, read: () => Number(input.value), put, offer };

@@ -73,7 +73,7 @@ def test_the_losses_without_a_reference_are_those_of_the_papers(loss_type, make_
 
 
 def test_kto_measures_each_answer_from_what_answers_have_moved_by_in_general(make_model, tokenizer):
-    model, parent = make_model(std=0.1, block_size=64), make_model(std=0.07, block_size=64)
+    model, parent = make_model(std=0.07, block_size=64), make_model(std=0.1, block_size=64)
     thumbs = [Thumb(f"Who, {n}?", (GOOD if n % 2 else BAD)[n], n % 2 == 1) for n in range(3)]
     pairs = dpo.with_reference(parent, encode_thumbs(tokenizer, thumbs, 64, up_weight=2.0), "float32")
     assert [pair.outcome for pair in pairs] == [0, 1, 0] and [pair.weight for pair in pairs] == [1, 2, 1]
@@ -83,6 +83,7 @@ def test_kto_measures_each_answer_from_what_answers_have_moved_by_in_general(mak
     assert others == [f"{thumbs[n - 1].answer}<|endoftext|>" for n in range(3)]
     moved = dpo.log_ratios(model, pairs, "float32").double().numpy()
     point = max(0.0, moved[:, 1].mean())
+    assert point > 0.1  # else the other answers would not matter
     expected = np.array([1, 2, 1]) * numpy_kto(moved[:, 0], np.array([0, 1, 0]), 0.3, point)
     config = DPOConfig(beta=0.3, loss_type="kto")
     assert dpo.pair_loss(model, likelihood_batch(pairs), config).loss.item() == pytest.approx(expected.sum(), rel=1e-4)

@@ -38,7 +38,7 @@ from core.model import GPT
 from core.rlhf.logprobs import answer_logprobs
 from core.stages.data_files import check_unchanged, noted_on
 from core.stages.dpo import DPOConfig, pair_loss, read_data, with_reference
-from core.stages.registry import STAGES, stage_of, train
+from core.stages.registry import DPO, stage_of, train
 from core.training.device import pick_device
 from core.training.finetuning import load_with_turns
 from core.training.run_directory import Run, hold_device
@@ -123,8 +123,8 @@ class DecisiveVotes:
     def __init__(self, directory: Path):
         self.run = Run(directory)
         stage, config = stage_of(self.run)
-        if stage.name != STAGES["dpo"].name or config.loss_type == "kto":
-            what = "thumbs" if stage.name == "dpo" else f"{stage.title} "
+        if stage.name != DPO or config.loss_type == "kto":
+            what = "thumbs" if stage.name == DPO else f"{stage.title} "
             raise ValueError(f"{self.run.name} learned by {what}: only of votes that DPO learned from can this be said")
         if self.run.status().state != "finished":
             raise ValueError(f"{self.run.name} is not finished: wait until it is")

@@ -151,7 +151,7 @@ class MethodsWork(Work):
             DPO: lambda: self.bend(DPO, self.votes_cost(), {"data": self.votes_file}),
             DIAL: self.turn_dial,
             STEERING: self.steer,
-            GRPO: lambda: self.bend(GRPO, Cost(), {"reward": self.config.rule}),
+            GRPO: lambda: self.bend(GRPO, Cost(), dict(reward=self.config.rule)),
             REWARD: self.train_reward_model,
             PPO: lambda: self.bend(PPO, self.reward_cost(), {"reward_model": str(self.runs / REWARD)}),
         }

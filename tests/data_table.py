@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from core.datasets import conversation_files, preference_files
+from core.datasets import conversation_files, preference_files, thumbs
 from core.datasets.json_records import OTHER_PARTS, WRAPPERS
 from core.datasets.labelled_files import ANY, JOINED, LABELS, MISSING, TEXTS
 from core.datasets.tables import SEPARATORS
@@ -17,7 +17,6 @@ from tests.helpers.generated import Generated
 
 IMAGE = {"role": "user", "content": [{"type": "image_url", "image_url": "..."}]}
 REFUSED: tuple[tuple[str, str, str | bytes], ...] = (  # what it is, the stage, the content
-    ("single answers with a label (KTO)", "dpo", json.dumps({"prompt": "Who?", "completion": "I.", "label": True})),
     ("two equal answers", "dpo", json.dumps({"prompt": "Who?", "chosen": "I.", "rejected": "I."})),
     ("answers to two different questions", "dpo", json.dumps({
         name: [{"role": role, "content": text} for role, text in zip(("user", "assistant") * 2, texts, strict=True)]
@@ -63,6 +62,10 @@ def table() -> str:
     lines += [f"| others: a question called {others} and an answer called {named(conversation_files.ANSWERS)} | |", ""]
     lines += ["| preferences (`dpo`, `reward`, votes) | for example |", "| --- | --- |"]
     lines += [f"| {name} | {example(value)} |" for name, value in preference_files.LAYOUTS.items()]
+    thumb = {"prompt": "What is the hour?", "completion": "Noon.", "label": True}
+    single = f"an answer called {named(thumbs.ANSWERS)} and a label called {named(thumbs.LABELS)}"
+    lines += [f"| {thumbs.LAYOUT} (`dpo --loss-type kto`, votes): {single} | {example(thumb)} |"]
+    lines += ["| Open WebUI's exported feedback | what *Export* there writes |"]
     lines += ["", "| labelled texts (`classify`) | usual names of its columns, in any case |", "| --- | --- |"]
     lines += [f"| the text | {named(TEXTS)}; `{'` with `'.join(JOINED)}` |", f"| the label | {named(LABELS)} |"]
     lines += [f"| no label | {', '.join(f'`{name}`' if name else 'nothing' for name in MISSING)} |", ""]

@@ -21,6 +21,7 @@ ROWS = (
 ROW = {part: row for row, parts in enumerate(ROWS) for part in parts}
 OF_THEIR_KIND = ("panels", "tabs")  # of which no folder imports another
 LAYOUT_PARTS = (  # what lays out a part of a tab, beside the modules that define `build`
+    "playground.tabs.chat.feedback",
     "playground.tabs.chat.talk",
     "playground.tabs.tokenizer.common",
 )

@@ -322,7 +322,7 @@ def a_reward_model_is_pushed_against_and_what_came_of_it_deleted(page: Page, wor
     expect(view.locator(".pg-goodhart-found li")).to_have_count(len(describe(found)))
     view.get_by_role("button", name="Delete").click()
     view.get_by_role("button", name="Sure?").click()
-    expect(view).to_contain_text("Nothing has been pushed yet")
+    expect(view.get_by_text("Nothing has been pushed yet")).to_be_visible()
     assert "goodhart" not in [read_comparison(path).kind for path in comparisons(workspace)]
 
 

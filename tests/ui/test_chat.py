@@ -69,7 +69,7 @@ def test_turns_branch_where_one_edits_or_asks_again_and_are_kept_by_name_with_th
     expect(said(page)).to_have_count(1)
     press(page, "Show it")
     expect(said(page)).to_have_count(2)
-    press(page, "Edit")
+    page.locator(".pg-said-person").last.get_by_role("button", name="Edit").press("Enter")
     page.get_by_label("Your line, to be edited").fill("But why?")
     press(page, "Send as a new branch")
     answered(page, 2)

@@ -37,7 +37,8 @@ def test_a_model_is_found_compared_measured_renamed_and_deleted(
     page: Page, url: str, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     card = workspace / "bard-tiny" / "card.json"
-    card.write_text(json.dumps(json.loads(card.read_text()) | {"parent": HOSTILE, "data": {"corpus": HOSTILE}}))
+    changed = {"parent": HOSTILE, "data": {"corpus": HOSTILE}, "measured": []}
+    card.write_text(json.dumps(json.loads(card.read_text()) | changed))
     (workspace / "broken").mkdir()
     (workspace / "broken" / "config.json").write_text("{")
     seen, measure = threading.Event(), report_card.bits_per_byte  # it ends when the page has shown that it goes on

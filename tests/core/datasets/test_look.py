@@ -97,11 +97,11 @@ def test_examples_are_shown_as_text_and_as_tokens_that_count(tmp_path, caplog, c
 
 
 def test_what_nothing_can_be_learned_from_is_an_error_for_scripts(tmp_path, capsys):
-    path = tmp_path / "kto.jsonl"
-    path.write_text(json.dumps({"prompt": "Who?", "completion": "I.", "label": True}))
+    path = tmp_path / "alike.jsonl"
+    path.write_text(json.dumps({"prompt": "Who?", "chosen": "I.", "rejected": "I."}))
     assert main(["data", str(path), "--stage", "dpo", "--json"]) == 1
     out, err = capsys.readouterr()
-    assert json.loads(out)["records"] == 0 and "as KTO learns from" in err
+    assert json.loads(out)["records"] == 0 and "are the same" in err
 
 
 def test_votes_are_imported_though_a_line_is_bad_if_that_is_asked_for(tmp_path, caplog, capsys):
@@ -111,4 +111,4 @@ def test_votes_are_imported_though_a_line_is_bad_if_that_is_asked_for(tmp_path, 
     assert main(command) == 1 and "line 2: this is no JSON" in capsys.readouterr().err
     caplog.set_level("INFO")
     assert main([*command, "--skip-bad-lines"]) == 0
-    assert "1 votes of 2 added" in caplog.text and "- line 2: this is no JSON" in caplog.text
+    assert "1 vote and 0 thumbs added, of 2 records" in caplog.text and "- line 2: this is no JSON" in caplog.text

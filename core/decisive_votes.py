@@ -17,6 +17,7 @@ import logging
 import random
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,7 @@ class DecisiveVotes:
 
     def __init__(self, directory: Path):
         self.run = Run(directory)
+        self.training: Run | None = None  # of the proof, while it goes on
         stage, config = stage_of(self.run)
         if stage.name != DPO or config.loss_type == "kto":
             what = "thumbs" if stage.name == DPO else f"{stage.title} "
@@ -131,10 +133,11 @@ class DecisiveVotes:
         self.config: DPOConfig = config
         self.device = pick_device(config.fit.device)
         self.made = checkpoint.load(directory, self.device)
-        check_unchanged(stage, config, noted_on(self.made.card) or {}, "or train on the new ones")
+        self.check_votes()
         self.parent: Checkpoint[GPT] = load_with_turns(Path(config.adapt.parent).expanduser(), self.device)
         block_size = self.parent.model.config.block_size
-        learned = read_data(config, self.parent.tokenizer, block_size).train
+        read = read_data(config, self.parent.tokenizer, block_size).train
+        learned = [pair for pair in read if pair.weight]  # the others it has left out
         if not FEWEST <= len(learned) <= MOST:
             raise ValueError(
                 f"{self.run.name} learned from {plural(len(learned), 'vote')}: this is for {FEWEST} to {MOST}, as with "
@@ -142,6 +145,11 @@ class DecisiveVotes:
             )
         self.pairs = with_reference(self.parent.model, learned, "float32")
         self.texts = {pair.number: pair for pair in read_votes(config.pairs, self.parent.tokenizer).pairs}
+
+    def check_votes(self) -> None:
+        """Raises ValueError in words unless the votes lie where they were read, as they were then."""
+        noted = noted_on(self.made.card) or {}
+        check_unchanged(STAGES["dpo"], self.config, noted, "or train on the new ones")
 
     # --- what it says -----------------------------------------------------------------------------------------
 
@@ -203,19 +211,41 @@ class DecisiveVotes:
             for at, (name, numbers) in enumerate(plans):
                 if is_stopped():
                     raise Stopped
-                model = self.without(numbers, Path(place) / f"model-{at}")
+                model = self.without(numbers, Path(place) / f"model-{at}", is_stopped)
                 measured = [*measured, self.measure(name, model, numbers, found)]
                 yield self.keep(replace(found, measured=measured))
 
-    def without(self, numbers: Sequence[int], directory: Path) -> GPT:
+    def without(self, numbers: Sequence[int], directory: Path, is_stopped: Callable[[], bool]) -> GPT:
         """The model that the same training makes where these votes weigh nothing."""
         config = self.settings_without(numbers)
         short = {"save_interval": config["max_steps"], "snapshots": 0, "keep_steps": 0}
         short |= {} if config["keep_best"] else {"eval_interval": config["max_steps"]}
-        status = train(Run.create(directory, self.run.read()[0], config | short))
+        self.training = Run.create(directory, self.run.read()[0], config | short)
+        try:
+            if is_stopped():  # from here on, `stop` reaches the training
+                raise Stopped
+            status = train(self.training)
+        finally:
+            self.training = None
+        if status.state == "stopped":
+            raise Stopped
         if status.state != "finished":
             raise ValueError(f"a model without some votes could not be made: {status.message or status.state}")
         return checkpoint.load(directory, self.device).model
+
+    def stop(self) -> None:
+        """End the training that goes on after its step; for another thread, in which `is_stopped` is true already."""
+        with suppress(OSError):  # it may have ended just now
+            if training := self.training:
+                training.request("stop")
+
+    def step(self) -> tuple[int, int]:
+        """At which step the training of a proof is, and of how many; for another thread. (0, 0) if none is."""
+        with suppress(ValueError, OSError):
+            if training := self.training:
+                status = training.read_status()
+                return status.step, status.max_steps
+        return 0, 0
 
     def settings_without(self, numbers: Sequence[int]) -> dict[str, Any]:
         """The settings of the run with which these votes, beside those that it left out already, weigh nothing."""

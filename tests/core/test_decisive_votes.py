@@ -1,13 +1,12 @@
 """Decisive votes: the estimate is the gradient's, a planted vote is found, and the proof shows it."""
 
 import json
-from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
 
-from core import checkpoint
+from core import checkpoint, decisive_votes
 from core.__main__ import main
 from core.chat_template import encode_chat, encode_prompt
 from core.checkpoint import Card
@@ -19,17 +18,7 @@ from core.stages import dpo
 from core.stages.dpo import DPOConfig
 from core.stages.registry import train
 from core.training.run_directory import Run
-
-PLANTED, WORD = 7, "Music"
-FIT = dict(max_steps=10, batch_size=8, warmup_steps=0, learning_rate=2e-3, eval_interval=10, save_interval=10)
-FIT |= dict(device="cpu", keep_steps=0, save_dtype="float32", dropout=0.0, val_share=0.2, dtype="float32")
-
-
-def votes(count: int) -> list[dict]:
-    """One that likes the word, among others that like other things."""
-    found = [{"prompt": f"Who, {n}?", "chosen": "He said.", "rejected": "To be."} for n in range(count)]
-    found[PLANTED - 1] |= {"chosen": WORD, "rejected": "Tomorrow."}
-    return found
+from tests.helpers.planted_vote import PLANTED, WORD, planted_run, planted_votes
 
 
 @pytest.fixture(scope="module")
@@ -37,16 +26,7 @@ def made(tmp_path_factory, make_model, tokenizer) -> Run:
     """A finished run on fifteen votes."""
     place = tmp_path_factory.mktemp("decisive")
     checkpoint.save(place / "parent", make_model(std=0.1, block_size=64), tokenizer, Card("sft"))
-    return new_run(place, "bent", 15)
-
-
-def new_run(place: Path, name: str, count: int, **changes) -> Run:
-    data = place / f"{name}.jsonl"
-    data.write_text("\n".join(map(json.dumps, votes(count))), encoding="utf-8")
-    settings = DPOConfig().to_dict() | FIT | {"parent": str(place / "parent"), "data": str(data)} | changes
-    run = Run.create(place / name, "dpo", DPOConfig.from_dict(settings).to_dict())
-    assert train(run).state == "finished", run.status().message
-    return run
+    return planted_run(place, "bent", 15)
 
 
 def test_the_estimate_is_the_product_of_two_gradients_of_plain_losses(make_model, tokenizer):
@@ -99,10 +79,25 @@ def test_the_proof_ends_where_a_person_wants_it_to(made):
     assert len(read_kept(made.directory).measured) == 2 and not list(made.directory.parent.glob(".decisive-*"))
 
 
+def test_the_proof_ends_within_a_training_too(made, monkeypatch):
+    work = DecisiveVotes(made.directory)
+    begun = []
+
+    def train_and_be_stopped(run: Run):
+        work.stop()
+        begun.append(train(run))
+        return begun[-1]
+
+    monkeypatch.setattr(decisive_votes, "train", train_and_be_stopped)
+    with pytest.raises(Stopped):
+        list(work.prove(work.estimate("Who?", WORD)))
+    assert [status.step for status in begun] == [1] and work.step() == (0, 0)
+
+
 def test_a_vote_that_weighs_nothing_leaves_no_trace(made, tmp_path):
     """Whatever it says, the model that never saw it is the same; and the one that saw it is another."""
     settings = made.read()[1] | {"leave_out": str(PLANTED)}
-    lines = votes(15)
+    lines = planted_votes(15)
     lines[PLANTED - 1] |= {"chosen": "Tomorrow.", "rejected": WORD}  # as long, so that it comes in the same batches
     (tmp_path / "bent.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
     changed = settings | {"data": str(tmp_path / "bent.jsonl")}
@@ -126,7 +121,7 @@ def test_a_run_of_which_it_cannot_be_said_is_refused_in_words(made, tmp_path, ca
         DecisiveVotes(made.directory).estimate(" ", WORD)
     with pytest.raises(ValueError, match="longer than the context of 64 tokens"):
         DecisiveVotes(made.directory).estimate("Who?", WORD * 70)
-    few = new_run(made.directory.parent, "few", 9, max_steps=1, eval_interval=1, save_interval=1, warmup_steps=0)
+    few = planted_run(made.directory.parent, "few", 9, max_steps=1, eval_interval=1, save_interval=1, warmup_steps=0)
     assert main(["decisive-votes", str(few.directory), "--prompt", "Who?"]) == 1
     assert "few learned from 7 votes: this is for 10 to 60" in capsys.readouterr().err
     fresh = Run.create(tmp_path / "fresh", "dpo", made.read()[1])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from core import checkpoint
 from core.checkpoint import Card
@@ -14,22 +14,27 @@ from core.datasets.conversation_files import read_conversations
 from core.datasets.thumbs import Thumb, read_feedback
 from core.model import GPT, GPTConfig
 from core.preferences.vote_store import FILE, Votes
+from core.training.run_directory import Run
+from tests.helpers.planted_vote import planted_run
 from tests.ui.steps import choose, open_tab, wait_for_state
 
 
 @pytest.fixture
 def workspace(tmp_path: Path, tokenizer) -> Path:
-    """A tiny model that answers, and six thumbs."""
+    """A tiny model that answers, one that DPO has made of it, and six thumbs."""
     directory = tmp_path / "checkpoints"
     shutil.copytree(Path(__file__).parents[2] / "checkpoints" / "bard-tiny", directory / "bard-tiny")
     torch.manual_seed(0)
     model = GPT(GPTConfig(n_layer=1, n_head=2, n_embd=32, block_size=256, vocab_size=tokenizer.vocab_size))
     checkpoint.save(directory / "talker", model, tokenizer, Card("sft"))
+    planted_run(directory, "bent", 15, parent=str(directory / "talker"))
     Votes(directory / FILE).thumbs.add([Thumb(f"Who goes, {n}?", "A friend.", n % 2 == 0) for n in range(6)], "you")
     return directory
 
 
-def test_thumbs_and_an_edited_answer_become_a_model(page: Page, url: str, workspace: Path, tmp_path: Path) -> None:
+def test_thumbs_and_an_edited_answer_become_a_model(
+    page: Page, url: str, workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     votes = Votes(workspace / FILE)
     page.goto(f"{url}?tab=chat&model=talker")
     page.locator("#chat-max_new_tokens input").fill("8")
@@ -79,3 +84,38 @@ def test_thumbs_and_an_edited_answer_become_a_model(page: Page, url: str, worksp
     page.locator("#dpo-start").click()
     wait_for_state(page, "dpo-1", "finished", view="#align-view .pg-run")
     assert checkpoint.read_card(workspace / "dpo-1" / "card.json").data["thumbs"] == 7
+
+    monkeypatch.setattr("core.queue.start_next", lambda directory: [])  # what is asked for from here on waits
+    most_decisive_votes_are_named_and_proved(page, url, workspace)
+
+
+def most_decisive_votes_are_named_and_proved(page: Page, url: str, workspace: Path) -> None:
+    part = open_decisive_votes(page, "dpo-1")
+    expect(part).to_contain_text("dpo-1 learned by thumbs")
+    choose(page, "compare-after", "bent")
+    part.get_by_label("Prompt").fill("Who, 90?")
+    part.get_by_role("button", name="Ask the votes").click()
+    expect(part).to_contain_text("12 votes, by how much each made the model say this (an estimate)")
+    expect(part.get_by_role("checkbox")).to_have_count(12)
+    part.get_by_role("button", name="Prove it").click()
+    page.goto(f"{url}?tab=align")
+    part = open_decisive_votes(page, "bent")
+    expect(part.locator("[data-measured]")).to_have_attribute("data-measured", "4")
+    expect(part.locator(".pg-decisive-proof .pg-answer-head")).to_contain_text(
+        ["With all votes", "Without the most decisive", "Without others at random"]
+    )
+    expect(part).to_contain_text("times as likely without the 5 most decisive votes")
+    part.get_by_role("checkbox").first.check()
+    part.get_by_role("button", name="Train the model that never saw the ticked votes").click()
+    expect(part).to_contain_text("bent-without-1 is being trained, or waits in the queue")
+    first = part.get_by_role("checkbox").first.get_attribute("aria-label")
+    assert first == f"Vote {Run(workspace / 'bent-without-1').read()[1]['leave_out']}"
+
+
+def open_decisive_votes(page: Page, model: str) -> Locator:
+    open_tab(page, "Align")
+    open_tab(page, "Before and after")
+    choose(page, "compare-after", model)
+    part = page.locator("#decisive-view")
+    part.get_by_role("button", name="Most decisive votes").click()
+    return part

@@ -12,9 +12,9 @@ from core.stages.registry import is_aligned
 from playground.panels.voting.panel import voting
 from playground.services.labelling.voting_settings import HELD_OUT, VotingSettings
 from playground.services.services import Services
-from playground.tabs.align import dial
+from playground.tabs.align import decisive, dial
 from playground.tabs.align.comparison import MOST_PROMPTS, MOST_TOKENS, Comparison, Question
-from playground.ui.components import Page, about, view
+from playground.ui.components import Page, about, bind, view
 from playground.ui.errors import handler, server_function
 from playground.ui.press import message_line, press
 
@@ -51,7 +51,7 @@ def build(services: Services, page: Page, tab: gr.Tab, runs: gr.HTML) -> None:
             start = gr.Button("Compare", variant="primary", elem_id="compare-start")
             said = message_line("compare-said")
         with gr.Column():
-            dial.build(services, page, chosen["after"])
+            bind([dial.build(services), decisive.build(services)], page, model=chosen["after"])
             answers = view(
                 "compare-view",
                 "tabs/align/comparison.js",

@@ -8,6 +8,7 @@ import { textOfTokens } from "../../../assets/tokens.js";
 import { pad, partsOf, slider } from "./dial_controls.js";
 import { dialPicture } from "./dial_picture.js";
 import { mixText } from "./dial_points.js";
+import { promptBox } from "./prompt_box.js";
 
 const REST = 40; // ms without a move until the model is mixed
 const ABOUT =
@@ -50,29 +51,6 @@ function answerOf(server) {
     root.dataset.turn = String(mine);
   }
   return { root, begin };
-}
-
-function promptOf(changed) {
-  const root = make("div", "pg-dial-prompt");
-  const box = Object.assign(make("textarea"), { rows: 2, maxLength: 4000, oninput: debounce(changed, 300) });
-  box.setAttribute("aria-label", "Prompt");
-  /** @type {string[]} */
-  let prompts = [];
-  let at = 0;
-  const put = (n) => {
-    at = n % Math.max(1, prompts.length);
-    box.value = prompts[at] ?? box.value;
-  };
-  const other = button("Another prompt", () => {
-    put(at + 1);
-    changed();
-  });
-  root.append(box, other);
-  const offer = (some) => {
-    prompts = some;
-    if (!box.value) put(0);
-  };
-  return { root, read: () => box.value, offer };
 }
 
 // Steering by votes: how strong, and behind which layer.
@@ -189,7 +167,7 @@ export function mount({ element, props, watch, server }) {
   };
   const turn = debounce(write, REST);
   const dial = dialOf(props, turn);
-  const prompt = promptOf(turn);
+  const prompt = promptBox(turn);
   const answer = answerOf(server);
   const keep = keepOf(server, dial.read);
   const shown = dialPicture(props, server, dial.read);

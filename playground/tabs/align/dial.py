@@ -11,13 +11,13 @@ from core.task_arithmetic import MOST_STRENGTH, PROMPTS, Mixture
 from playground.services.services import Services
 from playground.tabs.align.mixtures import Mixtures
 from playground.tabs.align.pictures import KL
-from playground.ui.components import Page, bind, view
+from playground.ui.components import view
 from playground.ui.errors import server_function
 from playground.ui.palette import LINES
 from playground.ui.text import page_text
 
 
-def build(services: Services, page: Page, after: gr.Dropdown) -> None:
+def build(services: Services) -> gr.HTML:
     mixtures = Mixtures(services.checkpoints, services.preferences)
 
     @server_function
@@ -53,7 +53,7 @@ def build(services: Services, page: Page, after: gr.Dropdown) -> None:
         name = request["name"].strip()
         return {"kept": name, "what": mixtures.keep(mixture(request), name)}
 
-    shown = view(
+    return view(
         "dial-view",
         "tabs/align/dial.js",
         "pg-dial",
@@ -66,7 +66,6 @@ def build(services: Services, page: Page, after: gr.Dropdown) -> None:
         colors=LINES,
         kl=KL,
     )
-    bind(shown, page, model=after)
 
 
 def mixture(request: dict[str, Any]) -> Mixture:

@@ -24,8 +24,5 @@ export function promptBox(changed) {
     prompts = some;
     if (!box.value) put(0);
   };
-  const set = (text) => {
-    box.value = text;
-  };
-  return { root, read: () => box.value, offer, set };
+  return { root, read: () => box.value, offer };
 }

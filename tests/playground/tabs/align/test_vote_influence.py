@@ -8,6 +8,7 @@ import torch
 
 from core import checkpoint
 from core.checkpoint import Card
+from core.decisive_votes import FILE
 from playground.services.checkpoints import Checkpoints
 from playground.services.training_jobs import Jobs
 from playground.tabs.align.vote_influence import PROOF, VoteInfluence
@@ -37,6 +38,7 @@ def ended(influence: VoteInfluence, name: str) -> dict[str, Any]:
 
 def test_votes_are_asked_the_proof_is_made_and_both_are_found_again(place: Path) -> None:
     influence = service(place)
+    (place / "bent" / FILE).unlink(missing_ok=True)
     assert influence.about("bent")["votes"] == 12
     with pytest.raises(ValueError, match="there is no estimate to prove yet"):
         influence.prove("bent")

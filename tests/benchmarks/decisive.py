@@ -16,7 +16,7 @@ from core.decisive_votes import DECISIVE, DecisiveVotes
 from tests.helpers.alignment import trained, voted
 
 VOTES, HELD_OUT = 72, 1 / 6
-STEPS = 20
+STEPS = 12
 
 
 def main() -> None:

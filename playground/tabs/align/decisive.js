@@ -45,7 +45,7 @@ function voteList(changed) {
     changed();
     const most = Math.max(...influences.map(({ score }) => Math.abs(score)));
     const [node, head] = [make("table", "pg-table"), make("tr")];
-    head.append(...["", "Vote", "Estimate", "Prompt", "Preferred", "Rejected"].map((text) => headCell(text)));
+    head.append(...["Leave out", "Vote", "Estimate", "Prompt", "Preferred", "Rejected"].map((text) => headCell(text)));
     node.append(head, ...influences.map((one) => row(one, most)));
     title.textContent = `${influences.length} votes, by how much each made the model say this (an estimate)`;
     around.replaceChildren(node);
@@ -64,7 +64,7 @@ function proofCard({ title, votes, answer, changed }) {
 // All that is known of a model: its answer, the votes, the proof.
 function foundParts(props, press) {
   const root = make("div");
-  const [said, answer] = [make("h3"), make("p", "pg-answer pg-answer-text")];
+  const [said, answer] = [make("p", "pg-note"), make("p", "pg-answer pg-answer-text")];
   const [tools, proof, summary] = [make("p", "pg-tools"), make("div", "pg-decisive-proof"), make("p")];
   const list = voteList(() => (train.disabled = !list.numbers().length));
   const prove = button("Prove it", () => press(prove, "prove_decisive"));
@@ -92,7 +92,7 @@ function foundParts(props, press) {
     root.dataset.measured = String(found.measured.length);
   }
   const clear = () => (drawn = "");
-  return { root, draw, clear };
+  return { root, tools, draw, clear };
 }
 
 /** @param {import("../../../assets/server.js").View} view */
@@ -104,11 +104,17 @@ export function mount({ element, props, watch, server }) {
   const last = latest();
   let [model, opened, stopLooking] = ["", "", () => {}];
 
+  // What is said stands beside the button that was pressed.
+  function sayIn(place) {
+    if (state.parentElement !== place) place.append(state, stop);
+  }
   async function press(pressed, name, more = {}) {
     const answer = await busy(pressed, "Starting …", ask(server[name]({ model: opened, ...more })));
     failure.textContent = answer.error ?? "";
-    if (answer.made) state.textContent = `${answer.made} is being trained, or waits in the queue: see Learn.`;
-    else if (!answer.error) look();
+    if (answer.error) return;
+    if (!answer.made) return look();
+    sayIn(found.tools);
+    state.textContent = `${answer.made} is being trained, or waits in the queue: see Learn.`;
   }
   const found = foundParts(props, press);
   const prompt = promptBox(() => {});
@@ -116,7 +122,8 @@ export function mount({ element, props, watch, server }) {
   const stop = button("Stop", () => busy(stop, "Stopping …", ask(server.stop_decisive({}))));
   state.setAttribute("role", "status");
   stop.hidden = true;
-  line.append(estimate, state, stop);
+  line.append(estimate);
+  sayIn(line);
   body.append(prompt.root, line, failure, found.root);
 
   function look() {
@@ -126,6 +133,7 @@ export function mount({ element, props, watch, server }) {
       const news = await ask(server.follow_decisive({ model: mine }));
       if (signal.aborted) return;
       if (news.running === undefined) return void (failure.textContent = news.error);
+      sayIn(news.what === "proof" ? found.tools : line);
       state.textContent = news.message;
       failure.textContent = news.error;
       stop.hidden = !(news.running && news.what === "proof");

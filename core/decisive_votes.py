@@ -39,7 +39,7 @@ from core.model import GPT
 from core.rlhf.logprobs import answer_logprobs
 from core.stages.data_files import check_unchanged, noted_on
 from core.stages.dpo import DPOConfig, pair_loss, read_data, with_reference
-from core.stages.registry import DPO, stage_of, train
+from core.stages.registry import DPO, STAGES, stage_of, train
 from core.training.device import pick_device
 from core.training.finetuning import load_with_turns
 from core.training.run_directory import Run, hold_device
@@ -149,7 +149,7 @@ class DecisiveVotes:
     def check_votes(self) -> None:
         """Raises ValueError in words unless the votes lie where they were read, as they were then."""
         noted = noted_on(self.made.card) or {}
-        check_unchanged(STAGES["dpo"], self.config, noted, "or train on the new ones")
+        check_unchanged(STAGES[DPO], self.config, noted, "or train on the new ones")
 
     # --- what it says -----------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from core import decisive_votes
 from core.datasets.prompts import held_out_prompts
 from core.decisive_votes import DECISIVE, Decisive, DecisiveVotes, read_kept
 from core.stages.dpo import DPOConfig
+from core.stages.registry import DPO
 from playground.services.background_task import BackgroundTask, Stopped
 from playground.services.checkpoints import Checkpoints, Key, get_or_make
 from playground.services.training_jobs import Jobs
@@ -39,7 +40,7 @@ class VoteInfluence:
             raise ValueError("choose a model that DPO has made of votes")
         key = self.checkpoints.key(name)
         directory = self.checkpoints.path(name)
-        if self.jobs.stage(name) != "dpo":
+        if self.jobs.stage(name) != DPO:
             raise ValueError(f"{name} was not made by DPO: choose a model that DPO has made of votes")
         if directory.parent != self.checkpoints.directory:
             raise ValueError(f"{name} lies where nothing can be written: choose a model of your own")
@@ -118,5 +119,5 @@ class VoteInfluence:
             raise ValueError(f"{name} did not learn from vote {unknown[0]}: choose one of the list")
         (made,) = self.jobs.free_names(f"{name[:LONGEST_STEM]}-without")
         config = DPOConfig.from_dict(work.settings_without(sorted(set(numbers))))
-        self.jobs.start(made, "dpo", config)
+        self.jobs.start(made, DPO, config)
         return made

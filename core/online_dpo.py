@@ -16,6 +16,7 @@ has made or with why there is none. A version appears whole or not at all.
 import copy
 import json
 import logging
+import math
 import os
 import re
 import sys
@@ -49,7 +50,7 @@ log = logging.getLogger(__name__)
 STEPS, BATCH, LEARNING_RATE = 8, 8, 4e-4  # of a round
 LOSS, BETA = "sigmoid_norm", 0.5  # a token, as by sums short answers win by making long ones unlikely
 MOST_KL = 8.0  # nats an answer from the parent: as far as a version may be
-TRIES = 4  # to find how much of a change stays within
+TRIES = 3  # to find how much of a change stays within
 RANK = 16
 FACTS, LOCK = "version.json", ".lock"  # a round holds the lock of its session
 DIRECTORY = re.compile(r"v\d{4,}")
@@ -143,7 +144,8 @@ def hold(policy: GPT, most: float, distance: Callable[[GPT], float]) -> float:
     """Draw a policy back towards its parent until it is within `most` nats; returns how far it then is.
 
     With few votes, and pairs by a model that moves, the distance grows ever faster. How much of the change may stay is
-    found by bisection.
+    found by bisection, from where it would be if the distance grew with the square of the change, as a KL divergence
+    does at first.
     """
     share = 1.0  # of what was learned
 
@@ -155,13 +157,13 @@ def hold(policy: GPT, most: float, distance: Callable[[GPT], float]) -> float:
 
     if (moved := at(1.0)) <= most:
         return moved
-    within, low, high = 0.0, 0.0, 1.0
+    within, low, high, tried = 0.0, 0.0, 1.0, math.sqrt(most / moved)
     for _ in range(TRIES):
-        middle = (low + high) / 2
-        if (moved := at(middle)) <= most:
-            within, low = moved, middle
+        if (moved := at(tried)) <= most:
+            within, low = moved, tried
         else:
-            high = middle
+            high = tried
+        tried = (low + high) / 2
     lora.scale(policy, low / share)
     return within
 

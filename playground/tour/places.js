@@ -19,10 +19,10 @@ function all(/** @type {string} */ selector) {
 }
 
 /**
- * What `find` finds, as soon as it does; null after so many seconds.
+ * What `find` finds, as soon as it does; null after so many seconds: a page that has just been opened may be slow.
  * @param {() => any} find
  */
-export async function waitFor(find, seconds = 3) {
+export async function waitFor(find, seconds = 10) {
   for (let tries = 0; tries < 20 * seconds; tries++) {
     const found = find();
     if (found) return found;

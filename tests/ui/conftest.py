@@ -18,7 +18,6 @@ from core.datasets import shakespeare
 from core.training.run_directory import runs
 from playground.__main__ import launch
 from playground.services.background_task import stop_threads
-from playground.services.labelling import prefetch
 from playground.services.services import Services
 from tests.conftest import lasting_port
 
@@ -81,9 +80,8 @@ def workspace(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def url(workspace: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The playground, served from this process. Where pairs are only looked at, not many are written ahead."""
-    monkeypatch.setattr(prefetch, "READY", 2)
+def url(workspace: Path, port: int) -> Iterator[str]:
+    """The playground, served from this process."""
     blocks = launch(Services.open(workspace, torch.device("cpu")), "127.0.0.1", port, browser=False, wait=False)
     yield f"http://127.0.0.1:{port}/"
     blocks.close()

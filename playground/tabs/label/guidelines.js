@@ -13,8 +13,13 @@ export function mount({ element, props, server }) {
   const about = { title: "Guidelines", none: NONE, longest: props.longest };
   const text = ownText(about, (typed) => ask(server.write_guidelines({ text: typed })));
   root.replaceChildren(text.root);
+  let shown = "";
   const look = async () => {
-    if (isVisible(root) && !text.isOpen()) text.show(await ask(server.read_guidelines({})));
+    if (!isVisible(root) || text.isOpen()) return;
+    const found = await ask(server.read_guidelines({}));
+    if (JSON.stringify(found) === shown) return; // drawn anew, its button would lose the focus
+    shown = JSON.stringify(found);
+    text.show(found);
   };
   new IntersectionObserver(look).observe(root);
 }

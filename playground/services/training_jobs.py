@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, replace
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +86,10 @@ class Jobs:
         return stage(Run(self.roots.path(name)))
 
     def active(self) -> Run | None:
-        """The run that is being trained now, if any."""
-        return next((run for run in runs(self.directory) if run.status().active), None)
+        """The run that is being trained now, if any, rather than one that is only about to begin, or to wait."""
+        states = [(run.status(), run) for run in runs(self.directory)]
+        active = [(status.state in BEGINNING, run) for status, run in states if status.active]
+        return min(active, key=itemgetter(0))[1] if active else None
 
     def unfinished(self, which: Callable[[Stage], bool]) -> dict[str, str]:
         """{name: state} of the runs of these stages that are being trained, or wait for it."""

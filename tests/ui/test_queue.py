@@ -2,7 +2,6 @@
 
 import shutil
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -42,17 +41,6 @@ def wait_until_finished(run: Run) -> None:
         time.sleep(0.2)
 
 
-def leads_to_what_is_running(page: Page) -> None:
-    """The header's button; in a browser that has just been started a press has been lost, so it is pressed again."""
-    button, run = page.locator(".pg-header-badge").get_by_role("button"), page.locator("#train-view .pg-run")
-    for _ in range(3):
-        button.press("Enter")
-        with suppress(AssertionError):
-            expect(run).to_have_attribute("data-run", "before", timeout=20_000)
-            return
-    expect(run).to_have_attribute("data-run", "before")
-
-
 @pytest.mark.slow
 @pytest.mark.longest
 def test_a_queue_of_reward_model_and_ppo_runs_to_its_end_with_the_page_closed(
@@ -77,7 +65,10 @@ def test_a_queue_of_reward_model_and_ppo_runs_to_its_end_with_the_page_closed(
         expect(waits.nth(0)).to_contain_text("reward-1 · the cpu is held by before")
         expect(waits.nth(1)).to_contain_text("ppo-1 · after reward-1, whose model it needs")
         expect(page.locator(".pg-header-badge")).to_contain_text("2 waiting")
-        leads_to_what_is_running(page)
+        running = page.locator(".pg-header-badge").get_by_role("button")
+        expect(running).to_contain_text("before")
+        running.press("Enter")  # leads to it
+        expect(page.locator("#train-view .pg-run")).to_have_attribute("data-run", "before")
         open_tab(page, "Align")
         page.get_by_role("button", name="Move ppo-1 up").press("Enter")
         expect(waits.nth(0)).to_contain_text("ppo-1 · after reward-1")

@@ -117,6 +117,10 @@ def test_a_second_training_on_the_same_device_waits_and_says_for_what(run: Run, 
         status = jobs.follow("two")["status"]
         assert (status["state"], status["message"]) == ("queued", "waits: the cpu is held by one")
         assert not jobs.begun and jobs.active() is not None and not status["active"]
+        next_run = Run.create(tmp_path / "next", "pretrain", CONFIG.to_dict())
+        next_run.write_status(Status("created", device="cpu"))  # as while it is seen whether it has to wait
+        assert jobs.status("next").active
+        assert (first := jobs.active()) and first.name == "one", "what is trained comes first"
         jobs.change_queue("three", "up")
         assert jobs.queue() == [
             {"name": "three", "kind": "device", "why": "the cpu is held by one", "asks": False},

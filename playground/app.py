@@ -147,4 +147,4 @@ def header(blocks: gr.Blocks, services: Services) -> Page:
     opened.then(None, model, None, js=correct, api_name="correct_address")
     model.change(None, model, None, js=f"async (model) => {{ {set_address}; }}", api_name="address")
     model.focus(refresh, model, model, api_name="refresh_picker", show_progress="hidden")
-    return Page(blocks, model)
+    return Page(blocks, model, opened)

@@ -21,6 +21,7 @@ class Page:
 
     blocks: gr.Blocks
     model: gr.Dropdown  # the header's picker
+    opened: Any  # the event after which the header's picker shows the model that the address asks for
     tab: gr.Tab = field(init=False)  # the one that is being built
 
     def share_text(self, box: gr.Textbox, keep_empty: bool = True) -> gr.Textbox:

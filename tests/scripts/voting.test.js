@@ -201,6 +201,20 @@ test("what is wished for now is asked for without the pair that was shown before
   assert.deepEqual([request.holding, request.wish], [null, { goal: 10 }]);
 });
 
+test("the pair of before a reload is asked for until one is shown, while the form is being filled", async () => {
+  const answers = [{ error: "No model here." }, { pair: { id: 7 } }];
+  const next_pair = () => ({ count: 0, seconds: null, note: "", ...answers.shift() });
+  const { session, asked } = await begun({ next_pair }, { holding: 7 });
+  session.change({ goal: 0, model: "mine" });
+  await settle();
+  session.change({ goal: 0, model: "another" });
+  await settle();
+  assert.deepEqual(
+    asked.map(([, request]) => request.holding),
+    [7, 7, null],
+  );
+});
+
 test("undo asks nothing where there is nothing to take back, and takes back a vote on its way", async () => {
   const { session, asked } = await begun();
   const undone = () => asked.filter(([name]) => name === "undo_vote").length;

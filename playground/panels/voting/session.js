@@ -52,11 +52,11 @@ function makeShown({ screen, kept }, look) {
 
   function hold(next) {
     pair = next;
-    kept.set("holding", next ? next.id : null);
+    kept.set("holding", next.id);
   }
 
   function showNone(mood, text) {
-    hold(null);
+    pair = null;
     screen.showNone(mood, text);
     if (mood === "waiting") lookSoon();
     else lookLater();
@@ -150,10 +150,10 @@ export function makeSession(parts) {
     refresh();
   }
 
-  // What is wished for has changed: another pair.
+  // What is wished for has changed: another pair, unless the form was only filled after a reload.
   function change(value) {
     wish = value;
-    kept.set("holding", null);
+    if (shown.pair()) kept.set("holding", null);
     refresh();
   }
 

@@ -143,7 +143,7 @@ def wire(chosen: Chosen, services: Services, page: Page, upload: gr.UploadButton
         }
 
     quiet: dict[str, Any] = {"show_progress": "hidden"}
-    for event in (page.blocks.load, page.tab.select, model.focus, other.focus):
+    for event in (page.opened.then, page.tab.select, model.focus, other.focus):
         event(refresh, [model, other, page.model], [model, other], api_name="refresh_label", **quiet)
     page.model.change(follow, page.model, model, api_name="follow_header", **quiet)
     mode.change(lambda what: gr.update(visible=what == TWO), mode, other, api_name="label_mode", **quiet)

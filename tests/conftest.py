@@ -28,27 +28,31 @@ If music be the food of love, play on; give me excess of it, that, surfeiting, w
 """
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Each of two workers gets one half of the list: it begins with what takes long, and ends with what takes little.
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Each worker gets its part of the list: it begins with what takes long, and ends with what takes little.
 
-    So neither is left alone with a long one at the end. What takes long is dealt out by modules, whose tests share what
-    is made for them; the longest one by one.
+    So none is left alone with a long one at the end. What takes long is dealt out by modules, whose tests share what is
+    made for them; the longest one by one.
     """
-    halves: tuple[list[pytest.Item], list[pytest.Item]] = ([], [])
+    hands: list[list[pytest.Item]] = [[] for _ in range(getattr(config, "workerinput", {}).get("workercount", 1))]
     modules: dict[Path, list[pytest.Item]] = {}
     rest = []
     for item in items:
         if item.get_closest_marker("longest"):
-            min(halves, key=len).append(item)
+            min(hands, key=len).append(item)
         elif item.get_closest_marker("slow") or "ui" in item.path.parts:
             modules.setdefault(item.path, []).append(item)
         else:
             rest.append(item)
     for tests in modules.values():
-        min(halves, key=len).extend(tests)
-    first, second = halves
-    cut = len(items) // 2 - len(first)
-    items[:] = [*first, *rest[:cut], *second, *rest[cut:]] if cut >= 0 else [*first, *second, *rest]
+        min(hands, key=len).extend(tests)
+    items[:] = []
+    for workers, hand in zip(range(len(hands), 0, -1), hands, strict=True):  # as pytest-xdist cuts the list
+        fair = (len(rest) + sum(map(len, hands[-workers:]))) // workers
+        cut = max(0, fair - len(hand))
+        items += [*hand, *rest[:cut]]
+        del rest[:cut]
+    items += rest
 
 
 @pytest.fixture(scope="session")

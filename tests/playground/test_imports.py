@@ -2,6 +2,8 @@
 works does not know Gradio, neither itself nor through what it imports."""
 
 import ast
+import subprocess
+import sys
 from functools import cache
 
 import pytest
@@ -10,6 +12,8 @@ from tests.core.test_imports import REPO, imported
 
 # What stands in a later row may import what stands in an earlier one: not its own row, not a later one.
 ROWS = (
+    ("quick_import",),
+    ("",),  # the package itself
     ("argument_types", "error_text", "security"),
     ("ui", "services"),
     ("panels", "tour"),
@@ -51,7 +55,7 @@ def is_forbidden(module: str, name: str) -> bool:
     target = module_of(name)
     if not target.startswith("playground."):
         return False  # torch, core or Gradio; `playground` itself holds nothing
-    ours, theirs = module.split(".")[1:], target.split(".")[1:]
+    ours, theirs = module.split(".")[1:] or [""], target.split(".")[1:]
     if ours[:1] != theirs[:1]:
         return ROW[theirs[0]] >= ROW[ours[0]]
     if ours[0] in OF_THEIR_KIND and len(theirs) > 1:
@@ -88,7 +92,7 @@ def lays_out(module: str, source: str) -> bool:
 
 def test_every_part_of_the_page_has_its_place_in_the_order() -> None:
     parts = {name.split(".")[1] for name in SOURCES if "." in name}
-    assert parts == set(ROW)
+    assert {"", *parts} == set(ROW)
 
 
 @pytest.mark.parametrize("module", SOURCES)
@@ -168,3 +172,17 @@ def test_gradio_would_be_noticed_even_behind_another_module(
     monkeypatch.setitem(SOURCES, module, source)
     assert gradio_path(module) and not lays_out(module, source)
     gradio_path.cache_clear()
+
+
+STUBS_OPENED = """
+import sys
+opened = []
+sys.addaudithook(lambda event, args: opened.append(args[0]) if event == "open" else None)
+import playground, gradio
+assert gradio.HTML().click and gradio.HTML.get_component_class_id()
+sys.exit(sum(str(name).endswith(".pyi") for name in opened))
+"""
+
+
+def test_gradio_is_imported_without_its_stubs():
+    assert subprocess.run([sys.executable, "-c", STUBS_OPENED], check=False).returncode == 0

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, ViewportSize, expect
 
-from core.lessons import failing_runs, taste_as_reward
+from core.lessons import failing_runs, instruction_tuning, taste_as_reward
 from core.lessons.attention_scores import Recipe
 from playground.tabs.learn.lesson import Choice, Lesson, Match, Sketch, Slider, Step
 from playground.tabs.learn.lessons import failing_loss, sqrt_dk, text_to_tokens
+from playground.tabs.learn.lessons import instruction_tuning as instruction_lesson
 from playground.tabs.learn.lessons import taste_as_reward as taste_lesson
 from playground.tabs.learn.registry import LESSONS
 from tests.ui.steps import open_tab
@@ -19,7 +20,7 @@ from tests.ui.steps import open_tab
 FEW = {"reward": {}, "dpo": {}, "ppo": {"rollouts": 8}, "grpo": {"rollouts": 8, "group_size": 4}}
 # As they are on the page these are tried by tests.benchmarks.lessons; here a model is too small to bear them out.
 SHORT = [step for lesson in (failing_loss.LESSON, taste_lesson.LESSON) for step in lesson.steps]
-SHORT.append(sqrt_dk.LESSON.step("trainings"))
+SHORT += [sqrt_dk.LESSON.step("trainings"), instruction_lesson.LESSON.step("wrong-mask")]
 TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 WINDOW: ViewportSize = {"width": 1280, "height": 900}
 PHONE: ViewportSize = {"width": 390, "height": 844}
@@ -32,6 +33,8 @@ def short_trainings(monkeypatch: pytest.MonkeyPatch) -> None:
     few = dict(n_layer=1, n_embd=32, block_size=16, max_steps=40, warmup_steps=4)
     monkeypatch.setattr(failing_runs, "RECIPE", failing_runs.RECIPE | few)
     monkeypatch.setattr(failing_loss.RUNS, "broken", {})
+    monkeypatch.setattr(instruction_tuning, "RECIPE", instruction_tuning.RECIPE | dict(max_steps=10, warmup_steps=2))
+    monkeypatch.setattr(instruction_tuning, "OF_EACH_KIND", 4)
     monkeypatch.setattr(taste_lesson, "KEPT", taste_lesson.Kept())
     monkeypatch.setattr(taste_lesson, "PRESSED", taste_as_reward.PRESSED | {"max_steps": 2})
     for name, value in {"VOTES": 5, "MEASURED_PROMPTS": 4}.items():

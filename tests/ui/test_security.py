@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -16,15 +17,27 @@ import pytest
 import torch
 from playwright.sync_api import Browser, BrowserType, Page, expect
 
+from core.tokenizer import Tokenizer
 from core.training.run_directory import Run
 from playground.__main__ import launch
 from playground.services.services import Services
 from tests.conftest import free_port
-from tests.ui.conftest import is_outside
+from tests.helpers.small_chat import make_talker
+from tests.ui.conftest import SHIPPED, is_outside
 from tests.ui.steps import STILL, every_part, open_page, open_tab, start_training, wait_for_state
 from tests.ui.test_recovery import open_when_served, serve
 
 MARK = "from-a-hostile-page"
+
+
+@pytest.fixture
+def workspace(workspace: Path, tokenizer: Tokenizer) -> Path:
+    """With models that compute next to nothing: one whose trainings can be seen, one that answers."""
+    for name in set(SHIPPED) - {"bard-tiny"}:
+        shutil.rmtree(workspace / name)
+    make_talker(workspace / "talker", tokenizer)
+    return workspace
+
 
 # Everything that a page can try on a server: to run a server function and a handler, to upload, to read. What was
 # answered and could be read stands in the result; whether something has happened is asked on the server's side.

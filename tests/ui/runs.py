@@ -3,6 +3,7 @@
 import json
 import math
 import random
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,19 @@ from core.stages.dpo import DPOConfig
 from core.stages.ppo import PPOConfig
 from core.stages.pretrain import PretrainConfig
 from core.stages.reward_model import RewardConfig
+from core.tokenizer import Tokenizer
 from core.training.log_lines import append_line
 from core.training.run_directory import Run, Status
+from tests.helpers.small_chat import make_talker
 
 EVAL_INTERVAL = 50
+
+
+def keep_small_models(workspace: Path, tokenizer: Tokenizer) -> None:
+    """Leave models that compute next to nothing: one whose training can be seen, one that answers."""
+    for name in ("bard-base", "bard-sft", "bard-chat"):
+        shutil.rmtree(workspace / name)
+    make_talker(workspace / "talker", tokenizer)
 
 
 def write_run(workspace: Path, name: str, steps: int, of: int = 0, state: str = "finished", **config: Any) -> Run:

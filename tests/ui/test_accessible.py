@@ -1,12 +1,15 @@
 """The page for everyone: axe finds nothing on any tab, light or dark, and the keyboard reaches every control."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from core.tokenizer import Tokenizer
 from playground.app import TABS
+from tests.ui.runs import keep_small_models
 from tests.ui.steps import STILL, every_part, open_page, open_tab
 
 # Axe's rules, WCAG's and what it holds to be good practice, are asked of the whole page once a tab, and of what else is
@@ -50,6 +53,12 @@ WHOLE = "async (options) => (await axe.run(document, options)).violations"
 OPENED = """() => [...document.querySelectorAll("[role=tabpanel]")].filter((panel) => panel.checkVisibility())
   .forEach((panel, _, all) => panel.toggleAttribute("data-opened", !all.some((other) => other !== panel &&
     panel.contains(other))))"""
+
+
+@pytest.fixture
+def workspace(workspace: Path, tokenizer: Tokenizer) -> Path:
+    keep_small_models(workspace, tokenizer)
+    return workspace
 
 
 def told(violations: list[dict[str, Any]]) -> list[str]:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -22,8 +21,8 @@ from core.training.run_directory import Run
 from playground.__main__ import launch
 from playground.services.services import Services
 from tests.conftest import free_port
-from tests.helpers.small_chat import make_talker
-from tests.ui.conftest import SHIPPED, is_outside
+from tests.ui.conftest import is_outside
+from tests.ui.runs import keep_small_models
 from tests.ui.steps import STILL, every_part, open_page, open_tab, start_training, wait_for_state
 from tests.ui.test_recovery import open_when_served, serve
 
@@ -32,10 +31,7 @@ MARK = "from-a-hostile-page"
 
 @pytest.fixture
 def workspace(workspace: Path, tokenizer: Tokenizer) -> Path:
-    """With models that compute next to nothing: one whose trainings can be seen, one that answers."""
-    for name in set(SHIPPED) - {"bard-tiny"}:
-        shutil.rmtree(workspace / name)
-    make_talker(workspace / "talker", tokenizer)
+    keep_small_models(workspace, tokenizer)
     return workspace
 
 

@@ -125,11 +125,15 @@ def diverge(run: Run) -> None:
 
 @pytest.mark.slow
 def test_a_rate_is_found_a_proof_given_and_a_run_forked_where_it_was_saved(
-    page: Page, url: str, workspace: Path
+    page: Page, url: str, workspace: Path, short_corpus: Path
 ) -> None:
     open_stage(page, url, "Pre-train")
     choose(page, "train-preset", "tiny · 0.1M")
+    fill(page, "setting-corpus", str(short_corpus))
+    page.locator("#setting-corpus input").press("Enter")
     page.locator("#tabs").get_by_role("button", name="More settings").and_(page.locator(":visible")).click()
+    for name, value in {"n_embd": "16", "block_size": "32"}.items():
+        fill(page, f"setting-{name}", value)
     expect(page.locator("#train-plan")).to_contain_text("Fits")
     fill(page, "setting-batch_size", "1000000")
     expect(page.locator("#train-plan")).to_contain_text("Does not fit")
@@ -152,16 +156,17 @@ def test_a_rate_is_found_a_proof_given_and_a_run_forked_where_it_was_saved(
     expect(page.locator("#lab-view tr")).to_have_count(1 + 4)  # embedding, two blocks, final norm
 
     fill(page, "train-name", "first")
-    fill(page, "setting-max_steps", "120")
-    fill(page, "setting-save_interval", "40")
+    fill(page, "setting-max_steps", "60")
+    fill(page, "setting-save_interval", "20")
     page.get_by_role("button", name="Command line").and_(page.locator(":visible")).first.click()
     expect(page.locator("#train-command code")).to_contain_text("pretrain")
-    expect(page.locator("#train-command code")).to_contain_text("--preset tiny --max-steps 120")
+    expect(page.locator("#train-command code")).to_contain_text("--preset tiny")
+    expect(page.locator("#train-command code")).to_contain_text("--max-steps 60")
     page.locator("#train-start").click()
     wait_for_state(page, "first", "finished")
-    choose(page, "train-begin", "first, step 80")
+    choose(page, "train-begin", "first, step 40")
     expect(page.locator("#train-name input")).to_have_value("first-fork-1")
-    fill(page, "setting-max_steps", "160")
+    fill(page, "setting-max_steps", "80")
     page.locator("#train-start").click()
     wait_for_state(page, "first-fork-1", "finished")
-    wait_for_points(page, "first-fork-1", 160)
+    wait_for_points(page, "first-fork-1", 80)

@@ -13,7 +13,8 @@ import { bytesOf, unpack } from "./weights.js";
 const $ = (id) => document.getElementById(id);
 const saved = JSON.parse($("data").textContent);
 const settings = { ...saved.sampling, a: 1 }; // a: where the dial stands
-const place = () => (saved.dial ? placeText(settings.a, saved.dial.parent, saved.name) : saved.name);
+/** Who answers where the dial stands at a. @param {number} a */
+const nameAt = (a) => (saved.dial ? placeText(a, saved.dial.parent, saved.name) : saved.name);
 /** @type {(Message & {answer?: Answer})[]} */
 const messages = [];
 /** @type {Answer | null} */
@@ -30,7 +31,7 @@ $("settings").append(
 if (saved.dial) {
   const { least, most, parent } = saved.dial;
   $("dial").append(
-    slider("Dial", [least, most, 0.05], settings.a, (value) => (settings.a = value), place),
+    slider("Dial", [least, most, 0.05], settings.a, (value) => (settings.a = value), nameAt),
     make("p", "", `0 is nearly ${parent}, 1 is ${saved.name}. The next answer comes from where it stands.`),
   );
 }
@@ -55,8 +56,9 @@ function addBubble(role, name, text = "") {
 
 /** Let the model answer what was said so far, mixed as the dial stands now. */
 async function answer() {
-  const bubble = addBubble("assistant", place());
-  if (settings.a !== 1) bubble.append(make("span", "place", place()));
+  const name = nameAt(settings.a);
+  const bubble = addBubble("assistant", name);
+  if (settings.a !== 1) bubble.append(make("span", "place", name));
   loaded.dial?.turn(settings.a);
   const mine = new Answer(loaded, saved, messages, settings);
   const record = { role: /** @type {const} */ ("assistant"), text: "", answer: mine };

@@ -57,7 +57,7 @@ def write(path: Path, loaded: Checkpoint[GPT], name: str, family: Family | None 
         "title": html.escape(name),
         "style": (PARTS / "page.css").read_text(encoding="utf-8"),
         "data": json.dumps(data).replace("<", "\\u003c"),  # no tag can begin
-        "weights": as_text(weights),
+        "weights": as_text(bytes(weights)),
         "modules": json.dumps({"imports": dict(modules())}),
     }
     write_text(path, re.sub(r"\{(\w+)\}", lambda found: parts[found[1]], page))

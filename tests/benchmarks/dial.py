@@ -1,7 +1,7 @@
 """The dial in the docs: its picture, its tables, and how soon a turn is answered: `python -m tests.benchmarks.dial`.
 
 bard-chat and bard-aligned, and a steering vector of 200 votes of the rule that made the second from the first. The page
-measures and draws, as for anyone. `--letter` measures the dial in the child's HTML file instead, beside the dial itself.
+measures and draws, as for anyone. `--letter` measures the dial in the child's HTML file instead, beside that dial.
 """
 
 import argparse

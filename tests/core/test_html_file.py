@@ -113,7 +113,8 @@ def test_the_dial_in_a_page_goes_through_the_child_to_its_parent_in_steps_of_one
     assert said[1] == "it has a dial: 1 is child, 0 nearly parent"
     data, content = read_page(tmp_path / "page.html")
     assert (data["dial"]["parent"], data["dial"]["least"], data["dial"]["most"]) == ("parent", -1, 2)
-    held, learned = ({one["name"]: read_tensor(content, one) for one in data[of]["entries"]} for of in ("model", "dial"))
+    both = (data[of]["entries"] for of in ("model", "dial"))
+    held, learned = ({one["name"]: read_tensor(content, one) for one in entries} for entries in both)
     start, page = dict(model.named_parameters()), dict(rounded(child).named_parameters())
     assert held.keys() == learned.keys() == start.keys()
     for name, end in child.named_parameters():

@@ -89,9 +89,10 @@ def round_rows(matrix: Tensor) -> tuple[Tensor, Tensor]:
 def sign_rows(difference: Tensor) -> tuple[Tensor, Tensor]:
     """(N, K) as scales (N,) and signs (N, K), 1 or -1 in int8.
 
-    The scale is not the mean absolute difference of the paper, sum |d| / K, which comes closest to the difference, but
-    is shorter than it along its own direction. Here it is sum d^2 / sum |d|: along that direction as long, so that a
-    is as much here as on the dial itself. What is too much lies in directions in which nothing was learned.
+    The mean absolute difference, sum |d| / K, with which the paper begins to train its scales, comes closest to the
+    difference but is shorter than it along its own direction. Here the scale is sum d^2 / sum |d|: along that direction
+    as long, so that a is as much here as on the dial itself, without training. What is too much lies in directions in
+    which nothing was learned.
     """
     sizes = difference.abs().sum(1)
     scales = torch.where(sizes > 0, difference.square().sum(1) / sizes, 0.0)

@@ -39,7 +39,8 @@ SIZE = {"width": 1200, "height": 1000}
 TRACES = "(document.querySelector('#dial-view .js-plotly-plot')?.data ?? [])"
 DRAWN = f"([varied, n]) => {TRACES}.some((trace) => trace.name.startsWith(varied) && trace.x.length === n)"
 LETTER = (-1.0, 0.0, 0.5, 1.0, 1.5)  # where the dial of the HTML file is measured
-# ms from a turn of the letter's dial, at once answered again, until it is mixed, and until the first token is there
+# ms from a turn of the letter's dial, at once answered again, until it is mixed, until the first token is there, and
+# from then until the last; and how many tokens those are
 TURN = """async (a) => {
   const dial = document.querySelector("#dial input");
   const answers = document.getElementsByClassName("assistant");
@@ -51,7 +52,10 @@ TURN = """async (a) => {
   while (!answers[answers.length - 1].querySelector(".token") && !document.querySelector("#rewrite:enabled")) {
     await new Promise((resolve) => setTimeout(resolve));
   }
-  return [mixed, performance.now() - began];
+  const first = performance.now() - began;
+  while (!document.querySelector("#rewrite:enabled")) await new Promise((resolve) => setTimeout(resolve));
+  const more = answers[answers.length - 1].querySelectorAll(".token").length - 1;
+  return [mixed, first, performance.now() - began - first, more];
 }"""
 POINTS = f"{TRACES}.flatMap((trace) => trace.customdata)"
 
@@ -140,14 +144,13 @@ def time_letter(path: Path) -> None:
         sys.stdout.write(f"opened in {1000 * (time.perf_counter() - began):.0f} ms\n")
         page.get_by_label("What you say").fill("What say you, my lord?")
         page.get_by_role("button", name="Send").click()
-        waits = []
-        for i in range(TURNS):
-            page.locator("#rewrite:enabled").wait_for()
-            sys.stdout.write(f"{page.locator('#said').inner_text()}\n")
-            waits.append(page.evaluate(TURN, str(round(-1 + 3 * i / TURNS, 2))))
+        page.locator("#rewrite:enabled").wait_for()
+        turns = [page.evaluate(TURN, str(round(-1 + 3 * i / TURNS, 2))) for i in range(TURNS)]
         browser.close()
-    for what, times in zip(("mixed", "first token"), zip(*waits, strict=True), strict=True):
+    mixed_after, first_after, written_in, more = zip(*turns, strict=True)
+    for what, times in (("mixed", mixed_after), ("first token", first_after)):
         sys.stdout.write(f"{what} after {statistics.median(times):.0f} ms in the median, at most {max(times):.0f}\n")
+    sys.stdout.write(f"then {1000 * sum(more) / sum(written_in):.0f} tokens a second\n")
 
 
 def draw(place: Path, picture: Path) -> None:

@@ -16,7 +16,7 @@ from core.interpretability import activations
 from tests.helpers.rounding import rounded, rounded_mixture
 from tests.ui.conftest import CHECKPOINTS
 
-SAID = "Good morrow, my lord. What news?"
+SAID = "What say you, my lord?"  # to which parent, child and what lies between answer differently
 TEXT = '  What  news?\n\nfrom "Padua"—1592, naïve 今天 😀 it\'s\x85\ufeff \t'
 LOGITS = """async (ids) => {
   const [{ Dial }, { Model }] = [await import("dial.js"), await import("model.js")];

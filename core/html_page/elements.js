@@ -15,6 +15,18 @@ export function make(tag, className = "", text = "") {
   return node;
 }
 
+/** A part of a text that can be pressed: lines break in it, as they do not in a button. @param {any} node */
+export function pressable(node) {
+  node.setAttribute("role", "button");
+  node.tabIndex = 0;
+  node.onkeydown = (event) => {
+    if (event.key !== "Enter" && event.key !== " ") return;
+    event.preventDefault();
+    node.click();
+  };
+  return node;
+}
+
 /**
  * A labelled slider that shows its value.
  * @param {string} label

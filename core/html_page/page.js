@@ -3,7 +3,7 @@
 import { Answer } from "./answer.js";
 import { showToken } from "./behind.js";
 import { Dial, placeText } from "./dial.js";
-import { make, slider } from "./elements.js";
+import { make, pressable, slider } from "./elements.js";
 import { Model } from "./model.js";
 import { Tokenizer } from "./tokenizer.js";
 import { bytesOf, unpack } from "./weights.js";
@@ -65,7 +65,7 @@ async function answer() {
   offer((writing = mine));
   const began = performance.now();
   for await (const token of mine.tokens(say)) {
-    const chip = make("button", "token", token.text);
+    const chip = pressable(make("span", "token", token.text));
     chip.style.setProperty("--sure", String(token.probability));
     chip.title = `${(100 * token.probability).toFixed(1)} %`;
     chip.onclick = () => behind(chip, token);

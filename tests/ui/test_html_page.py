@@ -16,7 +16,7 @@ from core.interpretability import activations
 from tests.helpers.rounding import rounded, rounded_mixture
 from tests.ui.conftest import CHECKPOINTS
 
-SAID = "What say you, my lord?"  # to which parent, child and what lies between answer differently
+SAID = "What say you, my lord?\n\nAnswer in two lines."  # to which child and mixture answer differently
 TEXT = '  What  news?\n\nfrom "Padua"—1592, naïve 今天 😀 it\'s\x85\ufeff \t'
 LOGITS = """async (ids) => {
   const [{ Dial }, { Model }] = [await import("dial.js"), await import("model.js")];
@@ -86,7 +86,7 @@ def test_a_page_chats_from_the_disk_as_the_model_does(page, written):
     tokens = page.locator(".bubble.assistant .token")
     assert "".join(tokens.all_text_contents()) == "".join(step.text for step in steps)
 
-    tokens.nth(1).click()
+    tokens.nth(1).press("Enter")
     shares = page.locator("#behind .number").all_text_contents()
     assert shares == [f"{100 * share:.1f} %" for _, share in steps[1].alternatives]
     page.get_by_label("Layer").select_option(label="3")
@@ -106,7 +106,10 @@ def test_a_page_chats_from_the_disk_as_the_model_does(page, written):
     expect(again.locator(".place")).to_have_text("0.5: between bard-sft and bard-chat")
     expect(page.get_by_role("button", name="Answer again")).to_be_enabled()
     steps = generate_reply(mixed(0.5), tokenizer, conversation, Sampling(temperature=0))
-    assert "".join(again.locator(".token").all_text_contents()) == "".join(step.text for step in steps)
+    text = "".join(step.text for step in steps)
+    assert "".join(again.locator(".token").all_text_contents()) == text
+    first, last = (again.locator(".token").nth(i).bounding_box() for i in (0, -1))
+    assert "\n" in text and first["y"] < last["y"]  # a line that ends, ends on the page
 
     page.get_by_role("button", name="New conversation").click()
     page.get_by_role("button", name="Send").click()

@@ -17,6 +17,7 @@ from core.generate import Sampling
 from core.model import GPT
 from core.model_card import model_card
 from core.stages.registry import answers
+from core.task_arithmetic import beside, read_family
 from core.tokenizer import Tokenizer
 
 SUFFIXES = (".gguf", ".html", ".zip")
@@ -24,10 +25,18 @@ MODELFILE = ".Modelfile"  # behind the name of the GGUF beside which it lies
 NOTICEABLE = 1e-4  # nats a token; below, no text that is drawn shows it
 
 
-def export(directory: Path, target: Path, type: str = "f32", force: bool = False, license: str = "") -> list[str]:
+def export(
+    directory: Path,
+    target: Path,
+    type: str = "f32",
+    force: bool = False,
+    license: str = "",
+    find: Callable[[str], Path] | None = None,
+) -> list[str]:
     """Write the checkpoint in `directory` as `target`, a .gguf, .html or .zip; returns what is to be said about it.
 
-    type: of a GGUF's weights, one of gguf_file.TYPES. force: replace what is there already.
+    type: of a GGUF's weights, one of gguf_file.TYPES. force: replace what is there already. find: where a model of a
+    name lies, or would, for a page's parent [beside the checkpoint, else among the models].
     Raises ValueError in words if the checkpoint cannot be exported so, or something is there; OSError of the disk.
     """
     directory = directory.resolve()  # whose name the model bears
@@ -46,9 +55,22 @@ def export(directory: Path, target: Path, type: str = "f32", force: bool = False
         return said
     loaded = checkpoint.load(directory)
     if target.suffix == ".html":
-        write_whole(target, lambda path: html_file.write(path, loaded, directory.name), force)
-        return [f"{directory.name} was written to {target}, its weights rounded to 8 bits: open it in any browser"]
+        return export_page(loaded, directory, target, force, find or beside(directory))
     return export_gguf(loaded, directory.name, target, type, force)
+
+
+def export_page(
+    loaded: Checkpoint[GPT], directory: Path, target: Path, force: bool, find: Callable[[str], Path]
+) -> list[str]:
+    """A page, with a dial if the model can be mixed with its parent."""
+    name, family = directory.name, None
+    try:
+        family = read_family([directory], find, lambda path: loaded if path == directory else checkpoint.load(path))
+        dial = f"it has a dial: 1 is {name}, 0 nearly {family.name}"
+    except ValueError as error:
+        dial = f"it has no dial: {error}"
+    write_whole(target, lambda path: html_file.write(path, loaded, name, family), force)
+    return [f"{name} was written to {target}, its weights rounded to 8 bits: open it in any browser", dial]
 
 
 def export_gguf(loaded: Checkpoint[GPT], name: str, target: Path, type: str, force: bool) -> list[str]:

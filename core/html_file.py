@@ -1,9 +1,8 @@
 """A language model as one HTML file that chats by itself: in any browser, without a network, from a disk or a phone.
 
-The file holds the weights, the vocabulary and the scripts of core/html_page/, a forward pass of GPT-2 in plain
-JavaScript. Matrices are rounded to 8 bits with a scale for each row (Dettmers et al. 2022, arXiv:2208.07339, section 2,
-calls it vector-wise). Token embedding and head are float16, since whatever is read and drawn goes through them: that
-halves what rounding does to the predictions, for a tenth more bytes. All arithmetic is float32.
+The file holds the weights (core/html_weights.py), the vocabulary and the scripts of core/html_page/, a forward pass of
+GPT-2 in plain JavaScript, all in float32. Of a model whose parent is there too it has a dial between the two, as
+core/task_arithmetic.py mixes them.
 """
 
 import base64
@@ -15,28 +14,25 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from torch import Tensor
-
 from core.atomic_files import write_text
 from core.chat_template import encode_marks, template_of, turn_ends
 from core.checkpoint import Checkpoint
 from core.generate import Sampling
+from core.html_weights import as_text, packed, packed_difference
 from core.model import GPT
 from core.model_card import how_made
+from core.rlhf.task_vectors import LEAST, MOST
 from core.stages.registry import answers
+from core.task_arithmetic import Family
 from core.tokenizer import SPLIT_PATTERN, Tokenizer
 
 PARTS = Path(__file__).parent / "html_page"
 MOST_WEIGHTS = 30_000_000  # more would be a file of 40 MB, read in full by a browser, and a second a token
-VOCABULARY = ("transformer.wte.weight", "lm_head.weight")  # a row for each token
-STEPS = 127  # of the 8 bits, to either side of 0
 IMPORT = re.compile(r'(?<=from ")\./(?=[a-z]+\.js";)')  # as Prettier writes it
 
 
-def write(path: Path, loaded: Checkpoint[GPT], name: str) -> None:
-    """Write the file.
+def write(path: Path, loaded: Checkpoint[GPT], name: str, family: Family | None = None) -> None:
+    """Write the file. family: the model and its parent, for a dial.
 
     Raises ValueError if the model is too large for it, or its vocabulary is not one that the page can read.
     """
@@ -50,14 +46,18 @@ def write(path: Path, loaded: Checkpoint[GPT], name: str) -> None:
         raise ValueError(
             f"the vocabulary of {name} has words or a pattern of its own, which a page cannot read: export it as GGUF"
         )
-    weights, entries = packed(model)
-    data = describe(loaded, name) | {"entries": entries}
+    weights = bytearray()
+    data = describe(loaded, name) | {"model": {"entries": packed(model, weights)}, "dial": None}
+    if family:
+        data["about"].append(about_dial(name, family.name))
+        learned = packed_difference(model, family.parent.model, weights)
+        data["dial"] = {"parent": family.name, "least": LEAST, "most": MOST, "entries": learned}
     page = (PARTS / "page.html").read_text(encoding="utf-8")
     parts = {
         "title": html.escape(name),
         "style": (PARTS / "page.css").read_text(encoding="utf-8"),
         "data": json.dumps(data).replace("<", "\\u003c"),  # no tag can begin
-        "weights": base64.b64encode(weights).decode(),
+        "weights": as_text(bytes(weights)),
         "modules": json.dumps({"imports": dict(modules())}),
     }
     write_text(path, re.sub(r"\{(\w+)\}", lambda found: parts[found[1]], page))
@@ -91,6 +91,14 @@ def describe(loaded: Checkpoint[GPT], name: str) -> dict[str, Any]:
     }
 
 
+def about_dial(name: str, parent: str) -> str:
+    return (
+        f"The dial mixes it with {parent}, from which it was made: at 1 it is {name} as it is, at 0 nearly {parent}, "
+        f"below that it is led away from what it has learned, and above 1 farther than it was taught. What it has "
+        "learned is held in one bit a weight."
+    )
+
+
 def template_ids(tokenizer: Tokenizer) -> dict[str, Any]:
     """What stands around each message, in ids. Raises ValueError for a template that is not known here."""
     template = template_of(tokenizer)
@@ -98,49 +106,6 @@ def template_ids(tokenizer: Tokenizer) -> dict[str, Any]:
     return {"head": encode_marks(tokenizer, template.head)} | {
         role: [encode_marks(tokenizer, mark) for mark in pair] for role, pair in marks.items()
     }
-
-
-# --- weights --------------------------------------------------------------------------------------------------
-
-
-def packed(model: GPT) -> tuple[bytes, list[dict[str, Any]]]:
-    """All weights one after the other, and where each tensor begins; a tied head is not there twice."""
-    content, entries = bytearray(), []
-    for name, tensor in tensors(model):
-        content += bytes(-len(content) % 4)  # float32 begins at a multiple of four
-        kind = kind_of(name, tensor)
-        rows = len(tensor) if kind == "int8" else 0
-        entries.append({"name": name, "start": len(content), "kind": kind, "rows": rows, "size": tensor.numel()})
-        if kind == "int8":
-            scales, rounded = round_rows(tensor)
-            content += little_endian(scales, "f4") + rounded.numpy().tobytes()
-        else:
-            content += little_endian(tensor, "f2" if kind == "float16" else "f4")
-    return bytes(content), entries
-
-
-def kind_of(name: str, tensor: Tensor) -> str:
-    """In which of its three kinds of numbers a page holds a tensor."""
-    if name in VOCABULARY:
-        return "float16"
-    return "int8" if tensor.dim() == 2 else "float32"
-
-
-def tensors(model: GPT) -> Iterator[tuple[str, Tensor]]:
-    """The model's own names and tensors, without rows that pad the vocabulary."""
-    for name, parameter in model.named_parameters():  # a tied head comes once, as the embedding
-        tensor = parameter.detach().float().cpu()
-        yield name, tensor[: model.config.vocab_size] if name in VOCABULARY else tensor
-
-
-def round_rows(matrix: Tensor) -> tuple[Tensor, Tensor]:
-    """(N, K) as scales (N,) and int8 (N, K): each row's largest weight is 127 of its steps."""
-    scales = (matrix.abs().amax(1) / STEPS).clamp(min=1e-12)
-    return scales, (matrix / scales[:, None]).round().to(torch.int8)
-
-
-def little_endian(tensor: Tensor, kind: str) -> bytes:
-    return tensor.numpy().astype(np.dtype(f"<{kind}")).tobytes()
 
 
 # --- scripts --------------------------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 import argparse
 import logging
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from core.task_arithmetic import (
     STRENGTHS,
     Family,
     Mixture,
+    beside,
     describe,
     keep,
     read_family,
@@ -90,11 +90,6 @@ def run_mix(args: argparse.Namespace) -> int:
         log.info("%s: %s", describe(mixture, family), say(measured, len(measure.prompts)))
     log.info("%d mixtures in %.0f s", len(wanted), time.perf_counter() - began)
     return 0
-
-
-def beside(child: Path) -> Callable[[str], Path]:
-    """Where a model of a name lies: beside the child, else among the models."""
-    return lambda name: there if (there := child.parent / name).is_dir() else find_model(name)
 
 
 def steering_of(votes: Path | None, family: Family) -> SteeringVectors | None:

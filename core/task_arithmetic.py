@@ -21,6 +21,7 @@ from core.preferences.pair_generation import PAIR_SAMPLING
 from core.preferences.rule_annotators import rule_of
 from core.rlhf.steering import SteeringVectors, steer
 from core.rlhf.task_vectors import LEAST, MOST, check_alike, mix
+from core.roots import find_model
 from core.stages import registry
 
 STAGE = "mix"  # of the card of what is kept
@@ -88,6 +89,11 @@ def read_family(children: Sequence[Path], find: Callable[[str], Path], load: Loa
         check_child(name, child, directory.name, parent, digest)
     tokenizer = next(iter(found.values())).tokenizer
     return Family(directory.name, Checkpoint(parent.model, tokenizer, parent.card), found, digest)
+
+
+def beside(child: Path) -> Callable[[str], Path]:
+    """Where a model of a name lies: beside the child, else among the models."""
+    return lambda name: there if (there := child.parent / name).is_dir() else find_model(name)
 
 
 def parent_of(children: Sequence[Path]) -> str:

@@ -76,11 +76,12 @@ export class Answer {
       start = from;
     }
     let last = null;
-    for (let i = start; i < this.ids.length && !this.stopped; i++) {
+    for (let i = start; i < this.ids.length; i++) {
       await new Promise((resolve) => setTimeout(resolve)); // the page stays alive
+      if (this.stopped) return null; // and what is read now may be read for another answer
       last = this.model.read(this.ids[i]);
       if (i + 1 < this.ids.length) say(`Reading ${i + 1 - start} of ${this.ids.length - start} tokens`);
     }
-    return this.stopped ? null : last;
+    return last;
   }
 }

@@ -15,20 +15,35 @@ export function make(tag, className = "", text = "") {
   return node;
 }
 
+/** A part of a text that can be pressed: lines break in it, as they do not in a button. @param {any} node */
+export function pressable(node) {
+  node.setAttribute("role", "button");
+  node.tabIndex = 0;
+  node.onkeydown = (event) => {
+    if (event.key !== "Enter" && event.key !== " ") return;
+    event.preventDefault();
+    node.click();
+  };
+  return node;
+}
+
 /**
  * A labelled slider that shows its value.
  * @param {string} label
  * @param {[number, number, number]} range lowest, highest, step
  * @param {number} value
  * @param {(value: number) => unknown} onchange
+ * @param {(value: number) => string} say the value as it is shown and read aloud
  */
-export function slider(label, [min, max, step], value, onchange) {
-  const [frame, input, shown] = [make("label", "", `${label} `), make("input"), make("output", "", value)];
-  Object.assign(input, { type: "range", min, max, step, value });
+export function slider(label, [min, max, step], value, onchange, say = String) {
+  const [frame, input, shown] = [make("label", "", `${label} `), make("input"), make("output")];
+  Object.assign(input, { type: "range", min, max, step, value, ariaLabel: label });
+  const show = () => (shown.textContent = input.ariaValueText = say(Number(input.value)));
   input.oninput = () => {
-    shown.textContent = input.value;
+    show();
     onchange(Number(input.value));
   };
+  show();
   frame.append(input, shown);
   return frame;
 }

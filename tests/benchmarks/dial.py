@@ -1,7 +1,7 @@
 """The dial in the docs: its picture, its tables, and how soon a turn is answered: `python -m tests.benchmarks.dial`.
 
 bard-chat and bard-aligned, and a steering vector of 200 votes of the rule that made the second from the first. The page
-measures and draws, as for anyone.
+measures and draws, as for anyone. `--letter` measures the dial in the child's HTML file instead, beside that dial.
 """
 
 import argparse
@@ -17,17 +17,19 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from core.datasets.preference_files import read_preferences
+from core.export import export
 from core.mix_command import say
 from core.preferences.rule_annotators import annotator_of
 from core.preferences.vote_store import FILE, Votes
 from core.rlhf.task_vectors import EMBEDDINGS, parts
-from core.task_arithmetic import AMOUNTS, STRENGTHS, Mixture, evaluator, read_family, sweep
+from core.task_arithmetic import AMOUNTS, STRENGTHS, Mixture, evaluator, mixed, read_family, sweep
 from playground.__main__ import launch
 from playground.services.checkpoints import Checkpoints
 from playground.services.services import Services
 from playground.tabs.align.mixtures import Mixtures
 from tests.conftest import free_port
 from tests.helpers.alignment import CHAT, voted
+from tests.helpers.rounding import rounded_difference, rounded_mixture
 from tests.ui.conftest import FLAGS, installed_chromium
 from tests.ui.steps import choose, open_page, open_tab
 
@@ -36,16 +38,40 @@ CHILD, RULE, VOTES, TURNS = "bard-aligned", "question", 200, 20
 SIZE = {"width": 1200, "height": 1000}
 TRACES = "(document.querySelector('#dial-view .js-plotly-plot')?.data ?? [])"
 DRAWN = f"([varied, n]) => {TRACES}.some((trace) => trace.name.startsWith(varied) && trace.x.length === n)"
+LETTER = (-1.0, 0.0, 0.5, 1.0, 1.5)  # where the dial of the HTML file is measured
+# ms from a turn of the letter's dial, at once answered again, until it is mixed, until the first token is there, and
+# from then until the last; and how many tokens those are
+TURN = """async (a) => {
+  const dial = document.querySelector("#dial input");
+  const answers = document.getElementsByClassName("assistant");
+  dial.value = a;
+  const began = performance.now();
+  dial.dispatchEvent(new Event("input"));
+  document.getElementById("rewrite").click();
+  const mixed = performance.now() - began;
+  while (!answers[answers.length - 1].querySelector(".token") && !document.querySelector("#rewrite:enabled")) {
+    await new Promise((resolve) => setTimeout(resolve));
+  }
+  const first = performance.now() - began;
+  while (!document.querySelector("#rewrite:enabled")) await new Promise((resolve) => setTimeout(resolve));
+  const more = answers[answers.length - 1].querySelectorAll(".token").length - 1;
+  return [mixed, first, performance.now() - began - first, more];
+}"""
 POINTS = f"{TRACES}.flatMap((trace) => trace.customdata)"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser("python -m tests.benchmarks.dial", description=__doc__.splitlines()[0])
     parser.add_argument("--votes", type=Path, help="a file of votes, instead of having the rule give them")
+    parser.add_argument("--letter", action="store_true", help="only the HTML file of the child")
     parser.add_argument("--picture", type=Path, default=REPO / "assets" / "dial.png", help="[%(default)s]")
     args = parser.parse_args()
     with TemporaryDirectory() as name:
         place = Path(name)
+        if args.letter:
+            compare_letter()
+            time_letter(place / "letter.html")
+            return 0
         votes = args.votes or voted(place, RULE, VOTES)
         (place / FILE).unlink(missing_ok=True)
         for model in (CHAT, CHAT.with_name(CHILD)):
@@ -88,6 +114,43 @@ def measure_layers(place: Path) -> None:
     wanted = [Mixture(((CHILD, 1.0),), frozenset(every - some)) for some in kept.values()]
     for name, (_, measured) in zip(kept, sweep(family, wanted, measure), strict=True):
         sys.stdout.write(f"{name}: {say(measured, len(measure.prompts))}\n")
+
+
+def compare_letter() -> None:
+    """What one bit a weight holds of the change, and what answers at the same place of both dials do."""
+    family = read_family([CHAT.with_name(CHILD)], CHAT.with_name)
+    child, parent = family.children[CHILD].model, family.parent.model
+    start, learned = dict(parent.named_parameters()), rounded_difference(child, parent)
+    change = torch.cat([(end - start[name]).flatten() for name, end in child.named_parameters()])
+    held = torch.cat([learned[name].flatten() for name in start])
+    sys.stdout.write(f"cosine of the change and of what is held {torch.cosine_similarity(change, held, 0):.3f}\n")
+    measure = evaluator(family, RULE)
+    for a in LETTER:
+        models = mixed(family, Mixture(((CHILD, a),))), rounded_mixture(child, parent, a)
+        for kind, model in zip(("dial", "letter"), models, strict=True):
+            sys.stdout.write(f"{kind} at {a:g}: {say(measure.measure(model), len(measure.prompts))}\n")
+
+
+def time_letter(path: Path) -> None:
+    """The file's size, how soon it is read, how fast it writes, and how soon a turn of its dial is answered."""
+    export(CHAT.with_name(CHILD), path)
+    sys.stdout.write(f"{path.stat().st_size / 1e6:.2f} MB\n")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=installed_chromium(), args=FLAGS)
+        page = browser.new_page()
+        began = time.perf_counter()
+        page.goto(path.as_uri())
+        page.locator("#send:enabled").wait_for()
+        sys.stdout.write(f"opened in {1000 * (time.perf_counter() - began):.0f} ms\n")
+        page.get_by_label("What you say").fill("What say you, my lord?")
+        page.get_by_role("button", name="Send").click()
+        page.locator("#rewrite:enabled").wait_for()
+        turns = [page.evaluate(TURN, str(round(-1 + 3 * i / TURNS, 2))) for i in range(TURNS)]
+        browser.close()
+    mixed_after, first_after, written_in, more = zip(*turns, strict=True)
+    for what, times in (("mixed", mixed_after), ("first token", first_after)):
+        sys.stdout.write(f"{what} after {statistics.median(times):.0f} ms in the median, at most {max(times):.0f}\n")
+    sys.stdout.write(f"then {1000 * sum(more) / sum(written_in):.0f} tokens a second\n")
 
 
 def draw(place: Path, picture: Path) -> None:

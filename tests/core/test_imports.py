@@ -39,7 +39,7 @@ ROWS = (
     ("workspace", "method_points"),
     ("method_comparison_work",),
     ("goodhart",),
-    ("model_card", "queue", "method_comparison", "task_arithmetic"),
+    ("model_card", "queue", "method_comparison", "task_arithmetic", "html_weights"),
     ("html_file",),
     ("export",),
     ("hub_upload",),

@@ -1,5 +1,6 @@
 """A model as one HTML file: opened from the disk it computes what the model does, and chats without a network."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,17 +13,23 @@ from core.conversation import Conversation, Message, generate_reply
 from core.export import export
 from core.generate import Sampling, context_start
 from core.interpretability import activations
-from tests.helpers.rounding import rounded
+from tests.helpers.rounding import rounded, rounded_mixture
 from tests.ui.conftest import CHECKPOINTS
 
-SAID = "Good morrow, my lord. What news?"
+SAID = "What say you, my lord?\n\nAnswer in two lines."  # to which child and mixture answer differently
 TEXT = '  What  news?\n\nfrom "Padua"—1592, naïve 今天 😀 it\'s\x85\ufeff \t'
 LOGITS = """async (ids) => {
-  const [{ Model }, { fromBase64, unpack }] = [await import("model.js"), await import("weights.js")];
+  const [{ Dial }, { Model }] = [await import("dial.js"), await import("model.js")];
+  const { bytesOf, unpack } = await import("weights.js");
   const saved = JSON.parse(document.getElementById("data").textContent);
-  const weights = fromBase64(document.getElementById("weights").textContent.trim());
-  const model = new Model(saved.shape, unpack(weights, saved.entries));
-  return ids.map((id) => Array.from(model.read(id).logits));
+  const bytes = await bytesOf(document.getElementById("weights").textContent);
+  const dial = new Dial(unpack(bytes, saved.model.entries), unpack(bytes, saved.dial.entries));
+  const logits = (a) => {
+    dial.turn(a);
+    const model = new Model(saved.shape, dial.mixed);
+    return ids.map((id) => Array.from(model.read(id).logits));
+  };
+  return [-0.5, 1].map(logits);
 }"""
 DRAWN = """async ([logits, uniforms]) => {
   const { draw } = await import("chat.js");
@@ -49,13 +56,17 @@ def written(tmp_path_factory) -> Path:
 def test_a_page_chats_from_the_disk_as_the_model_does(page, written):
     loaded = checkpoint.load(CHECKPOINTS / "bard-chat")
     model, tokenizer = rounded(loaded.model), loaded.tokenizer
+    parent = checkpoint.load(CHECKPOINTS / "bard-sft").model
+    mixed = partial(rounded_mixture, loaded.model, parent)
+    assert written.stat().st_size <= 10_000_000
     page.goto(written.as_uri())
     expect(page.get_by_role("heading", name="bard-chat")).to_be_visible()
+    expect(page.get_by_role("button", name="Send")).to_be_enabled()
 
     ids = tokenizer.encode(TEXT)
     assert page.evaluate(IDS, TEXT) == ids
-    theirs = torch.tensor(page.evaluate(LOGITS, ids))
-    torch.testing.assert_close(theirs, model(torch.tensor([ids]))[0][0], atol=1e-4, rtol=1e-4)
+    for theirs, ours in zip(page.evaluate(LOGITS, ids), (mixed(-0.5), model), strict=True):
+        torch.testing.assert_close(torch.tensor(theirs), ours(torch.tensor([ids]))[0][0], atol=1e-4, rtol=1e-4)
 
     lengths = [1, 8, 9, 12, 13, 100]
     assert page.evaluate(STARTS, [lengths, 8]) == [context_start(length, 8) for length in lengths]
@@ -75,7 +86,7 @@ def test_a_page_chats_from_the_disk_as_the_model_does(page, written):
     tokens = page.locator(".bubble.assistant .token")
     assert "".join(tokens.all_text_contents()) == "".join(step.text for step in steps)
 
-    tokens.nth(1).click()
+    tokens.nth(1).press("Enter")
     shares = page.locator("#behind .number").all_text_contents()
     assert shares == [f"{100 * share:.1f} %" for _, share in steps[1].alternatives]
     page.get_by_label("Layer").select_option(label="3")
@@ -83,6 +94,22 @@ def test_a_page_chats_from_the_disk_as_the_model_does(page, written):
     read = [*encode_prompt(tokenizer, conversation.turns), steps[0].id]
     weights = activations.attention(model, read)[2, 3, -1]
     assert titles(page) == [f"{100 * weight:.1f} %" for weight in weights.tolist()]
+
+    dial = page.get_by_role("slider", name="Dial")
+    expect(page.locator("#dial")).to_contain_text("0 is nearly bard-sft, 1 is bard-chat.")
+    expect(dial).to_have_attribute("aria-valuetext", "1: bard-chat")
+    for _ in range(10):
+        dial.press("ArrowLeft")
+    expect(dial).to_have_attribute("aria-valuetext", "0.5: between bard-sft and bard-chat")
+    page.get_by_role("button", name="Answer again").click()
+    again = page.locator(".bubble.assistant:not(.earlier)")
+    expect(again.locator(".place")).to_have_text("0.5: between bard-sft and bard-chat")
+    expect(page.get_by_role("button", name="Answer again")).to_be_enabled()
+    steps = generate_reply(mixed(0.5), tokenizer, conversation, Sampling(temperature=0))
+    text = "".join(step.text for step in steps)
+    assert "".join(again.locator(".token").all_text_contents()) == text
+    first, last = (again.locator(".token").nth(i).bounding_box() for i in (0, -1))
+    assert "\n" in text and first["y"] < last["y"]  # a line that ends, ends on the page
 
     page.get_by_role("button", name="New conversation").click()
     page.get_by_role("button", name="Send").click()

@@ -29,7 +29,8 @@ ABOUT_IMPORT = (
 )
 ABOUT_EXPORT = (
     "A zip is a directory that Hugging Face opens; a GGUF is for llama.cpp, LM Studio and Ollama. The page is one HTML "
-    "file that holds the model, rounded to 8 bits, and chats in any browser, a phone's too, without a network."
+    "file that holds the model, rounded to 8 bits, and chats in any browser, a phone's too, without a network; with a "
+    "dial to its parent, if that is here."
 )
 
 
@@ -134,8 +135,9 @@ def write_file(services: Services, name: str | None, format: str) -> tuple[list[
     target = Path(os.environ["GRADIO_TEMP_DIR"]) / "exports"  # the next one of the model replaces it
     target.mkdir(parents=True, exist_ok=True)
     if format in (ZIP, PAGE):
-        export(directory, packed := target / f"{directory.name}.{format}", force=True)
-        return [str(packed)], []
+        packed = target / f"{directory.name}.{format}"
+        sentences = export(directory, packed, force=True, find=services.checkpoints.roots.path)
+        return [str(packed)], sentences[1:]  # the first says where it is
     gguf = target / f"{directory.name}-{format}.gguf"
     sentences = export(directory, gguf, format, force=True)
-    return [str(gguf), str(gguf.with_suffix(".Modelfile"))], sentences[1:]  # the first says where they are
+    return [str(gguf), str(gguf.with_suffix(".Modelfile"))], sentences[1:]

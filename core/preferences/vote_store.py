@@ -94,6 +94,8 @@ PAIR = (
     "pairs.id, prompt, left_text, left_model, left_seed, right_text, right_model, right_seed, sampling, source, swaps, "
     "history, left_version, right_version"
 )
+VOTE = "given.id, annotator, choice, milliseconds, note, predicted, given.created, margin, criterion"
+WITH_PAIR = "JOIN pairs ON pairs.id = given.pair ORDER BY given.id"
 
 
 class AlreadyVoted(ValueError):
@@ -315,15 +317,16 @@ class Votes(Database):
                 gone = {row[0] for row in connection.execute("SELECT vote FROM withdrawals")}
                 kept = tuple(vote for vote in known.votes if vote.id not in gone)
                 known = replace(known, withdrawals=withdrawals, votes=kept)
-            query = (
-                "SELECT standing.id, annotator, choice, milliseconds, note, predicted, standing.created, margin, "
-                f"criterion, {PAIR} FROM standing JOIN pairs ON pairs.id = pair WHERE standing.id > ? "
-                "ORDER BY standing.id"
-            )
-            rows = connection.execute(query, (known.votes[-1].id if known.votes else 0,))
-            new = tuple(Vote(row[0], read_pair(row[9:]), *row[1:9]) for row in rows)
+            query = f"SELECT {VOTE}, {PAIR} FROM (SELECT * FROM standing WHERE id > ?) AS given {WITH_PAIR}"
+            new = tuple(map(read_vote, connection.execute(query, (known.votes[-1].id if known.votes else 0,))))
             self.known = replace(known, votes=known.votes + new) if new else known
             return self.known.votes
+
+    def deleted(self, ids: Collection[int]) -> list[Vote]:
+        """Those of the votes with these ids that were deleted, oldest first."""
+        withdrawn = "votes AS given JOIN withdrawals ON vote = given.id AND why = 'delete'"
+        rows = self.connection().execute(f"SELECT {VOTE}, {PAIR} FROM {withdrawn} {WITH_PAIR}")
+        return [vote for vote in map(read_vote, rows) if vote.id in ids]
 
     def annotators(self) -> dict[str, int]:
         """The number of standing votes of each, most first."""
@@ -461,6 +464,10 @@ def insert_row(connection: sqlite3.Connection, query: str, values: tuple[Any, ..
     id = connection.execute(query, values).lastrowid
     assert id is not None
     return id
+
+
+def read_vote(row: Sequence[Any]) -> Vote:
+    return Vote(row[0], read_pair(row[9:]), *row[1:9])
 
 
 def read_pair(row: Sequence[Any]) -> Pair:

@@ -130,6 +130,13 @@ def test_a_deleted_vote_is_a_row_more_not_a_hole(votes):
     for _ in range(2):
         votes.withdraw("d", vote, "delete")
     assert votes.standing() == [] and rows(votes, "votes") == rows(votes, "withdrawals") == 1
+    other = votes.cast("k2", id, "Ann", "right", 1)
+    changed = votes.change("c", other, "tie")
+    votes.withdraw("u", changed, "undo")
+    assert [(found.id, found.choice, found.pair.id) for found in votes.deleted({vote, other, changed})] == [
+        (vote, "left", id)
+    ]
+    assert votes.deleted({other}) == []
     with pytest.raises(ValueError, match="no vote number 7"):
         votes.withdraw("d2", 7, "delete")
 

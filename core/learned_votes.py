@@ -57,7 +57,7 @@ class LearnedVotes:
     def trouble(self) -> str:
         """Why the same training cannot be done without some of the votes; "" if it can, as far as is seen quickly."""
         if self.stage.name != DPO:
-            return f"{self.run.name} learned by {self.stage.title}, where no vote can be left out: train a new one"
+            return f"{self.run.name} was not made by DPO, which alone can leave votes out: train a new one"
         if self.run.status().state != "finished":
             return self.unfinished
         if not is_checkpoint(self.parent):

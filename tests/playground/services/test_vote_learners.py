@@ -90,7 +90,7 @@ def test_why_a_model_cannot_be_trained_again_is_told_in_words(place):
     assert train(judge).state == "finished"
     jobs, one = Jobs(place), all_votes[LearnedVotes(place / "bent").numbers[0] - 1 :][:1]
     assert [(found.name, found.trouble) for found in learners(jobs, one)] == [
-        ("judge", "judge learned by Reward model, where no vote can be left out: train a new one"),
+        ("judge", "judge was not made by DPO, which alone can leave votes out: train a new one"),
         ("bent", ""),
     ]
     assert "learned from no other votes" in learners(jobs, all_votes)[1].trouble

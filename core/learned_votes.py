@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from core.checkpoint import is_checkpoint, read_card, read_config, weights_digest
-from core.datasets.preference_files import Preference
+from core.datasets.preference_files import Preference, sort_tie
 from core.datasets.preference_pairs import PairsConfig, read_pairs, read_votes
-from core.preferences.vote_store import sort_tie
 from core.stages.data_files import check_unchanged, noted_on
 from core.stages.registry import DPO, stage_of
 from core.tokenizer import Tokenizer

@@ -162,7 +162,9 @@ def add_use(add: Add) -> None:
 def add_comparison(sub: argparse.ArgumentParser, kind: type[ComparisonConfig]) -> None:
     sub.add_argument("name", help="what the comparison will be called; the page shows it under Align, Compare methods")
     sub.add_argument("--directory", type=Path, default=default_directory(), help="where models live [%(default)s]")
-    sub.add_argument("--resume", action="store_true", help="go on with NAME, which was cut off; other settings stay")
+    sub.add_argument(
+        "--resume", action="store_true", help="go on with NAME, which was stopped or cut off, as it was set"
+    )
     add_flags(sub, kind, kind())
 
 

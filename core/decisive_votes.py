@@ -20,7 +20,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -33,13 +32,13 @@ from core.config import plural
 from core.datasets.conversations import Example, collate
 from core.datasets.messages import message
 from core.datasets.preference_files import Preference
-from core.datasets.preference_pairs import EncodedPair, encode_answer, likelihood_batch, read_votes
+from core.datasets.preference_pairs import EncodedPair, encode_answer, likelihood_batch
 from core.evaluation.instructions import REPLY, reply_ids
+from core.learned_votes import LearnedVotes
 from core.model import GPT
 from core.rlhf.logprobs import answer_logprobs
-from core.stages.data_files import check_unchanged, noted_on
-from core.stages.dpo import DPOConfig, pair_loss, read_data, with_reference
-from core.stages.registry import DPO, STAGES, stage_of, train
+from core.stages.dpo import DPOConfig, pair_loss, with_reference
+from core.stages.registry import train
 from core.training.device import pick_device
 from core.training.finetuning import load_with_turns
 from core.training.run_directory import Run, hold_device
@@ -124,32 +123,20 @@ class DecisiveVotes:
     def __init__(self, directory: Path):
         self.run = Run(directory)
         self.training: Run | None = None  # of the proof, while it goes on
-        stage, config = stage_of(self.run)
-        if stage.name != DPO or config.loss_type == "kto":
-            what = "thumbs" if stage.name == DPO else f"{stage.title} "
-            raise ValueError(f"{self.run.name} learned by {what}: only of votes that DPO learned from can this be said")
-        if self.run.status().state != "finished":
-            raise ValueError(f"{self.run.name} is not finished: wait until it is")
-        self.config: DPOConfig = config
-        self.device = pick_device(config.fit.device)
-        self.made = checkpoint.load(directory, self.device)
-        self.check_votes()
-        self.parent: Checkpoint[GPT] = load_with_turns(Path(config.adapt.parent).expanduser(), self.device)
-        block_size = self.parent.model.config.block_size
-        read = read_data(config, self.parent.tokenizer, block_size).train
-        learned = [pair for pair in read if pair.weight]  # the others it has left out
-        if not FEWEST <= len(learned) <= MOST:
+        self.votes = LearnedVotes(directory)
+        if self.votes.trouble:
+            raise ValueError(self.votes.trouble)
+        count = len(self.votes.numbers)
+        if not FEWEST <= count <= MOST:
             raise ValueError(
-                f"{self.run.name} learned from {plural(len(learned), 'vote')}: this is for {FEWEST} to {MOST}, as with "
+                f"{self.run.name} learned from {plural(count, 'vote')}: this is for {FEWEST} to {MOST}, as with "
                 "fewer five are too large a part of them, and with more no five decide"
             )
-        self.pairs = with_reference(self.parent.model, learned, "float32")
-        self.texts = {pair.number: pair for pair in read_votes(config.pairs, self.parent.tokenizer).pairs}
-
-    def check_votes(self) -> None:
-        """Raises ValueError in words unless the votes lie where they were read, as they were then."""
-        noted = noted_on(self.made.card) or {}
-        check_unchanged(STAGES[DPO], self.config, noted, "or train on the new ones")
+        self.config: DPOConfig = self.votes.config
+        self.device = pick_device(self.config.fit.device)
+        self.made = checkpoint.load(directory, self.device)
+        self.parent: Checkpoint[GPT] = load_with_turns(self.votes.parent, self.device)
+        self.pairs = with_reference(self.parent.model, self.votes.pairs, "float32")
 
     # --- what it says -----------------------------------------------------------------------------------------
 
@@ -179,7 +166,7 @@ class DecisiveVotes:
             model.requires_grad_(True)
         found = zip(*(influences(model, self.pairs, target, self.config) for model in models), strict=True)
         scored = [
-            Influence(pair.number, sum(scores), *describe(self.texts[pair.number]))
+            Influence(pair.number, sum(scores), *describe(self.votes.texts[pair.number]))
             for pair, scores in zip(self.pairs, found, strict=True)
         ]
         return Decisive(prompt, text, sorted(scored, key=lambda one: -one.score), [])
@@ -217,7 +204,7 @@ class DecisiveVotes:
 
     def without(self, numbers: Sequence[int], directory: Path, is_stopped: Callable[[], bool]) -> GPT:
         """The model that the same training makes where these votes weigh nothing."""
-        config = self.settings_without(numbers)
+        config = self.votes.settings_without(numbers)
         short = {"save_interval": config["max_steps"], "snapshots": 0, "keep_steps": 0}
         short |= {} if config["keep_best"] else {"eval_interval": config["max_steps"]}
         self.training = Run.create(directory, self.run.read()[0], config | short)
@@ -246,11 +233,6 @@ class DecisiveVotes:
                 status = training.read_status()
                 return status.step, status.max_steps
         return 0, 0
-
-    def settings_without(self, numbers: Sequence[int]) -> dict[str, Any]:
-        """The settings of the run with which these votes, beside those that it left out already, weigh nothing."""
-        before = [part for part in self.config.leave_out.split(",") if part.strip()]
-        return self.config.to_dict() | {"leave_out": ",".join([*before, *map(str, numbers)])}
 
     def measure(self, name: str, model: GPT, numbers: Sequence[int], found: Decisive) -> Measured:
         with torch.inference_mode():

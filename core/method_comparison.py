@@ -34,7 +34,6 @@ from core.method_comparison_file import (
     LOCK,
     PARENT,
     STEERING,
-    STOPPED,
     VOTES,
     Comparison,
     Part,
@@ -118,8 +117,9 @@ def steps(stage: str, config: MethodsConfig) -> int:
 
 
 def run(directory: Path) -> Comparison:
-    """Compute a comparison that was created or cut off; what comes of it is written down, what it needed is removed.
+    """Compute a comparison that was created, stopped or cut off; what comes of it is written down.
 
+    What it needed is removed when it is finished.
     Raises ValueError if it is not there, if another process is at it, or if it has ended.
     """
     if not is_file(directory / FILE):
@@ -127,9 +127,9 @@ def run(directory: Path) -> Comparison:
     try:
         with FileLock(directory / LOCK, timeout=2):
             found = read_comparison(directory)
-            if found.state in (FINISHED, STOPPED):
+            if found.state == FINISHED:
                 raise ValueError(f"{directory.name} was {found.state}: begin a new one")
-            if found.state != CREATED:  # it was cut off
+            if found.state != CREATED:  # it was stopped or cut off
                 forget_stop(directory)
             return (GoodhartWork if found.kind == GOODHART else MethodsWork)(directory).run()
     except Timeout:

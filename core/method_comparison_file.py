@@ -169,8 +169,8 @@ class Comparison:
 
     @property
     def can_resume(self) -> bool:
-        """Was it cut off, so that what it has made is still there?"""
-        return self.state in (INTERRUPTED, FAILED)
+        """Has it ended before it was done?"""
+        return self.state in (STOPPED, INTERRUPTED, FAILED)
 
 
 # --- on disk --------------------------------------------------------------------------------------------------

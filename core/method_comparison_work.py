@@ -1,6 +1,7 @@
 """The work of a comparison: its parts in turn, each of which is told while it goes on, and how it ends.
 
-What a part has made lies in runs/ until the end. So one that was cut off goes on with the part at which it was.
+What a part has made lies in runs/ until the end. So one that was stopped or cut off goes on with the part at which it
+was.
 """
 
 import logging
@@ -94,7 +95,7 @@ class Work(ABC):
         except OSError as error:
             message = describe_os_error(error)
         finally:
-            if end != FAILED and self.runs.is_dir():
+            if end == FINISHED and self.runs.is_dir():
                 remove(self.runs)
             self.save(replace(self.comparison, state=end, message=message))
         return self.comparison
@@ -104,7 +105,9 @@ class Work(ABC):
         self.save(replace(self.comparison, state=RUNNING, message=""))
         if checkpoint.weights_digest(parent) != self.comparison.parent_sha256:
             raise ValueError(f"{parent.name} is not the model any more with which this was begun: begin anew")
-        self.runs.mkdir(parents=True, exist_ok=True)
+        if not self.runs.is_dir():  # then what parts have made is gone, too
+            self.comparison = replace(self.comparison, parts=[replace(p, ended=False) for p in self.comparison.parts])
+            self.runs.mkdir(parents=True)
         self.parent = load_with_turns(parent, self.device)
         room = PAIR_SAMPLING.max_new_tokens, self.parent.model.config.block_size
         prompts = fitting_prompts(self.parent.tokenizer, held_out_prompts(config.prompts), *room)

@@ -78,6 +78,12 @@ class Preference(Asked):
     number: int = field(default=0, compare=False)  # of those of its file, from 1
 
 
+def sort_tie(pair: Preference) -> Preference:
+    """What a preference says: of a tie, the order says nothing."""
+    first, second = sorted((pair.chosen, pair.rejected))
+    return replace(pair, chosen=first, rejected=second) if pair.tie else pair
+
+
 @dataclass(frozen=True)
 class Preferences:
     """What a file holds, and how it was read."""

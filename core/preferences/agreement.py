@@ -92,14 +92,14 @@ def by_models(votes: Iterable[Vote]) -> dict[frozenset[str], list[Vote]]:
     """The votes by the one or two models whose answers they were between."""
     found: dict[frozenset[str], list[Vote]] = defaultdict(list)
     for vote in votes:
-        found[frozenset((vote.pair.left.model, vote.pair.right.model))].append(vote)
+        found[frozenset((vote.pair.left.writer, vote.pair.right.writer))].append(vote)
     return found
 
 
 def model_wins(votes: Sequence[Vote], a: str, b: str) -> Rate:
     """How often the model `a` was preferred to `b` overall, in votes between answers of the two."""
     overall = [v for v in votes if v.criterion == OVERALL and v.choice != "skip"]
-    between = [v for v in overall if {v.pair.left.model, v.pair.right.model} == {a, b}]
-    wins = sum(vote.decided and vote.chosen.model == a for vote in between)
+    between = [v for v in overall if {v.pair.left.writer, v.pair.right.writer} == {a, b}]
+    wins = sum(vote.decided and vote.chosen.writer == a for vote in between)
     undecided = sum(not vote.decided for vote in between)
     return win_rate(wins, len(between) - wins - undecided, undecided)

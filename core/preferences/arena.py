@@ -36,11 +36,15 @@ Result = tuple[str, str, float]  # two models, and the outcome for the first: 1 
 
 
 def results(votes: Sequence[Vote]) -> list[Result]:
-    """The votes by which people chose the better of two models overall; not those of a rule or from a file."""
+    """The votes by which people chose the better of two models overall; not those of a rule or from a file.
+
+    A model whose dial was turned is one of its own.
+    """
     found = []
     for vote in votes:
-        left, right = vote.pair.left.model, vote.pair.right.model
-        if vote.pair.source in PLAYED and vote.criterion == OVERALL and vote.choice != "skip" and left != right:
+        left, right = vote.pair.left.writer, vote.pair.right.writer
+        is_told = vote.pair.source in PLAYED and vote.criterion == OVERALL and vote.choice != "skip"
+        if is_told and left and right and left != right:
             found.append((left, right, {"left": 1.0, "right": 0.0}.get(vote.choice, 0.5)))
     return found
 

@@ -19,12 +19,16 @@ PAIR_SAMPLING = Sampling(max_new_tokens=64, temperature=1.0, top_p=1.0)  # as it
 
 @dataclass(frozen=True)
 class Writer:
-    """A model that answers, what its checkpoint is called, and which version of it this is (core/online_dpo.py)."""
+    """A model that answers, what its checkpoint is called, and which version of it this is (core/online_dpo.py).
+
+    dial: how much it has of what the checkpoint learned since its parent (core/task_arithmetic.py).
+    """
 
     model: Model
     tokenizer: Tokenizer
     name: str
     version: int = 0
+    dial: float = 1.0
 
 
 def answer_pairs(
@@ -63,7 +67,8 @@ def answers(writer: Writer, prompts: Sequence[str], sampling: Sampling, seed: in
             )
     written = batch(writer.model, asked, replace(sampling, seed=seed), turn_ends(writer.tokenizer))
     texts = [replace_surrogates(writer.tokenizer.decode(ids)).strip() for ids in written]
-    return [Answer(text, writer.name, seed + number, writer.version) for number, text in enumerate(texts)]
+    kind = writer.version, writer.dial
+    return [Answer(text, writer.name, seed + number, *kind) for number, text in enumerate(texts)]
 
 
 def replace_surrogates(text: str) -> str:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from core.datasets.messages import Messages, message
-from core.datasets.preference_files import OVERALL, Asked, Preference, Turns
+from core.datasets.preference_files import OVERALL, Asked, Preference, Turns, sort_tie
 from core.preferences.sqlite import Database
 from core.preferences.thumb_store import SCHEMA as THUMBS
 from core.preferences.thumb_store import Thumbs
@@ -68,7 +68,8 @@ CREATE TABLE IF NOT EXISTS pairs (
     right_text TEXT NOT NULL, right_model TEXT NOT NULL, right_seed INTEGER NOT NULL,
     sampling TEXT NOT NULL, source TEXT NOT NULL, swaps INTEGER REFERENCES pairs (id), created TEXT NOT NULL,
     history TEXT NOT NULL DEFAULT '[]',
-    left_version INTEGER NOT NULL DEFAULT 0, right_version INTEGER NOT NULL DEFAULT 0
+    left_version INTEGER NOT NULL DEFAULT 0, right_version INTEGER NOT NULL DEFAULT 0,
+    left_dial REAL NOT NULL DEFAULT 1, right_dial REAL NOT NULL DEFAULT 1
 );
 CREATE TABLE IF NOT EXISTS votes (
     id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, pair INTEGER NOT NULL REFERENCES pairs (id),
@@ -87,13 +88,17 @@ ADDED = (
     ("pairs", "history", "TEXT NOT NULL DEFAULT '[]'"),
     ("pairs", "left_version", "INTEGER NOT NULL DEFAULT 0"),
     ("pairs", "right_version", "INTEGER NOT NULL DEFAULT 0"),
+    ("pairs", "left_dial", "REAL NOT NULL DEFAULT 1"),
+    ("pairs", "right_dial", "REAL NOT NULL DEFAULT 1"),
     ("votes", "margin", "REAL NOT NULL DEFAULT 0"),
     ("votes", "criterion", "TEXT NOT NULL DEFAULT 'overall'"),
 )
 PAIR = (
     "pairs.id, prompt, left_text, left_model, left_seed, right_text, right_model, right_seed, sampling, source, swaps, "
-    "history, left_version, right_version"
+    "history, left_version, right_version, left_dial, right_dial"
 )
+VOTE = "given.id, annotator, choice, milliseconds, note, predicted, given.created, margin, criterion"
+WITH_PAIR = "JOIN pairs ON pairs.id = given.pair ORDER BY given.id"
 
 
 class AlreadyVoted(ValueError):
@@ -106,6 +111,12 @@ class Answer:
     model: str = ""  # the name of the checkpoint that wrote it; "" if it is not known
     seed: int = 0  # with which it was drawn
     version: int = 0  # of the model, which learned while its answers were voted on; 0: the checkpoint itself
+    dial: float = 1.0  # where it stood between the model's parent, at 0, and the model: see core/task_arithmetic.py
+
+    @property
+    def writer(self) -> str:
+        """Under which name the answer is judged."""
+        return self.model if self.dial == 1 else f"{self.model} (dial {self.dial:g})"
 
 
 @dataclass(frozen=True)
@@ -289,9 +300,9 @@ class Votes(Database):
             return self.pair(row[1])
 
     def standing(
-        self, annotator: str | None = None, source: str | None = None, model: str | None = None, after: int = 0
+        self, annotator: str | None = None, source: str | None = None, writer: str | None = None, after: int = 0
     ) -> list[Vote]:
-        """Votes that were not taken back, oldest first; those of an annotator, a source, a model alone if asked.
+        """Votes that were not taken back, oldest first; those of an annotator, a source, a writer alone if asked.
 
         after: only votes younger than the one with this id.
         """
@@ -301,7 +312,7 @@ class Votes(Database):
             for vote in found[bisect_right(found, after, key=lambda vote: vote.id) :]
             if annotator in (None, vote.annotator)
             and source in (None, vote.pair.source)
-            and (model is None or model in (vote.pair.left.model, vote.pair.right.model))
+            and (writer is None or writer in (vote.pair.left.writer, vote.pair.right.writer))
         ]
 
     def all_standing(self) -> tuple[Vote, ...]:
@@ -315,15 +326,16 @@ class Votes(Database):
                 gone = {row[0] for row in connection.execute("SELECT vote FROM withdrawals")}
                 kept = tuple(vote for vote in known.votes if vote.id not in gone)
                 known = replace(known, withdrawals=withdrawals, votes=kept)
-            query = (
-                "SELECT standing.id, annotator, choice, milliseconds, note, predicted, standing.created, margin, "
-                f"criterion, {PAIR} FROM standing JOIN pairs ON pairs.id = pair WHERE standing.id > ? "
-                "ORDER BY standing.id"
-            )
-            rows = connection.execute(query, (known.votes[-1].id if known.votes else 0,))
-            new = tuple(Vote(row[0], read_pair(row[9:]), *row[1:9]) for row in rows)
+            query = f"SELECT {VOTE}, {PAIR} FROM (SELECT * FROM standing WHERE id > ?) AS given {WITH_PAIR}"
+            new = tuple(map(read_vote, connection.execute(query, (known.votes[-1].id if known.votes else 0,))))
             self.known = replace(known, votes=known.votes + new) if new else known
             return self.known.votes
+
+    def deleted(self, ids: Collection[int]) -> list[Vote]:
+        """Those of the votes with these ids that were deleted, oldest first."""
+        withdrawn = "votes AS given JOIN withdrawals ON vote = given.id AND why = 'delete'"
+        rows = self.connection().execute(f"SELECT {VOTE}, {PAIR} FROM {withdrawn} {WITH_PAIR}")
+        return [vote for vote in map(read_vote, rows) if vote.id in ids]
 
     def annotators(self) -> dict[str, int]:
         """The number of standing votes of each, most first."""
@@ -424,18 +436,12 @@ def unknown_criteria(pairs: Iterable[Preference]) -> list[str]:
     return [f"judged by {name!r:.40}, kept as overall: {count:,}" for name, count in found.items()]
 
 
-def sort_tie(pair: Preference) -> Preference:
-    """What a preference says: of a tie, the order says nothing."""
-    first, second = sorted((pair.chosen, pair.rejected))
-    return replace(pair, chosen=first, rejected=second) if pair.tie else pair
-
-
 def insert_pair(connection: sqlite3.Connection, pair: NewPair) -> int:
     if pair.source not in SOURCES:
         raise ValueError(f"source must be one of {', '.join(SOURCES)}, got {pair.source!r}")
     sides = [value for side in (pair.left, pair.right) for value in (side.text, side.model, side.seed)]
     about = (json.dumps(pair.sampling), pair.source, pair.swaps, now(), json.dumps(pair.history))
-    values = (pair.prompt, *sides, *about, pair.left.version, pair.right.version)
+    values = (pair.prompt, *sides, *about, pair.left.version, pair.right.version, pair.left.dial, pair.right.dial)
     return insert_row(connection, f"INSERT INTO pairs VALUES (NULL, {', '.join('?' * len(values))})", values)
 
 
@@ -463,8 +469,13 @@ def insert_row(connection: sqlite3.Connection, query: str, values: tuple[Any, ..
     return id
 
 
+def read_vote(row: Sequence[Any]) -> Vote:
+    return Vote(row[0], read_pair(row[9:]), *row[1:9])
+
+
 def read_pair(row: Sequence[Any]) -> Pair:
-    left, right = Answer(row[2], row[3], row[4], row[12]), Answer(row[5], row[6], row[7], row[13])
+    left = Answer(row[2], row[3], row[4], row[12], row[14])
+    right = Answer(row[5], row[6], row[7], row[13], row[15])
     history = tuple((role, content) for role, content in json.loads(row[11])) if row[11] != "[]" else ()
     return Pair(row[1], left, right, read_sampling(row[8]), row[9], row[10], row[0], history=history)
 

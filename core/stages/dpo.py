@@ -260,7 +260,10 @@ def read_data(config: DPOConfig, tokenizer: Tokenizer, block_size: int) -> Pairs
     if config.loss_type == "kto":
         return read_thumb_pairs(config.pairs, config.up_weight, tokenizer, block_size, seed)
     found = read_pairs(config.pairs, tokenizer, block_size, seed)
-    return replace(found, train=leave_out(found.train, config.leave_out))
+    if not config.leave_out:
+        return found
+    train = leave_out(found.train, config.leave_out)
+    return replace(found, train=train, lineage=found.lineage | {"votes left out": config.leave_out})
 
 
 def with_reference(reference: GPT, pairs: list[EncodedPair], dtype: str) -> list[EncodedPair]:

@@ -182,6 +182,23 @@ class Checkpoints:
         model = PackedGPT(loaded.model, precision) if self.device.type == "cpu" else loaded.model
         return model, loaded.tokenizer
 
+    def dialled_writer(self, name: str, a: float) -> tuple[Model, Tokenizer]:
+        """What generates text where the dial of the model called `name` stands at `a`, in full precision."""
+        mixture = dialled(name, a)
+        return self.mixed_writer(mixture, "float32") if mixture else self.writer(name, "float32")
+
+    def parent(self, name: str) -> str:
+        """Of the model called so. Raises ValueError in words if it has none, or that is not there any more."""
+        return self.key(parent_of([self.path(name)]))[0]
+
+    def at(self, name: str, a: float) -> tuple[str, float]:
+        """Whose answers they are where the dial of the model called `name` stands at `a`: at 0 its parent's.
+
+        Raises ValueError in words if it cannot stand there.
+        """
+        dialled(name, a)
+        return (self.parent(name), 1.0) if a == 0 else (name, a)
+
     def path(self, name: str | None) -> Path:
         """The directory of the checkpoint called `name`. Raises ValueError if there is none."""
         return self.roots.path(self.key(name)[0])

@@ -5,38 +5,22 @@ it, with the settings that are given here; or a comparison that there is, a comp
 draws it.
 """
 
-import argparse
-import shutil
 import sys
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from core.__main__ import main as core
 from core.goodhart import describe
-from core.method_comparison_file import DIRECTORY, FILE, METHODS, Comparison, Point, read_comparison
-from tests.benchmarks.methods import NAME, REPO, draw
-from tests.helpers.alignment import CHAT
+from core.method_comparison_file import METHODS, Comparison, Point
+from tests.benchmarks.comparison import arguments, tell_and_draw
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser("python -m tests.benchmarks.goodhart", description=__doc__.splitlines()[0])
-    parser.add_argument("--result", type=Path, help="a comparison.json, which is drawn instead of making one")
-    parser.add_argument("--picture", type=Path, default=REPO / "assets" / "goodhart.png", help="[%(default)s]")
+    parser = arguments("goodhart", __doc__.splitlines()[0], "goodhart.png")
     args, settings = parser.parse_known_args()
-    with TemporaryDirectory() as name:
-        place = Path(name)
-        directory = place / DIRECTORY / NAME
-        if args.result:
-            directory.mkdir(parents=True)
-            shutil.copy(args.result, directory / FILE)
-        elif core(["goodhart", NAME, "--directory", name, "--parent", str(CHAT), *settings]):
-            return 1
-        found = read_comparison(directory)
-        sys.stdout.write(table(found) + "".join(f"- {sentence}\n" for sentence in describe(found)))
-        sys.stdout.write(f"{sum(part.seconds for part in found.parts):.0f} s in all\n")
-        shutil.copytree(CHAT, place / CHAT.name)
-        draw(place, args.picture, ".pg-method-result:visible .pg-columns")
-    return 0
+    return tell_and_draw(args, ["goodhart", *settings], figures, ".pg-method-result:visible .pg-columns")
+
+
+def figures(comparison: Comparison) -> str:
+    found = "".join(f"- {sentence}\n" for sentence in describe(comparison))
+    return f"{table(comparison)}{found}{sum(part.seconds for part in comparison.parts):.0f} s in all\n"
 
 
 def table(comparison: Comparison) -> str:

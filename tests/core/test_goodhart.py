@@ -2,23 +2,19 @@
 
 import math
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from core import checkpoint
 from core.__main__ import main
-from core.checkpoint import Card
-from core.datasets import prompts
 from core.goodhart import GoodhartWork, Scale, agreement, best_of, describe, find_turn, planned
-from core.method_comparison_file import BEST_OF_N, DIRECTORY, Comparison, Point, Turn, read_comparison
+from core.method_comparison_file import BEST_OF_N, DIRECTORY, Comparison, Point, Turn, read_comparison, request_stop
 from core.method_comparison_settings import GoodhartConfig
-from core.model import GPT
 from core.preferences.rule_annotators import RULES
 from core.rlhf.best_of_n import best_of_n_kl
-from core.tokenizer import Tokenizer
 
 COUNTS = (20, 24)
 SMALL = dict(votes="24, 20", length=0.02, prompts=20, samples=4, device="cpu")
@@ -135,62 +131,68 @@ def test_few_votes_are_not_read_often_and_twelve_minutes_suffice() -> None:
 # --- a small one ----------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def few_prompts() -> Iterator[None]:
-    """Thousands to learn on are for trainings that are longer."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(prompts, "LEARNED_PROMPTS", 200)
-        yield
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory, make_model: Callable[..., GPT], tokenizer: Tokenizer) -> Path:
-    """A model that answers, of random words, and one that does not."""
-    directory = tmp_path_factory.mktemp("checkpoints")
-    small = make_model(block_size=256, n_layer=1, n_embd=16)
-    for name, stage in (("parent", "sft"), ("base", "pretrain")):
-        checkpoint.save(directory / name, small, tokenizer, Card(stage))
-    return directory
-
-
 def command(place: Path, **changes: object) -> int:
     given = {"directory": place, "parent": place / "parent"} | SMALL | changes
     return main(["goodhart", "small", *(word for name, value in given.items() for word in (f"--{name}", str(value)))])
 
 
-@pytest.fixture(scope="module")
-def cut_off(place: Path, few_prompts: None) -> Comparison:
-    """It was killed when PPO's policy against the first reward model had been measured once."""
+class Killed(BaseException):
+    pass
 
-    class Killed(BaseException):
-        pass
 
+def kill(directory: Path) -> None:
+    raise Killed
+
+
+@contextmanager
+def at_the_first_policy(then: Callable[[Path], None]) -> Iterator[None]:
+    """Do that when PPO's policy against the first reward model has been measured once."""
     usual = GoodhartWork.add
 
     def add(self: GoodhartWork, method: str, *found: Any, **more: Any) -> None:
         usual(self, method, *found, **more)
         if method == "ppo":
-            raise Killed
+            then(self.directory)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(GoodhartWork, "add", add)
-        with pytest.raises(Killed):
-            command(place)
-    return read_comparison(place / DIRECTORY / "small")
+        yield
 
 
-@pytest.fixture(scope="module")
-def resumed(place: Path, cut_off: Comparison) -> Comparison:
+def resume(place: Path) -> Comparison:
     assert main(["goodhart", "small", "--directory", str(place), "--resume"]) == 0
     return read_comparison(place / DIRECTORY / "small")
 
 
+@pytest.fixture(scope="module")
+def cut_off(place: Path, few_prompts: None) -> Comparison:
+    with at_the_first_policy(kill), pytest.raises(Killed):
+        command(place)
+    return read_comparison(place / DIRECTORY / "small")
+
+
+@pytest.fixture(scope="module")
+def stopped(place: Path, cut_off: Comparison) -> Comparison:
+    """It went on, and a person did not want to wait for the end."""
+    with at_the_first_policy(request_stop):
+        return resume(place)
+
+
+@pytest.fixture(scope="module")
+def resumed(place: Path, stopped: Comparison) -> Comparison:
+    return resume(place)
+
+
 @pytest.mark.slow
-def test_one_that_was_cut_off_goes_on_with_the_part_at_which_it_was(cut_off: Comparison, resumed: Comparison) -> None:
+def test_one_that_was_cut_off_or_stopped_goes_on_with_the_part_at_which_it_was(
+    cut_off: Comparison, stopped: Comparison, resumed: Comparison
+) -> None:
     assert [part.name for part in cut_off.parts if not part.ended] == ["ppo", "ppo"]
     assert [point.method for point in cut_off.points].count("ppo") == 1
+    assert stopped.state == "stopped" and len(stopped.points) == len(cut_off.points)
     before = len([part for part in cut_off.parts if part.ended])
-    assert resumed.parts[:before] == cut_off.parts[:before], "what had ended is not done again"
+    for later in (stopped, resumed):
+        assert later.parts[:before] == cut_off.parts[:before], "what had ended is not done again"
     assert (resumed.state, resumed.message, all(part.ended for part in resumed.parts)) == ("finished", "", True)
     assert [(point.method, point.votes, point.strength) for point in resumed.points] == [
         *((BEST_OF_N, votes, n) for votes in (0, *COUNTS) for n in (1, 2, 4)),

@@ -34,6 +34,7 @@ ROWS = (
     ("stages",),
     ("lessons", "learned_text"),
     ("workspace_entry", "renaming", "report_card", "queue_file", "online_dpo", "method_comparison_settings"),
+    ("learned_votes",),
     ("decisive_votes",),
     ("method_comparison_file",),
     ("workspace", "method_points"),

@@ -4,7 +4,6 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
@@ -14,8 +13,7 @@ import torch
 
 from core import checkpoint
 from core.__main__ import main
-from core.checkpoint import Card
-from core.datasets import prompts
+from core.atomic_files import remove
 from core.method_comparison import create, run
 from core.method_comparison_file import (
     BEST_OF_N,
@@ -35,33 +33,13 @@ from core.method_comparison_file import (
 )
 from core.method_comparison_settings import MethodsConfig
 from core.method_points import Evaluator, mean, share
-from core.model import GPT
 from core.preferences.agreement import wilson
 from core.preferences.rule_annotators import RULES
 from core.stages.registry import STAGES
-from core.tokenizer import Tokenizer
 from core.training.run_directory import hold_device
 
 SMALL = dict(votes=20, length=0.05, prompts=20, samples=4, rule="shorter", device="cpu")
 METHODS = (BEST_OF_N, "dpo", "dial", "steering", "grpo", "ppo")
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory, make_model: Callable[..., GPT], tokenizer: Tokenizer) -> Path:
-    """A model that answers, of random words, and one that does not."""
-    directory = tmp_path_factory.mktemp("checkpoints")
-    small = make_model(block_size=256, n_layer=1, n_embd=16)
-    for name, stage in (("parent", "sft"), ("base", "pretrain")):
-        checkpoint.save(directory / name, small, tokenizer, Card(stage))
-    return directory
-
-
-@pytest.fixture(scope="module")
-def few_prompts() -> Iterator[None]:
-    """Thousands to learn on are for trainings that are longer."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(prompts, "LEARNED_PROMPTS", 200)
-        yield
 
 
 def settings(place: Path, **changes: object) -> MethodsConfig:
@@ -166,10 +144,15 @@ def test_a_rule_that_is_constant_is_told_before_anything_is_learned(place: Path)
     )
 
 
-def test_it_stops_where_a_person_wants_it_to_and_cleans_up(place: Path) -> None:
-    directory = create(place, "stopped", settings(place))
+def test_it_stops_where_a_person_wants_it_to_and_can_go_on(place: Path) -> None:
+    """What a rule that is constant says is said when it has gone on, though all that was made is gone."""
+    directory = create(place, "stopped", settings(place, rule="love"))
     request_stop(directory)
-    assert run(directory).state == "stopped" and not (directory / "runs").exists()
+    stopped = run(directory)
+    assert stopped.state == "stopped" and stopped.can_resume and (directory / "runs").is_dir()
+    remove(directory / "runs")
+    write_comparison(directory, replace(stopped, parts=[replace(part, ended=True) for part in stopped.parts]))
+    assert "the rule love says the same of all 80 answers" in run(directory).message
 
 
 def test_it_does_not_compute_beside_a_training(place: Path) -> None:

@@ -5,6 +5,7 @@ import { scales } from "../../playground/tabs/label/hit_rate.js";
 import { klScales, topOf } from "../../playground/tabs/label/kl_chart.js";
 import { learningText } from "../../playground/tabs/label/learning.js";
 import { deletedText } from "../../playground/tabs/label/table.js";
+import { againText, learnedText, troubleText } from "../../playground/tabs/label/train_again.js";
 import { timeText } from "../../playground/tabs/label/vote_row.js";
 
 test("the course of a hit rate goes from the first vote to the last, and from 0 at the bottom to 1 at the top", () => {
@@ -22,6 +23,20 @@ test("a vote's time is a day and a minute; what is no time stays as it is", () =
 test("what was deleted is counted in words", () => {
   assert.equal(deletedText(1), "1 vote deleted.");
   assert.equal(deletedText(1200), "1,200 votes deleted.");
+});
+
+test("models that learned from deleted votes are offered once, whatever their number, or it is said why not", () => {
+  const [one, three] = [1, 3].map((votes) => ({ name: `bard-${votes}`, votes, trouble: "" }));
+  assert.equal(learnedText([one]), "bard-1 learned from the deleted vote.");
+  assert.equal(learnedText([three]), "bard-3 learned from 3 deleted votes.");
+  assert.equal(learnedText([one, three]), "2 models learned from deleted votes.");
+  assert.deepEqual([one, three].map(againText), ["Train it again without it", "Train it again without them"]);
+  const [gone, judge] = ["its parent is gone", "no vote can be left out"].map((trouble) => ({ ...one, trouble }));
+  assert.equal(troubleText([gone]), "A model that learned from deleted votes stays as it is: its parent is gone.");
+  assert.match(
+    troubleText([gone, judge]),
+    /^2 models .* stay as they are: its parent is gone; no vote can be left out\.$/,
+  );
 });
 
 test("the chart of KL goes from no votes to all of them, and from 0 at the bottom to the next whole number", () => {

@@ -387,6 +387,11 @@ def test_a_dial_answers_at_once_is_measured_kept_and_turned_in_chat(
     said = page.locator(".pg-said-model")
     expect(said).to_have_attribute("data-state", "finished")
     expect(said.locator(".pg-said-who")).to_have_text("one-mixed (dial 0.5)")
+    said.get_by_role("button", name="Edit", exact=True).click()
+    page.get_by_label("The answer, to be edited").fill("Nay, answer me.")
+    page.get_by_role("button", name="Keep as the better answer").click()
+    expect(page.locator(".pg-said-note")).to_contain_text("edited by you")
+    assert Votes(workspace / "preferences.db").standing()[-1].rejected.writer == "one-mixed (dial 0.5)"
 
 
 def answer_after(answer: Locator, turn: int) -> str:

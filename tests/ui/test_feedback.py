@@ -12,6 +12,7 @@ from core import checkpoint
 from core.checkpoint import Card
 from core.datasets.conversation_files import read_conversations
 from core.datasets.thumbs import Thumb, read_feedback
+from core.learned_votes import LearnedVotes
 from core.model import GPT, GPTConfig
 from core.preferences.vote_store import FILE, Votes
 from core.training.run_directory import Run
@@ -110,6 +111,31 @@ def most_decisive_votes_are_named_and_proved(page: Page, url: str, workspace: Pa
     expect(part).to_contain_text("bent-without-1 is being trained, or waits in the queue")
     first = part.get_by_role("checkbox").first.get_attribute("aria-label")
     assert first == f"Vote {Run(workspace / 'bent-without-1').read()[1]['leave_out']}"
+    a_model_that_learned_from_deleted_votes_is_trained_again(page, workspace)
+
+
+def a_model_that_learned_from_deleted_votes_is_trained_again(page: Page, workspace: Path) -> None:
+    learned = LearnedVotes(workspace / "bent")
+    Votes(workspace / FILE).import_preferences(list(learned.texts.values()), "you")
+    open_tab(page, "Label")
+    table = page.locator("#votes-table")
+    offer = table.locator(".pg-train-again")
+    held_out = next(number for number in learned.texts if number not in learned.numbers)
+    for number in (held_out, *learned.numbers[:2]):
+        expect(offer.get_by_role("button")).to_have_count(0 if number in (held_out, learned.numbers[0]) else 1)
+        table.get_by_label("Search").fill(learned.texts[number].prompt)
+        expect(table.locator("tbody [data-vote]")).to_have_count(1)
+        for question in ("Delete", "Sure?"):
+            table.locator("tbody").get_by_role("button", name=question, exact=True).click()
+        expect(table).to_contain_text("1 vote deleted.")
+        expect(table.locator("tbody [data-vote]")).to_have_count(0)
+    expect(offer).to_contain_text("bent learned from 2 deleted votes.")
+    offer.get_by_role("button", name="Train it again without them").click()
+    expect(offer).to_contain_text("bent-without-2 is being trained, or waits in the queue.")
+    again = Run(workspace / "bent-without-2").read()[1]
+    assert again == Run(workspace / "bent").read()[1] | {"leave_out": ",".join(map(str, learned.numbers[:2]))}
+    offer.get_by_role("button", name="See it").click()
+    expect(page.locator("#align-view .pg-run")).to_contain_text("bent-without-2")
 
 
 def open_decisive_votes(page: Page, model: str) -> Locator:

@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 from core import checkpoint
 from core.evaluation import report_card
 from core.preferences.vote_store import Votes
+from playground.services.labelling import pair_source
 from tests.ui.steps import choose, open_page, open_tab
 from tests.ui.test_label import READ
 
@@ -110,9 +111,12 @@ def test_a_model_is_found_compared_measured_renamed_and_deleted(
     assert not (workspace / ".trash").exists()
 
 
-def test_a_blind_vote_ranks_two_models_and_a_model_goes_in_and_out(page: Page, url: str, workspace: Path) -> None:
+def test_a_blind_vote_ranks_two_models_and_a_model_goes_in_and_out(
+    page: Page, url: str, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pair_source, "DIAL", (0.25, 0.5))
     loaded = checkpoint.load(workspace / "bard-chat")
-    card = replace(loaded.card, shipped=False)
+    card = replace(loaded.card, shipped=False, parent="bard-chat", data={})
     checkpoint.save(workspace / "other", loaded.model, loaded.tokenizer, card)
     open_models(page, url)
     open_tab(page, "Ranking")
@@ -132,6 +136,7 @@ def test_a_blind_vote_ranks_two_models_and_a_model_goes_in_and_out(page: Page, u
     won = page.locator(".pg-arena-matrix tr", has_text=cast.chosen.model).nth(1)
     expect(won.locator("td").last).to_have_text("1")
     expect(page.locator(".pg-arena .pg-habit-name").first).to_contain_text(cast.chosen.model)
+    points_of_a_dial_meet_blind(page, workspace)
 
     open_tab(page, "Import and export")
     page.locator("#models-import").click()
@@ -151,3 +156,24 @@ def test_a_blind_vote_ranks_two_models_and_a_model_goes_in_and_out(page: Page, u
         assert "bard-tiny/model.safetensors" in archive.namelist()
     open_tab(page, "All models")
     expect(page.locator(".pg-model-card", has_text="brought")).to_be_visible(timeout=30_000)
+
+
+def points_of_a_dial_meet_blind(page: Page, workspace: Path) -> None:
+    choose(page, "arena-one", "bard-chat")
+    expect(page.locator("#arena-other")).to_be_visible()
+    choose(page, "arena-one", "other")
+    choose(page, "arena-other", "Its own dial")
+    arena, votes = page.locator("#arena-vote"), Votes(workspace / "preferences.db")
+    shown = arena.locator(".pg-voting[data-state=ready][data-pair]")
+    for _ in range(600):
+        pair = votes.pair(int(shown.get_attribute("data-pair", timeout=60_000) or 0))
+        if pair.left.dial != 1:
+            break
+        page.wait_for_timeout(100)
+    expect(arena).to_contain_text("Two models; your vote reveals their names")
+    page.wait_for_timeout(READ)
+    page.keyboard.press("1")
+    expect(page.locator(".pg-arena")).to_contain_text("other (dial 0.25)", timeout=30_000)
+    cast = votes.standing(source="arena")[-1]
+    assert {cast.chosen.writer, cast.rejected.writer} == {"other (dial 0.25)", "other (dial 0.5)"}
+    expect(arena).to_contain_text(f"A was {cast.pair.left.writer}, B was {cast.pair.right.writer}.")

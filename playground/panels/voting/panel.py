@@ -137,7 +137,7 @@ def describe_pair(pair: Pair) -> dict[str, Any]:
 def describe_writers(pair: Pair) -> str:
     """Who wrote a pair, without saying who wrote which answer."""
     left, right = pair.left, pair.right
-    if left.model != right.model:
+    if left.writer != right.writer:
         return "Two models; your vote reveals their names"
     if left.version == right.version:
         return f"Both by {describe_writer(left)}"
@@ -148,7 +148,7 @@ def describe_writers(pair: Pair) -> str:
 
 def describe_writer(answer: Answer) -> str:
     """The model, and which version of it, if it has learned while it was voted on."""
-    return f"{answer.model}, version {answer.version}" if answer.version else answer.model
+    return f"{answer.writer}, version {answer.version}" if answer.version else answer.writer
 
 
 def describe_sampling(pair: Pair) -> str:

@@ -225,7 +225,7 @@ class OnlineLearning:
         return [
             vote
             for vote in self.standing(annotator)
-            if vote.pair.left.model == vote.pair.right.model == name and vote.choice != "skip"
+            if vote.pair.left.writer == vote.pair.right.writer == name and vote.choice != "skip"
         ]
 
     def change(self, session: Path, **chosen: bool | int) -> None:

@@ -17,6 +17,8 @@ from playground.services.labelling.voting_settings import ANY_TWO, HELD_OUT, PLA
 
 BUILT_IN = 3000  # prompts from the plays
 FRUITLESS = 3  # batches without a usable pair, after which the person is told
+DIAL = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)  # points of a dial that meet
+ON_DIAL = 2  # prompts that two of them answer, before others are drawn
 
 
 class PairSource:
@@ -64,7 +66,7 @@ class PairSource:
     def unvoted_pairs(self, votes: Votes) -> list[Pair]:
         """Pairs in the store that were generated with these settings and that nobody has voted on."""
         settings = self.settings
-        if settings.models == ANY_TWO or settings.session:  # of those, some may be gone
+        if settings.models == ANY_TWO or settings.session or settings.dial_of:  # of those, some may be gone
             return []
         voted = {vote.pair.id for vote in votes.standing(source=settings.source)}
         prompts, sampling = set(self.prompts), asdict(settings.sampling)
@@ -76,6 +78,7 @@ class PairSource:
             and pair.prompt in prompts
             and pair.sampling == sampling
             and not (pair.left.version or pair.right.version)
+            and settings.by_its_models(pair)
         ]
 
     def generate(self, count: int, checkpoints: Checkpoints, votes: Votes) -> list[Pair]:
@@ -107,7 +110,13 @@ class PairSource:
     def writers(
         self, models: tuple[str, str], prompts: list[str], checkpoints: Checkpoints
     ) -> list[tuple[tuple[Writer, Writer], list[str]]]:
-        """Who answers which of the prompts. A version that has learned answers half of them against what it was."""
+        """Who answers which of the prompts.
+
+        A version that has learned answers half of them against what it was; of a dial, two points meet on each few.
+        """
+        if self.settings.dial_of:
+            some = (prompts[first : first + ON_DIAL] for first in range(0, len(prompts), ON_DIAL))
+            return [(self.draw_points(checkpoints), few) for few in some]
         first, second = (Writer(*checkpoints.writer(name, "float32"), name) for name in models)
         number, session = self.settings.version, self.settings.session
         if session is None:
@@ -116,6 +125,14 @@ class PairSource:
         learned = Writer(*checkpoints.version_writer(models[0], session, number), models[0], number)
         against, alone = prompts[self.is_against :: 2], prompts[not self.is_against :: 2]
         return [((first, learned), against), ((learned, learned), alone)]
+
+    def draw_points(self, checkpoints: Checkpoints) -> tuple[Writer, Writer]:
+        """Two points of the dial."""
+        first, second = (
+            Writer(*checkpoints.dialled_writer(name, a), name, dial=a)
+            for name, a in (checkpoints.at(self.settings.dial_of, a) for a in self.random.sample(DIAL, 2))
+        )
+        return first, second
 
     def draw_models(self, checkpoints: Checkpoints) -> tuple[str, str]:
         """Whose answers come next. Raises ValueError if any two are wanted and there are not two."""

@@ -24,6 +24,7 @@ class VotingSettings:
     criterion: str = OVERALL  # one of core.preferences.vote_store.CRITERIA
     version: int = 0  # of the model, which learns while it is voted on (core/online_dpo.py); 0: as it is
     session: Path | None = None  # where that version lies
+    dial_of: str = ""  # the one of the models that is turned to points between the other one, its parent, and itself
 
     @property
     def generation(self) -> "VotingSettings":
@@ -46,7 +47,10 @@ class VotingSettings:
 
     def by_its_models(self, pair: Pair) -> bool:
         """Are the answers by the models that are to be voted on?"""
-        return self.models == ANY_TWO or {pair.left.model, pair.right.model} == set(self.models)
+        names, as_they_are = {pair.left.model, pair.right.model}, pair.left.dial == pair.right.dial == 1
+        if self.dial_of:
+            return names <= set(self.models)
+        return self.models == ANY_TWO or (names == set(self.models) and as_they_are)
 
     def covers(self, vote: Vote) -> bool:
         """Does the vote belong to what is being done here: does it count, and does Undo take it back?"""

@@ -55,7 +55,7 @@ class MethodComparisons:
         return name
 
     def resume(self, name: str) -> None:
-        """Go on with one that was cut off. Raises ValueError likewise, and if it has ended."""
+        """Go on with one that was stopped or cut off. Raises ValueError likewise, and if it has ended."""
         directory = self.path(name)
         found = self.look(directory)
         self.refuse_if_busy(found.config)
@@ -72,7 +72,7 @@ class MethodComparisons:
         self.jobs.refuse_if_busy(pick_device(config.device).type)
 
     def compute(self, directory: Path) -> None:
-        """Start the process of one that was created or cut off."""
+        """Start the process of one that was created, stopped or cut off."""
         arguments = ["compare-methods", directory.name, "--directory", str(directory.parents[1].resolve()), "--resume"]
         self.begun[directory.name] = start_detached(arguments, None, directory / LOG)
 

@@ -150,7 +150,7 @@ export function stateText({ state, left, message, parts }) {
     created: "Its process starts …",
     running: `${now ? `${now.title}: ` : ""}about ${duration(left)} left.`,
     finished: `Finished after ${duration(seconds)}.`,
-    stopped: "Stopped: what was measured until then stays.",
+    stopped: "Stopped: what was measured until then stays, and it can be resumed.",
     failed: message,
     interrupted: "Its process has ended before it was done: what was measured until then stays.",
   }[state];

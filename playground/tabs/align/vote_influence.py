@@ -8,15 +8,14 @@ from typing import Any
 from core import decisive_votes
 from core.datasets.prompts import held_out_prompts
 from core.decisive_votes import DECISIVE, Decisive, DecisiveVotes, read_kept
-from core.stages.dpo import DPOConfig
 from core.stages.registry import DPO
 from playground.services.background_task import BackgroundTask, Stopped
 from playground.services.checkpoints import Checkpoints, Key, get_or_make
 from playground.services.training_jobs import Jobs
+from playground.services.vote_learners import train_without
 from playground.tabs.align.mixtures import SHOWN_PROMPTS
 
 ESTIMATE, PROOF = "estimate", "proof"  # what is going on
-LONGEST_STEM = 40  # characters of a name that goes on
 TRAINED = {  # what a proof does next, by how many models it has measured
     0: "measuring what is said with all votes",
     2: f"training again without the {DECISIVE} most decisive votes",
@@ -46,7 +45,7 @@ class VoteInfluence:
             raise ValueError(f"{name} lies where nothing can be written: choose a model of your own")
         with self.lock:
             work = get_or_make(self.works, key, lambda: DecisiveVotes(directory), 1)
-        work.check_votes()
+        work.votes.check()
         return work
 
     def about(self, name: str) -> dict[str, Any]:
@@ -111,13 +110,4 @@ class VoteInfluence:
 
     def train_without(self, name: str, numbers: Sequence[int]) -> str:
         """Begin the training of a model that never saw these votes; its name. Raises ValueError in words."""
-        work = self.work(name)
-        known = {pair.number for pair in work.pairs}
-        if not numbers or known <= set(numbers):
-            raise ValueError("choose at least one vote, and leave some to learn from")
-        if unknown := sorted(set(numbers) - known):
-            raise ValueError(f"{name} did not learn from vote {unknown[0]}: choose one of the list")
-        (made,) = self.jobs.free_names(f"{name[:LONGEST_STEM]}-without")
-        config = DPOConfig.from_dict(work.settings_without(sorted(set(numbers))))
-        self.jobs.start(made, DPO, config)
-        return made
+        return train_without(self.jobs, self.work(name).votes, numbers)

@@ -25,13 +25,17 @@ def feedback_functions(services: Services) -> list[Callable[..., Any]]:
         *before, last = replace(conversation(checkpoints, model, request), answers=True).turns
         return last["content"], tuple((message["role"], message["content"]) for message in before)
 
+    def answer(said: dict[str, Any], text: str) -> Answer:
+        model, dial = checkpoints.at(said["model"], float(said["dial"]))
+        return Answer(page_text(text), model, said["seed"], dial=dial)
+
     def vote(request: dict[str, Any], pair: int, choice: str, milliseconds: int) -> int:
         return votes.cast(request["key"], pair, annotator_name(request["annotator"]), choice, milliseconds)
 
     @server_function
     def vote_on_answers(request: dict[str, Any]) -> dict[str, Any]:
         """A vote between two answers to the same conversation; one that was given before is taken back."""
-        left, right = (Answer(page_text(side["text"]), model_of(side), side["seed"]) for side in request["sides"])
+        left, right = (answer(side, side["text"]) for side in request["sides"])
         prompt, history = asked(request["sides"][0]["model"], request)
         drawn = asdict(sampling(request["wish"]))
         pair = request["pair"] or votes.add_pairs([NewPair(prompt, left, right, drawn, "chat", history=history)])[0]
@@ -56,7 +60,7 @@ def feedback_functions(services: Services) -> list[Callable[..., Any]]:
     def edit_answer(request: dict[str, Any]) -> dict[str, Any]:
         """An answer as a person wants it: a preference over what the model wrote, which stands left or right."""
         text = page_text(request["edited"])[:LONGEST].strip()
-        written = Answer(page_text(request["text"]), model_of(request), request["seed"])
+        written = answer(request, request["text"])
         if not text or text == written.text.strip():
             raise ValueError("the answer is " + ("empty" if not text else "as it was") + ": change it, or cancel")
         prompt, history = asked(request["model"], request)

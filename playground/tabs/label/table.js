@@ -5,6 +5,7 @@ import { button, choice, headCell, make, number, pager } from "../../../assets/d
 import { download } from "../../../assets/files.js";
 import { ask, debounce, follow, latest } from "../../../assets/server.js";
 import { announceVotes, votesText } from "../../../assets/votes.js";
+import { trainAgain } from "./train_again.js";
 import { cell, voteRow } from "./vote_row.js";
 import { whenVotesChange } from "./when_votes_change.js";
 
@@ -102,6 +103,7 @@ export function mount({ element, props, watch, server }) {
   /** @type {HTMLElement} */
   const root = element.querySelector(".pg-votes");
   const [{ root: report, say }, table, ties, last] = [makeReport(), makeTable(), makeTies(), latest()];
+  const again = trainAgain(server);
   let page = 0;
   const goTo = (to) => {
     page = to;
@@ -111,8 +113,9 @@ export function mount({ element, props, watch, server }) {
 
   async function remove(what) {
     const answer = await ask(server.delete_votes({ ...search.wanted(), ...what, key: crypto.randomUUID() }));
-    say(answer.error ?? deletedText(answer.deleted), Boolean(answer.error));
+    say(answer.error ?? deletedText(answer.deleted.length), Boolean(answer.error));
     announceVotes();
+    if (!answer.error) again.add(answer.deleted);
   }
 
   async function changeTo(id, verdict, margin) {
@@ -146,7 +149,7 @@ export function mount({ element, props, watch, server }) {
 
   function show(answer) {
     if (answer.trouble) say(answer.trouble, true);
-    if (!tools.isConnected) root.replaceChildren(tools, report, table.root, pages.root);
+    if (!tools.isConnected) root.replaceChildren(tools, report, again.root, table.root, pages.root);
     page = answer.page;
     search.offerAnnotators(answer.annotators);
     search.offerCriteria(answer.criteria);
@@ -167,6 +170,7 @@ export function mount({ element, props, watch, server }) {
   });
   follow(props, watch, ({ note, failed }) => {
     say(note, failed);
+    if (!failed) again.forget();
     announceVotes();
   });
 }

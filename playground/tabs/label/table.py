@@ -3,6 +3,7 @@
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import gradio as gr
 
 from core.config import plural
 from core.datasets.conversation_files import write_conversations
-from core.datasets.preference_files import export_preferences, read_preferences
+from core.datasets.preference_files import Preference, export_preferences, read_preferences
 from core.datasets.thumbs import count_thumbs, read_feedback, write_thumbs
 from core.preferences.vote_store import (
     CHOICES,
@@ -25,6 +26,7 @@ from core.preferences.vote_store import (
 )
 from playground.panels.voting.panel import describe_sampling, describe_writer
 from playground.services.services import Services
+from playground.services.vote_learners import learners, train_without_votes
 from playground.ui.components import about, view
 from playground.ui.errors import explain, server_function
 from playground.ui.scripts import ASSETS
@@ -114,7 +116,20 @@ def build(services: Services) -> None:
         chosen = [vote for vote in matching if vote.id == request["id"]] if "id" in request else matching
         for vote in chosen:
             services.labelling.delete(f"{request['key']}-{vote.id}", vote)
-        return {"deleted": len(chosen)}
+        return {"deleted": [vote.id for vote in chosen]}
+
+    @server_function
+    def find_learners(request: dict[str, Any]) -> dict[str, Any]:
+        """Which models learned from votes that are deleted."""
+        return {"learners": [asdict(one) for one in learners(services.jobs, deleted(request["votes"]))]}
+
+    @server_function
+    def train_again(request: dict[str, Any]) -> dict[str, Any]:
+        """The training of a model once more, without votes that are deleted."""
+        return {"made": train_without_votes(services.jobs, request["model"], deleted(request["votes"]))}
+
+    def deleted(ids: list[int]) -> list[Preference]:
+        return as_preferences(votes.deleted(set(ids)))
 
     @server_function
     def change_vote(request: dict[str, Any]) -> dict[str, Any]:
@@ -177,7 +192,7 @@ def build(services: Services) -> None:
         "tabs/label/table.js",
         "pg-votes",
         "Reading the votes …",
-        [find_votes, change_vote, delete_votes, export_votes, export_single],
+        [find_votes, change_vote, delete_votes, find_learners, train_again, export_votes, export_single],
         choices={choice: about.short for choice, about in CHOICES.items()},
         sources=SOURCES,
         criteria=CRITERIA,

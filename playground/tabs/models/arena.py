@@ -1,11 +1,14 @@
 """Ranking: blind votes between two models, one at a time, and how all stand by them."""
 
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import gradio as gr
 
 from core.generate import Sampling
 from playground.panels.voting.panel import voting
+from playground.services.checkpoints import Checkpoints, answers
 from playground.services.labelling.voting_settings import ANY_TWO, HELD_OUT, TYPED, VotingSettings
 from playground.services.services import Services
 from playground.tabs.models.cards import ModelCards
@@ -16,18 +19,38 @@ from playground.ui.text import page_text
 FIGHT = Sampling(max_new_tokens=80, temperature=0.8)
 ANY, _ = ANY_TWO
 ANY_TITLE = "Any two, drawn at random"
+ITSELF, ITSELF_TITLE = "", "Its own dial"  # in place of a second model: two points of the first one's dial meet
 LONGEST = 2000  # characters of a prompt
 
 
-def wish(values: dict[str, Any]) -> VotingSettings:
+def wish(checkpoints: Checkpoints, values: dict[str, Any]) -> VotingSettings:
     """Who meets whom. Raises ValueError that says what to choose."""
     one, other, typed = values["one"], values["other"], page_text(values["prompt"] or "").strip()
-    if one != ANY and not (one and other):
+    if one != ANY and (not one or other is None):
         raise ValueError("choose two models that answer")
     if one != ANY and one == other:
         raise ValueError("choose two different models: there is nothing to tell apart")
-    models = ANY_TWO if one == ANY else (one, other)
-    return VotingSettings(models, FIGHT, TYPED if typed else HELD_OUT, typed, source="arena", repeats=False)
+    turned = one if one != ANY and other == ITSELF else ""
+    models = ANY_TWO if one == ANY else (one, dial_parent(checkpoints, one) if turned else other)
+    prompts = TYPED if typed else HELD_OUT
+    return VotingSettings(models, FIGHT, prompts, typed, source="arena", repeats=False, dial_of=turned)
+
+
+def dial_parent(checkpoints: Checkpoints, one: str) -> str:
+    """Where the dial of the model called `one` begins. Raises ValueError in words if no answers come from there."""
+    parent = checkpoints.parent(one)
+    if not answers(checkpoints.path(parent)):
+        raise ValueError(f"{parent}, from which {one} was made, does not answer: choose a child of a model that does")
+    return parent
+
+
+def opponents(checkpoints: Checkpoints, one: str) -> list[tuple[str, str]]:
+    """(what is read, name) of what may meet the model called `one`: what answers, and its own dial, if it has one."""
+    names = [(name, name) for name in checkpoints.chat_names()]
+    with suppress(ValueError):
+        dial_parent(checkpoints, one)
+        names.append((ITSELF_TITLE, ITSELF))
+    return names
 
 
 def build(services: Services, page: Page, tab: gr.Tab, cards: ModelCards) -> None:
@@ -47,7 +70,8 @@ def build(services: Services, page: Page, tab: gr.Tab, cards: ModelCards) -> Non
                     max_lines=1,
                     max_length=LONGEST,
                 )
-            vote = voting(services.labelling, "arena-vote", wish, empty="Looking which models answer …")
+            read = partial(wish, services.checkpoints)
+            vote = voting(services.labelling, "arena-vote", read, empty="Looking which models answer …")
         with gr.Column(scale=2, min_width=280):
             table = view(
                 "arena-table",
@@ -62,9 +86,11 @@ def build(services: Services, page: Page, tab: gr.Tab, cards: ModelCards) -> Non
         """The models that can meet: those that answer."""
         names = services.checkpoints.chat_names()
         chosen = chosen if chosen in names else ANY
-        against = against if against in names else next((name for name in names if name != chosen), None)
+        others = opponents(services.checkpoints, chosen)
+        if against not in [name for _, name in others]:
+            against = next((name for name in names if name != chosen), None)
         first = gr.update(choices=[(ANY_TITLE, ANY), *names], value=chosen)
-        return [first, gr.update(choices=names, value=against)]
+        return [first, gr.update(choices=others, value=against)]
 
     quiet: dict[str, Any] = {"show_progress": "hidden"}
     gr.on(

@@ -67,7 +67,7 @@ class ModelCards:
 
     def wins(self, name: str) -> list[dict[str, Any]]:
         """How often it won against each model that it met in votes."""
-        votes = by_models(vote for vote in self.votes.standing(model=name) if vote.choice != "skip")
+        votes = by_models(vote for vote in self.votes.standing(writer=name) if vote.choice != "skip")
         met = {other: found for models, found in votes.items() for other in models - {name, ""}}
         rates = {other: asdict(model_wins(met[other], name, other)) for other in sorted(met)}
         return [{"name": f"against {other}", "of": "votes", **rate} for other, rate in rates.items()]

@@ -7,7 +7,8 @@ import { follow, latest } from "../../../assets/server.js";
 
 const ABOUT =
   "Bradley-Terry scores in logits, with 95 % intervals: a lead of 1.1 means winning three times out of four. Votes " +
-  "of this ranking, of blind comparisons and of the chat count.";
+  "of this ranking, of blind comparisons and of the chat count. “Dial 0.5” is the model's parent with half of what " +
+  "the model has learned since.";
 const APART = "Not all of them have met, not even by way of others: between such groups nothing can be said.";
 
 const sum = (values) => values.reduce((a, b) => a + b, 0);

@@ -6,6 +6,7 @@ import random
 import pytest
 
 from core.datasets.preference_files import OVERALL
+from core.preferences.agreement import model_wins
 from core.preferences.arena import groups, outcomes, results, standings
 from core.preferences.vote_store import Answer, NewPair, Votes
 
@@ -80,8 +81,8 @@ def test_wins_and_ties_are_counted_from_both_sides():
 def test_only_votes_of_people_between_two_models_count(tmp_path):
     votes = Votes(tmp_path / "preferences.db")
 
-    def vote(left, right, choice, source="arena", criterion=OVERALL):
-        (pair,) = votes.add_pairs([NewPair("p", Answer("x", left), Answer("y", right), {}, source)])
+    def vote(left, right, choice, source="arena", criterion=OVERALL, dial=1.0):
+        (pair,) = votes.add_pairs([NewPair("p", Answer("x", left, dial=dial), Answer("y", right), {}, source)])
         votes.cast(f"{left}{right}{choice}{source}{criterion}", pair, "me", choice, 1, criterion=criterion)
 
     for left, right, choice in (
@@ -96,4 +97,10 @@ def test_only_votes_of_people_between_two_models_count(tmp_path):
     vote("a", "b", "right", "rule")
     vote("a", "b", "right", "compare", "obeys")  # who obeys better need not be better
     vote("", "", "right", "import")
+    vote("", "b", "left", "chat")  # of one that is not known, nothing is told
     assert results(votes.standing()) == [("a", "b", 1.0), ("b", "a", 1.0), ("a", "b", 0.5), ("a", "b", 0.0)]
+    before = model_wins(votes.standing(), "a", "b")
+    vote("a", "b", "right", dial=0.5)
+    assert results(votes.standing())[-1] == ("a (dial 0.5)", "b", 0.0)
+    assert model_wins(votes.standing(), "a", "b") == before, "by what it is not, a model is not judged"
+    assert model_wins(votes.standing(writer="a (dial 0.5)"), "b", "a (dial 0.5)").share == 1

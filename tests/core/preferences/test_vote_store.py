@@ -130,6 +130,13 @@ def test_a_deleted_vote_is_a_row_more_not_a_hole(votes):
     for _ in range(2):
         votes.withdraw("d", vote, "delete")
     assert votes.standing() == [] and rows(votes, "votes") == rows(votes, "withdrawals") == 1
+    other = votes.cast("k2", id, "Ann", "right", 1)
+    changed = votes.change("c", other, "tie")
+    votes.withdraw("u", changed, "undo")
+    assert [(found.id, found.choice, found.pair.id) for found in votes.deleted({vote, other, changed})] == [
+        (vote, "left", id)
+    ]
+    assert votes.deleted({other}) == []
     with pytest.raises(ValueError, match="no vote number 7"):
         votes.withdraw("d2", 7, "delete")
 
@@ -196,7 +203,7 @@ def test_only_what_is_new_is_read_and_it_is_what_the_store_holds_whoever_has_cha
         fresh = Votes(votes.path)
         assert found == fresh.standing() == windows[1].standing()
         assert votes.standing("Ann") == [vote for vote in found if vote.annotator == "Ann"]
-        assert votes.standing(source="chat", model="y", after=9) == [
+        assert votes.standing(source="chat", writer="y", after=9) == [
             vote for vote in found if vote.pair.source == "chat" and vote.pair.left.model != "z" and vote.id > 9
         ]
     other = Votes(tmp_path / "other.db")
@@ -267,6 +274,7 @@ HISTORY = (("system", "Be brief."), ("user", "Hm?"), ("assistant", "Yes?"))
 
 def test_what_was_said_before_is_kept_and_a_store_of_an_earlier_version_gets_a_place_for_it(tmp_path):
     versions = ",\n    left_version INTEGER NOT NULL DEFAULT 0, right_version INTEGER NOT NULL DEFAULT 0"
+    versions += ",\n    left_dial REAL NOT NULL DEFAULT 1, right_dial REAL NOT NULL DEFAULT 1"
     old = SCHEMA.replace(",\n    history TEXT NOT NULL DEFAULT '[]'" + versions, "")
     older = old.replace(",\n    margin REAL NOT NULL DEFAULT 0, criterion TEXT NOT NULL DEFAULT 'overall'", "")
     assert len({SCHEMA, old, older}) == 3
@@ -283,7 +291,9 @@ def test_what_was_said_before_is_kept_and_a_store_of_an_earlier_version_gets_a_p
     assert votes.import_preferences(given, "Bob") == 2 and votes.import_preferences(given, "Bob") == 0
     early, *others = Votes(votes.path).standing()
     assert (early.annotator, early.choice, early.margin, early.criterion) == ("Old", "right", 0.0, OVERALL)
-    assert [(v.pair.prompt, v.chosen.text, v.chosen.version) for v in others] == [("Who?", "I.", 0)] * 3
+    assert [(v.pair.prompt, v.chosen.text, v.chosen.version, v.chosen.dial) for v in others] == [
+        ("Who?", "I.", 0, 1)
+    ] * 3
     assert Votes(votes.path).preferences(["Ann", "Bob"]) == [given[1], *given]
     assert votes.standing("Bob")[0].pair.prompt_text.startswith("System: Be brief.\n\nUser: Hm?")
 

@@ -17,6 +17,7 @@ from core import checkpoint
 from core.checkpoint import Card
 from core.generate import Sampling
 from core.model import GPT
+from core.preferences.pair_generation import Writer, answers
 from core.preferences.vote_store import MUCH, Answer, NewPair, Votes
 from core.tokenizer import Tokenizer
 from playground.services.checkpoints import Checkpoints
@@ -268,6 +269,45 @@ def test_any_two_of_one_model_are_refused_in_words(labelling: Labelling, directo
     long = replace(any_two, typed="To be? " * 80)
     shutil.copytree(directory / "one", directory / "three")
     assert "no prompt fits into the context" in offered(labelling, settings=long).trouble
+
+
+def test_points_of_a_dial_meet_and_each_is_the_model_that_its_name_says(
+    labelling: Labelling, directory: Path, make_model: Callable[..., GPT], tokenizer: Tokenizer
+):
+    child = make_model(block_size=64, std=0.03)
+    checkpoint.save(directory / "child", child, tokenizer, Card("dpo", "one"))
+    dial = replace(SETTINGS, models=("child", "one"), source="arena", dial_of="child")
+    as_they_are = replace(dial, dial_of="")
+    points = {"one": 0.0, "child": 1.0} | {f"child (dial {a:g})": a for a in (0.25, 0.5, 0.75, 1.5)}
+    given: list[Answer] = []
+    for _ in range(20):  # which two meet is drawn for each few prompts
+        vote(labelling, 10, dial)
+        votes = labelling.votes.standing()
+        given = [answer for vote in votes for answer in (vote.pair.left, vote.pair.right)]
+        of_both = [vote for vote in votes if "one" in (vote.pair.left.writer, vote.pair.right.writer)]
+        if {answer.writer for answer in given} == set(points) and not all(map(as_they_are.covers, of_both)):
+            break
+    assert {answer.writer for answer in given} == set(points)
+    assert all(vote.pair.left.writer != vote.pair.right.writer and dial.covers(vote) for vote in votes)
+    assert all(as_they_are.covers(vote) == (vote.pair.left.dial == vote.pair.right.dial == 1) for vote in votes)
+    learned = labelling.learning.votes("me", replace(SETTINGS, models=("child", "child")))
+    assert learned == [], "a model that learns while it is voted on learns from its own answers"
+
+    parent = checkpoint.load(directory / "one").model
+    for answer, prompt in ((vote.pair.left, vote.pair.prompt) for vote in votes[:8]):
+        by_hand, a = make_model(block_size=64), points[answer.writer]
+        with torch.no_grad():
+            for mine, old, new in zip(by_hand.parameters(), parent.parameters(), child.parameters(), strict=True):
+                mine.copy_(old + a * (new - old))
+        writer = Writer(by_hand, tokenizer, "by hand")
+        assert answers(writer, [prompt], SAMPLING, answer.seed)[0].text == answer.text, answer.writer
+
+
+def test_a_dial_that_cannot_be_turned_is_told_in_words(labelling: Labelling, directory: Path):
+    two = checkpoint.load(directory / "two")
+    checkpoint.save(directory / "odd", two.model, two.tokenizer, Card("dpo", "one"))
+    trouble = offered(labelling, settings=replace(SETTINGS, models=("odd", "one"), dial_of="odd")).trouble
+    assert "odd cannot be mixed with its parent one" in trouble
 
 
 def test_votes_by_another_criterion_are_counted_undone_and_predicted_apart(labelling: Labelling):

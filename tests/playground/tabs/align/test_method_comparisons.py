@@ -111,7 +111,9 @@ def test_a_damaged_one_is_named_and_hides_no_other(comparisons, config, begun, t
     assert [name for name, _, _ in comparisons.kept()] == [NAME]
 
 
-def test_one_that_was_cut_off_is_resumed_and_one_that_goes_on_is_not_deleted(comparisons, config, begun, tmp_path):
+def test_one_that_was_cut_off_or_stopped_is_resumed_and_one_that_goes_on_is_not_deleted(
+    comparisons, config, begun, tmp_path
+):
     comparisons.start(config)
     comparisons.begun.pop(NAME).wait()
     directory = tmp_path / DIRECTORY / NAME
@@ -124,7 +126,13 @@ def test_one_that_was_cut_off_is_resumed_and_one_that_goes_on_is_not_deleted(com
     with FileLock(directory / LOCK), pytest.raises(ValueError, match=f"{NAME} goes on: stop it first"):
         comparisons.delete(NAME)
     write_comparison(directory, replace(read_comparison(directory), state="stopped"))
-    with pytest.raises(ValueError, match=f"{NAME} was stopped: begin a new one"):
+    request_stop(directory)
+    assert comparisons.status(NAME)["resumable"]
+    comparisons.resume(NAME)
+    assert begun[0] == begun[2] and not is_stop_requested(directory)
+    comparisons.begun.pop(NAME).wait()
+    write_comparison(directory, replace(read_comparison(directory), state="finished"))
+    with pytest.raises(ValueError, match=f"{NAME} was finished: begin a new one"):
         comparisons.resume(NAME)
     comparisons.delete(NAME)
     assert comparisons.kept() == [] and not directory.exists()

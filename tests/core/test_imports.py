@@ -1,6 +1,7 @@
 """Who may import whom, read from the sources; and that `core` runs where only its own few packages are."""
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -159,3 +160,20 @@ def test_core_trains_and_generates_without_the_packages_of_the_page_and_of_the_b
     done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, encoding="utf-8", timeout=120)
     assert done.returncode == 0, done.stderr
     assert "To be" in done.stdout
+
+
+@pytest.mark.parametrize("entry", ["core.__main__", "core.child", "playground.__main__"])
+def test_how_long_threads_spin_is_said_before_they_are_loaded(entry):
+    check = f"import sys, {entry}; names = list(sys.modules); print(*[n for n in names if n in ('core', 'torch')][:1])"
+    done = subprocess.run([sys.executable, "-c", check], cwd=REPO, capture_output=True, text=True, encoding="utf-8")
+    assert done.stdout == "core\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "spins"), [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "")]
+)
+def test_threads_spin_briefly_unless_it_is_said_otherwise(given, spins):
+    told = {name: value for name, value in os.environ.items() if name not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
+    command = [sys.executable, "-c", "import os, core; print(os.environ.get('GOMP_SPINCOUNT', ''))"]
+    done = subprocess.run(command, cwd=REPO, env=told | given, capture_output=True, text=True, encoding="utf-8")
+    assert done.stdout == f"{spins}\n", done.stderr

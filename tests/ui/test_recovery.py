@@ -17,7 +17,7 @@ from core.training.log_lines import read_lines
 from core.training.run_directory import Run
 from tests.ui.steps import open_page, open_tab, start_training, wait_for_points, wait_for_state
 
-STEPS = 100
+STEPS = 60
 
 
 def serve(port: int, workspace: Path) -> subprocess.Popen:

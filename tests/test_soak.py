@@ -1,4 +1,4 @@
-"""A short soak: what `python -m tests.benchmarks.soak` does, for forty events; it takes some 20 s of a core.
+"""A short soak: what `python -m tests.benchmarks.soak` does, for thirty events; it takes some 15 s of a core.
 
 The page is served by this process.
 """
@@ -17,7 +17,7 @@ SEED = 8
 def test_nothing_is_lost_whatever_happens(tmp_path: Path) -> None:
     world = World(tmp_path, in_process=True)
     try:
-        soak(world, SEED, seconds=60, events=40, settled=1)
+        soak(world, SEED, seconds=60, events=30, settled=1)
     finally:
         world.close()
     assert len(world.votes) > 5 and world.counts.total() > 20

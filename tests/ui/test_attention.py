@@ -414,7 +414,7 @@ def test_a_run_in_time_lapse_two_models_and_what_cannot_be_shown(
 def test_the_same_model_is_trained_with_and_without_the_square_root(
     page: Page, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scaling, "EXPERIMENT_STEPS", 30)
+    monkeypatch.setattr(scaling, "EXPERIMENT_STEPS", 50)
     open_page(page, url)
     open_tab(page, "Attention")
     open_tab(page, "Why √d_k")
@@ -426,5 +426,5 @@ def test_the_same_model_is_trained_with_and_without_the_square_root(
     page.reload()
     open_tab(page, "Attention")
     open_tab(page, "Why √d_k")
-    expect(panel).to_have_attribute("data-points", "30,30", timeout=240_000)
+    expect(panel).to_have_attribute("data-points", "50,50", timeout=240_000)
     expect(panel.locator("[role=status]")).to_contain_text(re.compile(r"unscaled-1: finished.*loss [\d.]+"))

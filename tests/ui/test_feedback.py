@@ -141,6 +141,7 @@ def a_model_that_learned_from_deleted_votes_is_trained_again(page: Page, workspa
 def open_decisive_votes(page: Page, model: str) -> Locator:
     open_tab(page, "Align")
     open_tab(page, "Before and after")
+    expect(page.locator("#compare-after input")).not_to_have_value("")  # what the page begins with is there
     choose(page, "compare-after", model)
     part = page.locator("#decisive-view")
     part.get_by_role("button", name="Most decisive votes").click()

@@ -17,7 +17,7 @@ from playground.services.training_jobs import stage
 from playground.tabs import align, attention, chat, label, learn, models, tokenizer, train
 from playground.tabs.learn.progress import FILE
 from playground.tour import stops
-from playground.ui.components import Page, about_html, module, view
+from playground.ui.components import Page, about_html, module, offer, view
 from playground.ui.errors import server_function
 
 TABS = {
@@ -100,9 +100,7 @@ def header(blocks: gr.Blocks, services: Services) -> Page:
     def refresh(chosen: str | None) -> dict[str, Any]:
         """The models there are; the chosen one stays as long as it is there."""
         names = services.checkpoints.names()
-        if chosen in names:  # an answer that comes late does not undo a choice
-            return gr.update(choices=names)
-        return gr.update(choices=names, value=next(iter(names), None))
+        return offer({"choices": names}, chosen, chosen if chosen in names else next(iter(names), None))
 
     def open_link(chosen: str | None, request: gr.Request) -> dict[str, Any]:
         """The model that the address asks for: `?model=bard-chat`."""

@@ -100,6 +100,12 @@ def view(
     )
 
 
+def offer(offered: dict[str, Any], shown: str | None, wanted: str | None) -> dict[str, Any]:
+    """Update a picker; an answer that comes late does not undo a choice, so only another value is sent."""
+    new: dict[str, Any] = {} if shown == wanted else {"value": wanted}
+    return gr.update(**offered, **new)
+
+
 def bind(views: gr.HTML | Sequence[gr.HTML], page: Page, *also: Any, opened: Any = (), **widgets: Any) -> None:
     """Give `views` the values of `widgets`, as {name: value}, whenever one changes, and at the events `also`.
 

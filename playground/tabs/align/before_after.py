@@ -14,7 +14,7 @@ from playground.services.labelling.voting_settings import HELD_OUT, VotingSettin
 from playground.services.services import Services
 from playground.tabs.align import decisive, dial
 from playground.tabs.align.comparison import MOST_PROMPTS, MOST_TOKENS, Comparison, Question
-from playground.ui.components import Page, about, bind, view
+from playground.ui.components import Page, about, bind, offer, view
 from playground.ui.errors import handler, server_function
 from playground.ui.press import message_line, press
 
@@ -138,12 +138,6 @@ def rule_that_voted(services: Services) -> str:
     return rule_behind(most) or ""
 
 
-def update(offered: dict[str, Any], shown: str | None, wanted: str | None) -> dict[str, Any]:
-    """Of a picker; an answer that comes late does not undo a choice, so only another value is sent."""
-    new: dict[str, Any] = {} if shown == wanted else {"value": wanted}
-    return gr.update(**offered, **new)
-
-
 # --- wiring -----------------------------------------------------------------------------------------------------
 
 
@@ -167,7 +161,7 @@ def keep_pickers(services: Services, page: Page, tab: gr.Tab, runs: gr.HTML, cho
         judges = [NONE, *((name, name) for name in rewards)]
         offered: list[dict[str, Any]] = [{"choices": names}, {"choices": names}, {}, {"choices": judges}]
         wanted = before, after, rule, reward_model
-        return [update(*each) for each in zip(offered, shown, wanted, strict=True)]
+        return [offer(*each) for each in zip(offered, shown, wanted, strict=True)]
 
     @handler
     def look_at_latest(rule: str) -> list[Any]:
@@ -178,8 +172,9 @@ def keep_pickers(services: Services, page: Page, tab: gr.Tab, runs: gr.HTML, cho
         return [before_of(after, services.checkpoints.chat_names(), services), reward_of(after, services)]
 
     quiet: dict[str, Any] = {"show_progress": "hidden"}
-    for event in (page.blocks.load, page.tab.select, tab.select, before.focus, after.focus):
-        event(refresh, pickers, pickers, api_name="refresh_comparison", **quiet)
+    # One after the other: of several at once, each would fill the empty form again, over what was chosen meanwhile.
+    events = [page.blocks.load, page.tab.select, tab.select, before.focus, after.focus]
+    gr.on(events, refresh, pickers, pickers, api_name="refresh_comparison", **quiet)
     runs.changed(look_at_latest, chosen["rule"], pickers, api_name="compare_latest", **quiet)
     after.input(suit, after, [before, chosen["reward_model"]], api_name="suit_comparison", **quiet)
 

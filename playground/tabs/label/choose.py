@@ -15,7 +15,7 @@ from core.preferences.pair_generation import PAIR_SAMPLING
 from playground.services import uploads
 from playground.services.labelling.voting_settings import LEAST_SURE, OTHERS, PLAYS, RANDOM, TYPED, VotingSettings
 from playground.services.services import Services
-from playground.ui.components import Page, summarise
+from playground.ui.components import Page, offer, summarise
 from playground.ui.errors import explain
 from playground.ui.forms import widget
 from playground.ui.press import message, message_line
@@ -122,11 +122,9 @@ def wire(chosen: Chosen, services: Services, page: Page, upload: gr.UploadButton
 
     def refresh(first: str | None, second: str | None, header: str | None) -> list[Any]:
         names = services.checkpoints.chat_names()
-        wanted = [name for name in (first, header, *names) if name in names]
-        first = wanted[0] if wanted else None
-        others = [name for name in (second, *names) if name in names and name != first]
-        second = others[0] if others else None
-        return [gr.update(choices=names, value=first), gr.update(choices=names, value=second)]
+        one = next((name for name in (first, header, *names) if name in names), None)
+        two = next((name for name in (second, *names) if name in names and name != one), None)
+        return [offer({"choices": names}, first, one), offer({"choices": names}, second, two)]
 
     def follow(header: str | None) -> Any:
         return header if header in services.checkpoints.chat_names() else gr.skip()
@@ -143,8 +141,9 @@ def wire(chosen: Chosen, services: Services, page: Page, upload: gr.UploadButton
         }
 
     quiet: dict[str, Any] = {"show_progress": "hidden"}
-    for event in (page.opened.then, page.tab.select, model.focus, other.focus):
-        event(refresh, [model, other, page.model], [model, other], api_name="refresh_label", **quiet)
+    pickers: list[Any] = [[model, other, page.model], [model, other]]
+    page.opened.then(refresh, *pickers, api_name="refresh_label", **quiet)
+    gr.on([page.tab.select, model.focus, other.focus], refresh, *pickers, api_name="refresh_label", **quiet)
     page.model.change(follow, page.model, model, api_name="follow_header", **quiet)
     mode.change(lambda what: gr.update(visible=what == TWO), mode, other, api_name="label_mode", **quiet)
     prompts.change(lambda what: gr.update(visible=what == TYPED), prompts, typed, api_name="label_prompts", **quiet)

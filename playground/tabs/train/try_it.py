@@ -5,7 +5,7 @@ from typing import Any
 import gradio as gr
 
 from playground.services.services import Services
-from playground.ui.components import Page, bind, view
+from playground.ui.components import Page, bind, offer, view
 from playground.ui.errors import server_function
 from playground.ui.text import page_text
 
@@ -26,7 +26,7 @@ def build(services: Services, page: Page, tab: gr.Tab) -> None:
 
     def refresh(chosen: str | None) -> dict[str, Any]:
         names = services.checkpoints.classifiers()
-        return gr.update(choices=names, value=chosen if chosen in names else next(iter(names), None))
+        return offer({"choices": names}, chosen, chosen if chosen in names else next(iter(names), None))
 
     with gr.Accordion("Try it", open=True, elem_id="try-it"):
         model = gr.Dropdown([], label="classifier", info="Any that was trained here", elem_id="try-model")
@@ -39,5 +39,5 @@ def build(services: Services, page: Page, tab: gr.Tab) -> None:
             functions=[classify],
         )
     bind(answer, page, model=model, text=text)
-    for event in (page.blocks.load, tab.select, model.focus):
-        event(refresh, model, model, api_name="refresh_classifiers", show_progress="hidden")
+    events = [page.blocks.load, tab.select, model.focus]
+    gr.on(events, refresh, model, model, api_name="refresh_classifiers", show_progress="hidden")

@@ -33,8 +33,14 @@ def pick_device(name: str) -> torch.device:
 
 
 def in_bfloat16(device: torch.device, dtype: str) -> bool:
-    """`auto` means bfloat16 on CUDA only: most CPUs multiply bfloat16 far slower than float32."""
-    return dtype == "bfloat16" or (dtype == "auto" and device.type == "cuda")
+    """`auto` means bfloat16 on CUDA only: most CPUs multiply bfloat16 far slower than float32.
+
+    So do GPUs older than Ampere, such as a T4. Where there is no GPU, one is planned for, and that is a newer one.
+    """
+    if dtype != "auto":
+        return dtype == "bfloat16"
+    is_older = torch.cuda.is_available() and not torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cuda" and not is_older
 
 
 def autocast(device: torch.device, dtype: str) -> AbstractContextManager[object]:

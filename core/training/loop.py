@@ -97,7 +97,7 @@ class FitConfig(Config):
     device: str = setting("auto", "Where to train; auto takes the fastest", choices=("auto", "cuda", "mps", "cpu"))
     dtype: str = setting(
         "auto",
-        "Arithmetic of the forward pass; auto is bfloat16 on CUDA, float32 elsewhere",
+        "Arithmetic of the forward pass; auto is bfloat16 on CUDA from Ampere on, float32 elsewhere",
         choices=("auto", "float32", "bfloat16"),
     )
     recompute: bool = setting(

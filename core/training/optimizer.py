@@ -14,6 +14,7 @@ from torch.nn import Parameter
 from torch.optim import AdamW, Optimizer
 
 from core import checkpoint
+from core.training.device import in_bfloat16
 from core.training.distributed import world_size
 
 STACK = 2**24  # numbers that Muon orthogonalises at once: enough for fast products, little beside the weights
@@ -117,7 +118,7 @@ def orthogonal(matrices: Tensor, steps: int = 5) -> Tensor:
     Those below a 600th of the matrix's norm stay smaller: of a square Gaussian matrix, 0.01 to 1.20. The
     quintic's coefficients are those of Jordan et al. 2024. bfloat16 is precise enough for it, and on a GPU faster.
     """
-    x = matrices.bfloat16() if matrices.is_cuda else matrices
+    x = matrices.bfloat16() if in_bfloat16(matrices.device, "auto") else matrices
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
     tall = x.shape[1] > x.shape[2]
     if tall:

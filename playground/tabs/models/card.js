@@ -20,15 +20,15 @@ export function modelRow(one, depth, isChosen, choose) {
   const about = [one.kind, one.weights ? shortCount(one.weights) : megabytes(one.size)];
   if (one.read_only) about.push("read-only");
   node.append(make("strong", "pg-model-name", one.name));
-  node.append(make("span", "pg-model-small", about.join(" · ")));
-  if (one.trouble) node.append(make("span", "pg-error pg-model-small", one.trouble));
-  if (one.figure) {
-    const figure = make("span", "pg-model-figure");
-    const certainty = certaintyText(one.figure);
-    figure.append(make("strong", "", figureText(one.figure)), make("span", "pg-model-small", one.figure.name));
-    if (certainty) figure.append(make("span", "pg-model-small", certainty));
-    if (one.figure.count) figure.title = "with its 95 % interval";
-    node.append(figure);
+  if (one.figure) node.append(make("strong", "pg-model-value", figureText(one.figure)));
+  node.append(make("span", "pg-model-small pg-model-about", about.join(" · ")));
+  if (one.figure) node.append(make("span", "pg-model-small pg-model-figure", one.figure.name));
+  const certainty = one.figure ? certaintyText(one.figure) : "";
+  if (certainty) {
+    const interval = make("span", "pg-model-small pg-model-certainty", certainty);
+    interval.title = "with its 95 % interval";
+    node.append(interval);
   }
+  if (one.trouble) node.append(make("span", "pg-error pg-model-small", one.trouble));
   return node;
 }

@@ -112,7 +112,7 @@ class Stage:
     several: bool = True  # can several share each batch?
     shards: bool = False  # can they share the model?
     # --- what it costs -----------------------------------------------------------------------------------------
-    frozen_models: int = 0  # as large as the one that learns, beside it
+    frozen_models: Callable[[Any], int] = lambda config: 0  # as large as the one that learns, beside it
     sequences_per_example: int = 1  # that are in memory at once: a pair has two answers
     passes: Callable[[Any], float] = lambda config: 1.0  # work for each token, in forward and backward passes
     answers_written: Callable[[Any, int], int] = lambda config, step: 0  # by its own model, up to a step, to learn from

@@ -256,7 +256,7 @@ STAGE = Stage(
     needs="GRPO needs neither votes nor a reward model: what can be counted is reward enough.",
     answers=True,
     several=False,
-    frozen_models=1,  # the parent
+    frozen_models=lambda config: 1,  # the parent
     # An answer is written, about as dear as to learn from it, and read by policy and parent, a third as dear each.
     passes=lambda config: 1 + 5 / 3 / config.group.grpo_epochs,
     answers_written=lambda config, step: on_policy.answers_written(

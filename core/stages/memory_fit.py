@@ -43,7 +43,7 @@ def memory_need(stage: Stage, config: Any) -> MemoryNeed | None:
     shape, fit = planned_for(stage, config)
     device = pick_device(fit.device)
     room = total_memory(device)
-    parts, peak = memory_parts(stage, shape, fit, device.type, stage.processes(config))
+    parts, peak = memory_parts(stage.frozen_models(config), shape, fit, device.type, stage.processes(config))
     return MemoryNeed(peak, room * 2**20, device.type) if parts and room else None
 
 
@@ -61,7 +61,7 @@ def known_need(stage: Stage, config: Any) -> MemoryNeed | None:
 def fitted(stage: Stage, config: Any, device: str, budget_gb: float) -> FitConfig:
     """Its fit with the micro-batch and recomputation that fit into so many GiB. ValueError if none do."""
     shape, fit = planned_for(stage, config)
-    frozen = stage.frozen_models * memory.FLOAT * memory.n_weights(shape)
+    frozen = stage.frozen_models(config) * memory.FLOAT * memory.n_weights(shape)
     beside = frozen / memory.GIB / memory.USABLE[device] if device in memory.USABLE else 0
     if beside >= budget_gb:
         raise ValueError(
@@ -99,7 +99,7 @@ def planned_for(stage: Stage, config: Any) -> tuple[GPTConfig, FitConfig]:
 
 
 def memory_parts(
-    stage: Stage, shape: GPTConfig, fit: FitConfig, device: str, processes: int = 1
+    frozen_models: int, shape: GPTConfig, fit: FitConfig, device: str, processes: int = 1
 ) -> tuple[dict[str, int], int]:
     """Bytes by part and at the fullest moment, on each GPU, or on the CPU for all processes together.
 
@@ -112,7 +112,7 @@ def memory_parts(
     parts = {name: here * size for name, size in vars(planned).items() if name != "peak"}
     if not planned.gathered:
         del parts["gathered"]
-    frozen = here * stage.frozen_models * planned.weights
+    frozen = here * frozen_models * planned.weights
     return parts | ({"frozen models": frozen} if frozen else {}), here * planned.peak + frozen
 
 

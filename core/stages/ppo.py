@@ -333,7 +333,7 @@ STAGE = Stage(
     needs="PPO needs a reward model: train that first, or start both, and PPO waits for the model in the queue.",
     answers=True,
     several=False,
-    frozen_models=2,  # the parent and the reward model
+    frozen_models=lambda config: 2,  # the parent and the reward model
     # An answer is written, about as dear as to learn from it, and read by three models, a third as dear each.
     passes=lambda config: 1 + 2 / config.ppo_epochs,
     answers_written=lambda config, step: on_policy.answers_written(

@@ -9,7 +9,7 @@ from typing import Any, Self
 import torch
 
 from core import checkpoint
-from core.checkpoint import Card
+from core.checkpoint import Card, Checkpoint, read_card
 from core.config import Config, setting
 from core.datasets import shakespeare as corpora
 from core.datasets.conversations import Example
@@ -27,10 +27,13 @@ from core.skills.heads import HEAD_SKILLS
 from core.skills.writing import WRITING_SKILLS
 from core.stages.base import HELD_OUT, Metric, Presets, Stage
 from core.tokenizer import Tokenizer, check_vocab_size
+from core.training.distillation import distillation_loss
+from core.training.finetuning import check_unchanged
 from core.training.loop import FitConfig, held_out_metrics, language_model_loss
 from core.training.runner import Job, Progress
 
 SHOWN_TEXT = 600  # characters
+TEACHER_DIGEST = "teacher_sha256"  # on a card
 log = logging.getLogger(__name__)
 RECIPES: dict[str, dict[str, Any]] = {
     name: GPTConfig.preset(name).to_dict() | preset.recipe for name, preset in PRESETS.items()
@@ -68,9 +71,28 @@ class PretrainConfig(Config):
         refers="checkpoint",
         fixed=True,
     )
+    teacher: str = setting(
+        "",
+        "Learn also what this model expects at each token (knowledge distillation): a checkpoint, whose vocabulary is "
+        "taken; empty = from the text alone",
+        refers="checkpoint",
+        fixed=True,
+    )
+    teacher_weight: float = setting(
+        0.5,
+        "The teacher's share of the training loss; the rest is that of the token which comes next in the text",
+        low=0.0,
+        high=1.0,
+        step=0.05,
+    )
     sample_prompt: str = setting("ROMEO:\n", "Beginning of the text samples written during training")
     model: GPTConfig = field(default_factory=lambda: GPTConfig.preset("nano"))
     fit: FitConfig = field(default_factory=lambda: FitConfig(**PRESETS["nano"].recipe))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.teacher and self.fit.shard:
+            raise ValueError("shard must be off where a teacher is named: it reads with the whole model")
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> Self:
@@ -88,14 +110,15 @@ def prepare(config: PretrainConfig, saved: Path | None, device: torch.device, sa
         log.info("%s: %s", corpus.name, sentence)
     begun = saved or config.init_from
     last = checkpoint.load(begun, device) if begun else None
-    tokenizer = last.tokenizer if last else make_tokenizer(config, corpus, say)
-    if last and config.tokenizer != "train" and named_tokenizer(config).digest != tokenizer.digest:
-        raise ValueError(
-            f"{begun} has another vocabulary than {config.tokenizer}: leave tokenizer at train to take the checkpoint's"
-        )
+    teacher = checkpoint.load(config.teacher, device) if config.teacher else None
+    tokenizer = vocabulary_of(config, last or teacher, str(begun or config.teacher)) or make_tokenizer(
+        config, corpus, say
+    )
     say("turning the corpus into tokens")
     train_ids = tokenizer.encode_documents(corpus.train)
     fit, block_size = config.fit, last.model.config.block_size if last else config.model.block_size
+    if teacher:
+        check_teacher(config, teacher, tokenizer, block_size)
     batches = TokenBlocks(train_ids, block_size, fit.batch_size, fit.seed)
     held_out = HeldOut(corpus.val, tokenizer, block_size, fit.micro_batch_size or fit.batch_size)
     if last:
@@ -119,6 +142,8 @@ def prepare(config: PretrainConfig, saved: Path | None, device: torch.device, sa
         return {"prompt": config.sample_prompt, "text": "".join(step.text for step in steps)}
 
     data = {"corpus": corpus.name, "sha256": corpus.digest, "vocabulary_sha256": tokenizer.digest}
+    if teacher:
+        data |= {"teacher": Path(config.teacher).name, TEACHER_DIGEST: teacher_digest(config, saved)}
     parent = Path(config.init_from).name if config.init_from else None
     card = Card("pretrain", parent, config=config.to_dict(), data=data)
     references = {"uniform": math.log(tokenizer.vocab_size), "unigram": unigram_entropy(train_ids)}
@@ -126,7 +151,7 @@ def prepare(config: PretrainConfig, saved: Path | None, device: torch.device, sa
         model=model,
         tokenizer=tokenizer,
         batches=batches,
-        loss_fn=language_model_loss,
+        loss_fn=distillation_loss(teacher.model, config.teacher_weight) if teacher else language_model_loss,
         config=fit,
         card=card,
         evaluate=evaluate,
@@ -138,6 +163,35 @@ def prepare(config: PretrainConfig, saved: Path | None, device: torch.device, sa
 
 def read_corpus(config: PretrainConfig) -> Corpus:
     return corpora.load(config.corpus, config.text_column, config.skip_bad_lines)
+
+
+def vocabulary_of(config: PretrainConfig, known: Checkpoint[GPT] | None, name: str) -> Tokenizer | None:
+    """Of the checkpoint `name` that is gone on from, or else taught by. ValueError if another one is asked for."""
+    if known and config.tokenizer != "train" and named_tokenizer(config).digest != known.tokenizer.digest:
+        raise ValueError(
+            f"{name} has another vocabulary than {config.tokenizer}: leave tokenizer at train to take the checkpoint's"
+        )
+    return known.tokenizer if known else None
+
+
+def check_teacher(config: PretrainConfig, teacher: Checkpoint[GPT], tokenizer: Tokenizer, block_size: int) -> None:
+    """Raise ValueError if it cannot say what it expects of the tokens that the model reads."""
+    if teacher.tokenizer.digest != tokenizer.digest:
+        raise ValueError(
+            f"the teacher {config.teacher} has another vocabulary than {config.init_from}: choose one that has the same"
+        )
+    if (most := teacher.model.config.block_size) < block_size:
+        raise ValueError(
+            f"the teacher {config.teacher} reads {most} tokens at once, and block_size is {block_size}: choose {most}"
+        )
+
+
+def teacher_digest(config: PretrainConfig, saved: Path | None) -> str:
+    """sha256 of its weights. Raises ValueError if they have changed since the saved step."""
+    if saved:
+        digest: str | None = read_card(saved / "card.json").data.get(TEACHER_DIGEST)
+        check_unchanged(Path(config.teacher), digest)
+    return checkpoint.weights_digest(Path(config.teacher))
 
 
 def make_tokenizer(config: PretrainConfig, corpus: Corpus, say: Progress) -> Tokenizer:
@@ -172,11 +226,12 @@ def preview(config: PretrainConfig) -> Preview:
     ]
     problems = corpus.recognised.sentences
     beginning = corpus.train[0][:SHOWN_TEXT]
-    if config.tokenizer == "train" and not config.init_from:
+    known = config.init_from or config.teacher
+    if config.tokenizer == "train" and not known:
         check_vocab_size(config.model.vocab_size)
         note = "The vocabulary will be learned from this text first, so it has no tokens yet. Every token counts."
         return Preview(facts, (), note, problems, text=beginning)
-    tokenizer = Tokenizer.load(config.init_from) if config.init_from else named_tokenizer(config)
+    tokenizer = Tokenizer.load(known) if known else named_tokenizer(config)
     ids = tokenizer.encode_documents(text[: 10 * SHOWN_TOKENS] for text in corpus.train[:SHOWN_TOKENS])[:SHOWN_TOKENS]
     example = show_example(tokenizer, Example(ids, [True] * len(ids)))
     note = "Blocks of this text, as long as the context, begin anywhere; every token counts in the loss."
@@ -195,6 +250,8 @@ STAGE = Stage(
     shape=shape_of,
     fills_context=True,
     shards=True,
+    frozen_models=lambda config: int(bool(config.teacher)),
+    passes=lambda config: 4 / 3 if config.teacher else 1.0,  # to read is a third as dear as to learn
     metrics=(
         Metric(
             "bpb/val",

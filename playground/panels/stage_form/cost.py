@@ -35,7 +35,7 @@ def plan(stage: str, config: Any) -> dict[str, Any]:
     device = pick_device(fit.device)
     room = total_memory(device)
     processes = known.processes(config)
-    parts, peak = memory_parts(known, shape, fit, device.type, processes)
+    parts, peak = memory_parts(known.frozen_models(config), shape, fit, device.type, processes)
     tokens = mean_tokens(known, config) * fit.batch_size
     each = tokens / processes if device.type == "cuda" else tokens  # those on a CPU share its cores
     seconds = step_seconds(shape, fit, known.passes(config) * each) * fit.max_steps

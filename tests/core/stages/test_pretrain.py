@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from core.presets import PRESETS
 from core.stages.pretrain import STAGE, PretrainConfig, prepare
 from core.stages.registry import train
 from core.tokenizer import Tokenizer
+from core.training.distillation import distillation_loss
 from core.training.log_lines import read_lines
 from core.training.loop import fit, mean_loss
 from core.training.run_directory import Run
@@ -97,3 +99,49 @@ def test_a_vocabulary_that_cannot_be_is_refused_before_a_run_is_made(tmp_path: P
     config = PretrainConfig.preset("tiny", corpus=str(tmp_path / "text.txt"), vocab_size=10)
     with pytest.raises(ValueError, match="vocab_size must be at least 259"):
         STAGE.check(config)
+
+
+def test_a_teacher_gives_its_vocabulary_and_is_on_the_card(parent, text_file, tmp_path, tokenizer):
+    config = settings(text_file, teacher=str(parent), block_size=16)
+    job = prepare(config, None, CPU, lambda message: None)
+    expected = distillation_loss(checkpoint.load(parent).model, 0.5)(job.model.eval(), job.batches(0))
+    assert job.loss_fn(job.model, job.batches(0)).item() == pytest.approx(expected.item())
+
+    run = Run.create(tmp_path / "run", "pretrain", config.to_dict())
+    assert train(run).state == "finished", run.status().message
+    made = checkpoint.load(run.directory)
+    assert (made.tokenizer.digest, made.model.config.n_embd, made.card.parent) == (tokenizer.digest, 64, None)
+    assert made.card.data["teacher"] == "parent"
+    assert made.card.data["teacher_sha256"] == checkpoint.weights_digest(parent)
+
+
+def test_a_run_does_not_go_on_under_another_teacher(parent, text_file, tmp_path, make_model, tokenizer):
+    config = settings(text_file, teacher=str(parent), block_size=16)
+    saved = tmp_path / "saved"
+    job = prepare(config, None, CPU, lambda message: None)
+    checkpoint.save(saved, job.model, job.tokenizer, job.card)
+    prepare(config, saved, CPU, lambda message: None)
+    shutil.rmtree(parent)
+    checkpoint.save(parent, make_model(std=0.2), tokenizer, Card("pretrain"))
+    with pytest.raises(ValueError, match="has changed since this run began"):
+        prepare(config, saved, CPU, lambda message: None)
+
+
+def test_a_teacher_that_cannot_teach_is_refused(parent, text_file, tmp_path, make_model):
+    with pytest.raises(ValueError, match="reads 16 tokens at once, and block_size is 32: choose 16"):
+        prepare(settings(text_file, teacher=str(parent), block_size=32), None, CPU, lambda message: None)
+    other = tmp_path / "other"
+    checkpoint.save(other, make_model(vocab_size=270), Tokenizer.train("another text, another text", 270), Card())
+    with pytest.raises(ValueError, match=f"other has another vocabulary than {parent}: choose one that has the same"):
+        prepare(settings(text_file, teacher=str(other), init_from=str(parent)), None, CPU, lambda message: None)
+    with pytest.raises(ValueError, match="leave tokenizer at train"):
+        prepare(settings(text_file, teacher=str(other), tokenizer=str(parent)), None, CPU, lambda message: None)
+    with pytest.raises(ValueError, match="shard must be off where a teacher is named"):
+        settings(text_file, teacher=str(parent), shard=True, optimizer="adamw")
+
+
+def test_a_teacher_is_counted_in_what_a_training_costs(parent, text_file):
+    alone, taught = settings(text_file), settings(text_file, teacher=str(parent))
+    assert [STAGE.frozen_models(config) for config in (alone, taught)] == [0, 1]
+    assert STAGE.passes(taught) == pytest.approx(4 / 3) and STAGE.passes(alone) == 1
+    assert STAGE.preview(taught).examples  # in the teacher's vocabulary, which is there already

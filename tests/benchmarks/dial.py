@@ -153,15 +153,18 @@ def time_letter(path: Path, picture: Path) -> None:
 def draw_letter(page: Page, picture: Path) -> None:
     """A question, answered by the model and by a mixture, and what stands behind a token of the second answer."""
     page.locator("#send:enabled").wait_for()
+    page.set_viewport_size({"width": LETTER_SIZE["width"], "height": 720})
     page.get_by_label("Temperature").fill("0")
-    page.get_by_label("What you say").fill("What say you, my lord?")
+    page.get_by_label("What you say").fill("What say you, my lord?\n\nAnswer in two lines.")
     page.get_by_role("button", name="Send").click()
     page.locator("#rewrite:enabled").wait_for()
     for _ in range(10):
         page.get_by_role("slider", name="Dial").press("ArrowLeft")
     page.get_by_role("button", name="Answer again").click()
     page.locator("#rewrite:enabled").wait_for()
-    page.locator(".bubble.assistant:not(.earlier) .token").nth(1).press("Enter")
+    page.locator(".bubble.assistant:not(.earlier) .token").nth(4).press("Enter")
+    for label, at in (("Layer", "3"), ("Head", "4")):
+        page.get_by_label(label).select_option(label=at)
     take(page.locator("body"), picture)
 
 

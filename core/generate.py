@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from core.config import Config, setting
-from core.datasets.length_buckets import OF_LIKE_LENGTH, by_length
 from core.graph_decoder import AHEAD, GraphDecoder, can_decode
+from core.length_buckets import OF_LIKE_LENGTH, by_length
 from core.model import GPT, KVCache
 from core.packed_model import PackedGPT
 from core.tokenizer import Tokenizer

@@ -10,12 +10,12 @@ from torch import Tensor
 from core.chat_template import answer_end, encode_prompt, turn_ends
 from core.classifier import SequenceClassifier, last_tokens
 from core.datasets.conversations import Example, collate
-from core.datasets.length_buckets import OF_LIKE_LENGTH, by_length
 from core.datasets.messages import Messages
 from core.datasets.preference_files import Preference
 from core.datasets.preference_pairs import last_token_batch
 from core.datasets.thumbs import Thumb
 from core.generate import Sampling, batch
+from core.length_buckets import OF_LIKE_LENGTH, by_length
 from core.linear_cross_entropy import IGNORE_INDEX
 from core.model import GPT
 from core.rlhf.logprobs import logits_of, ranked_right

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from core.config import Config, setting
 from core.graph_decoder import AHEAD, GraphDecoder, can_decode
+from core.length_buckets import OF_LIKE_LENGTH, by_length
 from core.model import GPT, KVCache
 from core.packed_model import PackedGPT
 from core.tokenizer import Tokenizer
@@ -172,14 +173,33 @@ class Context:
     def next_logits(self) -> Tensor:
         """Logits (B, V) for the token that follows each text."""
         if 0 < self.cache.length < self.cache.capacity:
-            unread = [ids[-1:] for ids in self.texts]
-        else:  # the beginning, or no room left: read what is visible of all of them
-            unread = [ids[context_start(len(ids), self.model.config.block_size) :] for ids in self.texts]
-            padding = torch.tensor([max(map(len, unread)) - len(ids) for ids in unread], device=self.model.device)
-            unread = [[0] * empty + ids for empty, ids in zip(padding.tolist(), unread, strict=True)]
-            self.cache = KVCache(self.model, len(unread), self.capacity, padding)
+            return self.logits([ids[-1:] for ids in self.texts], self.cache)
+        # the beginning, or no room left: read what is visible of all of them
+        texts = [ids[context_start(len(ids), self.model.config.block_size) :] for ids in self.texts]
+        if self.model.device.type != "cpu" or len(texts) <= OF_LIKE_LENGTH:
+            self.cache, logits = self.read(texts, self.capacity)
+            return logits
+        lengths = torch.tensor(list(map(len, texts)))
+        longest = int(lengths.max())
+        self.cache = KVCache(self.model, len(texts), self.capacity, longest - lengths)
+        self.cache.length = longest
+        logits = torch.empty(len(texts), self.model.config.vocab_size)
+        for rows in by_length(lengths.tolist(), OF_LIKE_LENGTH):
+            part, logits[rows] = self.read([texts[row] for row in rows], longest)
+            self.cache.place(rows, part)
+        return logits
+
+    def read(self, texts: list[list[int]], capacity: int) -> tuple[KVCache, Tensor]:
+        """A cache that holds these texts, shorter ones with empty slots before them; logits (B, V) for what follows."""
+        padding = torch.tensor([max(map(len, texts)) - len(ids) for ids in texts], device=self.model.device)
+        cache = KVCache(self.model, len(texts), capacity, padding)
+        filled = [[0] * empty + ids for empty, ids in zip(padding.tolist(), texts, strict=True)]
+        return cache, self.logits(filled, cache)
+
+    def logits(self, unread: list[list[int]], cache: KVCache) -> Tensor:
+        """Logits (B, V) for the token that follows, once these have been read behind what the cache holds."""
         idx = torch.tensor(unread, device=self.model.device)
-        return self.model(idx, cache=self.cache, last_only=True)[0][:, -1].float().to(self.device)
+        return self.model(idx, cache=cache, last_only=True)[0][:, -1].float().to(self.device)
 
     def uniforms(self, n: int) -> Tensor:
         """Numbers from [0, 1), (n, B), with which the next n tokens are drawn, from each text's own generator."""

@@ -123,11 +123,11 @@ class Split:
         self.weight, self.bias = self.parts.view(K, N).T, bias
 
     def __call__(self, x: Tensor) -> Tensor:
-        if len(x) > FEW_ROWS:
-            return F.linear(x, self.weight, self.bias)
         if len(x) == 1:
             row = torch.mv(self.weight, x[0]) if self.bias is None else torch.addmv(self.bias, self.weight, x[0])
             return row[None]
+        if len(x) > FEW_ROWS or self.ways == 1:
+            return F.linear(x, self.weight, self.bias)
         y = torch.bmm(x.view(len(x), self.ways, -1).transpose(0, 1), self.parts).sum(0)  # (M, N)
         return y if self.bias is None else y.add_(self.bias)
 

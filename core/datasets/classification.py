@@ -18,8 +18,8 @@ import torch
 from core.datasets import shakespeare
 from core.datasets.batch import Batch
 from core.datasets.labelled_files import ANY, Columns, normal, read_labelled
-from core.datasets.length_buckets import Buckets, by_length
 from core.datasets.recognised import Recognised
+from core.length_buckets import Buckets, by_length
 from core.linear_cross_entropy import IGNORE_INDEX
 from core.tokenizer import Tokenizer
 

@@ -14,7 +14,7 @@ import torch
 
 from core.chat_template import encode_chat
 from core.datasets.batch import Batch
-from core.datasets.length_buckets import Buckets
+from core.length_buckets import Buckets
 from core.linear_cross_entropy import IGNORE_INDEX
 from core.tokenizer import Tokenizer
 

@@ -16,10 +16,10 @@ from core.checkpoint import read_config
 from core.config import Config, setting
 from core.datasets.batch import Batch
 from core.datasets.conversations import Example
-from core.datasets.length_buckets import Buckets
 from core.datasets.messages import Messages, message
 from core.datasets.preference_files import Preference, Preferences, prompt_messages, read_preferences
 from core.datasets.preview import SHOWN, Preview, ShownExample, read_facts, show_example, show_read_at_end
+from core.length_buckets import Buckets
 from core.linear_cross_entropy import IGNORE_INDEX
 from core.tokenizer import Tokenizer
 

@@ -9,10 +9,10 @@ from torch import Tensor
 from core.chat_template import encode_chat, encode_prompt, turn_ends
 from core.datasets.conversations import Example, collate
 from core.datasets.instructions import KINDS, Dialogue, plain_dialogues, single_instruction_dialogues, split
-from core.datasets.length_buckets import by_length
 from core.datasets.messages import Messages, message
 from core.datasets.shakespeare import plays
 from core.generate import Model, Sampling, batch
+from core.length_buckets import by_length
 from core.linear_cross_entropy import IGNORE_INDEX
 from core.model import GPT
 from core.rlhf.logprobs import answer_logprobs

@@ -10,12 +10,12 @@ from torch import Tensor
 from core.chat_template import answer_end, encode_prompt, turn_ends
 from core.classifier import SequenceClassifier, last_tokens
 from core.datasets.conversations import Example, collate
-from core.datasets.length_buckets import by_length
 from core.datasets.messages import Messages
 from core.datasets.preference_files import Preference
 from core.datasets.preference_pairs import last_token_batch
 from core.datasets.thumbs import Thumb
 from core.generate import Sampling, batch
+from core.length_buckets import OF_LIKE_LENGTH, by_length
 from core.linear_cross_entropy import IGNORE_INDEX
 from core.model import GPT
 from core.rlhf.logprobs import logits_of, ranked_right
@@ -104,12 +104,12 @@ def answer_kl(policy: GPT, reference: GPT, written: Sequence[Example], temperatu
     the divergence with less noise than log-ratios of what was drawn. written: prompts with their answers, whose tokens
     are the ones that are learned.
     """
-    found = []
-    for first in range(0, len(written), SIDE_BY_SIDE):
-        rows = collate(written[first : first + SIDE_BY_SIDE]).to(policy.device)
+    found = torch.empty(len(written))
+    for some in by_length([len(text.ids) for text in written], OF_LIKE_LENGTH):
+        rows = collate([written[i] for i in some]).to(policy.device)
         counts = rows.targets != IGNORE_INDEX
         both = (policy.eval(), reference.eval())
         ours, theirs = (logits_of(gpt, gpt.hidden(rows.inputs)[counts], temperature).log_softmax(-1) for gpt in both)
         apart = F.kl_div(theirs, ours, reduction="none", log_target=True).sum(-1)
-        found.append(torch.zeros(counts.shape, device=counts.device).masked_scatter(counts, apart).sum(1).cpu())
-    return torch.cat(found)
+        found[some] = torch.zeros(counts.shape, device=counts.device).masked_scatter(counts, apart).sum(1).cpu()
+    return found

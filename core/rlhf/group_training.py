@@ -16,8 +16,8 @@ from torch import Tensor
 from core.chat_template import question
 from core.checkpoint import read_tensors, write_tensors
 from core.datasets.conversations import collate
-from core.datasets.length_buckets import Buckets
 from core.generate import Sampling
+from core.length_buckets import Buckets
 from core.model import GPT
 from core.rlhf.group_rollouts import GroupRollouts
 from core.rlhf.grpo import RLOO, GroupConfig, group_advantages, loss_weights

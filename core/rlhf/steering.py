@@ -18,9 +18,9 @@ from torch import Tensor
 
 from core.chat_template import encode_chat
 from core.datasets.conversations import Example, collate
-from core.datasets.length_buckets import by_length
 from core.datasets.messages import message
 from core.datasets.preference_files import Preference, prompt_messages
+from core.length_buckets import by_length
 from core.linear_cross_entropy import IGNORE_INDEX
 from core.model import GPT
 from core.rlhf.task_vectors import check_plain, with_parameters

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.generate import Model, Sampling, batch
+from core.generate import Sampling, batch
+from core.model import GPT
+from core.packed_model import PackedGPT
 from core.skills.skill import Seen, Skill, share
 from core.tokenizer import Tokenizer
 
@@ -180,9 +182,10 @@ def places(documents: Sequence[str], count: int = TEXTS) -> list[str]:
     return [text[max(0, end - PROMPT_CHARACTERS) : end] for end in spread]
 
 
-def write_texts(model: Model, tokenizer: Tokenizer, prompts: Sequence[str]) -> list[str]:
+def write_texts(model: GPT, tokenizer: Tokenizer, prompts: Sequence[str]) -> list[str]:
     """How the model goes on, drawn as the chat draws, with the same seeds each time."""
     most = min(PROMPT_TOKENS, model.config.block_size // 2)
     ids = [tokenizer.encode(prompt)[-most:] or [tokenizer.eot] for prompt in prompts]
     sampling = Sampling(max_new_tokens=min(TOKENS, model.config.block_size - most))
-    return [tokenizer.decode(written) for written in batch(model, ids, sampling, {tokenizer.eot})]
+    writer = PackedGPT(model) if model.device.type == "cpu" else model
+    return [tokenizer.decode(written) for written in batch(writer, ids, sampling, {tokenizer.eot})]

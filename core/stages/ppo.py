@@ -30,7 +30,6 @@ from core.checkpoint import Card, read_tensors, write_tensors
 from core.classifier import SequenceClassifier
 from core.config import Config, setting
 from core.datasets.conversations import collate
-from core.datasets.length_buckets import Buckets
 from core.datasets.preference_files import prompt_messages
 from core.datasets.preview import Preview
 from core.datasets.prompts import (
@@ -47,6 +46,7 @@ from core.evaluation.held_out_answers import held_out_answers
 from core.evaluation.instructions import replies
 from core.evaluation.preferences import response_kl, reward_scores_of_ids
 from core.generate import Sampling
+from core.length_buckets import Buckets
 from core.linear_cross_entropy import IGNORE_INDEX
 from core.model import GPT
 from core.rlhf import on_policy

@@ -22,7 +22,6 @@ from core.datasets import shakespeare as corpora
 from core.datasets.conversation_files import Conversations, read_conversations
 from core.datasets.conversations import ChatBatches, Example, collate, examples
 from core.datasets.instructions import KINDS, dialogues, split
-from core.datasets.length_buckets import by_length
 from core.datasets.look import look_at_conversations
 from core.datasets.messages import Messages, describe_messages
 from core.datasets.preview import SHOWN, Preview, read_facts, show_example
@@ -32,6 +31,7 @@ from core.datasets.shakespeare import Corpus
 from core.diagnostics.verdict import sft_verdict
 from core.evaluation.held_out_answers import MOST_PROMPTS, held_out_answers
 from core.evaluation.instructions import evaluate_instructions, replies
+from core.length_buckets import by_length
 from core.model import GPT
 from core.skills.instructions import OBEYS
 from core.stages.base import HELD_OUT, Metric, Stage

@@ -7,22 +7,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import torch
-from PIL import Image
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import ViewportSize
 
 from core.__main__ import main as core
 from core.method_comparison_file import DIRECTORY, FILE, Comparison, read_comparison
-from playground.__main__ import launch
-from playground.services.services import Services
-from tests.conftest import free_port
 from tests.helpers.alignment import CHAT
-from tests.ui.conftest import FLAGS, installed_chromium
-from tests.ui.steps import open_page, open_tab
+from tests.helpers.pictures import playground, take
+from tests.ui.steps import open_tab
 
 REPO = Path(__file__).parents[2]
 NAME = "docs"
-SIZE = {"width": 1200, "height": 900}
+SIZE: ViewportSize = {"width": 1200, "height": 900}
 
 
 def arguments(name: str, about: str, picture: str) -> argparse.ArgumentParser:
@@ -53,17 +48,8 @@ def tell_and_draw(
 
 def draw(place: Path, picture: Path, what: str) -> None:
     """The picture of the comparison in `place`, as the page draws it."""
-    port = free_port()
-    blocks = launch(Services.open(place, torch.device("cpu")), "127.0.0.1", port, browser=False, wait=False)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=installed_chromium(), args=FLAGS)
-        page = browser.new_page(viewport=SIZE)  # type: ignore[arg-type]
-        open_page(page, f"http://127.0.0.1:{port}/?__theme=light")
+    with playground(place, SIZE) as page:
         for tab in ("Align", "Compare methods"):
             open_tab(page, tab)
         page.locator(".pg-methods:is([data-state=finished], [data-state=stopped])").wait_for()
-        page.wait_for_timeout(1200)  # what is drawn comes to rest
-        page.locator(what).screenshot(path=picture)
-        browser.close()
-    blocks.close()
-    Image.open(picture).convert("RGB").save(picture, optimize=True)
+        take(page.locator(what), picture)

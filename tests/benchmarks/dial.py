@@ -13,8 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
-from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, ViewportSize
 
 from core.datasets.preference_files import read_preferences
 from core.export import export
@@ -23,21 +22,19 @@ from core.preferences.rule_annotators import annotator_of
 from core.preferences.vote_store import FILE, Votes
 from core.rlhf.task_vectors import EMBEDDINGS, parts
 from core.task_arithmetic import AMOUNTS, STRENGTHS, Mixture, evaluator, mixed, read_family, sweep
-from playground.__main__ import launch
 from playground.services.checkpoints import Checkpoints
-from playground.services.services import Services
 from playground.tabs.align.mixtures import Mixtures
-from tests.conftest import free_port
 from tests.helpers.alignment import CHAT, voted
+from tests.helpers.pictures import browser, playground, take
 from tests.helpers.rounding import rounded_difference, rounded_mixture
-from tests.ui.conftest import FLAGS, installed_chromium
-from tests.ui.steps import choose, open_page, open_tab
+from tests.ui.steps import choose, open_tab
 
-REPO = Path(__file__).parents[2]
+ASSETS = Path(__file__).parents[2] / "assets"
 CHILD, RULE, VOTES, TURNS = "bard-aligned", "question", 200, 20
-SIZE = {"width": 1200, "height": 1000}
+SIZE: ViewportSize = {"width": 1200, "height": 1000}
 TRACES = "(document.querySelector('#dial-view .js-plotly-plot')?.data ?? [])"
 DRAWN = f"([varied, n]) => {TRACES}.some((trace) => trace.name.startsWith(varied) && trace.x.length === n)"
+LETTER_SIZE: ViewportSize = {"width": 1000, "height": 900}
 LETTER = (-1.0, 0.0, 0.5, 1.0, 1.5)  # where the dial of the HTML file is measured
 # ms from a turn of the letter's dial, at once answered again, until it is mixed, until the first token is there, and
 # from then until the last; and how many tokens those are
@@ -64,13 +61,13 @@ def main() -> int:
     parser = argparse.ArgumentParser("python -m tests.benchmarks.dial", description=__doc__.splitlines()[0])
     parser.add_argument("--votes", type=Path, help="a file of votes, instead of having the rule give them")
     parser.add_argument("--letter", action="store_true", help="only the HTML file of the child")
-    parser.add_argument("--picture", type=Path, default=REPO / "assets" / "dial.png", help="[%(default)s]")
+    parser.add_argument("--picture", type=Path, help="its file [assets/dial.png, or assets/letter.png]")
     args = parser.parse_args()
     with TemporaryDirectory() as name:
         place = Path(name)
         if args.letter:
             compare_letter()
-            time_letter(place / "letter.html")
+            time_letter(place / "letter.html", args.picture or ASSETS / "letter.png")
             return 0
         votes = args.votes or voted(place, RULE, VOTES)
         (place / FILE).unlink(missing_ok=True)
@@ -79,7 +76,7 @@ def main() -> int:
         Votes(place / FILE).import_preferences(read_preferences(votes).pairs, annotator_of(RULE))
         turn(place)
         measure_layers(place)
-        draw(place, args.picture)
+        draw(place, args.picture or ASSETS / "dial.png")
     return 0
 
 
@@ -131,13 +128,12 @@ def compare_letter() -> None:
             sys.stdout.write(f"{kind} at {a:g}: {say(measure.measure(model), len(measure.prompts))}\n")
 
 
-def time_letter(path: Path) -> None:
+def time_letter(path: Path, picture: Path) -> None:
     """The file's size, how soon it is read, how fast it writes, and how soon a turn of its dial is answered."""
     export(CHAT.with_name(CHILD), path)
     sys.stdout.write(f"{path.stat().st_size / 1e6:.2f} MB\n")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=installed_chromium(), args=FLAGS)
-        page = browser.new_page()
+    with browser() as started:
+        page = started.new_page(viewport=LETTER_SIZE, device_scale_factor=1.5)
         began = time.perf_counter()
         page.goto(path.as_uri())
         page.locator("#send:enabled").wait_for()
@@ -146,31 +142,39 @@ def time_letter(path: Path) -> None:
         page.get_by_role("button", name="Send").click()
         page.locator("#rewrite:enabled").wait_for()
         turns = [page.evaluate(TURN, str(round(-1 + 3 * i / TURNS, 2))) for i in range(TURNS)]
-        browser.close()
+        page.reload()
+        draw_letter(page, picture)
     mixed_after, first_after, written_in, more = zip(*turns, strict=True)
     for what, times in (("mixed", mixed_after), ("first token", first_after)):
         sys.stdout.write(f"{what} after {statistics.median(times):.0f} ms in the median, at most {max(times):.0f}\n")
     sys.stdout.write(f"then {1000 * sum(more) / sum(written_in):.0f} tokens a second\n")
 
 
+def draw_letter(page: Page, picture: Path) -> None:
+    """A question, answered by the model and by a mixture, and what stands behind a token of the second answer."""
+    page.locator("#send:enabled").wait_for()
+    page.set_viewport_size({"width": LETTER_SIZE["width"], "height": 720})
+    page.get_by_label("Temperature").fill("0")
+    page.get_by_label("What you say").fill("What say you, my lord?\n\nAnswer in two lines.")
+    page.get_by_role("button", name="Send").click()
+    page.locator("#rewrite:enabled").wait_for()
+    for _ in range(10):
+        page.get_by_role("slider", name="Dial").press("ArrowLeft")
+    page.get_by_role("button", name="Answer again").click()
+    page.locator("#rewrite:enabled").wait_for()
+    page.locator(".bubble.assistant:not(.earlier) .token").nth(4).press("Enter")
+    for label, at in (("Layer", "3"), ("Head", "4")):
+        page.get_by_label(label).select_option(label=at)
+    take(page.locator("body"), picture)
+
+
 def draw(place: Path, picture: Path) -> None:
-    port = free_port()
-    blocks = launch(Services.open(place, torch.device("cpu")), "127.0.0.1", port, browser=False, wait=False)
-    try:
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=installed_chromium(), args=FLAGS)
-            page = browser.new_page(viewport=SIZE, device_scale_factor=1.5)  # type: ignore[arg-type]
-            page.set_default_timeout(600_000)
-            measure_on_page(page, f"http://127.0.0.1:{port}/")
-            page.locator("#dial-view").screenshot(path=picture)
-            browser.close()
-    finally:
-        blocks.close()
-    Image.open(picture).convert("P", palette=Image.Palette.ADAPTIVE, colors=128).save(picture, optimize=True)
+    with playground(place, SIZE, 1.5) as page:
+        measure_on_page(page)
+        take(page.locator("#dial-view"), picture)
 
 
-def measure_on_page(page: Page, url: str) -> None:
-    open_page(page, url)
+def measure_on_page(page: Page) -> None:
     for name in ("Align", "Before and after"):
         open_tab(page, name)
     choose(page, "compare-after", CHILD)
@@ -179,14 +183,15 @@ def measure_on_page(page: Page, url: str) -> None:
     slider = view.get_by_label(f"a of {CHILD}")
     for varied, at, points in (("dial", "0.75", len(AMOUNTS)), ("steering", "0", len(STRENGTHS))):
         slider.fill(at)
-        began = time.perf_counter()
+        began, work = time.perf_counter(), time.process_time()
         view.get_by_role("button", name=f"Measure {'the ' if varied == 'dial' else ''}{varied}").click()
         page.wait_for_function(DRAWN, arg=[varied, points])
-        sys.stdout.write(f"{varied}: {points} points in {time.perf_counter() - began:.0f} s\n")
+        taken, worked = time.perf_counter() - began, time.process_time() - work
+        sys.stdout.write(f"{varied}: {points} points in {taken:.0f} s, {worked:.0f} s of computing\n")
     for text in page.evaluate(POINTS):
         sys.stdout.write(f"{text.replace('<br>', '; ')}\n")
     slider.fill("0.75")
-    page.wait_for_timeout(3000)
+    page.wait_for_timeout(2000)  # in which it is answered
 
 
 if __name__ == "__main__":

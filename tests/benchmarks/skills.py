@@ -4,7 +4,8 @@
     python -m tests.benchmarks.skills nano        one of them
     ... --record DIRECTORY                        keep their details.jsonl there, on which the tests are run
 
-The cost is the time of all that is measured of skills, reading the text for its words included, of the whole run's.
+The cost is the processor time of all that is measured of skills, reading the text for its words included, of the whole
+run's.
 """
 
 import argparse
@@ -31,11 +32,11 @@ class Stopwatch:
 
     def wrap(self, function):
         def timed(*args):
-            begin = time.perf_counter()
+            begin = time.process_time()
             try:
                 return function(*args)
             finally:
-                self.seconds += time.perf_counter() - begin
+                self.seconds += time.process_time() - begin
 
         return timed
 
@@ -49,11 +50,11 @@ def train(preset: str, directory: Path) -> tuple[Run, float, float]:
         job = pretrain.prepare(config, saved, device, say)
         return replace(job, details=watch.wrap(job.details))
 
-    begin = time.perf_counter()
+    begin = time.process_time()
     run = Run.create(directory / preset, "pretrain", config.to_dict())
     status = execute(run, config.fit, prepare)
     assert status.state == "finished", status.message
-    return run, watch.seconds, time.perf_counter() - begin
+    return run, watch.seconds, time.process_time() - begin
 
 
 def main() -> None:

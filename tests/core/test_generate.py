@@ -113,6 +113,19 @@ def test_a_batch_writes_what_each_prompt_gets_alone_with_its_seed(model, samplin
     assert (expected[0] == expected[-1]) == (sampling.temperature == 0)  # the same prompt, another seed
 
 
+def test_texts_that_are_read_in_groups_of_like_length_are_those_that_each_gets_alone(model, monkeypatch):
+    """Whatever was in the memory that their padding takes: here, NaN."""
+    sampling = Sampling(temperature=1.5, top_p=1.0, max_new_tokens=40)
+    prompts = [list(range(60, 60 + n)) for n in (9, 1, 14, 3, 16)]
+    expected = each_alone(model, prompts, sampling)
+    monkeypatch.setattr(generate, "OF_LIKE_LENGTH", 2)
+    torch.use_deterministic_algorithms(True)  # which fills new memory
+    try:
+        assert batch(model, prompts, sampling) == expected
+    finally:
+        torch.use_deterministic_algorithms(False)
+
+
 @pytest.mark.parametrize("sampling", SAMPLINGS, ids=["greedy", "penalised", "sampled", "everything"])
 def test_texts_of_a_batch_end_each_at_its_own_time(model, sampling):
     whole = each_alone(model, PROMPTS, sampling)

@@ -16,7 +16,7 @@ ROWS = (
     ("compiling", "decode_kernels", "config", "child"),
     ("bounded_files", "atomic_files"),
     ("added_words", "tokenizer_files"),
-    ("roots", "tokenizer", "linear_cross_entropy", "presets"),
+    ("roots", "tokenizer", "linear_cross_entropy", "presets", "length_buckets"),
     ("model", "merge_tree", "foreign_vocabulary", "chat_template", "pytorch_files"),
     ("packed_model", "graph_decoder", "classifier"),
     ("huggingface",),

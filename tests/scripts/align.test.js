@@ -11,7 +11,9 @@ const { byKind, followLatest } = await import("../../playground/tabs/align/detai
 const { fateOf, partsText, ranked } = await import("../../playground/tabs/align/groups.js");
 const { limitsInSight, pointsOf } = await import("../../playground/tabs/align/kl.js");
 const {
+  beyondText,
   isParent,
+  klEnd,
   partText,
   pointText,
   rowsOf,
@@ -137,6 +139,15 @@ test("each method is a path that begins at the parent, in the order of its stren
   const others = [{ method: "dial", strength: 150 }, { method: "steering", strength: 400 }, dpo, best];
   assert.deepEqual(others.map(strengthText), ["a = 1.5", "strength 4", "step 60", "n = 4"]);
   assert.match(pointText(best, "n"), /KL at most 0.64 nats.*nothing is learned; 4 answers for each/);
+});
+
+test("a dial that was turned far does not squeeze the others: its farthest points are told in words", () => {
+  const all = { ...looks, dial: { title: "Dial", color: "orange", symbol: "pentagon" } };
+  const [near, far] = [4, 40].map((kl) => ({ ...dpo, method: "dial", strength: 5 * kl, kl }));
+  assert.deepEqual([klEnd([parent, best, dpo, near]), beyondText([parent, best, dpo, near], all)], [undefined, ""]);
+  assert.deepEqual([klEnd([parent, far]), klEnd([parent, best, dpo, far, near])], [undefined, 4.5]);
+  const told = "1 point farther to the right than is drawn: Dial, a = 2 (40 nats).";
+  assert.equal(beyondText([parent, far, dpo, near], all), told);
 });
 
 test("a point of reward is priced where something was gained", () => {

@@ -36,6 +36,7 @@ test("score is drawn against the square root of KL, and read with its interval a
       [0.3, 0.9],
     ],
   );
+  assert.deepEqual(trace.text, ["", "2"], "the parent is not written over the axis");
   const rounded = (all) => all.map((value) => Number(value.toFixed(3)));
   assert.deepEqual(
     [rounded(trace.error_y.array), rounded(trace.error_y.arrayminus)],

@@ -60,7 +60,7 @@ export const tracesOf = (curves, colors) =>
     ...{ type: "scatter", mode: "lines+markers+text", name: curve.name, cliponaxis: false },
     x: curve.points.map(({ kl }) => Math.sqrt(kl[0])),
     y: curve.points.map(({ reward }) => reward[0]),
-    text: curve.points.map(({ at }) => signed(at)),
+    text: curve.points.map(({ at }) => (at ? signed(at) : "")), // at 0 stands the axis
     textposition: PLACES[i % PLACES.length],
     textfont: { color: colors[i % colors.length] },
     customdata: curve.points.map((point) => pointText(curve, point)),

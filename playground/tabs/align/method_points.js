@@ -13,6 +13,8 @@ import { wholePercent } from "../../../assets/rates.js";
  */
 
 const BEST_OF_N = "best-of-n";
+const TURNED = ["dial", "steering"]; // methods that can be turned up at will
+const ROOM = 1.5; // times as far as all others went: so far the axis of KL goes
 
 /** The parent is the best of one answer. @param {Point} point */
 export const isParent = ({ method, strength }) => method === BEST_OF_N && strength === 1;
@@ -84,6 +86,28 @@ export function tracesOf(points, looks, color) {
     ...{ customdata: [pointText(parent, "the parent")], hovertemplate: "%{customdata}<extra></extra>" },
   };
   return [...paths, star];
+}
+
+/**
+ * Where the axis of KL ends, undefined where all fits: a dial that was turned far does not squeeze the others.
+ * @param {Point[]} points
+ */
+export function klEnd(points) {
+  const end = ROOM * Math.max(0, ...points.filter(({ method }) => !TURNED.includes(method)).map(({ kl }) => kl));
+  return end && points.some(({ kl }) => kl > end) ? end : undefined;
+}
+
+/**
+ * The points behind the end of the axis, in words; "" where there are none.
+ * @param {Point[]} points
+ * @param {Looks} looks
+ */
+export function beyondText(points, looks) {
+  const end = klEnd(points);
+  const beyond = end ? points.filter(({ kl }) => kl > end).sort((a, b) => a.kl - b.kl) : [];
+  if (!beyond.length) return "";
+  const which = beyond.map((p) => `${looks[p.method].title}, ${strengthText(p)} (${amount(p.kl)} nats)`);
+  return `${counted(beyond.length, "point")} farther to the right than is drawn: ${which.join("; ")}.`;
 }
 
 export const COLUMNS = [

@@ -3,7 +3,7 @@
 import { cssColor } from "../../../assets/colors.js";
 import { about, make, table } from "../../../assets/dom.js";
 import { LEGEND_ABOVE, MARGIN_BELOW_LEGEND, picture } from "../../../assets/pictures.js";
-import { COLUMNS, rowsOf, tracesOf } from "./method_points.js";
+import { beyondText, COLUMNS, klEnd, rowsOf, tracesOf } from "./method_points.js";
 
 const HEIGHT = 380; // pixels
 const PICTURE =
@@ -25,10 +25,12 @@ export function methodsResult({ methods, kl }) {
     root.hidden = !news.points.length;
     if (root.hidden) return;
     heading.replaceChildren("Reward against KL ", about(PICTURE));
-    shown.sentence.textContent = `The rule likes an answer that ${news.rule.title}. ${news.rule.about}`;
+    const rule = `The rule likes an answer that ${news.rule.title}. ${news.rule.about}`;
+    shown.sentence.textContent = [rule, beyondText(news.points, methods)].join(" ").trim();
+    const end = klEnd(news.points);
     await shown.draw(tracesOf(news.points, methods, cssColor("--body-text-color")), {
       ...{ uirevision: news.name, legend: LEGEND_ABOVE, margin: MARGIN_BELOW_LEGEND, hoverlabel: { align: "left" } },
-      xaxis: { title: { text: kl }, rangemode: "tozero" },
+      xaxis: { title: { text: kl }, rangemode: "tozero", range: end && [-0.02 * end, end] },
       yaxis: {
         title: { text: `share of held-out answers: ${news.rule.title}` },
         ...{ tickformat: ".0%", range: [0, 1.03], ticklabelstandoff: 10 },

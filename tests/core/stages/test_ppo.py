@@ -11,9 +11,10 @@ from core import checkpoint
 from core.chat_template import answer_end, turn_ends
 from core.checkpoint import Card
 from core.classifier import SequenceClassifier
+from core.datasets.conversations import Example
 from core.datasets.preference_files import prompt_messages
 from core.datasets.prompts import fitting_prompts, learned_and_measured_prompts
-from core.evaluation.preferences import response_kl
+from core.evaluation.preferences import answer_kl, response_kl
 from core.generate import Sampling, batch
 from core.huggingface import REWARD
 from core.rlhf.rewards import read_reward_model
@@ -254,6 +255,17 @@ def test_response_kl_is_of_both_distributions_at_the_temperature(place):
                 parameter.div_(0.5)
     assert response_kl(*models, tokenizer, asked, 0, 8) == pytest.approx(cold, rel=1e-4)
     assert cold > 1.2 * hot
+
+
+def test_the_kl_of_answers_of_any_length_is_what_each_has_alone(place):
+    reference, policy = (checkpoint.load(place / "parent").model for _ in range(2))
+    with torch.no_grad():
+        policy.transformer.h[0].mlp.c_proj.weight.mul_(1.5)
+    lengths = [(7 * n) % 40 + 2 for n in range(20)]  # of the prompts, of which a few are read at once
+    written = [Example(list(range(n + 3)), [False] * n + [True] * 3) for n in lengths]
+    alone = [answer_kl(policy, reference, [text]).item() for text in written]
+    assert answer_kl(policy, reference, written).tolist() == pytest.approx(alone, rel=1e-4)
+    assert len({round(kl, 5) for kl in alone}) > 10
 
 
 def test_repetition_counts_what_was_said_before():

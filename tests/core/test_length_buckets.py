@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.datasets.length_buckets import Buckets, by_length
+from core.length_buckets import Buckets, by_length
 
 LENGTHS = np.random.default_rng(0).integers(1, 256, 1000).tolist()
 

@@ -76,6 +76,7 @@ class PretrainConfig(Config):
         "Learn also what this model expects at each token (knowledge distillation): a checkpoint, whose vocabulary is "
         "taken; empty = from the text alone",
         refers="checkpoint",
+        optional=True,
         fixed=True,
     )
     teacher_weight: float = setting(

@@ -76,7 +76,8 @@ class Spec:
     def offered(self, f: Field[Any], services: Services) -> list[Any]:
         what = setting_of(f).refers
         if what == "checkpoint":
-            return [*([] if f.default else [("random weights", "")]), *self.checkpoints(services)]
+            without = NONE if setting_of(f).optional else ("random weights", "")
+            return [*([] if f.default else [without]), *self.checkpoints(services)]
         if what == "vocabulary":
             return ["train", "gpt2", *services.vocabularies.paths()]
         if what == REWARD:

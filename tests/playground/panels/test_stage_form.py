@@ -207,3 +207,5 @@ def test_what_may_be_left_out_is_none_until_it_is_chosen(tmp_path: Path) -> None
     assert form["choices"]["reward_model"][0] == form["choices"]["votes"][0] == ("none", "")
     assert form["replaced"].get("reward_model", "") == ""
     assert ("asks a question (question)", "question") in form["choices"]["reward"]
+    choices = Spec.of(STAGES["pretrain"]).choices(services)
+    assert choices["teacher"][0] == ("none", "") and choices["init_from"][0] == ("random weights", "")

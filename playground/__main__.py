@@ -26,6 +26,7 @@ from playground.ui import scripts
 
 log = logging.getLogger("playground")
 MAX_UPLOAD = "100mb"
+LOOK = 0.02  # seconds between two looks of Gradio for an event; at its 0.001 a page at rest costs a twentieth of a core
 TEMPORARY = "gpt-playground-"  # how the directory of a process begins, for what is sent and received
 
 
@@ -178,6 +179,7 @@ def launch(
             **dict.fromkeys(("openapi_url", "docs_url", "redoc_url")),
         },
     )
+    blocks._queue.sleep_when_free = blocks._queue.progress_update_sleep_when_free = LOOK
     log.info("GPT Playground is open at http://%s:%s (Ctrl-C ends it; trainings go on)", place, port)
     if api_token:
         log.info(

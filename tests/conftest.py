@@ -1,5 +1,6 @@
 """A small vocabulary, small models and a small text, shared by the tests."""
 
+import gc
 import os
 import signal
 import socket
@@ -13,6 +14,9 @@ from hypothesis import settings
 
 from core.model import GPT, GPTConfig
 from core.tokenizer import Tokenizer
+
+# What is imported stays: nobody needs to look through it again and again for what could go.
+gc.disable()
 
 settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
@@ -53,6 +57,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items += [*hand, *rest[:cut]]
         del rest[:cut]
     items += rest
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

@@ -5,14 +5,19 @@ import socket
 import stat
 import subprocess
 import sys
+import time
 import urllib.request
 from pathlib import Path
 
 import httpx
 import pytest
+import torch
+from gradio.queueing import Queue
 
 from playground import __main__ as started
 from playground.__main__ import main, private_directory, refuse_taken_port, spare_own_address
+from playground.services.services import Services
+from tests.conftest import free_port
 
 
 def test_a_port_in_use_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -46,6 +51,21 @@ def test_help_names_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(
         flag in text for flag in ("--port", "--host", "--auth", "--no-browser", "--checkpoints", "--device", "--api")
     )
+
+
+def test_a_page_at_rest_leaves_the_processor_to_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = [0]
+
+    def length(queue: Queue) -> int:
+        looks[0] += 1
+        return 0
+
+    monkeypatch.setattr(Queue, "__len__", length)
+    services = Services.open(tmp_path, torch.device("cpu"))
+    blocks = started.launch(services, "127.0.0.1", free_port(), browser=False, wait=False)
+    time.sleep(0.5)
+    blocks.close()
+    assert 0 < looks[0] < 100, "of Gradio whether an event waits; in half a second some 400 as it comes"
 
 
 PROXIES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy")

@@ -27,10 +27,10 @@ PHONE: ViewportSize = {"width": 390, "height": 844}
 
 
 @pytest.fixture(autouse=True)
-def short_trainings(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_trainings(monkeypatch: pytest.MonkeyPatch, short_corpus: Path) -> None:
     monkeypatch.setattr(text_to_tokens, "READ", 100_000)
     monkeypatch.setattr(sqrt_dk, "RECIPE", Recipe(n_layer=1, n_embd=32, block_size=16, max_steps=10, batch_size=4))
-    few = dict(n_layer=1, n_embd=32, block_size=16, max_steps=40, warmup_steps=4)
+    few = dict(n_layer=1, n_embd=32, block_size=16, max_steps=40, warmup_steps=4, corpus=str(short_corpus))
     monkeypatch.setattr(failing_runs, "RECIPE", failing_runs.RECIPE | few)
     monkeypatch.setattr(failing_loss.RUNS, "broken", {})
     monkeypatch.setattr(instruction_tuning, "RECIPE", instruction_tuning.RECIPE | dict(max_steps=10, warmup_steps=2))

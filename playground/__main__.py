@@ -13,6 +13,7 @@ import threading
 from pathlib import Path
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from core.atomic_files import is_locked, own
 from core.config import describe_os_error
@@ -23,6 +24,7 @@ from playground.openai_api import server
 from playground.security import LOCAL_HOSTS, middleware, parse_auth, parse_token
 from playground.services.services import Services
 from playground.ui import scripts
+from playground.ui.early_script import EarlyScript
 
 log = logging.getLogger("playground")
 MAX_UPLOAD = "100mb"
@@ -174,7 +176,10 @@ def launch(
         max_file_size=MAX_UPLOAD,
         _frontend=False,  # no question to its own address whether it is there: a busy machine or a proxy would say no
         app_kwargs={
-            "middleware": middleware(host, auth, server.PREFIX if api_token else None),
+            "middleware": [
+                *middleware(host, auth, server.PREFIX if api_token else None),
+                Middleware(EarlyScript),
+            ],
             "routes": [scripts.route(), *([server.route(services.checkpoints, api_token)] if api_token else [])],
             **dict.fromkeys(("openapi_url", "docs_url", "redoc_url")),
         },

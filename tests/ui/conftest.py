@@ -32,13 +32,6 @@ expect.set_options(timeout=60_000)  # ms; a busy machine is no fault of the page
 FLAGS = ["--no-sandbox", "--no-first-run", *(f"--disable-{what}" for what in QUIET)]
 # What pages keep in a browser, beside what it has fetched and compiled. CDP, Storage.StorageType
 KEPT = "local_storage,indexeddb,cache_storage,service_workers,file_systems"
-# Gradio's sign that the page is loading counts seconds in each frame, and goes on for ever when it has gone (6.31): so
-# nothing rests, and a window that waits costs a twentieth of a core. It counts once a second here.
-RARELY = r"""{
-  const soon = window.requestAnimationFrame.bind(window);
-  const counts = (call) => /performance\.now\(\)-.*\/1e3/.test(call);
-  window.requestAnimationFrame = (call) => (counts(call) ? setTimeout(() => soon(call), 1000) : soon(call));
-}"""
 
 
 @pytest.fixture(scope="session")
@@ -64,7 +57,6 @@ def kept_browser(
     """A browser that keeps on disk what it has fetched and compiled: nearly half of the work of opening the page."""
     profile = tmp_path_factory.mktemp("profile")
     context = browser_type.launch_persistent_context(profile, viewport=WINDOW, **browser_type_launch_args)
-    context.add_init_script(RARELY)
     yield context
     context.close()
 

@@ -147,3 +147,14 @@ def test_what_a_tab_is_for_stands_in_the_first_screen_at_every_width(page: Page,
         for size in EXTREMES:
             wrong += look(page, tab, size, ())
     assert not wrong, "\n".join(wrong)
+
+
+def test_a_page_that_nobody_touches_draws_nothing(page: Page, url: str) -> None:
+    counting = "frames = 0; { const soon = requestAnimationFrame.bind(window);"
+    page.add_init_script(counting + "requestAnimationFrame = (work) => { frames += 1; return soon(work); }; }")
+    page.goto(f"{url}?tab=train")
+    page.locator(".js-plotly-plot:visible").first.wait_for()
+    page.wait_for_timeout(2000)  # what is drawn comes to rest
+    before = page.evaluate("frames")
+    page.wait_for_timeout(2000)
+    assert page.evaluate("frames") - before < 20  # of 120

@@ -100,7 +100,7 @@ def header(blocks: gr.Blocks, services: Services) -> Page:
     def refresh(chosen: str | None) -> dict[str, Any]:
         """The models there are; the chosen one stays as long as it is there."""
         names = services.checkpoints.names()
-        return offer({"choices": names}, chosen, chosen if chosen in names else next(iter(names), None))
+        return offer({"choices": names}, chosen, chosen if chosen in names else services.checkpoints.first())
 
     def open_link(chosen: str | None, request: gr.Request) -> dict[str, Any]:
         """The model that the address asks for: `?model=bard-chat`."""
@@ -115,7 +115,7 @@ def header(blocks: gr.Blocks, services: Services) -> Page:
         gr.HTML(f"<h1>GPT Playground</h1>{about_html(kept)}", elem_classes=["pg-title", "pg-flush"], min_width=0)
         model = gr.Dropdown(
             names,
-            value=next(iter(names), None),
+            value=services.checkpoints.first(),
             label="Model",
             elem_id="model-picker",
             interactive=True,

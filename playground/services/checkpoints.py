@@ -28,6 +28,7 @@ from core.stages import registry
 from core.task_arithmetic import Family, Mixture, dialled, mixed, parent_of, read_family
 from core.tokenizer import Tokenizer
 from core.training.run_directory import Run
+from core.workspace_entry import entry
 
 FIRST = ("bard-base", "bard-chat")  # the models that the page opens with: one to look into, one that answers
 KEPT_IN_MEMORY = 3  # models; more than one lets a person compare without waiting
@@ -59,6 +60,12 @@ class Checkpoints:
     def names(self) -> list[str]:
         """All language models: those of FIRST, then the shipped ones, then the latest made."""
         return [path.name for path in self.found() if is_language_model(path)]
+
+    def first(self) -> str | None:
+        """The one with which the page begins: one that can be read, if there is such."""
+        names = self.names()
+        whole = (name for name in names if (known := entry(self.roots.path(name))) and not known.trouble)
+        return next(whole, next(iter(names), None))
 
     def chat_names(self) -> list[str]:
         """The language models that answer in the chat format, in the same order."""

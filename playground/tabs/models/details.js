@@ -79,7 +79,7 @@ export function modelDetails(found, { colors, longestNote }, server) {
   if (found.kind !== "vocabulary") left.prepend(noteOf(found, longestNote, server));
   left.append(...written(found.samples));
   root.append(left, right);
-  if (!found.curve.step) return { root, draw: () => {} };
+  if (!found.curve.step?.length) return { root, draw: () => {} };
   const [place, shown] = [make("div", "pg-model-curve"), picture("How it learned", "", 220)];
   place.append(shown.root);
   right.append(place);

@@ -112,3 +112,19 @@ def test_shipped_is_what_its_card_says_and_not_what_its_name_begins_with(
         os.utime(tmp_path / name, (number, number))
     found = Checkpoints(tmp_path, torch.device("cpu")).names()
     assert found == ["bard-base", "bard-chat", "given", "own", "bard-mine"]  # its own first, then shipped
+
+
+def test_the_page_begins_with_a_model_that_can_be_read(
+    checkpoints: Checkpoints, model: GPT, tokenizer: Tokenizer
+) -> None:
+    checkpoint.save(checkpoints.directory / "newest", model, tokenizer, Card())
+    weights = checkpoints.directory / "newest" / "model.safetensors"
+    later = checkpoints.directory / "one" / "model.safetensors"
+    os.utime(weights, ns=(1, 10**9 + later.stat().st_mtime_ns))
+    assert checkpoints.names() == ["newest", "one"] and checkpoints.first() == "newest"
+    weights.write_bytes(weights.read_bytes()[:5000])
+    os.utime(weights, ns=(1, 10**9 + later.stat().st_mtime_ns))
+    assert checkpoints.names() == ["newest", "one"] and checkpoints.first() == "one"
+    later.write_bytes(b"")
+    assert checkpoints.first() == "newest"  # which says what is wrong with it
+    assert Checkpoints(checkpoints.directory / "none", torch.device("cpu")).first() is None

@@ -39,8 +39,9 @@ def in_bfloat16(device: torch.device, dtype: str) -> bool:
     """
     if dtype != "auto":
         return dtype == "bfloat16"
-    is_older = torch.cuda.is_available() and not torch.cuda.is_bf16_supported(including_emulation=False)
-    return device.type == "cuda" and not is_older
+    if device.type != "cuda":
+        return False
+    return not torch.cuda.is_available() or torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def autocast(device: torch.device, dtype: str) -> AbstractContextManager[object]:

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.ui.runs import write_aligned
-from tests.ui.steps import STILL, open_page, open_tab, wait_for_points
+from tests.ui.steps import STILL, choose_run, open_page, open_tab, wait_for_points
 
 SCREENS = ((1366, 700), (1280, 900), (1024, 768), (390, 844))
 PHONE = 600  # pixels of width, below which a tab is one column
@@ -45,6 +45,7 @@ def show_dpo(page: Page) -> None:
 
 
 def show_run(page: Page) -> None:
+    choose_run(page, "train", "bard-tiny")  # which is the latest depends on the files' times
     wait_for_points(page, "bard-tiny", 1, view="#train-view .pg-run")
 
 

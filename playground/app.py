@@ -19,6 +19,7 @@ from playground.tabs.learn.progress import FILE
 from playground.tour import stops
 from playground.ui.components import Page, about_html, module, offer, view
 from playground.ui.errors import server_function
+from playground.ui.palette import BLUE
 
 TABS = {
     "Learn": learn,
@@ -31,6 +32,7 @@ TABS = {
     "Models": models,
 }
 CACHE = (3600, 86_400)  # seconds between two looks for files that were sent or received, and the age at which they go
+DARK_BLUE = "#005a8c"  # BLUE under the pointer
 THEME = gr.themes.Base(
     primary_hue="blue",
     neutral_hue="slate",
@@ -42,9 +44,11 @@ THEME = gr.themes.Base(
     block_info_text_color="*neutral_600",
     input_placeholder_color="*neutral_600",
     input_placeholder_color_dark="*neutral_300",
-    color_accent="*primary_700",
-    button_primary_background_fill="*primary_700",
-    button_primary_background_fill_hover="*primary_800",
+    color_accent=BLUE,
+    button_primary_background_fill=BLUE,
+    button_primary_background_fill_dark=BLUE,
+    button_primary_background_fill_hover=DARK_BLUE,
+    button_primary_background_fill_hover_dark=DARK_BLUE,
 )
 
 

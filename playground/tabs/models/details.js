@@ -39,7 +39,7 @@ function origin({ facts, settings, size }) {
 }
 
 function measured({ report, wins }) {
-  const part = make("div");
+  const part = make("div", "pg-report");
   const figures = report.map((one) => [one.name, figureText(one), certaintyText(one)]);
   const head = ["measured", "value", "95 % interval"];
   if (figures.length) part.append(make("h4", "", "Report card"), table(head, figures));

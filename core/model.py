@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from core.config import Config, setting
+from core.dropout import Dropout, attention_with_dropout, draws_here
 from core.linear_cross_entropy import IGNORE_INDEX, linear_cross_entropy
 from core.presets import PRESETS
 
@@ -165,7 +166,7 @@ class Attention(nn.Module):
         self.scale = 1 / math.sqrt(config.head_size) if config.attn_scale is None else config.attn_scale
         self.c_attn = nn.Linear(config.n_embd, 3 * config.n_embd, bias=config.qkv_bias)
         self.c_proj = nn.Linear(config.n_embd, config.n_embd)
-        self.resid_dropout = nn.Dropout(config.dropout)
+        self.resid_dropout = Dropout(config.dropout)
 
     def qkv(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values of every head, each (B, nh, T, hs), for x (B, T, C)."""
@@ -184,6 +185,8 @@ class Attention(nn.Module):
         """What each head returns, (B, nh, T, hs): queries (B, nh, T, hs) look at keys and values (B, nh, S, hs)."""
         is_causal = mask is None and q.shape[2] > 1  # a lone new token may look at everything
         dropout = self.dropout if self.training else 0.0
+        if dropout and draws_here(q):
+            return attention_with_dropout(q, k, v, mask, dropout, self.scale)
         y: Tensor = F.scaled_dot_product_attention(q, k, v, mask, dropout, is_causal, scale=self.scale)
         return y
 
@@ -194,7 +197,7 @@ class MLP(nn.Module):
         self.approximate = ACTIVATIONS[config.activation_function]
         self.c_fc = nn.Linear(config.n_embd, 4 * config.n_embd)
         self.c_proj = nn.Linear(4 * config.n_embd, config.n_embd)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.gelu(self.c_fc(x), approximate=self.approximate)  # (B, T, 4C)
@@ -225,7 +228,7 @@ class Transformer(nn.Module):
         super().__init__()
         self.wte = nn.Embedding(config.padded_vocab_size, config.n_embd)
         self.wpe = nn.Embedding(config.block_size, config.n_embd)
-        self.drop = nn.Dropout(config.dropout)
+        self.drop = Dropout(config.dropout)
         self.h = nn.ModuleList([Block(config, layer) for layer in range(config.n_layer)])
         self.ln_f = nn.LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
         self.recompute = False  # in training, keep only each block's input and compute the rest again when it is needed
@@ -250,7 +253,7 @@ def set_dropout(model: Any, dropout: float) -> None:
     """Train on with another dropout than the one the model was made with."""
     model.config = replace(model.config, dropout=dropout)
     for module in model.modules():
-        if isinstance(module, nn.Dropout):
+        if isinstance(module, Dropout):
             module.p = dropout
         elif isinstance(module, Attention):
             module.dropout = dropout

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from core.dropout import score_pieces
 from core.linear_cross_entropy import SMALL_VOCABULARY, piece_rows
 from core.model import GPTConfig
 from core.training.device import in_bfloat16
@@ -59,7 +60,7 @@ def plan(model: GPTConfig, fit: FitConfig, device: str, processes: int = 1) -> M
     residual = FLOAT * B * T * C  # one state of the residual stream: float32 under autocast too
     block = block_activations(model, B, number, device)
     kept = residual if fit.recompute else block
-    ends = residual + 2 * FLOAT * B * T + embedding_dropout(model, B, device)  # and the input of the last layer norm
+    ends = residual + 2 * FLOAT * B * T + embedding_dropout(model, B)  # and the input of the last layer norm
     logits = logits_bytes(model, B * T, number, device)
     several = replicas or math.ceil(fit.batch_size / processes) > B
     earlier = gradients if several else 0  # of the micro-batches before this one, and where replicas sum them
@@ -120,27 +121,24 @@ def block_activations(model: GPTConfig, B: int, number: int, device: str) -> int
     qkv, attention = number * 3 * C, FLOAT * nh  # the fused attention: q, k, v and the logarithm of each softmax's sum
     dropout = 0
     if model.dropout:
-        dropout = 2 * C * mask_size(number, device)  # of both halves of the block
-        if device == "cpu":  # attention with dropout is not fused there: float32 q, k, v, and scores as they
-            qkv, attention = FLOAT * 3 * C, 3 * FLOAT * nh * T  # leave softmax, what is dropped of them, and what not
+        dropout = 2 * C  # of both halves of the block: for every number, whether it stayed
+        if device == "cpu":  # in float32, and of each score its softmax, whether that stayed, and what is left of it
+            scores = sum((end - start) * end for start, end in score_pieces(T))
+            qkv, attention = FLOAT * 3 * C, (2 * FLOAT + 1) * nh * scores // T
     return B * T * (norms + linear_inputs + gelu_input + qkv + attention + dropout)
 
 
-def mask_size(number: int, device: str) -> int:
-    """Bytes that tell whether dropout let one number pass: a bool on a GPU, on a CPU the factor 0 or 1/(1 - p)."""
-    return 1 if device == "cuda" else number
-
-
-def embedding_dropout(model: GPTConfig, B: int, device: str) -> int:
-    return B * model.block_size * model.n_embd * mask_size(FLOAT, device) if model.dropout else 0
+def embedding_dropout(model: GPTConfig, B: int) -> int:
+    return B * model.block_size * model.n_embd if model.dropout else 0
 
 
 def backward_workspace(model: GPTConfig, B: int, number: int, device: str) -> int:
     """Gradients that the MLP holds beside all that is kept: of the residual stream, and of one inner state (4C)."""
     rows = B * model.block_size
     mlp = rows * model.n_embd * (FLOAT + 4 * number)
-    scores = FLOAT * rows * model.n_head * model.block_size if model.dropout and device == "cpu" else 0
-    return max(mlp, scores)
+    start, end = score_pieces(model.block_size)[-1]
+    scores = FLOAT * B * model.n_head * (end - start) * end if model.dropout and device == "cpu" else 0
+    return max(mlp, 2 * scores)
 
 
 def logits_bytes(model: GPTConfig, rows: int, number: int, device: str) -> int:

@@ -71,7 +71,7 @@ def transformers_model(config: GPTConfig, device: str) -> Any:
         **{name: getattr(config, name) for name in ("n_layer", "n_head", "n_embd", "vocab_size")},
         n_positions=config.block_size,
         activation_function=config.activation_function,
-        **dict.fromkeys(("resid_pdrop", "embd_pdrop", "attn_pdrop"), 0.0),
+        **dict.fromkeys(("resid_pdrop", "embd_pdrop", "attn_pdrop"), config.dropout),
         **dict.fromkeys(("bos_token_id", "eos_token_id"), 0),
         attn_implementation="sdpa",
     )
@@ -114,7 +114,8 @@ def nanogpt_training(config: GPTConfig, B: int, device: str, model_file: Path, c
     theirs = nanogpt_module(model_file)
     shape = {name: getattr(config, name) for name in ("block_size", "n_layer", "n_head", "n_embd")}
     vocab_size = config.vocab_size if config.vocab_size < 1000 else config.padded_vocab_size  # as its scripts do
-    model = theirs.GPT(theirs.GPTConfig(**shape, vocab_size=vocab_size, dropout=0.0, bias=False)).to(device).train()
+    settings = theirs.GPTConfig(**shape, vocab_size=vocab_size, dropout=config.dropout, bias=False)
+    model = theirs.GPT(settings).to(device).train()
     optimizer = model.configure_optimizers(0.1, 1e-3, (0.9, 0.99), device)
     batch = batch_of(config, B, device)
     run = torch.compile(model) if compiled else model

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.ui.steps import choose, open_tab
 
@@ -28,12 +28,30 @@ def give(page: Page, stage: str, path: Path, content: str) -> Locator:
     return page.locator(f"#{stage}-preview")
 
 
+def choose_slowly(page: Page, elem_id: str, option: str) -> None:
+    """The server is asked which choices there are as the list opens; its answer comes while one of them is pressed."""
+    asked: list[Route] = []
+    page.route("**/component_server/**", lambda route: asked.append(route))
+    page.locator(f"#{elem_id} input").click()
+    page.locator(f'#{elem_id} li[aria-label="{option}"]').hover()
+    page.mouse.down()
+    assert asked
+    for route in asked:
+        with page.expect_response(route.request.url):
+            route.continue_()
+    page.unroute("**/component_server/**")
+    page.wait_for_timeout(500)
+    page.mouse.up()
+    expect(page.locator(f"#{elem_id} ul")).to_be_hidden()
+    expect(page.locator(f"#{elem_id} input")).to_have_value(option)
+
+
 @pytest.mark.slow
 def test_files_of_ones_own_are_looked_at_before_they_are_trained_on(page: Page, url: str, tmp_path: Path) -> None:
     page.goto(f"{url}?tab=train&part=classify")
     choose(page, "classify-parent", "bard-tiny")
     seen = give(page, "classify", tmp_path / "SMSSpamCollection", SPAM)
-    choose(page, "classify-text_column", "2")
+    choose_slowly(page, "classify-text_column", "2")
     choose(page, "classify-label_column", "1")
     expect(seen).to_contain_text("'2' holds the text, '1' the label (tab-separated)", timeout=60_000)
     expect(seen).to_contain_text("52 of 52")

@@ -85,8 +85,9 @@ export function combobox(id, onchange, onopen = () => {}) {
   input.onblur = () => commit(valueOf(input.value));
 
   const offer = (/** @type {Choice[]} */ some) => {
+    const known = JSON.stringify(some) === JSON.stringify(choices);
     choices = some;
-    if (!list.hidden) open();
+    if (!list.hidden && !known) open(); // else what is just being pressed stays where it is
     if (document.activeElement !== input) put(value);
   };
   return { root, input, read: () => value, put, offer };

@@ -1,7 +1,9 @@
 """torch.compile where it works, and without it where it does not."""
 
 import logging
+import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from importlib.util import find_spec
 from typing import TypeVar
 
@@ -29,3 +31,11 @@ def or_eager(work: Callable[[], R]) -> R:
         log.warning("torch.compile fails on this machine, so everything runs as it is, slower: %s", reason)
         torch.compiler.set_stance("force_eager")
         return work()
+
+
+def uncompiled() -> AbstractContextManager[object]:
+    """Compiled code runs as it is for as long: a text that grows would be compiled again and again.
+
+    Where nothing has been compiled, torch's compiler is not imported for it: that takes two seconds.
+    """
+    return torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext()

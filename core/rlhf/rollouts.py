@@ -14,6 +14,7 @@ from torch import Tensor
 
 from core import lora
 from core.chat_template import question, turn_ends
+from core.compiling import uncompiled
 from core.datasets.batch import Batch
 from core.datasets.conversations import Example
 from core.generate import Sampling, batch
@@ -127,7 +128,7 @@ def generate_responses(
     plain = lora.merge_adapters(gpt)
     writer = PackedGPT(plain) if gpt.device.type == "cpu" else plain
     stop = turn_ends(tokenizer)
-    with torch.compiler.set_stance("force_eager"):  # a text that grows would be compiled again and again
+    with uncompiled():
         answers = batch(writer, [list(prompt) for prompt in prompts], sampling, stop, with_stop=True)
     return [
         Response(list(prompt), ids, bool(ids) and ids[-1] in stop) for prompt, ids in zip(prompts, answers, strict=True)

@@ -3,6 +3,7 @@
 Shapes: n matrices of one shape, N outputs, K inputs.
 """
 
+import inspect
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import Parameter
-from torch.optim import AdamW, Optimizer
+from torch.optim import Optimizer
 
 from core import checkpoint
 from core.training.device import in_bfloat16
@@ -64,6 +65,18 @@ def move(optimizers: Iterable[Optimizer]) -> None:
     for optimizer in optimizers:
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
+
+
+# torch keeps these out of what is compiled, and imports its compiler for that: two seconds at the start of every
+# training. Only blocks of a model are compiled here, so there is nothing to be kept out.
+for kept_out in (inspect.unwrap(Optimizer.add_param_group), inspect.unwrap(Optimizer.zero_grad)):
+    setattr(kept_out, "__dynamo_disable", kept_out)
+
+
+class AdamW(torch.optim.AdamW):
+    """torch's, whose own step imports the compiler as well."""
+
+    step = torch.no_grad()(inspect.unwrap(torch.optim.AdamW.step))
 
 
 class Muon(Optimizer):

@@ -18,6 +18,7 @@ from torch.optim import Optimizer
 from core import checkpoint, lora
 from core.atomic_files import atomic_directory, remove, write_json
 from core.checkpoint import Card
+from core.compiling import uncompiled
 from core.huggingface import Model
 from core.tokenizer import Tokenizer
 from core.training import distributed, sharding
@@ -279,7 +280,7 @@ class Runner:
             if job.config.keep_best and held_out["loss/val"] < self.best_loss():
                 card = replace(job.card, step=entry.step, report=held_out)
                 checkpoint.save(self.best, job.to_checkpoint_model(job.whole()), job.tokenizer, card)
-            with torch.compiler.set_stance("force_eager"):  # a text that grows would be compiled again and again
+            with uncompiled():
                 append_line(self.run.samples, {"step": entry.step, **job.sample(job.whole())})
                 self.write_details(job, entry.step)
             described = "  ".join(f"{name} {round(value, 4)}" for name, value in held_out.items())

@@ -27,7 +27,7 @@ def measure_cuda(model: GPTConfig, config: FitConfig) -> int:
 # Each makes another part the largest.
 PEAKS = {
     "activations": (dict(n_layer=4, block_size=512), dict(batch_size=8)),
-    "recompute": (dict(n_layer=8, block_size=512), dict(batch_size=8, recompute=True)),
+    "recompute": (dict(n_layer=8, block_size=512), dict(batch_size=4, recompute=True)),
     "logits": (dict(n_layer=1, n_embd=64, block_size=256, vocab_size=50257), dict(batch_size=4)),
     "small vocabulary": (dict(n_layer=1, n_embd=64, block_size=512, vocab_size=1000), dict(batch_size=24)),
     "vocabulary": (
@@ -39,7 +39,7 @@ PEAKS = {
         dict(batch_size=1),
     ),
     "adamw": (dict(n_layer=4, n_embd=512, block_size=16), dict(batch_size=1)),
-    "muon": (dict(n_layer=4, n_embd=512, block_size=16), dict(batch_size=1, optimizer="muon")),
+    "muon": (dict(n_layer=4, n_embd=384, block_size=16), dict(batch_size=1, optimizer="muon")),
     "accumulation": (
         dict(n_layer=4, n_embd=256, block_size=256, vocab_size=4096),
         dict(batch_size=8, micro_batch_size=4, optimizer="muon"),

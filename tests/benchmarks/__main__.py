@@ -135,6 +135,10 @@ class Report:
             title = f"a step of Muon, {title}"
             self.compare(title, self.contest(title, {"ours": partial(build, True), "torch": partial(build, False)}, 3))
 
+        build = partial(work.passes, GPTConfig.preset("bard", dropout=0.1, vocab_size=2048), 16, self.device)
+        builds = {"ours": partial(build, True), "torch's dropout": partial(build, False)}
+        self.compare("a batch of `bard` forward and backward with dropout", self.contest("dropout", builds, 5))
+
     def compare(self, title: str, times: dict[str, Times]) -> None:
         ours = times.pop("ours").median
         for name, taken in times.items():

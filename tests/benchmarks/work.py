@@ -16,7 +16,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from core import checkpoint, generate, huggingface
+import core.model
+from core import checkpoint, dropout, generate, huggingface
 from core.classifier import SequenceClassifier
 from core.generate import Sampling
 from core.linear_cross_entropy import linear_cross_entropy
@@ -262,6 +263,22 @@ def muon(config: GPTConfig, device: str, ours: bool) -> Work:
         return matrices[-1][0, 0].item()
 
     return step
+
+
+def passes(config: GPTConfig, B: int, device: str, ours: bool) -> Work:
+    """A batch forward and backward, without the optimiser's step; with torch's own dropout if not with ours."""
+    if not ours:
+        dropout.draws_here = core.model.draws_here = lambda x: False
+    torch.manual_seed(0)
+    model, batch = GPT(config).to(device).train(), batch_of(config, B, device)
+
+    def both() -> float:
+        loss = model.summed_loss(batch[:, :-1], batch[:, 1:])
+        loss.backward()
+        model.zero_grad()
+        return loss.item()
+
+    return both
 
 
 # --- tokenizer ------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from core import checkpoint
 from core.evaluation import report_card
@@ -162,7 +162,16 @@ def points_of_a_dial_meet_blind(page: Page, workspace: Path) -> None:
     choose(page, "arena-one", "bard-chat")
     expect(page.locator("#arena-other")).to_be_visible()
     choose(page, "arena-one", "other")
+    page.wait_for_timeout(1000)
+    asked: list[Route] = []
+    page.route("**/queue/join*", lambda route: asked.append(route))
     choose(page, "arena-other", "Its own dial")
+    assert asked, "which models there are"
+    for route in asked:  # an answer that comes after the choice does not undo it
+        route.continue_()
+    page.unroute("**/queue/join*")
+    page.wait_for_timeout(1000)
+    expect(page.locator("#arena-other input")).to_have_value("Its own dial")
     arena, votes = page.locator("#arena-vote"), Votes(workspace / "preferences.db")
     shown = arena.locator(".pg-voting[data-state=ready][data-pair]")
     for _ in range(600):

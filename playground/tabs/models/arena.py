@@ -12,7 +12,7 @@ from playground.services.checkpoints import Checkpoints, answers
 from playground.services.labelling.voting_settings import ANY_TWO, HELD_OUT, TYPED, VotingSettings
 from playground.services.services import Services
 from playground.tabs.models.cards import ModelCards
-from playground.ui.components import Page, view
+from playground.ui.components import Page, offer, view
 from playground.ui.errors import handler, server_function
 from playground.ui.text import page_text
 
@@ -85,12 +85,12 @@ def build(services: Services, page: Page, tab: gr.Tab, cards: ModelCards) -> Non
     def refresh_arena(chosen: str | None, against: str | None) -> list[Any]:
         """The models that can meet: those that answer."""
         names = services.checkpoints.chat_names()
-        chosen = chosen if chosen in names else ANY
-        others = opponents(services.checkpoints, chosen)
+        first = chosen if chosen in names else ANY
+        others, second = opponents(services.checkpoints, first), against
         if against not in [name for _, name in others]:
-            against = next((name for name in names if name != chosen), None)
-        first = gr.update(choices=[(ANY_TITLE, ANY), *names], value=chosen)
-        return [first, gr.update(choices=others, value=against)]
+            second = next((name for name in names if name != first), None)
+        all_names = [(ANY_TITLE, ANY), *names]
+        return [offer({"choices": all_names}, chosen, first), offer({"choices": others}, against, second)]
 
     quiet: dict[str, Any] = {"show_progress": "hidden"}
     gr.on(

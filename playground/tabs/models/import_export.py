@@ -12,7 +12,7 @@ from core.export import export
 from core.gguf_file import TYPES
 from playground.services.services import Services
 from playground.tabs.models.tasks import IMPORT, UPLOAD, ModelTasks
-from playground.ui.components import Page, about, view
+from playground.ui.components import Page, about, offer, view
 from playground.ui.errors import handler, server_function
 from playground.ui.press import message_line, press
 
@@ -97,7 +97,7 @@ def build_export(services: Services, page: Page) -> gr.Dropdown:
     def refresh_zips(chosen: str | None) -> Any:
         """What can be exported."""
         names = [path.name for path in services.checkpoints.found()]
-        return gr.update(choices=names, value=chosen if chosen in names else next(iter(names), None))
+        return offer({"choices": names}, chosen, chosen if chosen in names else next(iter(names), None))
 
     press(make, make_file, [chosen, format], [files], busy="Making the file …", said=said, api_name="make_zip")
     gr.on([page.tab.select, chosen.focus], refresh_zips, chosen, chosen, api_name="refresh_zips", **QUIET)

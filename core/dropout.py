@@ -37,7 +37,8 @@ def attention_with_dropout(
 ) -> Tensor:
     """What F.scaled_dot_product_attention returns for q, k and v (B, nh, T, hs); like it, in float32 under autocast.
 
-    mask: what each token may look at, bool (B, 1, T, T); if None, all up to itself. Dropout zeroes shares of attention.
+    mask: what each token may look at of all up to itself, bool (B, 1, T, T); if None, all of it. What is dropped are
+    shares of attention.
     """
     parts = []
     with torch.autocast(q.device.type, enabled=False):
